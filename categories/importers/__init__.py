@@ -1,0 +1,1 @@
+"""Readers of other people's list formats: bytes in, entries and problems out."""

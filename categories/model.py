@@ -1,0 +1,101 @@
+"""The door objects of `categories/`: what an entry, a match and a problem are. Values only, no behaviour that does I/O."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from categories.names import Url
+
+
+class EntryKind(enum.StrEnum):
+    """How an entry is compared with a request."""
+
+    DOMAIN = "domain"
+    """A host and everything below it."""
+    URL = "url"
+    """A host and a path prefix that ends at a path, query or parameter border."""
+    NETWORK = "network"
+    """An IP address or CIDR network; fits hosts written as IP literals, in any spelling."""
+    PHRASE = "phrase"
+    """A word or phrase looked for in search terms, in the URL's words, or in text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An entry that fits. `category` is what it is; the rest is the evidence."""
+
+    category: str
+    """Category name of our taxonomy, kebab-case."""
+    list: str
+    """Name of the list the entry stands in, as configured: `starter/games`, `ut1/adult`."""
+    entry: str
+    """The entry as compared (canonical form)."""
+    line: int
+    """Line of the entry in its source file, counted from 1; 0 where the source has no lines."""
+    kind: EntryKind
+    """How it was compared."""
+    weight: int = 0
+    """Weight of a phrase; 0 for every other kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A list line that could not be taken, or whose meaning changed. A value, never an exception."""
+
+    list: str
+    """List or file the line stands in."""
+    line: int
+    """Line number from 1; 0 for the whole file."""
+    text: str
+    """The line, cut to 200 characters."""
+    why: str
+    """What is wrong and what would have been right."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListStatus:
+    """What the index knows of one list."""
+
+    name: str
+    """Name as configured: `ut1/adult`."""
+    category: str
+    """Category its entries classify as."""
+    entries: int
+    """Entries in force."""
+    problems: int
+    """Lines not taken."""
+    updated_at: float
+    """POSIX time of the source's newest file."""
+    source: str
+    """Where it came from, as shown to technicians (a path or URL)."""
+
+
+class Index(Protocol):
+    """A complete, immutable set of lists. Thread-safe to read; never changes once handed out."""
+
+    @property
+    def revision(self) -> str:
+        """Checksum (short) of the compiled content."""
+
+    @property
+    def lists(self) -> tuple[ListStatus, ...]:
+        """Every list in force."""
+
+    @property
+    def categories(self) -> frozenset[str]:
+        """Every category some list has."""
+
+    def match(self, url: Url) -> tuple[Match, ...]:
+        """All domain, URL and network entries that fit, most specific first; no duplicates."""
+
+    def match_text(self, text: str) -> tuple[Match, ...]:
+        """All phrase entries (search words) found in `text` as whole words after normalisation."""
+
+    def has_entries_below(self, host: str) -> frozenset[str]:
+        """Categories that have URL entries on this very host or its parents: the host alone cannot settle them."""
+
+    def classify(self, urls: Iterable[Url]) -> Iterable[tuple[Match, ...]]:
+        """`match` for many."""

@@ -1,0 +1,150 @@
+"""One row of the log: primitives only, so that a row written today can be read by any later version.
+
+`LogRecord` is what is known at the decision (the *open* record); `Ending` is what is known at the end (the *close*
+record). The shipper merges them by `id`.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class EndingKind(enum.StrEnum):
+    """How an exchange ended. Exactly one per record."""
+
+    RESPONSE = "response"
+    """The origin's answer was delivered."""
+    BLOCKED = "blocked"
+    """Our page (block, warn, sign-in, refusal) was delivered instead."""
+    BYPASSED = "bypassed"
+    """A tunnel passed through without decryption."""
+    ERROR = "error"
+    """The origin failed: refused, reset, bad certificate, no such name."""
+    ABORTED = "aborted"
+    """The client went away before the end."""
+    REFUSED = "refused"
+    """A CONNECT answered with an error; no tunnel."""
+    TLS_REFUSED = "tls-refused"
+    """The client would not accept our certificate."""
+    WEBSOCKET = "websocket"
+    """A WebSocket that was opened and closed."""
+    INTERRUPTED = "interrupted"
+    """The worker died before the end was known; written by the shipper."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRecord:
+    """What is known at the decision."""
+
+    id: int
+    """Time-ordered 64-bit record id (`logstore.ids`)."""
+    time_us: int
+    """When it was asked for: microseconds since the Unix epoch, UTC."""
+    worker: str
+    """Name of the worker that wrote it."""
+    revision: str
+    """Revision of the engine that decided."""
+    site: str | None = None
+    """Site name."""
+    user: str | None = None
+    """Account name; None when nobody signed in."""
+    user_source: str = "none"
+    """How the user was found out: `basic`, `address`, `none`."""
+    verified: bool = False
+    """True only when the user proved it."""
+    shared: bool = False
+    """True for a class login or shared machine."""
+    band: str | None = None
+    """Age band decided for."""
+    groups: tuple[str, ...] = ()
+    """Group names, sorted."""
+    device: str | None = None
+    """Device name."""
+    client_address: str = ""
+    """Client IP address."""
+    method: str = "GET"
+    """HTTP method."""
+    scheme: str = "http"
+    """`http`, `https`, `ws`, `wss`."""
+    host: str = ""
+    """Canonical host."""
+    port: int = 80
+    """Port."""
+    path: str | None = None
+    """Path as asked for; None for a tunnel."""
+    query: str | None = None
+    """Query string, secrets redacted; None when there was none."""
+    domain: str | None = None
+    """Registrable domain of the host; None for an address or unknown suffix."""
+    page: bool = False
+    """True for a page a person opened, False for a part of one."""
+    action: str = "allow"
+    """Verdict action."""
+    blocked: bool = False
+    """True only when the user was really blocked."""
+    reason: str = "default"
+    """Verdict reason."""
+    tier: str | None = None
+    """Tier of the deciding rule."""
+    rule: str | None = None
+    """Deciding rule."""
+    category: str | None = None
+    """Category that decided or describes best."""
+    categories: tuple[str, ...] = ()
+    """Every category that fitted."""
+    list: str | None = None
+    """List behind `category`."""
+    entry: str | None = None
+    """Entry behind `category`; None for statutory lists, whose content is secret."""
+    stage: str = "request"
+    """Stage of the decision."""
+    terms: tuple[str, ...] = ()
+    """Search terms."""
+    note: str | None = None
+    """Short low-cardinality remark: signal names, guard reason, warn-continued."""
+
+    @property
+    def url(self) -> str:
+        """The full URL as far as known, secrets redacted."""
+        default = {"http": 80, "ws": 80, "https": 443, "wss": 443}.get(self.scheme)
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port == default else f":{self.port}"
+        query = "" if self.query is None else f"?{self.query}"
+        return f"{self.scheme}://{host}{port}{self.path or '/'}{query}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What is known at the end. Verdict fields are set only when a later stage tightened the verdict."""
+
+    kind: EndingKind
+    """How it ended."""
+    status: int | None = None
+    """HTTP status the client got."""
+    content_type: str | None = None
+    """Media type of the answer, lower case, without parameters."""
+    title: str | None = None
+    """Title of an HTML page, whitespace folded, at most 300 characters."""
+    bytes_up: int = 0
+    """Body bytes from the client."""
+    bytes_down: int = 0
+    """Body bytes to the client."""
+    duration_us: int = 0
+    """From the first byte of the request to the end, microseconds."""
+    error: str | None = None
+    """What failed, short; no user data."""
+    page: bool | None = None
+    """Set when the content type settled whether this is a page."""
+    action: str | None = None
+    """Tightened verdict action."""
+    blocked: bool | None = None
+    """Tightened."""
+    reason: str | None = None
+    """Tightened."""
+    rule: str | None = None
+    """Tightened."""
+    category: str | None = None
+    """Tightened."""
+    stage: str | None = None
+    """Stage that tightened."""

@@ -1,0 +1,1 @@
+"""The schema's history: one Alembic tree for the catalog, one for the day files."""

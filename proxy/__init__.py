@@ -1,0 +1,1 @@
+"""Puts it together: command line, settings, workers, reload, doctor. Start here; nothing imports this room."""

@@ -1,0 +1,5 @@
+"""The command line, one module a command.
+
+Each module has `add(commands)`, which registers its sub-parser with `set_defaults(handle=handle)`, and
+`handle(args, settings) -> int`: 0 yes, 1 no, 2 usage. Results go to stdout, talk to stderr.
+"""
