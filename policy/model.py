@@ -73,7 +73,7 @@ class Reason(enum.StrEnum):
 
 
 class Signal(enum.StrEnum):
-    """Forms of a request that smell of circumvention; set by the host, asked about as category `circumvention`."""
+    """Forms of a request that smell of circumvention; the host sets them, rules ask for category `circumvention`."""
 
     IP_LITERAL = "ip-literal"
     NO_SNI = "no-sni"
