@@ -1,4 +1,4 @@
-"""The door objects of `categories/`: what an entry, a match and a problem are. Values only, no behaviour that does I/O."""
+"""The door objects of `categories/`: what an entry, a match and a problem are. Values only."""
 
 from __future__ import annotations
 
