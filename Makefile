@@ -1,0 +1,61 @@
+# Everything a developer or technician types. `make help` lists it; nothing here needs a privilege.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.SUFFIXES:
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+ROOMS := proxy addons categories policy identity registry logstore migrations
+
+# pytest runs two files at a time; a file's tests stay in one process and share one gateway.
+JOBS ?= 2
+# More words for pytest or schoolgate: make test ARGS='-k warn'   make run ARGS='--settings my.yaml'
+ARGS ?=
+
+.PHONY: help install run test check bench docs clean tools
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.dev ## Make .venv: Schoolgate, and all its tests and checks need (pinned by constraints.txt)
+
+run: $(VENV)/.run ## Start the gateway in the foreground (data in ./data); Ctrl-C stops it
+	@exec $(BIN)/schoolgate run $(ARGS)
+
+test: $(VENV)/.dev tools ## All tests, end to end ones with real sockets and a real browser included
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+check: $(VENV)/.dev ## Style, types and doors: ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev ## Measure what design §6 promises; prints ratios
+	@for bench in benchmarks/bench_*.py; do \
+		echo "== $$bench"; $(BIN)/python "$$bench" $(ARGS) || exit 1; \
+	done
+
+docs: $(VENV)/.dev ## Check the documentation: links lead somewhere, commands and settings exist
+	$(BIN)/python -m pytest -q tests/test_docs.py $(ARGS)
+
+clean: ## Remove .venv and what builds and tests left; keeps ./data
+	rm -rf $(VENV) build dist artifacts *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -not -path './data/*' -prune -exec rm -rf {} +
+
+tools:
+	@.ci/test-tools
+
+# The environment is made once and works offline from then on; a changed pin or dependency updates it.
+$(VENV)/.python:
+	@python=$$(PYTHON='$(PYTHON)' .ci/find-python) && echo "Making $(VENV) with $$python" && \
+	"$$python" -m venv --clear $(VENV) && $(PIP) install -qq -c constraints.txt setuptools && touch $@
+
+$(VENV)/.run: $(VENV)/.python pyproject.toml constraints.txt
+	$(PIP) install -qq -c constraints.txt --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.python pyproject.toml constraints.txt
+	$(PIP) install -qq -c constraints.txt --no-build-isolation -e '.[dev]'
+	@touch $@ $(VENV)/.run
