@@ -1,0 +1,106 @@
+"""`schoolgate ca`: make the certificate authority, say how it is, hand out the certificate devices trust."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from proxy.ca import CaError, CaStatus, create_ca, export_certificate, load_ca, passphrase_from
+from proxy.privatefile import write_private
+from proxy.settings import Settings
+
+WARN_DAYS = 30
+"""Days left below which `status` says no: time enough to bring a new certificate to every device."""
+
+
+def add(commands: Any) -> None:
+    """Register `ca create|status|export`."""
+    parser = commands.add_parser("ca", help="the certificate authority that opens HTTPS")
+    parser.set_defaults(handle=handle)
+    tasks = parser.add_subparsers(dest="task", required=True, metavar="create|status|export")
+    create = tasks.add_parser("create", help="make one; refuses when there is one")
+    create.add_argument("--name", default="School internet filter", help="name shown on devices (default: %(default)s)")
+    create.add_argument("--years", type=int, default=5, choices=range(1, 11), metavar="1-10", help="validity")
+    create.add_argument("--kind", choices=("ec", "rsa"), default="ec", help="rsa only for devices that cannot do ec")
+    status = tasks.add_parser("status", help=f"exit 1 when broken or with less than {WARN_DAYS} days left")
+    export = tasks.add_parser("export", help="write the public certificate, for devices to trust")
+    export.add_argument("destination", nargs="?", default="-", help="file, or - for standard output (default)")
+    export.add_argument("--format", choices=("pem", "der"), default="pem", help="der is what Windows calls .cer")
+    for task in (create, status, export):
+        task.add_argument("--json", action="store_true", help="answer in JSON")
+
+
+def handle(args: argparse.Namespace, settings: Settings) -> int:
+    """Run the task named in `args`; 0 yes, 1 no."""
+    folder = settings.data / "ca"
+    try:
+        if args.task == "create":
+            return _create(args, folder)
+        return _status(args, folder) if args.task == "status" else _export(args, folder)
+    except CaError as error:
+        if args.json:
+            print(json.dumps({"ok": False, "problem": error.what, "where": str(error.where), "do": error.do}))
+        print(f"ca: {error}", file=sys.stderr)
+        return 1
+
+
+def _create(args: argparse.Namespace, folder: Path) -> int:
+    at = datetime.now(UTC)
+    passphrase = passphrase_from(os.environ)
+    status = create_ca(folder, name=args.name, at=at, years=args.years, kind=args.kind, passphrase=passphrase)
+    _print(status, at, as_json=args.json)
+    print(f"ca: let devices trust {status.cert}; keep {status.key} secret and backed up", file=sys.stderr)
+    return 0
+
+
+def _status(args: argparse.Namespace, folder: Path) -> int:
+    at = datetime.now(UTC)
+    status = load_ca(folder, at=at, passphrase=passphrase_from(os.environ))
+    _print(status, at, as_json=args.json)
+    if status.days_left(at) >= WARN_DAYS:
+        return 0
+    print(f"ca: {status.cert}: {status.days_left(at)} days left; docs/operations.md, 'Rotate the CA'", file=sys.stderr)
+    return 1
+
+
+def _export(args: argparse.Namespace, folder: Path) -> int:
+    data = export_certificate(folder, args.format)
+    if args.destination == "-":
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return 0
+    file = Path(args.destination)
+    try:
+        write_private(file, data, mode=0o644)
+    except OSError as error:
+        raise CaError(f"cannot be written: {error.strerror}", file, "Name a file in a folder of yours.") from error
+    print(json.dumps({"ok": True, "certificate": str(file), "format": args.format}) if args.json else file)
+    return 0
+
+
+def _print(status: CaStatus, at: datetime, *, as_json: bool) -> None:
+    days = status.days_left(at)
+    if as_json:
+        facts = {
+            "ok": days >= WARN_DAYS,
+            "certificate": str(status.cert),
+            "key": str(status.key),
+            "subject": status.subject,
+            "kind": status.kind,
+            "fingerprint": status.fingerprint,
+            "not_before": status.not_before.isoformat(),
+            "not_after": status.not_after.isoformat(),
+            "days_left": days,
+        }
+        print(json.dumps(facts))
+        return
+    print(f"certificate  {status.cert}")
+    print(f"subject      {status.subject} ({status.kind})")
+    print(f"valid until  {status.not_after:%d %B %Y} ({days} days)")
+    print(f"SHA-256      {status.fingerprint}")
