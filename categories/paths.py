@@ -1,0 +1,99 @@
+"""One way to write a path.
+
+In comes the path of a URL as it was sent; out goes the form it is compared and recorded in. What may be decoded
+without changing which resource is meant is decoded, to a fixpoint, so that `%2567ames` meets `games`; what would
+change it (`%2F %3F %23 %5C %25`, blanks and controls) stays encoded, in capitals. RFC 3986 §6.2.2, WHATWG URL §4.4.
+"""
+
+from __future__ import annotations
+
+import re
+
+from categories.hosts import NameProblem
+
+DEEPEST_ENCODING = 24
+"""How often an octet may have been percent-encoded. Real pages reach three."""
+
+_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
+_CHAIN = re.compile(rb"%(?:25)+(?=[0-9A-Fa-f]{2})")
+_STUCK = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_KEPT = frozenset(b"/?#\\") | frozenset(range(0x21)) | {0x7F}
+_DECODED = {octet: bytes([octet]) for octet in range(256) if octet not in _KEPT}
+_TO_ENCODE = re.compile(rb"[\x00-\x20\x7f]")
+_SLASHES = re.compile(r"/{2,}")
+
+
+def canonical_path(path: str) -> str:
+    """The one form of a path: starts with `/`, decoded where safe, no dot segments, no doubled or back slashes.
+
+    Raises `NameProblem` when it is percent-encoded more than `DEEPEST_ENCODING` times over.
+    """
+    if path == "/" or (len(path) < 2048 and _is_clean(path)):
+        return path
+    path = decoded(path.replace("\\", "/"))
+    path = _SLASHES.sub("/", path if path.startswith("/") else "/" + path)
+    return _without_dots(path) if "/." in path else path
+
+
+def decoded(text: str) -> str:
+    """Percent-decode to a fixpoint what may be decoded; the rest stays encoded in one spelling.
+
+    Octets that are no UTF-8 stay encoded. Raises `NameProblem` when nested deeper than `DEEPEST_ENCODING`.
+    """
+    raw = _octets(text)
+    if b"%" in raw:
+        raw = _fixpoint(raw)
+    raw = _TO_ENCODE.sub(lambda found: b"%%%02X" % found.group()[0], raw)
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return _readable(raw)
+
+
+def _is_clean(path: str) -> bool:
+    """True for the nine paths in ten that need no work."""
+    return (
+        path.startswith("/")
+        and path.isprintable()
+        and not ("%" in path or " " in path or "//" in path or "/." in path or "\\" in path)
+    )
+
+
+def _octets(text: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
+
+
+def _fixpoint(raw: bytes) -> bytes:
+    for _ in range(DEEPEST_ENCODING):
+        after = _ESCAPE.sub(_decode_one, _CHAIN.sub(b"%", raw))
+        if after == raw:
+            return _STUCK.sub(b"%25", raw)
+        raw = after
+    raise NameProblem(f"the path is percent-encoded more than {DEEPEST_ENCODING} times over")
+
+
+def _decode_one(found: re.Match[bytes]) -> bytes:
+    return _DECODED.get(int(found.group(1), 16)) or found.group().upper()
+
+
+def _readable(raw: bytes) -> str:
+    """UTF-8 where it is UTF-8, `%XX` for the octets that are not."""
+    text = raw.decode("utf-8", "surrogateescape")
+    return re.sub("[\udc80-\udcff]", lambda found: f"%{ord(found.group()) - 0xDC00:02X}", text)
+
+
+def _without_dots(path: str) -> str:
+    """Remove dot segments (RFC 3986 §5.2.4)."""
+    segments = path.split("/")[1:]
+    kept: list[str] = []
+    for segment in segments:
+        if segment == "..":
+            del kept[-1:]
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1] in {".", ".."}:
+        kept.append("")
+    return "/" + "/".join(kept)

@@ -1,0 +1,271 @@
+"""One way to write a host or a URL: whatever the spelling, the same value."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from categories.names import (
+    NameProblem,
+    Url,
+    canonical_host,
+    canonical_url,
+    host_suffixes,
+    make_url,
+    registrable_domain,
+)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("WWW.Example.ORG", "www.example.org"),
+        ("www.example.org.", "www.example.org"),
+        ("www。example．org", "www.example.org"),
+        ("ｗｗｗ.example.org", "www.example.org"),
+        ("www.exam\u00adple.org", "www.example.org"),
+        ("www.ex%61mple.org", "www.example.org"),
+        ("www.ex%2561mple.org", "www.example.org"),
+        ("ＷＷＷ.EXAMPLE.org。", "www.example.org"),
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("BÜCHER.example", "xn--bcher-kva.example"),
+        ("bu\u0308cher.example", "xn--bcher-kva.example"),
+        ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("XN--BCHER-KVA.example", "xn--bcher-kva.example"),
+        ("xn--Bcher-Kva.example", "xn--bcher-kva.example"),
+        ("b%C3%BCcher.example", "xn--bcher-kva.example"),
+        ("faß.example", "xn--fa-hia.example"),
+        ("❤.example", "xn--qei.example"),
+        ("my_host.example.org", "my_host.example.org"),
+        ("_dmarc.example.org", "_dmarc.example.org"),
+        ("-odd-.example.org", "-odd-.example.org"),
+        ("a--b.example.org", "a--b.example.org"),
+        ("server", "server"),
+        ("a1.example.b2c", "a1.example.b2c"),
+        ("127.0.0.1", "127.0.0.1"),
+        ("127.0.0.1.", "127.0.0.1"),
+        ("127.1", "127.0.0.1"),
+        ("127.0.1", "127.0.0.1"),
+        ("2130706433", "127.0.0.1"),
+        ("0x7f000001", "127.0.0.1"),
+        ("0X7F.1", "127.0.0.1"),
+        ("0x7f.0.0.0x1", "127.0.0.1"),
+        ("0177.0.0.1", "127.0.0.1"),
+        ("017700000001", "127.0.0.1"),
+        ("0177.0x0.0.01", "127.0.0.1"),
+        ("１２７.0.0.1", "127.0.0.1"),
+        ("%31%32%37.0.0.1", "127.0.0.1"),
+        ("[::ffff:127.0.0.1]", "127.0.0.1"),
+        ("::ffff:7f00:1", "127.0.0.1"),
+        ("[::FFFF:7F00:0001]", "127.0.0.1"),
+        ("[2001:0DB8:0:0::1]", "2001:db8::1"),
+        ("2001:db8:0:0:0:0:0:1", "2001:db8::1"),
+        ("[fe80::1%25eth0]", "fe80::1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("0", "0.0.0.0"),
+        ("0x", "0.0.0.0"),
+    ],
+)
+def test_every_spelling_of_a_host_meets(written: str, meant: str) -> None:
+    """Case, dots, IDN, escapes and every notation of an address end in one form."""
+    assert canonical_host(written) == meant
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", ".", "..", "a..b", ".example.org", "example.org..", "exa mple.org", "a/b", "a:b", "user@host", "a#b", "a?b",
+        "1.2.3.4.5", "256.1.1.1", "1.2.3.256", "08.1.1.1", "0xg.1", "4294967296", "example.123", "a.0x1g.0x",
+        "[::1", "::1]", "[::g]", "1::2::3", "[1.2.3.4]", "a%zz.org", "a%ff.org", "a%00.org", "a\x00b.org", "a<b.org",
+        "x" * 64 + ".org", ".".join(["x" * 60] * 5), "\udc80.org", "٣" * 70 + ".org",
+    ],
+)  # fmt: skip
+def test_what_is_no_host_is_refused_with_a_reason(text: str) -> None:
+    """A text no browser would send a request to raises `NameProblem`, and says why."""
+    with pytest.raises(NameProblem, match=r"\w+ \w+"):
+        canonical_host(text)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "http://games.example/Play/now?level=1",
+        "HTTP://GAMES.example/Play/now?level=1",
+        "games.example/Play/now?level=1",
+        "//games.example/Play/now?level=1",
+        "http:games.example/Play/now?level=1",
+        "http:///games.example/Play/now?level=1",
+        r"http:\\games.example\Play\now?level=1",
+        "http://games.example:80/Play/now?level=1",
+        "http://games.example:/Play/now?level=1",
+        "http://games.example:0080/Play/now?level=1",
+        "http://games.example./Play/now?level=1",
+        "http://pupil:secret@games.example/Play/now?level=1",
+        "http://school.example@games.example/Play/now?level=1",
+        "http://a@b@games.example/Play/now?level=1",
+        "  http://games.example/Play/now?level=1\r\n",
+        "ht\ttp://games.exa\nmple/Pl\tay/now?level=1",
+        "http://games.example/Play/now?level=1#top",
+        "http://games.example//Play///now?level=1",
+        "http://games.example/./Play/../Play/./now?level=1",
+        "http://games.example/../../Play/now?level=1",
+        "http://games.example/x/%2e%2E/Play/now?level=1",
+        "http://games.example/x/.%2e/Play/now?level=1",
+        "http://games.example/%50lay/n%6Fw?level=1",
+        "http://games.example/%2550lay/n%25256Fw?level=1",
+        "http://games.example/%%350lay/now?level=1",
+    ],
+)
+def test_every_spelling_of_a_url_meets(written: str) -> None:
+    """One page, however it is written, is one `Url`."""
+    assert canonical_url(written) == Url("http", "games.example", 80, "/Play/now", "level=1", "games.example")
+
+
+@pytest.mark.parametrize(
+    ("written", "path"),
+    [
+        ("/a%2Fb", "/a%2Fb"),
+        ("/a%2fb", "/a%2Fb"),
+        ("/a%252fb", "/a%2Fb"),
+        ("/a%3Fb", "/a%3Fb"),
+        ("/a%23b", "/a%23b"),
+        ("/100%", "/100%25"),
+        ("/100%25", "/100%25"),
+        ("/100%2525", "/100%25"),
+        ("/a%20b", "/a%20b"),
+        ("/a b", "/a%20b"),
+        ("/a%00b", "/a%00b"),
+        ("/caf%C3%A9", "/café"),
+        ("/café", "/café"),
+        ("/caf%E9", "/caf%E9"),
+        ("/caf\udce9", "/caf%E9"),
+        ("/a/..", "/"),
+        ("/a/.", "/a/"),
+        ("/a/b/../", "/a/"),
+        ("/...", "/..."),
+        ("/.well-known/x", "/.well-known/x"),
+        ("", "/"),
+        ("?q=1", "/"),
+        ("#x", "/"),
+    ],
+)
+def test_paths_are_decoded_only_where_that_is_safe(written: str, path: str) -> None:
+    """What would change the resource (`%2F`, `%3F`, `%23`, `%25`, blanks, controls) stays encoded, in one spelling."""
+    assert canonical_url("http://school.example" + written).path == path
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "   ", "http://", "http:///", "https://?q", "mailto:head@school.example", "data:text/html,hello",
+        "javascript:alert(1)", "about:blank", "gopher://x.example/", "http://x.example:99999/", "http://x.example:8o/",
+        "http://x.example:-1/", "http://[::1/", "http://exa mple/", "http://x..example/", "/just/a/path",
+        "http://" + "%25" * 5 + "/", "http://school.example/" + "%" * 40 + "3" * 40 + "25" * 40,
+    ],
+)  # fmt: skip
+def test_what_names_no_host_is_refused(text: str) -> None:
+    """A text that is no URL of a scheme we filter raises `NameProblem`."""
+    with pytest.raises(NameProblem):
+        canonical_url(text)
+
+
+def test_make_url_takes_parsed_pieces() -> None:
+    """The hot path gives what the text would have given."""
+    assert make_url("https", "Games.Example.", None, "/a/../b?c#d") == canonical_url("https://games.example/b?c")
+    assert make_url("https", "[::1]", 8443, "/").host == "::1"
+    assert str(make_url("https", "[::1]", 8443, "")) == "https://[::1]:8443/"
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_make_url_refuses_a_port_that_cannot_be(port: int) -> None:
+    """Ports are checked where they come in."""
+    with pytest.raises(NameProblem, match="port"):
+        make_url("http", "school.example", port, "/")
+
+
+@pytest.mark.parametrize(
+    ("host", "domain"),
+    [
+        ("www.bbc.co.uk", "bbc.co.uk"),
+        ("bbc.co.uk", "bbc.co.uk"),
+        ("co.uk", ""),
+        ("uk", ""),
+        ("oakwood.sch.uk", ""),
+        ("www.oakwood.kent.sch.uk", "oakwood.kent.sch.uk"),
+        ("year4.github.io", "year4.github.io"),
+        ("a.year4.github.io", "year4.github.io"),
+        ("github.io", "github.io"),
+        ("s3.amazonaws.com", "amazonaws.com"),
+        ("server", ""),
+        ("10.2.3.4", ""),
+        ("2001:db8::1", ""),
+        ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+    ],
+)
+def test_registrable_domain(host: str, domain: str) -> None:
+    """The part somebody registered, by the bundled Public Suffix List, private suffixes as in browsers."""
+    assert registrable_domain(host) == domain
+
+
+def test_suffixes_are_the_host_and_its_parents() -> None:
+    """Suffixes are cut at labels; an address has no parents."""
+    assert host_suffixes("a.b.c") == ("a.b.c", "b.c", "c")
+    assert host_suffixes("10.2.3.4") == ("10.2.3.4",)
+    assert host_suffixes("::1") == ("::1",)
+
+
+@pytest.mark.parametrize("length", [8 * 1024, 1024 * 1024])
+def test_long_urls_are_taken_or_refused_without_harm(length: int) -> None:
+    """An 8 KB and a 1 MB URL, plain and fully escaped, stay the same page."""
+    plain = canonical_url("http://school.example/" + "a" * length)
+    escaped = canonical_url("http://school.example/" + "%61" * (length // 3) + "a" * (length - length // 3))
+    assert plain == escaped
+
+
+@given(st.text(max_size=60))
+@example("http://xn--a/")
+@example("http://Ⅷ.example")
+@example("http://a%2525")
+@example("xn--\u0300.example")
+def test_nothing_but_name_problem_and_the_canonical_form_is_its_own(text: str) -> None:
+    """Whatever comes in: a refusal, or a value that canonicalises to itself."""
+    try:
+        url = canonical_url(text)
+    except NameProblem:
+        return
+    assert canonical_url(str(url)) == url
+    assert canonical_host(url.host) == url.host
+
+
+ODD = st.sampled_from(list("aA.%25/\\:@[]?#0x7-_ ü。ß\u200d\u0301") + ["xn--", "%2e", "//", "127", "::ffff:"])
+
+
+@given(st.lists(ODD, max_size=14).map("".join))
+def test_the_canonical_form_of_odd_pieces_is_its_own(text: str) -> None:
+    """The same with the pieces evasion is made of."""
+    for whole in (text, "http://" + text, "http://school.example/" + text):
+        try:
+            url = canonical_url(whole)
+        except NameProblem:
+            continue
+        assert canonical_url(str(url)) == url
+
+
+LABELS = st.lists(st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True), min_size=2, max_size=4)
+SEGMENTS = st.lists(st.from_regex(r"[a-z0-9_~-]{1,6}", fullmatch=True), max_size=4)
+
+
+@given(LABELS, SEGMENTS, st.randoms(use_true_random=False))
+def test_spellings_meet(labels: list[str], segments: list[str], random: object) -> None:
+    """Any mixture of case, escapes, dots and slashes of a page is the page."""
+    host, path = ".".join(labels), "/" + "/".join(segments)
+    choose = random.random  # type: ignore[attr-defined]
+    odd_host = "".join(c.upper() if choose() < 0.5 else f"%{ord(c):02x}" if choose() < 0.2 else c for c in host)
+    odd_path = "".join(f"%{ord(c):02X}" if c != "/" and choose() < 0.3 else c for c in path)
+    odd_path = odd_path.replace("/", "//./" if choose() < 0.5 else "/")
+    try:
+        plain = canonical_url(f"http://{host}{path}")
+    except NameProblem:
+        return
+    assert canonical_url(f"HTTP://someone@{odd_host}.:080{odd_path}") == plain
