@@ -1,11 +1,18 @@
-"""What every test may ask for."""
+"""What every test may ask for: the real lists, origins, gateways and a name of its own."""
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.rig.certificates import Authority
+from tests.rig.gateway import Gateway
+from tests.rig.origin import Origin
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -17,3 +24,76 @@ def real_data() -> Path:
     if not (folder / "ut1").is_dir():
         pytest.skip(f"real lists are not at {folder}; set SCHOOLGATE_REAL_DATA to test against them")
     return folder
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Who signs for the origins of this session."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def origin(authority: Authority) -> Iterator[Origin]:
+    """The origins of this session: every host name answers."""
+    with Origin(authority) as origin:
+        yield origin
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    """A host name no other test uses, so that rows and arrivals can be told apart."""
+    words = "".join(letter if letter.isalnum() else "-" for letter in request.node.originalname.lower())
+    return f"{words.removeprefix('test-')[:50].strip('-')}-{next(_numbers)}.example"
+
+
+def _show_on_failure(request: pytest.FixtureRequest, gateway: Gateway) -> None:
+    report = getattr(request.node, "report_call", None)
+    if report is not None and report.failed:
+        print(f"\n--- the gateway's log ({gateway.log}) ---\n{gateway.output[-6000:]}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    setattr(item, f"report_{report.when}", report)
+    return report
+
+
+@pytest.fixture(scope="session")
+def shared_gateway(tmp_path_factory: pytest.TempPathFactory, origin: Origin, authority: Authority) -> Iterator[Gateway]:
+    """One gateway for every test that does it no harm; ask for `gateway` instead."""
+    gateway = Gateway(tmp_path_factory.mktemp("gateway"), origin=origin.address, trust=authority.pem)
+    try:
+        yield gateway.start()
+        gateway.stop()
+    finally:
+        gateway.kill()
+
+
+@pytest.fixture
+def gateway(request: pytest.FixtureRequest, shared_gateway: Gateway) -> Iterator[Gateway]:
+    """The shared gateway; its log is shown when the test fails."""
+    yield shared_gateway
+    _show_on_failure(request, shared_gateway)
+
+
+@pytest.fixture
+def make_gateway(
+    request: pytest.FixtureRequest, tmp_path: Path, origin: Origin, authority: Authority
+) -> Iterator[Callable[..., Gateway]]:
+    """Make gateways of the test's own, not started; whatever is left of them is killed at the end."""
+    made: list[Gateway] = []
+
+    def make(settings: dict[str, Any] | None = None, **more: Any) -> Gateway:
+        folder = tmp_path / f"gateway-{len(made) + 1}"
+        more = {"origin": origin.address, "trust": authority.pem, **more}
+        made.append(Gateway(folder, settings=settings or {}, **more))
+        return made[-1]
+
+    yield make
+    for gateway in made:
+        _show_on_failure(request, gateway)
+        gateway.kill()

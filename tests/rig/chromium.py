@@ -1,0 +1,71 @@
+"""A real Chromium that trusts the gateway's CA the way a managed device does: through its NSS database.
+
+No certificate error is ignored, so a TLS fault of the gateway is a fault in the test. The browser has a home and a
+profile of its own and speaks to nothing but the gateway.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+
+from tests.rig.gateway import Gateway
+from tests.rig.tools import need
+
+QUIET = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-default-apps",
+    "--disable-domain-reliability",
+    "--disable-features=OptimizationHints,MediaRouter,Translate,AutofillServerCommunication,HttpsUpgrades,"
+    "HttpsFirstBalancedModeAutoEnable,NetworkTimeServiceQuerying",
+    "--window-size=1000,800",
+)
+"""Nothing of its own on the network."""
+
+
+def trust(home: Path, ca_cert: Path) -> None:
+    """Make the NSS database below `home` trust `ca_cert`, as a device's administrator would."""
+    certutil = need("certutil", "libnss3-tools")
+    store = home / ".pki" / "nssdb"
+    store.mkdir(parents=True, exist_ok=True)
+    place = f"sql:{store}"
+    subprocess.run([certutil, "-N", "-d", place, "--empty-password"], check=True, capture_output=True)
+    words = [certutil, "-A", "-d", place, "-n", "Schoolgate", "-t", "C,,", "-i", str(ca_cert)]
+    subprocess.run(words, check=True, capture_output=True)
+
+
+@contextlib.contextmanager
+def chromium(gateway: Gateway, home: Path, *, trusting: bool = True) -> Iterator[Chrome]:
+    """A browser behind the gateway; `trusting=False` is a device nobody set up."""
+    browser, driver = need("chromium", "chromium"), need("chromedriver", "chromium-driver")
+    home.mkdir(parents=True, exist_ok=True)
+    if trusting:
+        trust(home, gateway.ca_cert)
+    options = ChromeOptions()
+    options.binary_location = browser
+    for flag in QUIET:
+        options.add_argument(flag)
+    options.add_argument(f"--user-data-dir={home / 'profile'}")
+    options.add_argument(f"--proxy-server={gateway.proxy_url}")
+    options.add_argument("--proxy-bypass-list=<-loopback>")
+    options.page_load_strategy = "normal"
+    session = Chrome(options=options, service=Service(driver, env={**os.environ, "HOME": str(home)}))
+    try:
+        session.set_page_load_timeout(30)
+        yield session
+    finally:
+        session.quit()
