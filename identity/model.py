@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,4 +39,6 @@ class Identity:
     shared: bool = False
     """True for a class login or a shared machine."""
     refused: str | None = None
-    """Why this person may not browse now (`disabled`, `consent`, `sign-in`); None when they may."""
+    """Why this person may not browse now (`disabled`, `suspended`, `consent`, `sign-in`); None when they may."""
+    refused_until: datetime | None = None
+    """When the refusal ends by itself (a suspension, B-65); None when it does not."""
