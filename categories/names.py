@@ -33,8 +33,8 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _AUTHORITY_END = re.compile(r"[/\\?#]")
 _HOST_AND_PORT = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([^:]*))?", re.DOTALL)
 _NO_HOST = frozenset(
-    "about blob cid chrome chrome-extension data edge file geo intent irc javascript magnet mailto "
-    "moz-extension news sip sms tel urn view-source xmpp".split()
+    """about blob cid chrome chrome-extension data edge file geo intent irc javascript magnet mailto moz-extension
+    news sip sms tel urn view-source xmpp""".split()  # noqa: SIM905
 )
 _CONTROL_OR_BLANK = "".join(map(chr, range(0x21)))
 _REMOVED_BY_BROWSERS = str.maketrans("", "", "\t\n\r")

@@ -1,1 +1,1 @@
-"""Readers of other people's list formats: bytes in, entries and problems out."""
+"""List makers' own folder trees: in comes a configured source, out come the files to compile, categories settled."""

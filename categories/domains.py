@@ -1,0 +1,252 @@
+"""Hosts by suffix, URLs by path prefix, addresses by network: one trie answers all three.
+
+In come entries as `(key, list, line)` while a snapshot is built; out comes, for a host and target, every entry that
+fits. A key is the host's labels in reverse, a dot behind each (`org.example.www.`), then the path; an address is its
+bits (`#401111111…`). So every suffix of a host, every path above a page and every network around an address is a
+*prefix* of one key, and one walk through the trie finds them all. The trie is exact: no hashing, no false hit.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, Protocol
+
+import marisa_trie
+
+from categories.hosts import is_address
+from categories.model import EntryKind
+from categories.networks import bits_of, network_of
+
+BELOW = 0x8000
+"""Marks a posting that is no entry: the list has URL entries at this host, so ask again with the path."""
+MOST_LISTS = BELOW - 1
+"""Lists one snapshot can hold."""
+BORDERS = frozenset("/?&=#")
+"""A URL entry fits when the request goes on with one of these, or ends (as in squidGuard and e2guardian)."""
+
+_SERVICE = re.compile(r"(?:www|web|ftp)[0-9]*\.(?=[^.]+\.)")
+
+
+class Hit(NamedTuple):
+    """An entry that fits, by number of its list."""
+
+    list: int
+    """Index into the snapshot's lists."""
+    key: str
+    """Its key in the trie."""
+    line: int
+    """Its line."""
+
+
+class Trie(Protocol):
+    """What is asked of `marisa_trie.Trie`."""
+
+    def iter_prefixes_with_ids(self, key: str) -> Iterator[tuple[str, int]]:
+        """Keys that begin `key`, shortest first, with their numbers."""
+
+    def get(self, key: str, default: int = -1) -> int:
+        """Number of a key."""
+
+    def iterkeys(self, prefix: str = "") -> Iterator[str]:
+        """Keys below a prefix."""
+
+    def __len__(self) -> int:
+        """Number of keys."""
+
+
+def host_key(host: str) -> str:
+    """The key of a canonical host or network."""
+    return bits_of(host) if "/" in host or is_address(host) else domain_key(host)
+
+
+def domain_key(host: str) -> str:
+    """The key of a canonical host that is no address: `www.example.org` gives `org.example.www.`."""
+    return ".".join(host.split(".")[::-1]) + "."
+
+
+def entry_of(key: str) -> tuple[EntryKind, str]:
+    """The way back: kind and value of the entry a key stands for."""
+    head, slash, path = key.partition("/")
+    host = network_of(head) if head.startswith("#") else ".".join(reversed(head[:-1].split(".")))
+    if slash:
+        return EntryKind.URL, f"{host}/{path}"
+    return (EntryKind.NETWORK if head.startswith("#") else EntryKind.DOMAIN), host
+
+
+def without_service(host: str) -> str:
+    """A host without the `www`, `web`, `ftp` and digits in front that squidGuard drops on both sides."""
+    return _SERVICE.sub("", host, count=1) if host[:1] in {"w", "f"} else host
+
+
+def url_keys(entry: str, parents: bool) -> tuple[str, str]:
+    """Key of a URL entry, and key of its host where the mark goes."""
+    host, _, target = entry.partition("/")
+    head = host_key(host if parents else without_service(host))
+    return f"{head}/{target}", head
+
+
+class Postings(NamedTuple):
+    """Three columns: entries of key *n* are rows `starts[n]` to `starts[n + 1]` of `lists` and `lines`."""
+
+    starts: memoryview
+    """Unsigned 32-bit row numbers, one more than there are keys."""
+    lists: memoryview
+    """Unsigned 16-bit list numbers, perhaps with `BELOW`."""
+    lines: memoryview
+    """Unsigned 32-bit line numbers."""
+
+
+class DomainTable:
+    """The compiled entries. Immutable; safe to read from any thread."""
+
+    def __init__(self, trie: Trie, postings: Postings, walks_up: tuple[bool, ...], longest: int) -> None:
+        self._trie = trie
+        self._starts, self._lists, self._lines = postings
+        self._walks_up = walks_up
+        self._longest = longest
+
+    def __len__(self) -> int:
+        return len(self._trie)
+
+    def hits(self, host: str, target: str) -> list[Hit]:
+        """Entries that fit a canonical host and a folded target, most specific first: URLs, then host, then parents."""
+        head = host_key(host)
+        found: list[Hit] = []
+        marked: list[str] = []
+        starts, lists, lines = self._starts, self._lists, self._lines
+        for key, number in self._trie.iter_prefixes_with_ids(head):
+            for row in range(starts[number], starts[number + 1]):
+                which = lists[row]
+                if which & BELOW:
+                    if key not in marked:
+                        marked.append(key)
+                else:
+                    found.append(Hit(which, key, lines[row]))
+        found.sort(key=lambda hit: -len(hit.key))
+        if not marked:
+            return found
+        urls: list[Hit] = []
+        for key in reversed(marked):
+            urls += self._url_hits(key, host, target)
+        return urls + found
+
+    def lists_below(self, host: str) -> frozenset[int]:
+        """Lists with URL entries that could fit this host, given the path."""
+        own = host_key(without_service(host))
+        return frozenset(
+            self._lists[row] & ~BELOW
+            for key, number in self._trie.iter_prefixes_with_ids(host_key(host))
+            for row in range(self._starts[number], self._starts[number + 1])
+            if self._lists[row] & BELOW and (key == own or self._walks_up[self._lists[row] & ~BELOW])
+        )
+
+    def entries(self, key: str) -> Iterator[Hit]:
+        """The entries of one key."""
+        number = self._trie.get(key, -1)
+        if number >= 0:
+            for row in range(self._starts[number], self._starts[number + 1]):
+                if not self._lists[row] & BELOW:
+                    yield Hit(self._lists[row], key, self._lines[row])
+
+    def keys_below(self, prefix: str = "") -> Iterator[str]:
+        """Keys that begin with `prefix`, in no order anyone may rely on."""
+        return self._trie.iterkeys(prefix)
+
+    def _url_hits(self, head: str, host: str, target: str) -> list[Hit]:
+        own = head == host_key(without_service(host))
+        text = head + target
+        found: list[Hit] = []
+        for key, number in self._trie.iter_prefixes_with_ids(text[: self._longest]):
+            if len(key) <= len(head) or not _at_border(text, key):
+                continue
+            for row in range(self._starts[number], self._starts[number + 1]):
+                which = self._lists[row]
+                if own or self._walks_up[which]:
+                    found.append(Hit(which, key, self._lines[row]))
+        found.sort(key=lambda hit: -len(hit.key))
+        return found
+
+
+def _at_border(text: str, key: str) -> bool:
+    end = len(key)
+    return len(text) == end or text[end] in BORDERS or key[-1] in BORDERS
+
+
+class KeyFile:
+    """Keys and their rows on the way to a trie. Rows stay in arrays (6 bytes each), keys go to a file."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._lists = array("H")
+        self._lines = array("I")
+        self.longest = 0
+
+    def __len__(self) -> int:
+        return len(self._lists)
+
+    def add(self, key: str, which: int, line: int) -> None:
+        """One row. Keys hold no line end: canonical hosts and targets cannot."""
+        self._file.write(key.encode("utf-8", "replace") + b"\n")
+        self._lists.append(which)
+        self._lines.append(line)
+        self.longest = max(self.longest, len(key))
+
+    def keys(self) -> Iterator[str]:
+        """The keys, in the order of their rows."""
+        self._file.seek(0)
+        for raw in self._file:
+            yield raw[:-1].decode("utf-8")
+
+    def columns(self, number_of: Callable[[str], int], size: int) -> tuple[array[int], array[int], array[int]]:
+        """The three columns of `Postings`; of two rows with one key and list the first counts."""
+        numbers = array("I", map(number_of, self.keys()))
+        starts = array("I", bytes(4 * (size + 1)))
+        for number in numbers:
+            starts[number + 1] += 1
+        for number in range(size):
+            starts[number + 1] += starts[number]
+        place = array("I", starts)
+        lists, lines = array("H", bytes(2 * len(numbers))), array("I", bytes(4 * len(numbers)))
+        for number, which, line in zip(numbers, self._lists, self._lines, strict=True):
+            first, at = starts[number], place[number]
+            if at == first or which not in lists[first:at]:
+                lists[at], lines[at] = which, line
+                place[number] = at + 1
+        return _closed_up(starts, place, lists, lines)
+
+
+def _closed_up(
+    starts: array[int], ends: array[int], lists: array[int], lines: array[int]
+) -> tuple[array[int], array[int], array[int]]:
+    """Move rows together where doubles left gaps."""
+    if starts[1:] == ends[:-1]:
+        return starts, lists, lines
+    at = 0
+    for number in range(len(starts) - 1):
+        first, end = starts[number], ends[number]
+        count = end - first
+        if at != first and count:
+            lists[at : at + count] = lists[first:end]
+            lines[at : at + count] = lines[first:end]
+        starts[number] = at
+        at += count
+    starts[-1] = at
+    del lists[at:], lines[at:]
+    return starts, lists, lines
+
+
+def build_trie(keys: Iterable[str], path: Path) -> Trie:
+    """Compile keys into a trie file, and give it. One trie level: larger by a quarter, faster by a seventh (0002)."""
+    trie = marisa_trie.Trie(keys, num_tries=1)
+    trie.save(str(path))
+    return trie  # type: ignore[no-any-return]
+
+
+def map_trie(path: Path) -> Trie:
+    """The trie of a file, mapped, not read: all processes share its pages."""
+    trie = marisa_trie.Trie()
+    trie.mmap(str(path))
+    return trie  # type: ignore[no-any-return]

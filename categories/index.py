@@ -1,0 +1,114 @@
+"""The compiled index: every list in force, behind one door.
+
+In comes a canonical URL or a text; out come matches with their evidence. An index is complete and never changes; a
+new one replaces it whole. Its large parts are memory-mapped: a process holds a few small objects, not the entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+from categories.domains import DomainTable, Hit, entry_of, host_key
+from categories.model import EntryKind, ListStatus, Match
+from categories.names import Url
+from categories.parse import folded_target
+from categories.paths import canonical_path
+from categories.phrases import PhraseTable
+
+CACHED_MATCHES = 8192
+"""Match objects kept for entries seen lately: about 3 MB."""
+
+
+class CompiledIndex:
+    """Implements `categories.model.Index` over one snapshot. Thread-safe to read."""
+
+    def __init__(
+        self, revision: str, lists: tuple[ListStatus, ...], domains: DomainTable, phrases: PhraseTable, fingerprint: str
+    ) -> None:
+        self._revision = revision
+        self._lists = lists
+        self._domains = domains
+        self._phrases = phrases
+        self._fingerprint = fingerprint
+        self._categories = frozenset(status.category for status in lists)
+        self._match_of = lru_cache(maxsize=CACHED_MATCHES)(self._new_match)
+
+    @property
+    def revision(self) -> str:
+        """Checksum (short) of the compiled content."""
+        return self._revision
+
+    @property
+    def fingerprint(self) -> str:
+        """`categories.sources.source_fingerprint` of the sources it was built from."""
+        return self._fingerprint
+
+    @property
+    def lists(self) -> tuple[ListStatus, ...]:
+        """Every list in force."""
+        return self._lists
+
+    @property
+    def categories(self) -> frozenset[str]:
+        """Every category some list has."""
+        return self._categories
+
+    def match(self, url: Url) -> tuple[Match, ...]:
+        """All domain, URL and network entries that fit, most specific first; no duplicates."""
+        target = folded_target(url.path, url.query)
+        hits = self._domains.hits(url.host, target)
+        if "%2F" in url.path or "%5C" in url.path:
+            hits = self._with_other_reading(url, hits)
+        return tuple(map(self._match_of, hits))
+
+    def match_text(self, text: str) -> tuple[Match, ...]:
+        """All phrase entries (search words) found in `text` as whole words after normalisation."""
+        return tuple(
+            Match(
+                self._lists[hit.list].category,
+                self._lists[hit.list].name,
+                hit.words,
+                hit.line,
+                EntryKind.PHRASE,
+                hit.weight,
+            )
+            for hit in self._phrases.hits(text)
+        )
+
+    def has_entries_below(self, host: str) -> frozenset[str]:
+        """Categories that have URL entries on this very host or its parents: the host alone cannot settle them."""
+        return frozenset(self._lists[which].category for which in self._domains.lists_below(host))
+
+    def classify(self, urls: Iterable[Url]) -> Iterator[tuple[Match, ...]]:
+        """`match` for many."""
+        return map(self.match, urls)
+
+    def search(self, text: str) -> Iterator[Match]:
+        """Every entry that contains `text`, one after another: walks all entries, seconds on a large index."""
+        wanted = text.lower()
+        labels = [label for label in wanted.partition("/")[0].split(".") if label]
+        for key in self._domains.keys_below():
+            # Labels stand in reverse in a key, so the cheap test comes first and the key is turned round only then.
+            if (key[0] == "#" or all(label in key for label in labels)) and wanted in entry_of(key)[1]:
+                yield from map(self._match_of, self._domains.entries(key))
+        for hit in self._phrases.entries():
+            if wanted in hit.words:
+                status = self._lists[hit.list]
+                yield Match(status.category, status.name, hit.words, hit.line, EntryKind.PHRASE, hit.weight)
+
+    def below(self, host: str) -> Iterator[Match]:
+        """Every domain and URL entry on a canonical host and below it."""
+        for key in self._domains.keys_below(host_key(host)):
+            yield from map(self._match_of, self._domains.entries(key))
+
+    def _with_other_reading(self, url: Url, hits: list[Hit]) -> list[Hit]:
+        """Some servers read an escaped slash as a slash: such a page is also what it would be there (design §5.6)."""
+        path = canonical_path(url.path.replace("%2F", "/").replace("%5C", "/"))
+        other = self._domains.hits(url.host, folded_target(path, url.query))
+        return [hit for hit in other if hit not in hits] + hits
+
+    def _new_match(self, hit: Hit) -> Match:
+        status = self._lists[hit.list]
+        kind, value = entry_of(hit.key)
+        return Match(status.category, status.name, value, hit.line, kind)

@@ -1,0 +1,235 @@
+"""Lists in, entries out.
+
+In come the lines of a list in one of the known formats; out come `Entry` and `Problem` values in the order of the
+file. The room's rule here: a line is either taken, or told; nothing is dropped in silence, nothing raises, and a list
+of any size is read a line at a time. What an entry means is the same whatever format it came in:
+
+* a domain fits the host and everything below it (a hosts file and `*.x` say less than that: they are widened);
+* a URL fits by path prefix up to a border; an address or network fits IP literals; a phrase fits as whole words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import BinaryIO, Literal, NamedTuple
+
+from categories.hosts import is_address
+from categories.model import EntryKind, Problem
+from categories.names import NameProblem, Url, canonical_host, canonical_url
+from categories.networks import NetworkProblem, canonical_networks
+from categories.normalise import normalised
+from categories.paths import decoded
+
+FileFormat = Literal["domains", "hosts", "urls", "phrases", "networks", "starter"]
+"""How one file is written. (`ut1` is a tree of such files: `categories.importers.ut1`.)"""
+
+LONGEST_LINE = 8192
+"""Bytes of a line that are read; a longer one is told as a problem."""
+TEXT_SHOWN = 200
+"""Characters of a line quoted in a problem."""
+
+
+class Entry(NamedTuple):
+    """One line of a list, understood."""
+
+    kind: EntryKind
+    """How it is compared."""
+    value: str
+    """Canonical form: a host, `host/path?query`, an address or network, or normalised words."""
+    line: int
+    """Line in its file, from 1."""
+    weight: int = 0
+    """Weight of a phrase; 0 for none."""
+
+
+class Line(NamedTuple):
+    """A line that has something to say."""
+
+    number: int
+    """From 1."""
+    text: str
+    """Without comment, surrounding blanks and line end."""
+
+
+class Refused(Exception):
+    """Why a line cannot be taken."""
+
+
+Understood = Iterable[tuple[EntryKind, str, int]]
+_COMMENT = re.compile(r"(?:^|\s)[#;].*", re.DOTALL)
+_PLAIN_DOMAIN = re.compile(r"(?:[a-z0-9_-]{1,63}\.)+[a-z-]{2,63}")
+_OWN_NAMES = frozenset(
+    """localhost localhost.localdomain local broadcasthost 0.0.0.0 127.0.0.1 ::1 ip6-localhost ip6-loopback
+    ip6-localnet ip6-mcastprefix ip6-allnodes ip6-allrouters ip6-allhosts""".split()  # noqa: SIM905
+)
+_PHRASE = re.compile(r"""(?:<(?P<angle>[^<>]*)>|"(?P<quoted>[^"]*)"|(?P<plain>[^<>"]+?))\s*(?:<(?P<weight>-?\d+)>)?""")
+_NETWORK_LIKE = re.compile(r"[0-9.]+(?:/[0-9.]+)?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(?:/[0-9]+)?|[0-9.]+-[0-9.]+")
+
+
+def parse(format: FileFormat, stream: BinaryIO, name: str, *, top_levels: bool = False) -> Iterator[Entry | Problem]:
+    """Read a list file. `name` is the list's name in problems; `top_levels` lets domains name a whole top level."""
+    understand = _UNDERSTAND[format]
+    if format == "domains":
+        understand = partial(_domain, top_levels=top_levels)
+    widened = Widened(name)
+    for line in lines(stream, name):
+        if isinstance(line, Problem):
+            yield line
+            continue
+        number, text = line
+        if format == "domains" and len(text) < 254 and _PLAIN_DOMAIN.fullmatch(text) and "xn--" not in text:
+            yield Entry(EntryKind.DOMAIN, text, number)  # nine lines in ten; canonical_host would say the same
+            continue
+        try:
+            for kind, value, weight in understand(text):
+                yield Entry(kind, value, number, weight)
+        except (Refused, NameProblem, NetworkProblem) as why:
+            yield problem(name, number, text, str(why))
+            continue
+        widened.see(line)
+    yield from widened.told()
+
+
+def lines(stream: BinaryIO, name: str) -> Iterator[Line | Problem]:
+    """The lines that say something, in bounded memory. Takes BOM and CRLF; tells NUL, broken UTF-8, overlong lines."""
+    number = 0
+    while raw := stream.readline(LONGEST_LINE + 1):
+        number += 1
+        if number == 1:
+            raw = raw.removeprefix(b"\xef\xbb\xbf")
+        if len(raw) > LONGEST_LINE and not raw.endswith(b"\n"):
+            yield problem(name, number, _shown(raw), f"the line is longer than {LONGEST_LINE} bytes; cut it into lines")
+            while raw and not raw.endswith(b"\n"):
+                raw = stream.readline(65536)
+            continue
+        if b"\0" in raw:
+            yield problem(name, number, _shown(raw), "the line holds a NUL byte; is this a text file in UTF-8?")
+            continue
+        try:
+            text = raw.decode("utf-8").strip()
+        except UnicodeDecodeError:
+            yield problem(name, number, _shown(raw), "the line is not UTF-8; convert the list, for instance with iconv")
+            continue
+        if "#" in text or ";" in text:
+            text = _COMMENT.sub("", text).rstrip()
+        if text:
+            yield Line(number, text)
+
+
+def problem(name: str, number: int, text: str, why: str) -> Problem:
+    """A `Problem`, its text cut to what may be shown."""
+    return Problem(name, number, text[:TEXT_SHOWN], why)
+
+
+def url_entry(url: Url) -> str:
+    """A URL as an entry is compared: host, path and query in lower case, escapes in one spelling, no closing slash."""
+    target = folded_target(url.path, url.query)
+    if len(target) > 1 and "?" not in target:
+        target = target.rstrip("/") or "/"
+    return url.host + target
+
+
+def folded_target(path: str, query: str) -> str:
+    """Path and query in the one form entries and requests are compared in. Lists do not tell case apart; nor do we."""
+    if not query:
+        return path.lower()
+    plain = query.isascii() and not ("%" in query or " " in query)
+    return f"{path}?{query if plain else decoded(query)}".lower()
+
+
+class Widened:
+    """Counts the lines whose meaning is widened, to tell it once with the number instead of once a line."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._first: Line | None = None
+        self._count = 0
+
+    def see(self, line: Line) -> None:
+        """Look at a line that was taken."""
+        if line.text.startswith(("*.", ".")):
+            self._first = self._first or line
+            self._count += 1
+
+    def told(self) -> Iterator[Problem]:
+        """What there is to tell at the end."""
+        if self._first:
+            why = f"taken as the host and everything below it, the bare host included ({self._count} lines like it)"
+            yield problem(self._name, self._first.number, self._first.text, why)
+
+
+def _domain(text: str, *, top_levels: bool = False) -> Understood:
+    if "/" in text and not _NETWORK_LIKE.fullmatch(text):
+        raise Refused("is a URL, not a domain; put it in a list of format `urls`")
+    if text.split() != [text]:
+        raise Refused("has more than one word; a hosts file has format `hosts`")
+    if _NETWORK_LIKE.fullmatch(text):
+        return _networks(text)
+    bare = text.removeprefix("*").removeprefix(".") if text.startswith(("*.", ".")) else text
+    if "*" in bare:
+        raise Refused("has a `*` inside; only `*.` at the beginning is understood")
+    host = canonical_host(bare)
+    if is_address(host):
+        return ((EntryKind.NETWORK, host, 0),)
+    if "." not in host and not top_levels:
+        raise Refused(f"names everything below `.{host}`; name hosts, or say `top_levels` where the list is configured")
+    return ((EntryKind.DOMAIN, host, 0),)
+
+
+def _hosts(text: str) -> Understood:
+    address, *names = text.split()
+    try:
+        literal = is_address(canonical_host(address))
+    except NameProblem:
+        literal = False
+    if not literal or not names:
+        raise Refused("a line of a hosts file is an address and then names: `0.0.0.0 name`")
+    return [item for name in names if name.lower() not in _OWN_NAMES for item in _domain(name)]
+
+
+def _url(text: str) -> Understood:
+    if text.split() != [text]:
+        raise Refused("has a blank inside; write it as %20")
+    return ((EntryKind.URL, url_entry(canonical_url(text.removeprefix("*."))), 0),)
+
+
+def _networks(text: str) -> Understood:
+    return [(EntryKind.NETWORK, network, 0) for network in canonical_networks(text)]
+
+
+def _phrase(text: str) -> Understood:
+    found = _PHRASE.fullmatch(text)
+    if found is None:
+        if re.fullmatch(r"(?:<[^<>]*>\s*,?\s*)+", text):
+            raise Refused("combines several phrases; combinations are not taken")
+        raise Refused('is no phrase: write `words`, `"words"` or `<words><weight>`')
+    words = normalised(found["angle"] or found["quoted"] or found["plain"] or "")
+    if not words:
+        raise Refused("has no letter and no digit to look for")
+    return ((EntryKind.PHRASE, words, int(found["weight"] or 0)),)
+
+
+def _starter(text: str) -> Understood:
+    if text.startswith('"'):
+        return _phrase(text)
+    if _NETWORK_LIKE.fullmatch(text):
+        return _networks(text)
+    if "/" in text:
+        return _url(text)
+    return _domain(text, top_levels=text.startswith("."))
+
+
+def _shown(raw: bytes) -> str:
+    return raw[:TEXT_SHOWN].decode("utf-8", "backslashreplace")
+
+
+_UNDERSTAND: dict[FileFormat, Callable[[str], Understood]] = {
+    "domains": _domain,
+    "hosts": _hosts,
+    "urls": _url,
+    "phrases": _phrase,
+    "networks": _networks,
+    "starter": _starter,
+}

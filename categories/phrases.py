@@ -1,0 +1,62 @@
+"""Words and phrases in a text, by Aho-Corasick.
+
+In come phrase entries while an index is opened, and texts afterwards; out comes every phrase found as whole words, in
+the order of the lists. Both sides are normalised first, so that case, accents, zero-width characters and punctuation
+do not matter; a second pass reads disguised words (`s3x`, Cyrillic look-alikes). Whole words only: *Scunthorpe*,
+*Sussex* and *Middlesex* are places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import ahocorasick
+
+from categories.normalise import normalised, undisguised
+
+
+class PhraseEntry(NamedTuple):
+    """One phrase of one list."""
+
+    list: int
+    """Index into the snapshot's lists."""
+    words: str
+    """The phrase, normalised."""
+    line: int
+    """Its line."""
+    weight: int
+    """Its weight; 0 for none."""
+
+
+class PhraseTable:
+    """All phrases in force. Immutable; safe to read from any thread."""
+
+    def __init__(self, entries: Sequence[PhraseEntry]) -> None:
+        self._entries = tuple(entries)
+        places: dict[str, list[int]] = {}
+        for place, entry in enumerate(self._entries):
+            places.setdefault(entry.words, []).append(place)
+        self._automaton = ahocorasick.Automaton()
+        for words, found in places.items():
+            self._automaton.add_word(f" {words} ", tuple(found))
+        if places:
+            self._automaton.make_automaton()
+        self._empty = not places
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def hits(self, text: str) -> list[PhraseEntry]:
+        """Entries whose words stand in the text, plain or disguised; each once."""
+        if self._empty or not text:
+            return []
+        found: set[int] = set()
+        for reading in (normalised(text), *undisguised(text)):
+            for _, places in self._automaton.iter(f" {reading} "):
+                found.update(places)
+        return [self._entries[place] for place in sorted(found)]
+
+    def entries(self) -> tuple[PhraseEntry, ...]:
+        """Every phrase in force."""
+        return self._entries

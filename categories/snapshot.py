@@ -1,0 +1,239 @@
+"""Compile lists into a snapshot, and open the one in force: the door of this room's files.
+
+In come sources and the taxonomy's names; out comes a `SnapshotReport`, and the new snapshot is in force. Everything
+is built in a folder aside and renamed; a build that fails leaves what was in force untouched. One build at a time (a
+lock file). Memory is bounded by the keys, not by the lists: lines stream from the lists to a file of keys, six bytes
+a row stay in memory, and the trie takes the keys from the file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from categories.domains import BELOW, MOST_LISTS, KeyFile, build_trie, domain_key, url_keys
+from categories.model import EntryKind, ListStatus, Problem
+from categories.networks import bits_of
+from categories.parse import Entry, parse, problem
+from categories.phrases import PhraseEntry
+from categories.sources import ListFile, ListSource, Names, list_files, source_fingerprint
+from categories.stored import (
+    CURRENT,
+    FORMAT,
+    MANIFEST,
+    PHRASES,
+    ROWS,
+    TRIE,
+    SnapshotError,
+    SnapshotReport,
+    current_manifest,
+    digest_of,
+    mark_of,
+    open_snapshot,
+    status_as_json,
+    write_synced,
+)
+
+__all__ = ["SnapshotError", "SnapshotReport", "build_snapshot", "current_manifest", "open_snapshot"]
+
+PROBLEMS_KEPT = 1000
+"""Problems kept of each list; all are counted."""
+KEPT = 2
+"""Snapshots kept on disk: the one in force and its predecessor."""
+_ASIDE = "building-"
+
+
+def build_snapshot(sources: Sequence[ListSource], folder: Path, taxonomy: Names) -> SnapshotReport:
+    """Compile `sources` into `folder` and put the result in force.
+
+    Lines that cannot be taken are problems in the report. A source that cannot be read at all fails the whole build
+    with `SnapshotError`: half a set of lists never replaces a whole one.
+    """
+    started = time.perf_counter()
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder), tempfile.TemporaryDirectory(prefix=_ASIDE, dir=folder) as aside:
+        fingerprint = source_fingerprint(sources)
+        compiled = _Compiled(Path(aside) / "new")
+        files = _files(sources, taxonomy, compiled, folder)
+        with tempfile.TemporaryFile(dir=aside) as spill:
+            keys = KeyFile(spill)
+            for file in files:
+                compiled.take(file, keys)
+            manifest = compiled.write(keys, fingerprint)
+        raw = json.dumps(manifest, ensure_ascii=False, indent=1).encode()
+        write_synced(compiled.path / MANIFEST, raw)
+        path = folder / mark_of(raw)
+        if not path.exists():
+            compiled.path.rename(path)
+        _put_in_force(folder, path.name)
+    _forget_old(folder, path.name)
+    return SnapshotReport(
+        manifest["revision"],
+        path,
+        tuple(compiled.statuses()),
+        tuple(compiled.problems),
+        time.perf_counter() - started,
+        sum(compiled.entries),
+    )
+
+
+class _Compiled:
+    """A snapshot in the making."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.path.mkdir()
+        self.problems: list[Problem] = []
+        self.entries: list[int] = []
+        self._files: list[ListFile] = []
+        self._numbers: dict[str, int] = {}
+        self._wrong: list[int] = []
+        self._updated: list[float] = []
+        self._phrases: dict[tuple[int, str], PhraseEntry] = {}
+
+    def take(self, file: ListFile, keys: KeyFile) -> None:
+        """Read one list file."""
+        number = self._number(file)
+        self._updated[number] = max(self._updated[number], file.path.stat().st_mtime)
+        parents = file.url_match == "parents"
+        with file.path.open("rb", buffering=1 << 20) as stream:
+            for item in parse(file.format, stream, file.name, top_levels=file.top_levels):
+                if isinstance(item, Problem):
+                    self.tell(number, item)
+                else:
+                    self.entries[number] += 1
+                    self._add(item, number, parents, keys)
+
+    def tell(self, number: int, item: Problem) -> None:
+        """Count a problem, and keep the first ones of each list."""
+        self._wrong[number] += 1
+        if self._wrong[number] <= PROBLEMS_KEPT:
+            self.problems.append(item)
+        elif self._wrong[number] == PROBLEMS_KEPT + 1:
+            self.problems.append(
+                problem(item.list, item.line, item.text, "and more problems from here on, only counted")
+            )
+
+    def statuses(self) -> Iterator[ListStatus]:
+        """Every list, in the order of its number."""
+        for number, file in enumerate(self._files):
+            yield ListStatus(
+                file.name,
+                file.category,
+                self.entries[number],
+                self._wrong[number],
+                self._updated[number],
+                str(file.path),
+            )
+
+    def write(self, keys: KeyFile, fingerprint: str) -> dict[str, Any]:
+        """Write trie, rows and phrases; give the manifest."""
+        trie = build_trie(keys.keys(), self.path / TRIE)
+        starts, lists, lines = keys.columns(trie.get, len(trie))
+        with (self.path / ROWS).open("wb") as stream:
+            for column in (starts, lines, lists):
+                column.tofile(stream)
+        phrases = json.dumps(list(self._phrases.values()), ensure_ascii=False).encode()
+        (self.path / PHRASES).write_bytes(phrases)
+        files = {name: self._sealed(self.path / name) for name in (TRIE, ROWS, PHRASES)}
+        walks_up = [file.url_match == "parents" for file in self._files]
+        content = [FORMAT, [(file.name, file.category) for file in self._files], walks_up, files]
+        return {
+            "format": FORMAT,
+            "revision": hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12],
+            "fingerprint": fingerprint,
+            "byteorder": sys.byteorder,
+            "keys": len(trie),
+            "rows": len(lines),
+            "longest": keys.longest + 1,
+            "walks_up": walks_up,
+            "files": files,
+            "lists": [status_as_json(status) for status in self.statuses()],
+        }
+
+    def _number(self, file: ListFile) -> int:
+        number = self._numbers.setdefault(file.name, len(self._files))
+        if number < len(self._files):
+            first = self._files[number]
+            if (first.category, first.url_match) != (file.category, file.url_match):
+                raise SnapshotError(f"two lists are called {file.name}", file.path, "give one another name")
+        else:
+            if number >= MOST_LISTS:
+                raise SnapshotError(f"more than {MOST_LISTS} lists", file.path, "join some of them")
+            self._files.append(file)
+            self.entries.append(0)
+            self._wrong.append(0)
+            self._updated.append(0.0)
+        return number
+
+    def _add(self, entry: Entry, number: int, parents: bool, keys: KeyFile) -> None:
+        kind, value, line, weight = entry
+        if kind is EntryKind.URL:
+            key, head = url_keys(value, parents)
+            keys.add(key, number, line)
+            keys.add(head, number | BELOW, line)
+        elif kind is EntryKind.PHRASE:
+            self._phrases.setdefault((number, value), PhraseEntry(number, value, line, weight))
+        else:
+            keys.add(domain_key(value) if kind is EntryKind.DOMAIN else bits_of(value), number, line)
+
+    def _sealed(self, file: Path) -> dict[str, Any]:
+        with file.open("rb") as stream:
+            os.fsync(stream.fileno())
+        return {"size": file.stat().st_size, "sha256": digest_of(file)}
+
+
+def _files(sources: Sequence[ListSource], names: Names, compiled: _Compiled, folder: Path) -> list[ListFile]:
+    """All files to read. A source that cannot be read at all ends the build, every such source named at once."""
+    unreadable: list[str] = []
+    files: list[ListFile] = []
+    for source in sources:
+        for item in list_files(source, names):
+            if isinstance(item, ListFile):
+                files.append(item)
+            elif item.line:
+                compiled.problems.append(item)
+            else:
+                unreadable.append(f"list {item.list}: {item.text} {item.why}")
+    if unreadable:
+        raise SnapshotError("; ".join(unreadable), folder, "correct the settings; the lists in force stay as they are")
+    return files
+
+
+def _put_in_force(folder: Path, mark: str) -> None:
+    pointer = folder / f".{CURRENT}.new"
+    write_synced(pointer, mark.encode("ascii") + b"\n")
+    pointer.replace(folder / CURRENT)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)  # the rename itself, too, must outlive a power cut
+    finally:
+        os.close(handle)
+
+
+def _forget_old(folder: Path, mark: str) -> None:
+    """Remove all but the snapshot in force and the youngest other one. Whoever has one mapped keeps it."""
+    others = [path for path in folder.iterdir() if path.is_dir() and path.name != mark and (path / MANIFEST).exists()]
+    others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in others[KEPT - 1 :]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One build at a time; what an interrupted one left behind is cleared away."""
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in folder.glob(f"{_ASIDE}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield

@@ -1,0 +1,186 @@
+"""Compiled lists as they lie on disk, and how they are opened.
+
+In comes the folder of snapshots; out comes the index in force, its files checked and mapped. A snapshot is a folder
+`<mark>/` of four files, and a pointer `current` names the one in force:
+
+    manifest.json   format, revision, lists, size and SHA-256 of the other three   (<mark> is its own SHA-256)
+    keys.trie       every host, URL and network (marisa trie)
+    rows.bin        three columns: which lists have a key, on which line
+    phrases.json    words and phrases
+
+The room's rule here: a snapshot is complete and checked, or it is not opened. Readers of a replaced one keep it: their
+pages stay mapped. One predecessor is kept on disk. See docs/decisions/0002.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mmap
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from categories.domains import DomainTable, Postings, map_trie
+from categories.index import CompiledIndex
+from categories.model import ListStatus, Problem
+from categories.phrases import PhraseEntry, PhraseTable
+
+FORMAT = "schoolgate-lists/1"
+"""First thing in a manifest. A snapshot of another format is refused and built anew."""
+CURRENT = "current"
+"""Name of the pointer file."""
+REBUILD = "run `schoolgate lists update` to compile the lists again"
+"""What helps against every broken snapshot."""
+MANIFEST, TRIE, ROWS, PHRASES = "manifest.json", "keys.trie", "rows.bin", "phrases.json"
+
+
+class SnapshotError(Exception):
+    """Lists that cannot be compiled or opened: what, where and what to do."""
+
+    def __init__(self, what: str, where: Path, what_to_do: str = REBUILD) -> None:
+        super().__init__(f"{where}: {what}; {what_to_do}")
+        self.what = what
+        self.where = where
+        self.what_to_do = what_to_do
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotReport:
+    """What a build did."""
+
+    revision: str
+    """Checksum (short) of the compiled content."""
+    path: Path
+    """The snapshot's folder."""
+    lists: tuple[ListStatus, ...]
+    """Every list in force."""
+    problems: tuple[Problem, ...]
+    """Lines not taken or changed in meaning; at most `categories.snapshot.PROBLEMS_KEPT` of each list."""
+    seconds: float
+    """How long it took."""
+    entries: int
+    """Entries in force."""
+
+
+def open_snapshot(folder: Path) -> CompiledIndex:
+    """Open the snapshot in force. Checks every byte once (SHA-256) before anything is answered.
+
+    Raises `SnapshotError` when there is none, or when it is damaged.
+    """
+    mark = _current(folder)
+    try:
+        return _open(folder / mark, mark)
+    except FileNotFoundError:
+        again = _current(folder)
+        if again == mark:
+            raise SnapshotError("a file of the snapshot is missing", folder / mark) from None
+        return _open(folder / again, again)  # superseded twice while we were opening it
+
+
+def current_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest in force, without opening the index: to see whether it is stale. Raises `SnapshotError`."""
+    mark = _current(folder)
+    return _manifest(folder / mark, mark)
+
+
+def mark_of(manifest: bytes) -> str:
+    """Name of a snapshot's folder: the checksum of its manifest, which holds the checksums of the rest."""
+    return hashlib.sha256(manifest).hexdigest()[:24]
+
+
+def digest_of(file: Path) -> str:
+    """SHA-256 of a file."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def status_as_json(status: ListStatus) -> dict[str, Any]:
+    """A list's status as it stands in a manifest."""
+    return asdict(status)
+
+
+def _current(folder: Path) -> str:
+    pointer = folder / CURRENT
+    try:
+        mark = pointer.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        raise SnapshotError("no lists are compiled yet", folder) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SnapshotError(f"cannot be read: {error}", pointer) from error
+    if not mark.isalnum():
+        raise SnapshotError(f"names no snapshot but {mark[:40]!r}", pointer)
+    return mark
+
+
+def _manifest(path: Path, mark: str) -> dict[str, Any]:
+    file = path / MANIFEST
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        raise SnapshotError(f"cannot be read: {error}", file) from error
+    if mark_of(raw) != mark:
+        raise SnapshotError("is damaged: its checksum is not its folder's name", file)
+    manifest: dict[str, Any] = json.loads(raw)
+    if manifest.get("format") != FORMAT:
+        raise SnapshotError(f"has format {manifest.get('format')!r}, this version reads {FORMAT!r}", file)
+    return manifest
+
+
+def _open(path: Path, mark: str) -> CompiledIndex:
+    manifest = _manifest(path, mark)
+    if manifest["byteorder"] != sys.byteorder:
+        raise SnapshotError(f"was built on a {manifest['byteorder']}-endian machine", path)
+    for name, told in manifest["files"].items():
+        _check(path / name, told["size"], told["sha256"])
+    lists = tuple(ListStatus(**status) for status in manifest["lists"])
+    domains = DomainTable(
+        map_trie(path / TRIE),
+        _postings(path / ROWS, manifest["keys"], manifest["rows"]),
+        tuple(manifest["walks_up"]),
+        manifest["longest"],
+    )
+    phrases = PhraseTable([PhraseEntry(*row) for row in json.loads((path / PHRASES).read_bytes())])
+    return CompiledIndex(manifest["revision"], lists, domains, phrases, manifest["fingerprint"])
+
+
+def _check(file: Path, size: int, sha256: str) -> None:
+    try:
+        actual = file.stat().st_size
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise SnapshotError(f"cannot be read: {error}", file) from error
+    if actual != size:
+        raise SnapshotError(f"is damaged: {actual:,} bytes long, {size:,} were written", file)
+    if digest_of(file) != sha256:
+        raise SnapshotError("is damaged: its content is not what was written (SHA-256 differs)", file)
+
+
+def _postings(file: Path, keys: int, rows: int) -> Postings:
+    """Map the columns. Native byte order: a snapshot is built on the machine that reads it."""
+    with file.open("rb") as stream:
+        view = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
+    ends = list(_ends(4 * (keys + 1), 4 * rows, 2 * rows))
+    if ends[-1] != len(view):
+        raise SnapshotError("is damaged: its columns do not add up", file)
+    starts, lines, lists = view[: ends[0]], view[ends[0] : ends[1]], view[ends[1] :]
+    return Postings(starts.cast("I"), lists.cast("H"), lines.cast("I"))
+
+
+def _ends(*sizes: int) -> Iterator[int]:
+    total = 0
+    for size in sizes:
+        total += size
+        yield total
+
+
+def write_synced(file: Path, data: bytes) -> None:
+    """Write a file so that a rename that follows cannot overtake its content."""
+    with file.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
