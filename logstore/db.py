@@ -1,0 +1,248 @@
+"""The store's files: opening, locking and bringing them to the newest schema.
+
+In comes the store's folder; out go SQLAlchemy engines for its catalog and its day files. The rules: whoever writes
+holds the folder's lock, begins with `BEGIN IMMEDIATE` and waits for the disk (`synchronous=FULL`); a reader opens
+read-only and cannot write by mistake; every file is made by its migration, never by hand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import importlib.util
+import os
+import sqlite3
+import tempfile
+import threading
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Engine, NullPool, StaticPool, create_engine, event
+
+type Tree = Literal["catalog", "day"]
+
+BUSY_SECONDS = 60.0
+"""How long a writer waits for another one."""
+DAY_SUFFIX = ".db"
+"""Ending of a day file's name."""
+
+_alembic = threading.Lock()
+
+
+class StoreError(Exception):
+    """The store cannot be used: what is wrong, where, and what to do."""
+
+    def __init__(self, what: str, where: Path, do: str) -> None:
+        super().__init__(f"{where}: {what}. {do}")
+        self.what = what
+        self.where = where
+        self.do = do
+
+
+def catalog_path(folder: Path) -> Path:
+    """The catalog of the store in `folder`."""
+    return folder / "catalog.db"
+
+
+def days_folder(folder: Path) -> Path:
+    """Where the day files of the store in `folder` are."""
+    return folder / "days"
+
+
+def open_catalog(folder: Path) -> Engine:
+    """A writing engine on the catalog. It has to be there: `upgrade` makes it."""
+    return open_writer(_present(catalog_path(folder)))
+
+
+def open_writer(path: Path) -> Engine:
+    """A writing engine on one file: each transaction begins with the write lock and ends on the disk."""
+
+    def connect() -> sqlite3.Connection:
+        connection = _connect(path, "rw")
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "secure_delete=ON",
+            "cache_size=-65536",
+            "journal_size_limit=67108864",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+    engine = create_engine("sqlite+pysqlite://", creator=connect, poolclass=NullPool)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return engine
+
+
+@contextlib.contextmanager
+def reading(folder: Path) -> Iterator[Connection]:
+    """A read-only connection on the catalog; day files are attached to it with `attached`."""
+    path = _present(catalog_path(folder))
+    engine = create_engine("sqlite+pysqlite://", creator=lambda: _connect(path, "ro"), poolclass=StaticPool)
+    try:
+        # AUTOCOMMIT: a day file can only be attached and let go outside a transaction.
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+@contextlib.contextmanager
+def attached(connection: Connection, path: Path) -> Iterator[None]:
+    """Attach the day file at `path` to a reading connection, read-only, under the name `day`."""
+    connection.exec_driver_sql("ATTACH DATABASE ? AS day", (_uri(path, "ro"),))
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql("DETACH DATABASE day")
+
+
+@contextlib.contextmanager
+def write_lock(folder: Path) -> Iterator[None]:
+    """Keep other processes from writing rows or removing days; a batch and one day's removal take it in turn."""
+    handle = os.open(folder / "store.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def upgrade(folder: Path) -> tuple[str, ...]:
+    """Make the store in `folder`, or bring its files to the newest schema; says which files it changed.
+
+    Sealed day files stay as they are: readers supply NULL for the columns they lack.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    days_folder(folder).mkdir(exist_ok=True, mode=0o700)
+    with write_lock(folder):
+        catalog = catalog_path(folder)
+        changed = [catalog.name] if _upgrade_file(catalog, "catalog") else []
+        sealed = _sealed(folder)
+        for path in sorted(days_folder(folder).glob(f"[0-9]*{DAY_SUFFIX}")):
+            if path.name not in sealed and _upgrade_file(path, "day"):
+                changed.append(path.name)
+    return tuple(changed)
+
+
+def revision_of(path: Path) -> str | None:
+    """The schema revision of one file; None when it has none. Raises `StoreError` when it is no database."""
+    try:
+        with contextlib.closing(_connect(path, "ro")) as connection:
+            found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error):
+            return None
+        raise StoreError(f"cannot be read: {error}", path, "Check the disk and who may read it.") from error
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"is damaged: {error}", path, "Restore it: schoolgate db restore.") from error
+    return None if found is None else str(found[0])
+
+
+@functools.cache
+def head(tree: Tree) -> str:
+    """The newest revision of a tree."""
+    from alembic.script import ScriptDirectory  # here, because it is slow to load and a search needs none
+
+    newest = ScriptDirectory(str(_tree_folder(tree))).get_current_head()
+    if newest is None:
+        raise LookupError(f"the migrations of the {tree} have no revision")
+    return newest
+
+
+def migrate(path: Path, tree: Tree, revision: str = "head", *, down: bool = False) -> None:
+    """Bring one file to `revision`, all of it or nothing."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_tree_folder(tree)).replace("%", "%%"))
+    engine = open_writer(path)
+    with _alembic, engine.connect() as connection:
+        config.attributes["connection"] = connection
+        with connection.begin():
+            (command.downgrade if down else command.upgrade)(config, revision)
+    engine.dispose()
+
+
+def create_day(path: Path) -> None:
+    """Make an empty day file, whole or not at all."""
+    write_whole(path, _empty_day())
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Put `data` at `path` so that after a power cut it is there whole or not at all."""
+    handle, name = tempfile.mkstemp(prefix=".new-", dir=path.parent)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(name).replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring names made or removed in `folder` to the disk."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """A database and what SQLite keeps beside it."""
+    return (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm"))
+
+
+@functools.cache
+def _empty_day() -> bytes:
+    """A day file as the migration makes it; kept, because a migration costs a hundred times what a copy does."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "day.db"
+        path.touch()
+        migrate(path, "day")
+        with contextlib.closing(_connect(path, "rw")) as connection:
+            connection.execute("PRAGMA journal_mode=DELETE")
+        return path.read_bytes()
+
+
+def _upgrade_file(path: Path, tree: Tree) -> bool:
+    if not path.exists():
+        path.touch(mode=0o600)
+    elif revision_of(path) == head(tree):
+        return False
+    migrate(path, tree)
+    return True
+
+
+def _sealed(folder: Path) -> frozenset[str]:
+    with contextlib.closing(_connect(catalog_path(folder), "ro")) as connection:
+        return frozenset(name for (name,) in connection.execute("SELECT file FROM day_file WHERE state = 'sealed'"))
+
+
+def _tree_folder(tree: Tree) -> Path:
+    # The tree is found, not imported: `migrations` stands above this room.
+    spec = importlib.util.find_spec("migrations")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError("the package 'migrations' is not installed beside 'logstore'")
+    return Path(next(iter(spec.submodule_search_locations))).resolve() / tree
+
+
+def _present(path: Path) -> Path:
+    if not path.is_file():
+        raise StoreError("there is no record yet", path, "`schoolgate run` makes it; so does `schoolgate db upgrade`.")
+    return path
+
+
+def _uri(path: Path, mode: str) -> str:
+    return f"file:{urllib.parse.quote(str(path.absolute()))}?mode={mode}"
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    options: dict[str, Any] = {"timeout": BUSY_SECONDS, "isolation_level": None, "check_same_thread": False}
+    return sqlite3.connect(_uri(path, mode), uri=True, **options)

@@ -1,0 +1,229 @@
+"""The tables of the record: what the catalog holds, and what a day file holds.
+
+Nothing comes in; `catalog_metadata` and `day_metadata` go out. A row of `log` is small numbers that point into the
+catalog's `dim_*` tables, and the few texts that hardly repeat. The rule: what is written here is what the migrations
+make (a test compares them), and a day file only ever gains columns that may be NULL, so that old files stay readable.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from logstore.ids import COUNTER_BITS, EPOCH_US, NODE_BITS
+
+NAMING = {"ix": "%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s"}
+"""How constraints without a name of their own are called, so that a migration can find them again."""
+ROW_ID = BigInteger().with_variant(Integer, "sqlite")
+"""A record id. In SQLite the column must say INTEGER to be the row id itself."""
+
+catalog_metadata = MetaData(naming_convention=NAMING)
+"""Tables of `catalog.db`."""
+day_metadata = MetaData(naming_convention=NAMING)
+"""Tables of one day file."""
+
+
+def _dimension(name: str, *columns: Column[object]) -> Table:
+    """A table of values that repeat: an id that is never given twice, and the days that use it."""
+    return Table(
+        f"dim_{name}",
+        catalog_metadata,
+        Column("id", Integer, primary_key=True),
+        Column("key", Text, nullable=False),
+        *columns,
+        Column("first_day", Text, nullable=False),
+        Column("last_day", Text, nullable=False),
+        UniqueConstraint("key"),
+        sqlite_autoincrement=True,
+    )
+
+
+dim_user = _dimension("user")
+"""Account names."""
+dim_device = _dimension("device")
+"""Device names."""
+dim_address = _dimension("address")
+"""Client addresses."""
+dim_entry = _dimension("entry")
+"""List entries that matched."""
+dim_media = _dimension("media")
+"""Media types of answers."""
+dim_host = _dimension(
+    "host",
+    Column("name", Text, nullable=False),
+    Column("rev", Text, nullable=False, index=True),
+    Column("domain", Text, index=True),
+)
+"""Hosts. `rev` is the name with its labels turned round and a dot behind, so that a domain is one range."""
+dim_client = _dimension(
+    "client",
+    Column("site", Text),
+    Column("band", Text),
+    Column("groups", Text, nullable=False),
+    Column("user_source", Text, nullable=False),
+    Column("verified", Boolean, nullable=False),
+    Column("shared", Boolean, nullable=False),
+)
+"""Who asked, apart from the name: `groups` is a JSON list."""
+dim_manner = _dimension(
+    "manner",
+    Column("method", Text, nullable=False),
+    Column("scheme", Text, nullable=False),
+    Column("port", Integer, nullable=False),
+)
+"""How it was asked for."""
+dim_engine = _dimension("engine", Column("worker", Text, nullable=False), Column("revision", Text, nullable=False))
+"""Which worker decided, by which revision."""
+dim_verdict = _dimension(
+    "verdict",
+    Column("action", Text, nullable=False),
+    Column("blocked", Boolean, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("tier", Text),
+    Column("rule", Text),
+    Column("category", Text),
+    Column("categories", Text, nullable=False),
+    Column("list", Text),
+    Column("stage", Text, nullable=False),
+    Column("page", Boolean, nullable=False),
+    Column("ending", Text, nullable=False),
+)
+"""What was decided and how it ended. The columns hold the last word (the ending's, where it tightened the verdict);
+`key` holds both. `categories` is a JSON list."""
+
+DIMENSIONS: tuple[Table, ...] = (
+    dim_user,
+    dim_device,
+    dim_address,
+    dim_host,
+    dim_client,
+    dim_manner,
+    dim_engine,
+    dim_verdict,
+    dim_entry,
+    dim_media,
+)
+"""Every dimension."""
+
+day_file = Table(
+    "day_file",
+    catalog_metadata,
+    Column("file", Text, primary_key=True),
+    Column("day", Text, nullable=False, index=True),
+    Column("part", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("rows", BigInteger, nullable=False, server_default=text("0")),
+    Column("min_id", BigInteger),
+    Column("max_id", BigInteger),
+    Column("early_us", BigInteger, nullable=False, server_default=text("0")),
+    Column("late_us", BigInteger, nullable=False, server_default=text("0")),
+    Column("refused", BigInteger, nullable=False, server_default=text("0")),
+    Column("bytes", BigInteger),
+    Column("sha256", Text),
+    Column("changed_us", BigInteger),
+)
+"""The day files. `state` is open, sealed, dropping or dropped. A row's time lies at most `early_us` before and `late_us`
+after the time in its id. `refused` counts rows that came after the day was dropped."""
+
+log_cursor = Table(
+    "log_cursor",
+    catalog_metadata,
+    Column("producer", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
+)
+"""How far each producer's spool has been stored."""
+
+retention_run = Table(
+    "retention_run",
+    catalog_metadata,
+    Column("id", Integer, primary_key=True),
+    Column("started_us", BigInteger, nullable=False),
+    Column("finished_us", BigInteger),
+    Column("cutoff_us", BigInteger, nullable=False),
+    Column("kept_from", Text, nullable=False),
+    Column("months", Integer, nullable=False),
+    Column("timezone", Text, nullable=False),
+    Column("report", Text),
+    sqlite_autoincrement=True,
+)
+"""Runs of the retention job. Rows of days before `kept_from` are no longer taken in."""
+
+audit = Table(
+    "audit",
+    catalog_metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("before", Text),
+    Column("after", Text),
+    Column("why", Text, nullable=False),
+    Column("prev", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    UniqueConstraint("prev"),
+    sqlite_autoincrement=True,
+)
+"""The audit trail, a chain of hashes; triggers made by the migration refuse every change and deletion."""
+
+log = Table(
+    "log",
+    day_metadata,
+    Column("id", ROW_ID, primary_key=True, autoincrement=False),
+    Column("offset_us", BigInteger, nullable=False),
+    Column("user_id", Integer),
+    Column("device_id", Integer),
+    Column("address_id", Integer),
+    Column("client_id", Integer),
+    Column("manner_id", Integer),
+    Column("host_id", Integer),
+    Column("verdict_id", Integer),
+    Column("engine_id", Integer),
+    Column("entry_id", Integer),
+    Column("media_id", Integer),
+    Column("blocked", Boolean, nullable=False),
+    Column("status", SmallInteger),
+    Column("bytes_up", BigInteger, nullable=False),
+    Column("bytes_down", BigInteger, nullable=False),
+    Column("duration_us", BigInteger, nullable=False),
+    Column("note", Text),
+    Column("error", Text),
+    Column("title", Text),
+    Column("terms", Text),
+    Column("path", Text),
+    Column("query", Text),
+)
+"""One row a request. `offset_us` is its time less the time in its id; `terms` is a JSON list."""
+
+Index("log_user_id", log.c.user_id, sqlite_where=log.c.user_id.is_not(None))
+Index("log_device_id", log.c.device_id, sqlite_where=log.c.device_id.is_not(None))
+Index("log_address_id", log.c.address_id)
+Index("log_host_id", log.c.host_id)
+Index("log_verdict_id", log.c.verdict_id)
+Index("log_blocked", log.c.id, sqlite_where=log.c.blocked == text("1"))
+Index("log_blocked_user", log.c.user_id, sqlite_where=log.c.blocked == text("1"))
+Index("log_terms", log.c.id, sqlite_where=log.c.terms.is_not(None))
+Index("log_title", log.c.id, sqlite_where=log.c.title.is_not(None))
+
+attached_log = log.to_metadata(MetaData(schema="day"))
+"""`log` of the day file that a reader has attached under the name `day`."""
+
+
+def time_us(table: Table) -> ColumnElement[int]:
+    """A row's time, microseconds since the Unix epoch: what its id says plus its offset."""
+    milliseconds = table.c.id.bitwise_rshift(NODE_BITS + COUNTER_BITS)
+    return milliseconds * 1000 + EPOCH_US + table.c.offset_us
