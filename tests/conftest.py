@@ -49,6 +49,13 @@ def name(request: pytest.FixtureRequest) -> str:
     return f"{words.removeprefix('test-')[:50].strip('-')}-{next(_numbers)}.example"
 
 
+@pytest.fixture
+def seat() -> str:
+    """The address of a staff-room machine no other test sits at."""
+    number = next(_numbers)
+    return f"127.2.{number // 250}.{number % 250 + 1}"
+
+
 def _show_on_failure(request: pytest.FixtureRequest, gateway: Gateway) -> None:
     report = getattr(request.node, "report_call", None)
     if report is not None and report.failed:

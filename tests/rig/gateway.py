@@ -37,6 +37,7 @@ PLACES: tuple[dict[str, Any], ...] = (
     {"network": "127.0.1.0/24", "site": "oakwood", "band": "ks2", "groups": ["year-4"]},
     {"network": "127.0.1.10", "site": "oakwood", "device": "oak-y4-laptop-10", "band": "ks2", "groups": ["year-4"]},
     {"network": "127.0.2.0/24", "site": "oakwood", "band": "staff", "groups": ["teaching-staff"]},
+    {"network": "127.2.0.0/16", "site": "oakwood", "band": "staff", "groups": ["teaching-staff"]},
     {"network": "127.0.3.0/24", "site": "hillview", "band": "ks4"},
 )
 """What the loopback addresses of the laboratory stand for."""

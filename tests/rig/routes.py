@@ -191,3 +191,32 @@ async def websocket(exchange: Exchange) -> None:
             if isinstance(event, TextMessage | BytesMessage):
                 exchange.writer.write(connection.send(event))
         await exchange.writer.drain()
+
+
+@_route("/alt-svc")
+async def alt_svc(exchange: Exchange) -> None:
+    """A page that offers HTTP/3 (RFC 7838)."""
+    await exchange.answer(b"<p>origin content", Alt_Svc='h3=":443"; ma=86400')
+
+
+@_route("/endless-header")
+async def endless_header(exchange: Exchange) -> None:
+    """An answer whose head never ends (here: after 50 MB)."""
+    exchange.writer.write(b"HTTP/1.1 200 OK\r\nX-A: ")
+    for _ in range(800):
+        exchange.writer.write(BLOCK)
+        await exchange.writer.drain()
+    exchange.keep = False
+
+
+@_route("/upgrade")
+async def upgrade(exchange: Exchange) -> None:
+    """Switches to a protocol of its own and echoes bytes."""
+    if exchange.arrival.header("upgrade") is None:
+        await exchange.answer(b"no upgrade asked for")
+        return
+    exchange.writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: raw-tunnel\r\n\r\n")
+    exchange.keep = False
+    while piece := await exchange.reader.read(65536):
+        exchange.writer.write(piece)
+        await exchange.writer.drain()
