@@ -24,6 +24,7 @@ VERSION = 1
 FILE_NAME = "overlay.msgpack"
 """Name of the file in the overlay folder."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
 _SHARED, _DISABLED, _CONSENT = 1, 2, 4
 
 
@@ -31,7 +32,7 @@ class OverlayError(Exception):
     """The overlay cannot be used: missing, cut short, altered, or of another version."""
 
     def __init__(self, what: str, where: Path | None = None) -> None:
-        super().__init__(f"overlay {where or ''}: {what}".replace("  ", " "))
+        super().__init__(f"overlay: {what}" if where is None else f"overlay {where}: {what}")
         self.what = what
         """What is wrong."""
         self.where = where
@@ -79,10 +80,8 @@ def unpack_overlay(data: bytes) -> Overlay:
         return _read(data)
     except OverlayError:
         raise
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
-        raise OverlayError(f"is not an overlay: {error}") from error
-    except msgpack.UnpackException as error:
-        raise OverlayError(f"is cut short or no overlay: {error}") from error
+    except (*_UNREADABLE, msgpack.UnpackException) as error:
+        raise OverlayError(f"is cut short, or not an overlay: {error}") from error
 
 
 def read_overlay(path: Path) -> Overlay:
