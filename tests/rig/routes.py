@@ -220,3 +220,14 @@ async def upgrade(exchange: Exchange) -> None:
     while piece := await exchange.reader.read(65536):
         exchange.writer.write(piece)
         await exchange.writer.drain()
+
+
+@_route("/with-parts")
+async def with_parts(exchange: Exchange) -> None:
+    """A page with a frame and a picture from the host named by `?part=`."""
+    part = exchange.arrival.query["part"]
+    text = (
+        "<!doctype html><title>Parts</title><p>lesson text</p>"
+        f'<img src="https://{part}/image.png" alt=""><iframe src="https://{part}/frame"></iframe>'
+    )
+    await exchange.answer(text.encode())

@@ -1,0 +1,117 @@
+"""The house keeps its shape: docstrings open every module, no file grows past 400 lines, tests mirror the tree."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+ROOMS = ("categories", "policy", "identity", "logstore", "registry", "addons", "migrations", "proxy")
+LONGEST = 400
+VAGUE = {"utils", "util", "helpers", "helper", "manager", "core", "common", "base", "misc"}
+NEEDS_NO_TEST = {"__init__", "__main__", "py.typed"}
+"""Modules without behaviour of their own."""
+
+
+def modules(*rooms: str) -> list[Path]:
+    """Python files of the rooms."""
+    return sorted(
+        file for room in rooms for file in (REPOSITORY / room).rglob("*.py") if "__pycache__" not in file.parts
+    )
+
+
+def short(file: Path) -> str:
+    """The path as people say it."""
+    return str(file.relative_to(REPOSITORY))
+
+
+EVERYTHING = modules(*ROOMS, "tests", "benchmarks")
+OURS = modules(*ROOMS)
+
+
+@pytest.mark.parametrize("file", OURS, ids=short)
+def test_a_module_opens_with_what_comes_in_and_out(file: Path) -> None:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    if file.name == "__init__.py" and not tree.body and file.parent.parent != REPOSITORY:
+        return
+    assert ast.get_docstring(tree), f"{short(file)} has no docstring"
+
+
+@pytest.mark.parametrize("file", EVERYTHING, ids=short)
+def test_a_file_has_one_reason_to_change(file: Path) -> None:
+    """Past 400 lines a file says at its top why."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    if len(lines) > LONGEST:
+        assert "longer than 400 lines because" in "\n".join(lines[:20]), f"{len(lines)} lines"
+
+
+@pytest.mark.parametrize("file", EVERYTHING, ids=short)
+def test_a_file_is_named_after_what_it_does(file: Path) -> None:
+    assert file.stem not in VAGUE
+    assert not any("Schoolgate" in node.name for node in classes(file)), "no class is named after the project"
+
+
+def classes(file: Path) -> list[ast.ClassDef]:
+    """Classes of a file."""
+    return [node for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(node, ast.ClassDef)]
+
+
+@pytest.mark.parametrize("file", OURS, ids=short)
+def test_nothing_that_matters_is_an_assert(file: Path) -> None:
+    """`python -O` removes asserts; a filter must not depend on them."""
+    found = [
+        node.lineno for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(node, ast.Assert)
+    ]
+    assert not found, f"{short(file)}: lines {found}"
+
+
+def has_behaviour(file: Path) -> bool:
+    """Whether a module defines anything that could be wrong."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return any(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) for node in ast.walk(tree))
+
+
+TESTED = [
+    file for file in OURS if file.stem not in NEEDS_NO_TEST and "versions" not in file.parts and has_behaviour(file)
+]
+
+
+@pytest.mark.parametrize("file", TESTED, ids=short)
+def test_a_module_has_a_test_file_of_its_name(file: Path) -> None:
+    """`logstore/spool.py` is tested by `tests/logstore/test_spool.py`, and by what begins with that name."""
+    room, *between = file.relative_to(REPOSITORY).parent.parts
+    folder = REPOSITORY / "tests" / room
+    places = (folder.joinpath(*between), folder)
+    wanted = f"test_{file.stem}"
+    assert any(list(place.glob(f"{wanted}.py")) + list(place.glob(f"{wanted}_*.py")) for place in places), (
+        f"no tests/{room}/{wanted}.py"
+    )
+
+
+def tracked() -> list[Path]:
+    """Files under version control."""
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, check=False)
+    if done.returncode != 0:
+        pytest.skip("not a git clone")
+    return [REPOSITORY / name for name in done.stdout.decode().split("\0") if name]
+
+
+def test_no_tracked_file_names_the_machine_it_was_written_on() -> None:
+    machine = [f"{Path.home()}/.", f"{REPOSITORY.parent}/"]
+    found = [
+        f"{short(file)}: {place}"
+        for file in tracked()
+        if file.is_file()
+        for place in machine
+        if len(place) > 4 and place.encode() in file.read_bytes()
+    ]
+    assert not found
+
+
+def test_no_tracked_file_is_large() -> None:
+    found = [short(file) for file in tracked() if file.is_file() and file.stat().st_size > 300_000]
+    assert not found
