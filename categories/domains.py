@@ -19,6 +19,7 @@ import marisa_trie
 from categories.hosts import is_address
 from categories.model import EntryKind
 from categories.networks import bits_of, network_of
+from categories.paths import folded_path, folded_query
 
 BELOW = 0x8000
 """Marks a posting that is no entry: the list has URL entries at this host, so ask again with the path."""
@@ -111,8 +112,8 @@ class DomainTable:
     def __len__(self) -> int:
         return len(self._trie)
 
-    def hits(self, host: str, target: str) -> list[Hit]:
-        """Entries that fit a canonical host and a folded target, most specific first: URLs, then host, then parents."""
+    def hits(self, host: str, path: str, query: str) -> list[Hit]:
+        """Entries that fit a canonical host, path and query, most specific first: URLs, then host, then parents."""
         head = host_key(host)
         found: list[Hit] = []
         marked: list[str] = []
@@ -128,10 +129,7 @@ class DomainTable:
         found.sort(key=lambda hit: -len(hit.key))
         if not marked:
             return found
-        urls: list[Hit] = []
-        for key in reversed(marked):
-            urls += self._url_hits(key, host, target)
-        return urls + found
+        return [hit for key in reversed(marked) for hit in self._url_hits(key, host, path, query)] + found
 
     def lists_below(self, host: str) -> frozenset[int]:
         """Lists with URL entries that could fit this host, given the path."""
@@ -155,9 +153,13 @@ class DomainTable:
         """Keys that begin with `prefix`, in no order anyone may rely on."""
         return self._trie.iterkeys(prefix)
 
-    def _url_hits(self, head: str, host: str, target: str) -> list[Hit]:
+    def _url_hits(self, head: str, host: str, path: str, query: str) -> list[Hit]:
         own = head == host_key(without_service(host))
-        text = head + target
+        text = head + folded_path(path)
+        if query:
+            # Folding a long query costs more than all the rest, and few entries reach that far.
+            reaches = next(self._trie.iterkeys(f"{text}?"), None) is not None
+            text += f"?{folded_query(query)}" if reaches else "?"
         found: list[Hit] = []
         for key, number in self._trie.iter_prefixes_with_ids(text[: self._longest]):
             if len(key) <= len(head) or not _at_border(text, key):

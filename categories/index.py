@@ -12,7 +12,6 @@ from functools import lru_cache
 from categories.domains import DomainTable, Hit, entry_of, host_key
 from categories.model import EntryKind, ListStatus, Match
 from categories.names import Url
-from categories.parse import folded_target
 from categories.paths import canonical_path
 from categories.phrases import PhraseTable
 
@@ -56,8 +55,7 @@ class CompiledIndex:
 
     def match(self, url: Url) -> tuple[Match, ...]:
         """All domain, URL and network entries that fit, most specific first; no duplicates."""
-        target = folded_target(url.path, url.query)
-        hits = self._domains.hits(url.host, target)
+        hits = self._domains.hits(url.host, url.path, url.query)
         if "%2F" in url.path or "%5C" in url.path:
             hits = self._with_other_reading(url, hits)
         return tuple(map(self._match_of, hits))
@@ -105,7 +103,7 @@ class CompiledIndex:
     def _with_other_reading(self, url: Url, hits: list[Hit]) -> list[Hit]:
         """Some servers read an escaped slash as a slash: such a page is also what it would be there (design §5.6)."""
         path = canonical_path(url.path.replace("%2F", "/").replace("%5C", "/"))
-        other = self._domains.hits(url.host, folded_target(path, url.query))
+        other = self._domains.hits(url.host, path, url.query)
         return [hit for hit in other if hit not in hits] + hits
 
     def _new_match(self, hit: Hit) -> Match:

@@ -20,7 +20,7 @@ from categories.model import EntryKind, Problem
 from categories.names import NameProblem, Url, canonical_host, canonical_url
 from categories.networks import NetworkProblem, canonical_networks
 from categories.normalise import normalised
-from categories.paths import decoded
+from categories.paths import folded_path, folded_query
 
 FileFormat = Literal["domains", "hosts", "urls", "phrases", "networks", "starter"]
 """How one file is written. (`ut1` is a tree of such files: `categories.importers.ut1`.)"""
@@ -125,18 +125,10 @@ def problem(name: str, number: int, text: str, why: str) -> Problem:
 
 def url_entry(url: Url) -> str:
     """A URL as an entry is compared: host, path and query in lower case, escapes in one spelling, no closing slash."""
-    target = folded_target(url.path, url.query)
-    if len(target) > 1 and "?" not in target:
-        target = target.rstrip("/") or "/"
-    return url.host + target
-
-
-def folded_target(path: str, query: str) -> str:
-    """Path and query in the one form entries and requests are compared in. Lists do not tell case apart; nor do we."""
-    if not query:
-        return path.lower()
-    plain = query.isascii() and not ("%" in query or " " in query)
-    return f"{path}?{query if plain else decoded(query)}".lower()
+    path = folded_path(url.path)
+    if url.query:
+        return f"{url.host}{path}?{folded_query(url.query)}"
+    return url.host + (path.rstrip("/") or "/")
 
 
 class Widened:

@@ -50,6 +50,17 @@ def decoded(text: str) -> str:
         return _readable(raw)
 
 
+def folded_path(path: str) -> str:
+    """A canonical path as entries and requests are compared. Lists do not tell case apart; nor do we."""
+    return path.lower()
+
+
+def folded_query(query: str) -> str:
+    """A query as entries and requests are compared: lower case, escapes in one spelling."""
+    plain = query.isascii() and not ("%" in query or " " in query)
+    return (query if plain else decoded(query)).lower()
+
+
 def _is_clean(path: str) -> bool:
     """True for the nine paths in ten that need no work."""
     return (

@@ -44,7 +44,14 @@ from categories.stored import (
     write_synced,
 )
 
-__all__ = ["SnapshotError", "SnapshotReport", "build_snapshot", "current_manifest", "open_snapshot"]
+__all__ = [
+    "SnapshotError",
+    "SnapshotReport",
+    "build_snapshot",
+    "current_manifest",
+    "open_snapshot",
+    "snapshot_is_current",
+]
 
 PROBLEMS_KEPT = 1000
 """Problems kept of each list; all are counted."""
@@ -85,6 +92,17 @@ def build_snapshot(sources: Sequence[ListSource], folder: Path, taxonomy: Names)
         time.perf_counter() - started,
         sum(compiled.entries),
     )
+
+
+def snapshot_is_current(folder: Path, sources: Sequence[ListSource]) -> bool:
+    """True when the snapshot in force was built from these sources as they are now. Cheap: looks at names and times.
+
+    False when there is none or it cannot be read, so that it is built again.
+    """
+    try:
+        return bool(current_manifest(folder)["fingerprint"] == source_fingerprint(sources))
+    except SnapshotError:
+        return False
 
 
 class _Compiled:
