@@ -76,9 +76,12 @@ def _title(told: Told, name: str | None) -> str:
 
 
 def stranger(told: Told) -> str:
+    """A word to the grown-up where the strictest rules hold only because nobody is known."""
     if told.client.band_known:
         return ""
-    return "This gateway does not know who is asking, so its strictest rules hold. Signing in may change the answer."
+    return (
+        "For a grown-up: the gateway does not know who is asking, so its strictest rules hold. Sign in to change that."
+    )
 
 
 def evidence(told: Told) -> tuple[tuple[str, str], ...]:
@@ -119,7 +122,7 @@ def _staff_evidence(told: Told, *, secret: bool) -> list[tuple[str, str]]:
         ("School", client.site or ""),
         ("Revision", verdict.revision),
     ]
-    return [(name, clean(value)) for name, value in rows]
+    return rows
 
 
 def displayed(url: Url, *, whole: bool) -> str:
@@ -131,7 +134,6 @@ def displayed(url: Url, *, whole: bool) -> str:
     text = host + ("" if url.port == default else f":{url.port}")
     if whole:
         text = f"{url.scheme}://{text}{url.path}"
-    text = clean(text)
     return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"
 
 

@@ -22,7 +22,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from addons.pageevidence import Surroundings, Told, about, evidence, stranger
+from addons.pageevidence import Surroundings, Told, about, clean, evidence, stranger
 from addons.pagekinds import PageKind, page_kind
 from addons.pagereaders import Audience, Occasion, audience_of, occasion_of
 from addons.pagewords import Words, help_for, notice_for, why_for, words_for
@@ -39,8 +39,18 @@ _STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 _GIF = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 """A transparent image of one pixel."""
 
+
+def _visible(value: object) -> object:
+    """What every expression of a template passes through, before it is escaped."""
+    return clean(value) if type(value) is str else value
+
+
 _TEMPLATES = Environment(
-    loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, auto_reload=False
+    loader=FileSystemLoader(TEMPLATES),
+    autoescape=True,
+    undefined=StrictUndefined,
+    auto_reload=False,
+    finalize=_visible,
 )
 _PAGE = _TEMPLATES.get_template("page.html")
 _FRAME = _TEMPLATES.get_template("frame.html")
@@ -133,14 +143,15 @@ def _html(told: Told, proceed: Offer | None) -> bytes:
     words = words_for(occasion, audience)
     minutes = proceed.minutes if proceed else 0
     ours = occasion in (Occasion.BLOCK, Occasion.WARN)
+    child = audience in (Audience.YOUNG, Audience.JUNIOR)
     return _PAGE.render(
         style=Markup(STYLE),  # noqa: S704 - our own file
         words=words,
         steps=_steps(words, minutes),
         audience=audience.value,
-        mood=_MOODS.get(occasion, ""),
-        child=audience in (Audience.YOUNG, Audience.JUNIOR),
-        ordered=occasion is Occasion.STATUTORY,
+        mood="" if child and occasion is Occasion.STATUTORY else _MOODS.get(occasion, ""),
+        child=child,
+        ordered=occasion is Occasion.STATUTORY and not child,
         about=about(told) if ours else "",
         because=told.verdict.because if ours and audience in (Audience.OLDER, Audience.GUEST) else "",
         why=why_for(told.verdict, audience) if ours else "",
@@ -152,7 +163,7 @@ def _html(told: Told, proceed: Offer | None) -> bytes:
         notice=notice_for(audience),
         school=told.around.school,
         contact=told.around.contact,
-    ).encode("utf-8", "replace")
+    ).encode()
 
 
 def _steps(words: Words, minutes: int) -> tuple[str, ...]:
