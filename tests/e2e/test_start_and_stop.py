@@ -63,7 +63,7 @@ def test_a_download_under_way_is_finished_before_the_end(make_gateway: Make, nam
         )
         assert raw.read_head().startswith(b"HTTP/1.1 200")
         assert gateway.process is not None
-        gateway.process.send_signal(signal.SIGINT)
+        gateway.interrupt()
         assert len(raw.read_all()) == 200
     assert gateway.process.wait(15) == 0
     (row,) = gateway.rows(host=name)
@@ -86,7 +86,7 @@ def test_ctrl_c_while_starting_stops_it(make_gateway: Make) -> None:
     gateway.launch()
     assert gateway.process is not None
     wait_for(lambda: gateway.data.exists() or gateway.process.poll() is not None, "the start to begin")
-    gateway.process.send_signal(signal.SIGINT)
+    gateway.interrupt()
     assert gateway.process.wait(20) in (0, 130, -signal.SIGINT)
     assert not gateway.family()
 

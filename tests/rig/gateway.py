@@ -136,7 +136,7 @@ class Gateway:
         """Start the process and return at once."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*self.prefix, str(COMMAND), "run", "--settings", str(self.file)],
+                [*self.prefix, str(COMMAND), "--settings", str(self.file), "run"],
                 cwd=self.folder,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **self.environment},
                 stdin=subprocess.DEVNULL,
@@ -180,7 +180,7 @@ class Gateway:
         """Press Ctrl-C, wait for the end, and check that no process and no open port stays behind."""
         assert self.process is not None, "not started"
         family = self.family()
-        self.process.send_signal(signal.SIGINT)
+        self.interrupt()
         try:
             code = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -191,6 +191,11 @@ class Gateway:
         assert not alive, f"left behind: {alive}\n{self.output[-4000:]}"
         assert not listening(self.port), f"port {self.port} is still open"
         return code
+
+    def interrupt(self) -> None:
+        """Ctrl-C: the terminal sends SIGINT to the whole foreground process group."""
+        assert self.process is not None, "not started"
+        os.killpg(self.process.pid, signal.SIGINT)
 
     def kill(self, family: Sequence[psutil.Process] = ()) -> None:
         """End it and what it started, by pid; for tests that went wrong."""
@@ -219,10 +224,9 @@ class Gateway:
     # -- asking -------------------------------------------------------------------------------------------------
 
     def command(self, *words: str, text: str | None = None, seconds: float = 60) -> subprocess.CompletedProcess[str]:
-        """Run `schoolgate WORDS --settings …` beside it."""
-        first, rest = (words[:1], words[1:])
+        """Run `schoolgate --settings … WORDS` beside it."""
         return subprocess.run(
-            [str(COMMAND), *first, *rest, "--settings", str(self.file)],
+            [str(COMMAND), "--settings", str(self.file), *words],
             cwd=self.folder,
             env={**os.environ, **self.environment},
             input=text,
