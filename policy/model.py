@@ -144,6 +144,8 @@ class Verdict:
     """Stage at which it was decided."""
     revision: str = ""
     """Revision of the engine that decided."""
+    provisional: bool = False
+    """True for a block or warning at CONNECT that a URL below the host could escape: decrypt, and ask again."""
 
     @property
     def blocked(self) -> bool:

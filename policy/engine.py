@@ -1,0 +1,290 @@
+"""All the core needs: one immutable engine of lists and policy.
+
+In come a request, a client and a time; out comes a verdict. An engine is built aside, checks itself, and is swapped in
+whole; one that fails its checks is never seen by a request. Thread-safe: what it keeps besides are answers that come
+out the same whoever computes them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from categories.model import EntryKind, Index, Match
+from categories.names import Url, host_suffixes
+from policy.because import because_of, reason_of
+from policy.client import Band, Client
+from policy.decide import Facts, Hit, Trace, read, strictness
+from policy.explain import Asked, Explanation, explain
+from policy.kinds import SIGNALLED
+from policy.model import Action, Reason, Request, Signal, Stage, Tier, Verdict
+from policy.rows import Policy
+from policy.searches import search_terms
+from policy.tables import Row, Table
+
+ALGORITHM = 1
+"""Raised whenever the same lists and policy would be read differently: it is part of the revision."""
+_CHANGES_KEPT = 20_000
+_SIGNAL_LIST = "built-in/signals"
+_SIGNALLED = {s: Match(SIGNALLED, _SIGNAL_LIST, s.value, 0, EntryKind.DOMAIN) for s in Signal}
+_UNPROVEN = frozenset({Signal.NO_SNI, Signal.NAME_MISMATCH})
+"""Signals under which a host's name is not to be trusted enough to pass it undecrypted."""
+
+
+class EngineProblem(Exception):
+    """The engine must not be used: it failed its own checks. Says what is wrong and what to do."""
+
+
+class Case(NamedTuple):
+    """What is the same for everything one request claims to be."""
+
+    request: Request
+    client: Client
+    at: datetime
+    table: Table
+    holding: frozenset[str]
+    signals: frozenset[Signal]
+
+
+class Engine:
+    """Lists and policy together. Immutable; decides and explains."""
+
+    def __init__(self, index: Index, policy: Policy, *, revision: str = "") -> None:
+        """Compile and check. Raises `EngineProblem` when a check fails."""
+        self.index = index
+        """The lists."""
+        self.policy = policy
+        """The policy."""
+        self.revision = revision or _revision(index, policy)
+        """Changes with every change of lists, policy or algorithm."""
+        sites = (None, *policy.sites)
+        self._tables = {(band, site): Table(policy, band, site) for band in Band for site in sites}
+        self._minute: tuple[int, dict[str | None, frozenset[str]]] = (-1, {})
+        self._changes: dict[tuple[str | None, str, datetime], datetime | None] = {}
+        self._check()
+
+    def decide(self, request: Request, client: Client, at: datetime) -> Verdict:
+        """The verdict for this request, client and moment. `at` must be aware. Pure."""
+        return self._decide(request, client, at, None)
+
+    def explain(self, request: Request, client: Client, at: datetime) -> Explanation:
+        """The same verdict, with every row that was asked and what would change it."""
+        asked: list[Asked] = []
+        verdict = self._decide(request, client, at, asked)
+        return explain(self, request, client, at, verdict, tuple(asked))
+
+    def holding(self, site: str | None, at: datetime) -> frozenset[str]:
+        """Names of the schedules that hold at a site; remembered for the minute, the unit policies are written in."""
+        minute, known = self._minute
+        now = int(at.timestamp()) // 60
+        if now != minute:
+            known = {}
+            self._minute = (now, known)
+        found = known.get(site)
+        if found is None:
+            found = known[site] = self.policy.timetable_of(site).holding(at)
+        return found
+
+    def next_change(self, site: str | None, names: Collection[str], at: datetime) -> datetime | None:
+        """When one of these schedules starts or ends next at that site; remembered, so that many can be explained."""
+        timetable, found = self.policy.timetable_of(site), []
+        if len(self._changes) > _CHANGES_KEPT:
+            self._changes = {}
+        for name in names:
+            key = (site, name, at)
+            if key not in self._changes:
+                self._changes[key] = timetable.next_change((name,), at)
+            if (change := self._changes[key]) is not None:
+                found.append(change)
+        return min(found, default=None)
+
+    @property
+    def missing_statutory(self) -> tuple[str, ...]:
+        """Statutory categories that no list fills: while there are any, the gateway is not compliant (design §5.3)."""
+        return tuple(sorted(self.policy.kinds.statutory - self.index.categories))
+
+    def _decide(self, request: Request, client: Client, at: datetime, asked: list[Asked] | None) -> Verdict:
+        if at.tzinfo is None:
+            raise ValueError("`at` must be an aware time: a wall clock without a zone decides nothing")
+        site = client.site if client.site in self.policy.sites else None
+        table = self._tables[self.policy.band_of(client), site]
+        url = request.url
+        others = _others(request) if request.claims else ()
+        signals = request.signals
+        if others and _mismatch(request, others):
+            signals |= {Signal.NAME_MISMATCH}
+        case = Case(request, client, at, table, self.holding(site, at), signals)
+        verdict = self._answer(url, case, asked)
+        for other in others:
+            heard: list[Asked] | None = None if asked is None else []
+            second = self._answer(other, case, heard)
+            if strictness(second) > strictness(verdict):
+                verdict = second
+                if asked is not None and heard is not None:
+                    asked[:] = heard
+        return verdict
+
+    def _answer(self, url: Url, case: Case, asked: list[Asked] | None) -> Verdict:
+        """The verdict for one thing the request claims to be."""
+        request = case.request
+        full = request.stage is not Stage.CONNECT
+        sited = self.index.match(url)
+        if not full and sited:
+            sited = tuple(match for match in sited if match.kind is not EntryKind.URL)
+        signalled = tuple(_SIGNALLED[signal] for signal in sorted(case.signals)) if case.signals else ()
+        terms, words = self._words(url, request) if full else ((), ())
+        heeded = words
+        if words and not self.policy.kinds.help.isdisjoint(match.category for match in sited):
+            heeded = ()
+        facts = Facts(
+            url,
+            full,
+            case.client,
+            case.at,
+            case.holding,
+            sited,
+            signalled,
+            heeded,
+            case.signals,
+            _hosts(url, case.table),
+        )
+        row, hit, lost = read(case.table, facts, None if asked is None else _listener(asked, facts))
+        action, provisional = row.action, False
+        if not full:
+            action, provisional = self._at_connect(row, facts, case.table)
+        elif action is Action.BYPASS:
+            action = Action.ALLOW
+        match = hit if isinstance(hit, Match) else None
+        reason, because = self._why(row, match, hit, case)
+        named = match
+        if named is None and sited and not row.tightens:
+            named = sited[0]
+        return Verdict(
+            action,
+            reason,
+            because,
+            row.tier,
+            row.name,
+            None if named is None else named.category,
+            named,
+            facts.things + words,
+            lost,
+            case.table.band,
+            terms,
+            request.stage,
+            self.revision,
+            provisional,
+        )
+
+    def _words(self, url: Url, request: Request) -> tuple[tuple[str, ...], tuple[Match, ...]]:
+        """The search terms of a request, and what lists say of them."""
+        terms = search_terms(url) if request.terms is None else request.terms
+        if not terms:
+            return (), ()
+        match_text = self.index.match_text
+        return terms, tuple(dict.fromkeys(match for term in terms for match in match_text(term)))
+
+    def _why(self, row: Row, match: Match | None, hit: Hit, case: Case) -> tuple[Reason, str]:
+        holding = row.include_when & case.holding if row.include_when else row.include_when
+        key = (None if match is None else match.category, match is not None and match.kind is EntryKind.PHRASE, holding)
+        known = row.sentences.get(key)
+        if known is None:
+            signalled = match is None and bool(row.signals) and not row.anything
+            kinds = self.policy.kinds
+            because = because_of(row, match, self.policy, case.table.band, holding)
+            known = row.sentences[key] = (reason_of(row, match, kinds, signalled), because)
+        return known
+
+    def _at_connect(self, row: Row, facts: Facts, table: Table) -> tuple[Action, bool]:
+        """The action when only the host is known, and whether a URL below the host could still escape it.
+
+        What is not decrypted is never looked at again, so `bypass` holds only where nothing LOCKED can lie below the
+        host and the name is sure; else it is allowed, and inspected.
+        """
+        if row.tier is Tier.LOCKED or row.action is Action.ALLOW:
+            return row.action, False
+        inside = self.index.has_entries_below(facts.url.host)
+        named = not table.url_hosts.isdisjoint(facts.hosts)
+        if row.action is Action.BYPASS:
+            sure = not named and facts.signals.isdisjoint(_UNPROVEN) and inside.isdisjoint(self.policy.kinds.statutory)
+            return (Action.BYPASS if sure else Action.ALLOW), False
+        return row.action, named or any(self._escapes(category, row, facts, table) for category in inside)
+
+    def _escapes(self, category: str, row: Row, facts: Facts, table: Table) -> bool:
+        """Whether a URL of that category on the same host would meet a milder row."""
+        supposed = Match(category, "", "", 0, EntryKind.URL)
+        deeper = facts.supposing(supposed)
+        other, _, _ = read(table, deeper)
+        return not other.tightens or (other.action is Action.WARN and row.action is Action.BLOCK)
+
+    def _check(self) -> None:
+        """Prove that what may never change is unchanged, for every band at every site (design §5.3, B-53)."""
+        kinds = self.policy.kinds
+        if not kinds.statutory or not kinds.help:
+            raise EngineProblem("no statutory or no help category is known; load the policy with the whole taxonomy")
+        for table in self._tables.values():
+            for category in sorted(kinds.statutory | kinds.help):
+                row = self._probe(table, category)
+                right = Action.BLOCK if category in kinds.statutory else Action.ALLOW
+                if row.action is not right or row.tier not in {Tier.LOCKED, Tier.TRUST}:
+                    what = f"{category} must be {right} for everyone, but rule {row.name!r} says {row.action}"
+                    raise EngineProblem(f"{what} (band {table.band}, site {table.site or 'none'})")
+
+    def _probe(self, table: Table, category: str) -> Row:
+        probe = Match(category, "self-test", "probe.invalid", 0, EntryKind.DOMAIN)
+        client, at = Client(site=table.site, band=table.band, band_known=True), datetime(2026, 1, 1, tzinfo=UTC)
+        url = Url("https", "probe.invalid", 443)
+        empty: frozenset[Signal] = frozenset()
+        facts = Facts(
+            url, True, client, at, self.holding(table.site, at), (probe,), (), (), empty, frozenset({url.host})
+        )
+        return read(table, facts)[0]
+
+
+def _revision(index: Index, policy: Policy) -> str:
+    text = f"{ALGORITHM}|{policy.digest}|{index.revision}"
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _hosts(url: Url, table: Table) -> frozenset[str]:
+    """The host and its parents, when any row asks for hosts by name."""
+    if not table.places:
+        return frozenset()
+    return frozenset(host_suffixes(url.host))
+
+
+def _others(request: Request) -> tuple[Url, ...]:
+    """Claims that say something else than the URL does: not the URL again, and not just its own host."""
+    url = request.url
+    return tuple(
+        claim
+        for claim in dict.fromkeys(request.claims)
+        if claim.host != url.host or (claim != url and (claim.path != "/" or claim.query))
+    )
+
+
+def _mismatch(request: Request, others: tuple[Url, ...]) -> bool:
+    """Whether the names on one request belong to different owners.
+
+    A wrapped inner URL names another host by nature: it is no mismatch when the outer URL spells it out.
+    """
+    url = request.url
+    spelled = ""
+    if Signal.WRAPPED_URL in request.signals:
+        spelled = unquote(f"{url.path}?{url.query}").lower()
+    return any(
+        other.host != url.host
+        and (other.domain or other.host) != (url.domain or url.host)
+        and other.host not in spelled
+        for other in others
+    )
+
+
+def _listener(asked: list[Asked], facts: Facts) -> Trace:
+    def hear(row: Row, hit: Hit) -> None:
+        asked.append(Asked(row, hit, facts))
+
+    return hear
