@@ -17,7 +17,7 @@ LARGEST = 1 << 20
 """Bytes read at most; keys and secrets are far smaller."""
 
 
-class NotPrivate(Exception):  # noqa: N818 - the name says what is wrong
+class NotPrivate(Exception):
     """Somebody besides the owner may read or replace the file, or it is not a file."""
 
     def __init__(self, what: str, path: Path, do: str) -> None:

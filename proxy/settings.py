@@ -72,14 +72,14 @@ class ProxySettings(Section):
     """Host names this gateway is known by; requests to them are refused as loops."""
     connect_ports: tuple[Port, ...] = (443,)
     """Ports a CONNECT may ask for."""
-    http_ports: tuple[Port, ...] = (80, 443)
+    http_ports: tuple[Port, ...] = (80, 443, 8000, 8008, 8080, 8088, 8443, 8888)
     """Ports a plain request may ask for."""
     private_destinations: tuple[str, ...] = ()
     """The school's own servers: `10.0.0.0/8`, `127.0.0.1:9000`, `intranet.example:8443`. Every other
     private, loopback or link-local destination is refused."""
     hosts: dict[str, str] = {}
-    """Pinned destinations, like a hosts file: `www.example.org: 10.1.2.3` or `10.1.2.3:8080`; `"*"` stands for every other
-    name (laboratories). A pinned address counts as named in `private_destinations`."""
+    """Pinned destinations, like a hosts file: `www.example.org: 10.1.2.3` or `10.1.2.3:8080`; `"*"` stands for every
+    other name (laboratories). A pinned address counts as named in `private_destinations`."""
     upstream_trust: tuple[Path, ...] = ()
     """PEM files of school CAs trusted for origins, besides the public ones."""
     connect_timeout: float = Field(default=10.0, gt=0, le=120)

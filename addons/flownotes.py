@@ -1,0 +1,120 @@
+"""Typed notes about a flow or a connection, kept beside it.
+
+`flow.metadata` must stay serialisable and is untyped, so notes live in weak tables: they disappear with the thing they
+are about.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+from mitmproxy.connection import Client as ClientConnection
+from mitmproxy.flow import Flow
+
+from categories.names import Url
+from identity.model import Identity
+from identity.sessions import ConnectionSession
+from policy.client import UNKNOWN, Client
+from policy.model import Signal, Verdict
+
+
+@dataclass(slots=True)
+class ConnectionNotes:
+    """What is known of one client connection."""
+
+    address: str
+    """Client IP address."""
+    identity: Identity | None = None
+    """Who is asking, as resolved last."""
+    client: Client = UNKNOWN
+    """The same in the policy's words."""
+    session: ConnectionSession | None = None
+    """The sign-in that was proved on this connection."""
+    directory_revision: object = None
+    """Revision of the directory `identity` was resolved with."""
+    connect: Url | None = None
+    """What a CONNECT asked for."""
+    connect_verdict: Verdict | None = None
+    """Verdict at CONNECT."""
+    sni: Url | None = None
+    """Name in the ClientHello, when it differs from the CONNECT host."""
+    signals: set[Signal] = field(default_factory=set)
+    """Circumvention signals seen on this connection."""
+    tunnel_record: int | None = None
+    """Id of the open record of a tunnel that is passed through."""
+    tunnel_started: float = 0.0
+    """When the tunnel was asked for (`perf_counter`)."""
+    requests: int = 0
+    """Requests decided on this connection."""
+    active: int = 0
+    """Exchanges under way."""
+
+
+@dataclass(slots=True)
+class FlowNotes:
+    """What is known of one exchange."""
+
+    started: float = field(default_factory=time.perf_counter)
+    """When its request head was complete (`perf_counter`)."""
+    client: Client = UNKNOWN
+    """Who asks."""
+    url: Url | None = None
+    """What for."""
+    verdict: Verdict | None = None
+    """What was decided; None until then, and the gatekeeper lets nothing through without."""
+    note: str | None = None
+    """Remark for the record."""
+    reference: int | None = None
+    """Id its record will have: the number people quote from a page."""
+    record_id: int | None = None
+    """Id of its record, once that is open."""
+    page: bool = False
+    """Whether it looks like a page a person opened."""
+    ended: bool = False
+    """True once its ending is written: the first ending wins."""
+    bytes_up: int = 0
+    """Request body bytes seen."""
+    bytes_down: int = 0
+    """Response body bytes seen."""
+    title: str | None = None
+    """Page title."""
+    continued: str | None = None
+    """Set when the client asked to go on past a warning: where to."""
+
+
+_flows: WeakKeyDictionary[Flow, FlowNotes] = WeakKeyDictionary()
+_connections: WeakKeyDictionary[ClientConnection, ConnectionNotes] = WeakKeyDictionary()
+
+
+def flow_notes(flow: Flow) -> FlowNotes:
+    """The notes about `flow`, made on first use."""
+    notes = _flows.get(flow)
+    if notes is None:
+        notes = _flows[flow] = FlowNotes()
+    return notes
+
+
+def connection_notes(connection: ClientConnection) -> ConnectionNotes:
+    """The notes about a client connection, made on first use."""
+    notes = _connections.get(connection)
+    if notes is None:
+        peer = connection.peername
+        notes = _connections[connection] = ConnectionNotes(address=peer[0] if peer else "")
+    return notes
+
+
+def busy(connection: ClientConnection) -> bool:
+    """True while an exchange or a tunnel is under way on this connection."""
+    notes = _connections.get(connection)
+    return notes is not None and (notes.active > 0 or notes.tunnel_record is not None)
+
+
+def open_flows(connection: ClientConnection) -> list[Flow]:
+    """The exchanges of this connection that have a record and no ending yet."""
+    return [
+        flow
+        for flow, notes in list(_flows.items())
+        if flow.client_conn is connection and notes.record_id is not None and not notes.ended
+    ]

@@ -1,0 +1,93 @@
+"""Last in the chain: nothing undecided passes.
+
+mitmproxy swallows an exception in a hook and goes on as if the hook had done nothing (it fails open). This addon is
+small enough to be right: no verdict, no passage (design §5.1).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections import deque
+
+from mitmproxy import http
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
+from mitmproxy.tls import ClientHelloData
+
+from addons.flownotes import connection_notes, flow_notes
+from addons.live import Live
+from policy.model import Action
+
+logger = logging.getLogger(__name__)
+
+BURST = 50
+"""Undecided exchanges within `BURST_SECONDS` after which the worker gives up."""
+BURST_SECONDS = 10.0
+EXIT_STATUS = 70
+"""What the worker exits with then (EX_SOFTWARE); the supervisor starts a new one."""
+
+
+class Gatekeeper:
+    """Answers 503 to whatever nobody decided."""
+
+    def __init__(self, live: Live) -> None:
+        self.live = live
+        self._recent: deque[float] = deque(maxlen=BURST)
+
+    def http_connect(self, flow: http.HTTPFlow) -> None:
+        """A CONNECT needs a verdict or an answer."""
+        if flow.response is None and connection_notes(flow.client_conn).connect_verdict is None:
+            self._stop(flow)
+
+    def tls_clienthello(self, data: ClientHelloData) -> None:
+        """Only a bypass verdict passes through without decryption."""
+        verdict = connection_notes(data.context.client).connect_verdict
+        if data.ignore_connection and (verdict is None or verdict.action is not Action.BYPASS):
+            data.ignore_connection = False
+            self._count()
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """A request needs a verdict that lets it pass, or an answer."""
+        if flow.response is not None:
+            flow.request.stream = False
+            return
+        verdict = flow_notes(flow).verdict
+        if verdict is None or verdict.blocked:
+            self._stop(flow)
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        """The same once more, when a body was read in between."""
+        verdict = flow_notes(flow).verdict
+        if flow.response is None and (verdict is None or verdict.blocked):
+            self._stop(flow)
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        """An answer of the origin to a request that was not allowed never reaches the client."""
+        notes = flow_notes(flow)
+        if notes.verdict is None:
+            self._count()
+            flow.kill()
+
+    def server_connect(self, data: ServerConnectionHookData) -> None:
+        """No verdict on this connection, no socket."""
+        notes = connection_notes(data.client)
+        if notes.requests == 0 and notes.connect_verdict is None:
+            data.server.error = "undecided"
+            self._count()
+
+    def _stop(self, flow: http.HTTPFlow) -> None:
+        flow.request.stream = False
+        flow.response = http.Response.make(
+            503, "The filter could not decide, so this was not let through.\n", {"content-type": "text/plain"}
+        )
+        self._count()
+
+    def _count(self) -> None:
+        self.live.metrics.undecided.inc()
+        logger.error("an exchange reached the end of the chain undecided and was stopped")
+        now = time.monotonic()
+        self._recent.append(now)
+        if len(self._recent) == BURST and now - self._recent[0] < BURST_SECONDS:
+            logger.critical("%d undecided exchanges in %.0f s: this worker gives up", BURST, BURST_SECONDS)
+            os._exit(EXIT_STATUS)

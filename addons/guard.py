@@ -1,0 +1,107 @@
+"""Refuses what the gateway never serves: too many connections, odd ports, its own and private addresses, loops.
+
+The verdict is made here and nowhere else; `filter` turns it into a page and `trafficlog` into a row (reason *guard* or
+*circumvention*). Addresses a name resolves to are judged by the event loop (`proxy.outbound`) with the
+same `Destinations`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+
+from mitmproxy.connection import Client as ClientConnection
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
+
+from addons.live import Live
+from categories.names import Url
+from policy.model import Action, Reason, Stage, Verdict
+
+logger = logging.getLogger(__name__)
+
+
+class Guard:
+    """First in the chain: what is refused here never reaches the policy."""
+
+    def __init__(self, live: Live) -> None:
+        self.live = live
+        self._open: Counter[str] = Counter()
+
+    def client_connected(self, client: ClientConnection) -> None:
+        """Cap the connections of one address."""
+        address = client.peername[0]
+        self._open[address] += 1
+        self.live.metrics.connections.inc()
+        if self._open[address] > self.live.connections_per_client:
+            client.error = "too many connections"
+
+    def client_disconnected(self, client: ClientConnection) -> None:
+        """Forget a connection."""
+        address = client.peername[0]
+        self.live.metrics.connections.dec()
+        self._open[address] -= 1
+        if self._open[address] <= 0:
+            del self._open[address]
+
+    def server_connect(self, data: ServerConnectionHookData) -> None:
+        """The last word before a socket is opened. An exception here refuses: the error is set first."""
+        data.server.error = "not checked"
+        if data.server.address is None or data.server.transport_protocol != "tcp":
+            data.server.error = "no destination"
+            return
+        host, port = data.server.address[:2]
+        refusal = refuse_destination(self.live, host, port)
+        data.server.error = f"refused: {refusal}" if refusal else None
+
+
+def refuse_destination(live: Live, host: str, port: int) -> str | None:
+    """Why this destination is never connected to, as written; None when DNS may be asked."""
+    destinations = live.destinations
+    if destinations.pin(host) is not None:
+        return destinations.refuse_name(host, port)
+    if is_literal(host):
+        return destinations.refuse_address(host, port)
+    return destinations.refuse_name(host, port)
+
+
+def is_literal(host: str) -> bool:
+    """True for a canonical IP literal."""
+    return ":" in host or host.replace(".", "").isdecimal()
+
+
+def guard_verdict(live: Live, url: Url, *, connect: bool) -> Verdict | None:
+    """The refusal of a request the gateway never serves; None when the policy may decide.
+
+    `connect` tells a CONNECT's port rule from a plain request's.
+    """
+    stage = Stage.CONNECT if connect else Stage.REQUEST
+    ports = live.connect_ports if connect else live.http_ports | live.connect_ports
+    refusal = refuse_destination(live, url.host, url.port)
+    if refusal is not None:
+        return Verdict(
+            action=Action.BLOCK,
+            reason=Reason.GUARD,
+            because=f"The gateway never connects to this address ({refusal}).",
+            rule=f"guard:{refusal}",
+            stage=stage,
+            revision=live.engine.revision,
+        )
+    if url.port not in ports and not _named(live, url):
+        return Verdict(
+            action=Action.BLOCK,
+            reason=Reason.CIRCUMVENTION,
+            because=f"Port {url.port} is not one that web sites use here.",
+            rule="guard:odd-port",
+            category="circumvention",
+            stage=stage,
+            revision=live.engine.revision,
+        )
+    return None
+
+
+def _named(live: Live, url: Url) -> bool:
+    """True when the settings name this very port of this destination."""
+    destinations = live.destinations
+    return (url.host, url.port) in destinations.allowed_names or any(
+        port == url.port and str(network.network_address) == url.host for network, port in destinations.allowed_networks
+    )

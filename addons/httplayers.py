@@ -1,0 +1,271 @@
+"""The host's HTTP layers, bounded and closed.
+
+Subclasses of mitmproxy's layers (12.2.3), each for what its original leaves open: unlimited heads, bytes that other
+parsers read differently, trailers that hang the client, blocked uploads read into memory, error pages in its own words.
+`install()` puts them in force; `tests/addons/test_canary.py` names what changed upstream.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import h11
+from mitmproxy import http
+from mitmproxy.connection import Client, ConnectionState
+from mitmproxy.net.http import status_codes
+from mitmproxy.net.http.http1 import assemble_response
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers import http as http_layers
+from mitmproxy.proxy.layers.http import _http1
+from mitmproxy.proxy.layers.http._events import (
+    RequestHeaders,
+    RequestProtocolError,
+    ResponseData,
+    ResponseEndOfMessage,
+    ResponseHeaders,
+    ResponseProtocolError,
+)
+from mitmproxy.proxy.layers.http._hooks import HttpRequestHook, HttpResponseHeadersHook
+
+type Commands = layer.CommandGenerator[None]
+
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class HeadLimits:
+    """What a head may be."""
+
+    size: int = 2 * 1024 * 1024
+    """Largest head in bytes (a 1 MB URL fits)."""
+    fields: int = 256
+    """Most lines."""
+    seconds: float = 15.0
+    """Longest a client may take over one head once it has begun."""
+    ahead: int = 256 * 1024
+    """Most bytes a client may send ahead while an answer is awaited."""
+    discarded: int = 64 * 1024 * 1024
+    """Most bytes of a refused upload that are read and thrown away before the connection is cut."""
+
+
+limits = HeadLimits()
+"""In force; set by `install`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedBytes:
+    """Bytes that never became a request, and were refused."""
+
+    client: Client
+    """The connection they came on."""
+    why: str
+    """Short, low-cardinality."""
+    status: int | None
+    """HTTP status that was answered; None when the connection was just closed."""
+
+
+@dataclass
+class RefusedBytesHook(commands.StartHook):
+    """Bytes were refused before they became a request: the record must still have a row."""
+
+    data: RefusedBytes
+
+
+def plain_page(status: int, message: str) -> http.Response:
+    """The answer to bytes that never became a request: no client, no words of theirs."""
+    title = status_codes.RESPONSES.get(status, "Error")
+    headers = {"content-type": "text/plain; charset=utf-8", "connection": "close", "cache-control": "no-store"}
+    return http.Response.make(status, f"{status} {title}: {message}\n", headers)
+
+
+def head_fault(head: bytes, most_lines: int) -> str | None:
+    """What makes a complete head unacceptable; None when it is fine. Pure.
+
+    Refuses what parsers disagree about (RFC 9112 §2.2, §5.2): NUL, bare CR or LF, folded lines, controls.
+    """
+    lines = head.split(b"\r\n")
+    if len(lines) > most_lines:
+        return "too many header fields"
+    for number, line in enumerate(lines):
+        if number and line[:1] in (b" ", b"\t"):
+            return "folded header line"
+        if _CONTROL.search(line):
+            return "control character in the head"
+    return None
+
+
+class BoundedHttp1Server(_http1.Http1Server):
+    """HTTP/1 towards the client with a bounded, unambiguous head."""
+
+    _waiting: object | None = None
+    _discarded = 0
+
+    def _handle_event(self, event: events.Event) -> Commands:
+        if isinstance(event, events.Wakeup):
+            if event.command is self._waiting and self.state == self.read_headers:
+                yield from self._refuse(408, "the request head took too long")
+            return
+        if isinstance(event, events.DataReceived) and (yield from self._too_much(event)):
+            return
+        yield from super()._handle_event(event)
+
+    def _too_much(self, event: events.DataReceived) -> layer.CommandGenerator[bool]:
+        if self.response_done and not self.request_done and self.request is not None:
+            self._discarded += len(event.data)
+            excess = self._discarded > limits.discarded
+        else:
+            excess = self.state == self.wait and len(self.buf) > limits.ahead
+        if excess:
+            yield commands.CloseConnection(self.conn)
+            self.state = self.done
+        return excess
+
+    def read_headers(self, event: events.ConnectionEvent) -> Commands:
+        """Read one head; refuse what is too large, too slow or ambiguous."""
+        if isinstance(event, events.DataReceived):
+            raw = bytes(self.buf)
+            end = _HEAD_END.search(raw)
+            if end is None:
+                if len(raw) > limits.size:
+                    yield from self._refuse(431, "the request head is too large")
+                elif raw.strip() and self._waiting is None:
+                    self._waiting = wakeup = commands.RequestWakeup(limits.seconds)
+                    yield wakeup
+                return
+            self._waiting = None
+            fault = head_fault(raw[: end.start()].lstrip(b"\r\n"), limits.fields)
+            if fault is not None:
+                yield from self._refuse(400, fault)
+                return
+        for command in super().read_headers(event):
+            if isinstance(command, commands.SendData):  # only ever the host's own error page
+                yield from self._refuse(400, "bad request head", close=False)
+            else:
+                yield command
+
+    def read_body(self, event: events.Event) -> Commands:
+        """As the original; kept as a state of this class."""
+        yield from super().read_body(event)
+
+    def send(self, event: Any) -> Commands:
+        """Send; an error that nobody made a page for is answered in our words."""
+        if isinstance(event, ResponseProtocolError) and self.conn.state & ConnectionState.CAN_WRITE:
+            status = event.code.http_status_code()
+            if not self.response and status is not None:
+                yield commands.SendData(self.conn, assemble_response(plain_page(status, "the gateway refused this")))
+            yield commands.CloseConnection(self.conn)
+            return
+        yield from super().send(event)
+
+    def _refuse(self, status: int, why: str, *, close: bool = True) -> Commands:
+        yield commands.SendData(self.conn, assemble_response(plain_page(status, why)))
+        if close:
+            yield commands.CloseConnection(self.conn)
+            self.state = self.done
+        if self.request is None or self.state == self.done:
+            yield RefusedBytesHook(RefusedBytes(self.context.client, why, status))
+
+
+class BoundedHttp1Client(_http1.Http1Client):
+    """HTTP/1 towards the origin with a bounded head."""
+
+    def read_headers(self, event: events.ConnectionEvent) -> Commands:
+        """Read one head; give up on an endless one."""
+        if isinstance(event, events.DataReceived) and self.request is not None and len(self.buf) > limits.size // 4:
+            raw = bytes(self.buf)
+            if _HEAD_END.search(raw) is None and self.stream_id is not None:
+                yield commands.CloseConnection(self.conn)
+                error = ResponseProtocolError(self.stream_id, "response head too large", ResponseProtocolError.code)
+                yield http_layers.ReceiveHttp(error)
+                self.state = self.done
+                return
+        yield from super().read_headers(event)
+
+
+class GatewayStream(http_layers.HttpStream):
+    """One exchange: a refused upload is answered at once, and an origin's failure by our page."""
+
+    def state_wait_for_request_headers(self, event: RequestHeaders) -> Commands:
+        """Decide on the head; do not read the body of what is refused."""
+        yield from super().state_wait_for_request_headers(event)
+        refused = self.client_state == self.state_consume_request_body and self.flow.response is not None
+        if refused and not event.end_stream:
+            yield from self._answer_before_body()
+
+    def _answer_before_body(self) -> Commands:
+        response = self.flow.response
+        if response is None:
+            return
+        self.flow.request.timestamp_end = response.timestamp_start = time.time()
+        self.flow.request.data.content = b""
+        yield HttpRequestHook(self.flow)
+        yield HttpResponseHeadersHook(self.flow)
+        response.headers["connection"] = "close"
+        self.client_state = self.state_errored  # whatever still comes of the body is thrown away
+        yield from self.send_response()
+        self.flow.live = False
+        yield http_layers.SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
+        yield http_layers.DropStream(self.stream_id)
+
+    def handle_protocol_error(self, event: RequestProtocolError | ResponseProtocolError) -> Commands:
+        """As the original, but the `error` hook may set `flow.response`: that page is then sent."""
+        unanswered = self.flow.response is None
+        for command in super().handle_protocol_error(event):
+            page = self.flow.response
+            is_error = isinstance(command, http_layers.SendHttp) and isinstance(command.event, ResponseProtocolError)
+            if unanswered and page is not None and is_error:
+                yield from self._send_page(page)
+            else:
+                yield command
+
+    def _send_page(self, page: http.Response) -> Commands:
+        page.headers["connection"] = "close"
+        content = page.raw_content
+        client = self.context.client
+        yield http_layers.SendHttp(ResponseHeaders(self.stream_id, page, not content), client)
+        if content:
+            yield http_layers.SendHttp(ResponseData(self.stream_id, content), client)
+        yield http_layers.SendHttp(ResponseEndOfMessage(self.stream_id), client)
+
+
+class _Trailerless:
+    """A body reader that drops trailers, as RFC 9110 §6.5.1 allows; the host would crash on them."""
+
+    def __init__(self, reader: Callable[[Any], Any]) -> None:
+        self.reader = reader
+        self.read_eof = getattr(reader, "read_eof", None)
+
+    def __call__(self, buffer: Any) -> Any:
+        event = self.reader(buffer)
+        if isinstance(event, h11.EndOfMessage) and event.headers:
+            return h11.EndOfMessage()
+        return event
+
+
+_original_make_body_reader = _http1.make_body_reader
+
+
+def _make_body_reader(expected_size: int | None) -> Any:
+    reader = _original_make_body_reader(expected_size)
+    return _Trailerless(reader) if expected_size is None else reader
+
+
+def install(new_limits: HeadLimits) -> None:
+    """Put these layers and limits in force for this process."""
+    global limits
+    limits = new_limits
+    http_layers.HttpStream = GatewayStream  # type: ignore[misc]
+    http_layers.Http1Server = BoundedHttp1Server  # type: ignore[misc]
+    http_layers.Http1Client = BoundedHttp1Client  # type: ignore[misc]
+    _http1.make_body_reader = _make_body_reader
+
+
+def make_http_layer(context: Context, mode: http_layers.HTTPMode) -> http_layers.HttpLayer:
+    """The HTTP layer for a connection."""
+    return http_layers.HttpLayer(context, mode)

@@ -1,0 +1,78 @@
+"""The metrics of the request path. Names and labels live here and nowhere else.
+
+Low cardinality only: no user, host or URL is ever a label (design §5.9).
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+DECISION_BUCKETS = (5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 2.5e-2, 0.1)
+LATENCY_BUCKETS = (2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 1.0)
+
+
+class Metrics:
+    """Counters and histograms of one worker; multiprocess mode adds workers up."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.requests = Counter(
+            "schoolgate_requests",
+            "Exchanges decided, by what was done, for which band and why.",
+            ["action", "band", "reason"],
+            registry=registry,
+        )
+        self.decision_seconds = Histogram(
+            "schoolgate_decision_seconds",
+            "Time of one decision: lists and policy.",
+            buckets=DECISION_BUCKETS,
+            registry=registry,
+        )
+        self.added_latency_seconds = Histogram(
+            "schoolgate_added_latency_seconds",
+            "Time a request head waits in the gateway before it is sent on or answered.",
+            buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self.record_seconds = Histogram(
+            "schoolgate_record_seconds",
+            "Time to append one record to the spool.",
+            buckets=DECISION_BUCKETS,
+            registry=registry,
+        )
+        self.hook_failures = Counter(
+            "schoolgate_hook_failures",
+            "Exceptions in the request path; each was answered with a refusal.",
+            ["hook"],
+            registry=registry,
+        )
+        self.undecided = Counter(
+            "schoolgate_undecided",
+            "Exchanges the gatekeeper stopped because nothing had decided them.",
+            registry=registry,
+        )
+        self.unrecorded = Counter(
+            "schoolgate_unrecorded",
+            "Exchanges let through although the spool was full (the school's choice).",
+            registry=registry,
+        )
+        self.tls_failures = Counter(
+            "schoolgate_tls_failures",
+            "TLS handshakes that failed, with clients or with origins.",
+            ["side"],
+            registry=registry,
+        )
+        self.connections = Gauge(
+            "schoolgate_connections",
+            "Open client connections.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._children: dict[tuple[str, str, str], Counter] = {}
+
+    def count_request(self, action: str, band: str, reason: str) -> None:
+        """One exchange decided."""
+        key = (action, band, reason)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = self.requests.labels(*key)
+        child.inc()

@@ -1,0 +1,77 @@
+"""Chooses the protocol layer of an explicit proxy connection: HTTP, or TLS, or nothing.
+
+Replaces mitmproxy's guesser: inside a CONNECT only TLS or HTTP may follow, anything else is refused and recorded
+(a tunnel of unknown bytes is a way round the filter, F-21).
+"""
+
+from __future__ import annotations
+
+from mitmproxy.net.tls import starts_like_tls_record
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers import ClientTLSLayer, ServerTLSLayer, modes
+from mitmproxy.proxy.layers.http import HTTPMode
+from mitmproxy.proxy.tunnel import LayerStack
+
+from addons.httplayers import RefusedBytes, RefusedBytesHook, make_http_layer
+
+LONGEST_METHOD = 24
+"""No HTTP method is longer; without a space by then it is not HTTP."""
+
+
+class GatewayNextLayer:
+    """In the place of mitmproxy's own."""
+
+    name = "nextlayer"
+    """What the host looks for, and warns about when it is missing."""
+
+    def next_layer(self, nextlayer: layer.NextLayer) -> None:
+        """Choose, or wait for more bytes. An exception leaves no layer: nothing is forwarded."""
+        if nextlayer.layer is None:
+            nextlayer.layer = choose_layer(nextlayer.context, nextlayer.data_client())
+
+
+def choose_layer(context: Context, data: bytes) -> layer.Layer | None:
+    """The next layer for what has been received; None to wait for more."""
+    if len(context.layers) == 1 and isinstance(context.layers[0], modes.HttpProxy):
+        return _outermost(context, data)
+    if context.client.tls_established:
+        return make_http_layer(context, HTTPMode.transparent)
+    if not data or (data[0] == 0x16 and len(data) < 3):
+        return None
+    if starts_like_tls_record(data):
+        stack = LayerStack()
+        stack /= ServerTLSLayer(context)
+        stack /= ClientTLSLayer(context)
+        return stack[0]
+    if looks_like_http(data):
+        return make_http_layer(context, HTTPMode.transparent)
+    if b" " in data or not data.isalpha() or len(data) > LONGEST_METHOD:
+        return RefusingLayer(context)
+    return None
+
+
+def _outermost(context: Context, data: bytes) -> layer.Layer | None:
+    if not data or (data[0] == 0x16 and len(data) < 3):
+        return None
+    if starts_like_tls_record(data):
+        stack = LayerStack()
+        stack /= ClientTLSLayer(context)
+        stack /= make_http_layer(context, HTTPMode.regular)
+        return stack[0]
+    return make_http_layer(context, HTTPMode.regular)
+
+
+def looks_like_http(data: bytes) -> bool:
+    """True when the bytes begin with a method token and a space."""
+    method, space, _ = data[: LONGEST_METHOD + 1].partition(b" ")
+    return bool(space) and method.isalpha() and method.isupper()
+
+
+class RefusingLayer(layer.Layer):
+    """Closes a tunnel whose bytes are neither TLS nor HTTP."""
+
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if isinstance(event, events.Start):
+            yield commands.CloseConnection(self.context.client)
+            yield RefusedBytesHook(RefusedBytes(self.context.client, "not TLS or HTTP", None))

@@ -1,0 +1,225 @@
+"""One record for every exchange, whatever its ending.
+
+Opens the record when the verdict is known and closes it at the first ending that comes. Appends to the local spool
+only: a database is none of its business. What cannot be recorded is refused (design §5.2; D-13, A-13).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from mitmproxy import http
+from mitmproxy.connection import Client as ClientConnection
+from mitmproxy.tls import ClientHelloData, TlsData
+
+from addons.answers import refuse
+from addons.flownotes import FlowNotes, connection_notes, flow_notes
+from addons.httplayers import RefusedBytes
+from addons.live import Live
+from addons.rows import open_row, refused_bytes_row, tunnel_row
+from logstore.record import Ending, EndingKind
+from logstore.spool import SpoolFull
+from policy.client import Band
+from policy.model import Action, Reason
+
+logger = logging.getLogger(__name__)
+
+UNRECORDED = "This could not be recorded, so it was not let through."
+FULL = "Web use cannot be recorded at the moment, so pages are closed."
+
+type Appending = Callable[[], object]
+
+
+class TrafficLog:
+    """Last but for the metrics: sees what everybody else decided."""
+
+    def __init__(self, live: Live) -> None:
+        self.live = live
+
+    def http_connect(self, flow: http.HTTPFlow) -> None:
+        """A CONNECT that is answered with an error is an exchange of its own."""
+        if flow.response is None or flow.response.status_code < 300:
+            return
+        notes = flow_notes(flow)
+        self._write(flow, notes, self._ending(flow, notes, EndingKind.REFUSED))
+
+    def tls_clienthello(self, data: ClientHelloData) -> None:
+        """A tunnel that is passed through: no later hook will tell of it."""
+        if not data.ignore_connection:
+            return
+        notes = connection_notes(data.context.client)
+        try:
+            row = tunnel_row(self.live, notes)
+            self.live.spool.open(row)
+            notes.tunnel_record, notes.tunnel_started = row.id, time.perf_counter()
+        except Exception:
+            logger.exception("a tunnel could not be recorded and is not opened")
+            self.live.metrics.hook_failures.labels("trafficlog").inc()
+            data.ignore_connection = False
+
+    def tls_failed_client(self, data: TlsData) -> None:
+        """The client would not have our certificate."""
+        self.live.metrics.tls_failures.labels("client").inc()
+        notes = connection_notes(data.context.client)
+        if notes.connect is None:
+            return
+        row = tunnel_row(self.live, notes)
+        self._append(row.id, lambda: self.live.spool.write(row, Ending(kind=EndingKind.TLS_REFUSED, error="tls")))
+
+    def tls_failed_server(self, data: TlsData) -> None:
+        """The origin's handshake failed; the exchange itself ends in `error`."""
+        self.live.metrics.tls_failures.labels("server").inc()
+
+    def client_disconnected(self, client: ClientConnection) -> None:
+        """The end of a tunnel that was passed through."""
+        notes = connection_notes(client)
+        if notes.tunnel_record is None:
+            return
+        record, notes.tunnel_record = notes.tunnel_record, None
+        elapsed = int((time.perf_counter() - notes.tunnel_started) * 1e6)
+        self._append(
+            record, lambda: self.live.spool.close(record, Ending(kind=EndingKind.BYPASSED, duration_us=elapsed))
+        )
+
+    def refused_bytes(self, data: RefusedBytes) -> None:
+        """Bytes that never became a request."""
+        row = refused_bytes_row(self.live, connection_notes(data.client), data.why)
+        ending = Ending(kind=EndingKind.REFUSED, status=data.status, error=data.why)
+        self._append(row.id, lambda: self.live.spool.write(row, ending))
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """The verdict is known: open the record, or write it whole when we answer ourselves."""
+        notes = flow_notes(flow)
+        if notes.record_id is not None:
+            return
+        if flow.response is not None:
+            self._write(flow, notes, self._ending(flow, notes, EndingKind.BLOCKED))
+            return
+        try:
+            began = time.perf_counter()
+            row = open_row(self.live, flow, notes)
+            self.live.spool.open(row)
+            notes.record_id = row.id
+            connection_notes(flow.client_conn).active += 1
+            self.live.metrics.record_seconds.observe(time.perf_counter() - began)
+        except SpoolFull:
+            self._unrecordable(flow, notes)
+        except Exception:
+            logger.exception("a request could not be recorded and is refused")
+            self.live.metrics.hook_failures.labels("trafficlog").inc()
+            refuse(self.live, flow, notes, Reason.FAILURE, UNRECORDED)
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        """The answer is through."""
+        if flow.websocket is None:
+            self._close(flow, EndingKind.RESPONSE)
+
+    def websocket_end(self, flow: http.HTTPFlow) -> None:
+        """A WebSocket is over."""
+        self._close(flow, EndingKind.WEBSOCKET)
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        """The origin failed or the client left."""
+        message = flow.error.msg if flow.error else ""
+        gone = "client disconnect" in message.lower() or "killed" in message.lower()
+        self._close(flow, EndingKind.ABORTED if gone else EndingKind.ERROR, error=error_word(message))
+
+    def _ending(self, flow: http.HTTPFlow, notes: FlowNotes, kind: EndingKind, error: str | None = None) -> Ending:
+        response = flow.response
+        media_type = None
+        if response is not None:
+            media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower() or None
+        own_page = kind in (EndingKind.BLOCKED, EndingKind.REFUSED)
+        page = None
+        if kind is EndingKind.RESPONSE and media_type is not None:
+            page = notes.page and media_type in ("text/html", "application/xhtml+xml", "application/pdf")
+        return Ending(
+            kind=kind,
+            status=response.status_code if response is not None else None,
+            content_type=None if own_page else media_type,
+            title=notes.title,
+            bytes_up=notes.bytes_up,
+            bytes_down=notes.bytes_down if not own_page else len(response.raw_content or b"") if response else 0,
+            duration_us=int((time.perf_counter() - notes.started) * 1e6),
+            error=error,
+            page=page,
+        )
+
+    def _write(self, flow: http.HTTPFlow, notes: FlowNotes, ending: Ending) -> None:
+        """Open and close in one: we answer ourselves."""
+        if notes.ended:
+            return
+        notes.ended = True
+        try:
+            row = open_row(self.live, flow, notes)
+            notes.record_id = row.id
+            self.live.spool.write(row, ending)
+        except SpoolFull:
+            self.live.metrics.unrecorded.inc()
+        except Exception:
+            logger.exception("a refusal could not be recorded")
+            self.live.metrics.hook_failures.labels("trafficlog").inc()
+
+    def _close(self, flow: http.HTTPFlow, kind: EndingKind, error: str | None = None) -> None:
+        notes = flow_notes(flow)
+        if notes.ended:
+            return
+        if notes.record_id is None:
+            self._write(flow, notes, self._ending(flow, notes, kind, error))
+            return
+        notes.ended = True
+        connection_notes(flow.client_conn).active -= 1
+        record, ending = notes.record_id, self._ending(flow, notes, kind, error)
+        self._append(record, lambda: self.live.spool.close(record, ending))
+
+    def _append(self, record: int, append: Appending) -> None:
+        try:
+            append()
+        except SpoolFull:
+            self.live.metrics.unrecorded.inc()
+        except Exception:
+            logger.exception("record %d could not be completed", record)
+            self.live.metrics.hook_failures.labels("trafficlog").inc()
+
+    def _unrecordable(self, flow: http.HTTPFlow, notes: FlowNotes) -> None:
+        """The spool is full: the school's choice decides (A-13)."""
+        staff = notes.client.band is Band.STAFF
+        if self.live.when_full == "count" or (self.live.when_full == "block-pupils" and staff):
+            self.live.metrics.unrecorded.inc()
+            return
+        notes.ended = True
+        refuse(self.live, flow, notes, Reason.RECORD, FULL)
+        self.live.metrics.count_request(Action.BLOCK, str(notes.client.band), "record")
+        self.live.metrics.unrecorded.inc()
+
+
+def error_word(message: str) -> str:
+    """A short, low-cardinality word for an error message of the host; no names, no addresses."""
+    lowered = message.lower()
+    for needle, word in ERROR_WORDS:
+        if needle in lowered:
+            return word
+    return "failed"
+
+
+ERROR_WORDS = (
+    ("certificate verify failed", "certificate"),
+    ("certificate", "certificate"),
+    ("refused:", "guard"),
+    ("client disconnect", "client left"),
+    ("killed", "cut"),
+    ("name or service", "no such name"),
+    ("no address", "no such name"),
+    ("temporary failure in name", "name lookup failed"),
+    ("connect call failed", "refused"),
+    ("connection refused", "refused"),
+    ("timed out", "timeout"),
+    ("timeout", "timeout"),
+    ("reset by peer", "reset"),
+    ("tls", "tls"),
+    ("server closed", "closed early"),
+    ("protocol error", "protocol"),
+    ("smuggling", "protocol"),
+)

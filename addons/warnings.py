@@ -1,0 +1,67 @@
+"""Warn pages and going on past them: the host's side of `addons.proceed`.
+
+A `warn` verdict is answered with a page whose button posts a signed token back through the proxy; a good token is a
+grant, and the next request passes with the rule still named in its record.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from mitmproxy import http
+
+from addons.answers import answer, put
+from addons.flownotes import FlowNotes
+from addons.live import Live
+from addons.pages import moved
+from addons.proceed import PATH, after_grant, check, offer, scope_of
+
+CONTINUED = "warn-continued"
+"""Note in the record of a request that passed because somebody went on."""
+
+
+class Warnings:
+    """Answers `warn` verdicts."""
+
+    def __init__(self, live: Live) -> None:
+        self.live = live
+
+    def answer(self, flow: http.HTTPFlow, notes: FlowNotes) -> None:
+        """Let it pass when this client went on before; take the button's token; else show the warning."""
+        verdict, url = notes.verdict, notes.url
+        if verdict is None or url is None:
+            return
+        at = self.live.now()
+        if urlsplit(flow.request.path).path == PATH:
+            self._pressed(flow, notes)
+            return
+        if self.live.grants.holds(notes.client, scope_of(verdict, url), at):
+            notes.verdict = after_grant(verdict, held=True)
+            notes.note = CONTINUED
+            return
+        back = flow.request.path if flow.request.method == "GET" else "/"
+        button = offer(self.live.secret, verdict, notes.client, url, at, back=back)
+        answer(self.live, flow, notes, verdict, proceed=button)
+
+    def _pressed(self, flow: http.HTTPFlow, notes: FlowNotes) -> None:
+        verdict, url, at = notes.verdict, notes.url, self.live.now()
+        if verdict is None or url is None:
+            return
+        pressed = check(
+            self.live.secret,
+            method=flow.request.method,
+            query=urlsplit(flow.request.path).query,
+            client=notes.client,
+            url=url,
+            at=at,
+            fetch_site=flow.request.headers.get("sec-fetch-site"),
+        )
+        if pressed.scope is None:
+            button = offer(self.live.secret, verdict, notes.client, url, at, back=pressed.back)
+            answer(self.live, flow, notes, verdict, proceed=button)
+            return
+        self.live.grants.grant(notes.client, pressed.scope, at)
+        notes.note = CONTINUED
+        facts = {"user": notes.client.user, "address": notes.client.address, "website": pressed.scope.website}
+        self.live.spool.fact(CONTINUED, {**facts, "rule": pressed.scope.rule, "at": at.isoformat()})
+        put(flow, moved(pressed.back))

@@ -1,0 +1,143 @@
+"""A child process that is kept running: started, told, restarted with growing pauses, stopped.
+
+A crash is restarted after 0.2 s, doubling to 30 s while it keeps crashing; a child that has stood for a minute starts
+again from the shortest pause. Children die with the supervisor, however that dies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE = 0.2
+LONGEST_PAUSE = 30.0
+STANDING = 60.0
+"""Seconds after which a child is taken to be well."""
+PR_SET_PDEATHSIG = 1
+
+
+def _die_with_parent() -> None:
+    """In the child before exec: its own session (Ctrl-C is the parent's), SIGTERM when the parent dies (prctl(2))."""
+    os.setsid()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class Child:
+    """One process that is kept running."""
+
+    def __init__(
+        self, name: str, arguments: Sequence[str], *, run_folder: Path, environment: dict[str, str], control: bool
+    ) -> None:
+        self.name = name
+        self.restarts = 0
+        self.process: asyncio.subprocess.Process | None = None
+        self.ready = asyncio.Event()
+        self.revision = ""
+        self._arguments = tuple(arguments)
+        self._run_folder = run_folder
+        self._environment = environment
+        self._control = control
+        self._stopping = False
+        self._writer: asyncio.StreamWriter | None = None
+        self._answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._pause = FIRST_PAUSE
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs."""
+        running = self.process is not None and self.process.returncode is None
+        return self.process.pid if running and self.process is not None else None
+
+    async def keep_running(self, on_exit: Callable[[int], None]) -> None:
+        """Start it, and start it again whenever it ends, until told to stop. `on_exit` hears each dead pid."""
+        loop = asyncio.get_running_loop()
+        while not self._stopping:
+            began = loop.time()
+            process = await self._start()
+            status = await process.wait()
+            self.ready.clear()
+            on_exit(process.pid)
+            self._pid_file().unlink(missing_ok=True)
+            if self._stopping:
+                return
+            self.restarts += 1
+            self._pause = FIRST_PAUSE if loop.time() - began > STANDING else min(self._pause * 2, LONGEST_PAUSE)
+            logger.error("%s ended with status %d; starting it again in %.1f s", self.name, status, self._pause)
+            await asyncio.sleep(self._pause)
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        arguments = [sys.executable, "-m", "proxy", *self._arguments]
+        ours, theirs = socket.socketpair() if self._control else (None, None)
+        try:
+            handed = (theirs.fileno(),) if theirs is not None else ()
+            extra = ["--control", str(handed[0])] if handed else []
+            process = self.process = await asyncio.create_subprocess_exec(
+                *arguments, *extra, pass_fds=handed, env=self._environment, preexec_fn=_die_with_parent
+            )
+        finally:
+            if theirs is not None:
+                theirs.close()
+        self._pid_file().write_text(f"{process.pid}\n")
+        if ours is not None:
+            reader, self._writer = await asyncio.open_connection(sock=ours)
+            self._listener = asyncio.create_task(self._listen(reader))
+        else:
+            self.ready.set()
+        return process
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        try:
+            while line := await reader.readline():
+                said = json.loads(line)
+                if "ready" in said:
+                    self.revision = said["revision"]
+                    self.ready.set()
+                else:
+                    self._answers.put_nowait(said)
+        except (OSError, ValueError):
+            logger.warning("%s: the control socket broke", self.name)
+
+    async def ask(self, what: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """Send an order and wait for its answer; a child that is not there answers `failed`."""
+        if self._writer is None or self.pid is None:
+            return {"failed": f"{self.name} is not running"}
+        while not self._answers.empty():
+            self._answers.get_nowait()
+        try:
+            self._writer.write(json.dumps(what).encode() + b"\n")
+            await self._writer.drain()
+            async with asyncio.timeout(seconds):
+                answer = await self._answers.get()
+        except (OSError, TimeoutError) as error:
+            return {"failed": f"{self.name}: {type(error).__name__}"}
+        self.revision = answer.get("reloaded", self.revision)
+        return answer
+
+    async def stop(self, seconds: float) -> None:
+        """Ask it to end; kill it after `seconds`."""
+        self._stopping = True
+        process = self.process
+        if process is None or process.returncode is not None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(seconds):
+                await process.wait()
+        except TimeoutError:
+            logger.error("%s did not end within %.0f s and is killed", self.name, seconds)
+            process.kill()
+            await process.wait()
+
+    def _pid_file(self) -> Path:
+        return self._run_folder / f"{self.name}.pid"

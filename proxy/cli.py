@@ -1,0 +1,62 @@
+"""The command line: `schoolgate COMMAND …`.
+
+People first, `--json` everywhere; results on stdout, talk on stderr; exit 0 yes, 1 no, 2 usage. Settings are found,
+checked and handed to the command as a value; every problem is told at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+
+from proxy.commands import COMMANDS
+from proxy.settings import SettingsError, find_settings, load_settings
+
+DESCRIPTION = "The internet gateway of a school: who is asking, what may they see, what happened."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Returns the exit status."""
+    parser = make_parser()
+    args = parser.parse_args(arguments)
+    logging.basicConfig(
+        level=logging.DEBUG if args.debug else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    logging.getLogger("mitmproxy").setLevel(logging.DEBUG if args.debug else logging.ERROR)
+    args.settings_file = find_settings(args.settings)
+    try:
+        settings = load_settings(args.settings_file)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if args.data is not None:
+        settings = settings.model_copy(update={"data": args.data.resolve()})
+    try:
+        status: int = args.handle(args, settings)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        os._exit(1)  # the reader has gone; nothing more can be said
+    return status
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(prog="schoolgate", description=DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"schoolgate {version('schoolgate')}")
+    parser.add_argument("--settings", type=Path, metavar="FILE", help="settings file (else SCHOOLGATE_SETTINGS, …)")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="data folder, instead of the settings' one")
+    parser.add_argument("--debug", action="store_true", help="say more on stderr")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        import_module(f"proxy.commands.{name}").add(commands)
+    return parser

@@ -1,0 +1,35 @@
+"""`schoolgate reload`: build lists and policy aside, check them, swap them in on every worker."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from proxy.settings import Settings
+
+
+def add(commands: Any) -> None:
+    """Register the command."""
+    parser = commands.add_parser("reload", help="take the edited policy and lists, if they are good")
+    parser.add_argument("--json", action="store_true", help="answer in JSON")
+    parser.set_defaults(handle=handle)
+
+
+def handle(args: argparse.Namespace, settings: Settings) -> int:
+    """0 when every worker has the new engine, 1 when the old one stays or no gateway runs."""
+    from proxy.control import NotRunning, order
+
+    try:
+        answer = order(settings.data, {"do": "reload"})
+    except NotRunning as error:
+        print(error, file=sys.stderr)
+        return 1
+    if args.json:
+        print(json.dumps(answer))
+    elif "failed" in answer:
+        print(f"refused; revision {answer.get('revision')} stays at work:\n{answer['failed']}", file=sys.stderr)
+    else:
+        print(f"revision {answer['reloaded']} is in force on {answer['workers']} workers")
+    return 1 if "failed" in answer else 0

@@ -1,0 +1,31 @@
+"""`schoolgate worker`: one worker process; started by `schoolgate run`, not by people."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from proxy.settings import Settings
+
+
+def add(commands: Any) -> None:
+    """Register the command, unlisted."""
+    parser = commands.add_parser("worker")
+    parser.add_argument("--number", type=int, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--metrics-port", type=int, required=True)
+    parser.add_argument("--control", type=int, required=True)
+    parser.set_defaults(handle=handle)
+
+
+def handle(args: argparse.Namespace, settings: Settings) -> int:
+    """Run. 0 after a clean stop, 1 when it cannot start."""
+    from proxy.troubles import TROUBLES, in_words
+    from proxy.worker import WorkerPlace, run_worker
+
+    try:
+        return run_worker(settings, WorkerPlace(args.number, args.port, args.metrics_port, args.control))
+    except TROUBLES as error:
+        print(f"worker {args.number} cannot start: {in_words(error)}", file=sys.stderr)
+        return 1

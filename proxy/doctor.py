@@ -1,0 +1,172 @@
+"""Looks at a gateway's surroundings: settings in, findings out. Changes nothing.
+
+A finding says what was looked at, what was found, and what to do. Never shows green for what it could not see; says
+plainly that no statutory list is in force (design §5.3).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import ssl
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from proxy.settings import Settings
+
+MARKS = {"good": "ok  ", "note": "note", "bad": "BAD "}
+SMALL_DISK = 2 * 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at."""
+
+    what: str
+    """What was looked at."""
+    level: Literal["good", "note", "bad"]
+    """`good`, `note` (worth knowing) or `bad` (needs attention)."""
+    found: str
+    """What was found."""
+    advice: str = ""
+    """What to do."""
+
+    @property
+    def mark(self) -> str:
+        """A word for the level."""
+        return MARKS[self.level]
+
+    def as_json(self) -> dict[str, Any]:
+        """For machines."""
+        return asdict(self)
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at everything. A look that itself fails is a bad finding, never an end."""
+    findings: list[Finding] = []
+    for look in LOOKS:
+        try:
+            findings += look(settings)
+        except Exception as error:
+            name = look.__name__.strip("_").replace("_", " ")
+            findings.append(Finding(name, "bad", f"{type(error).__name__}: {error}"))
+    return findings
+
+
+def _interpreter(settings: Settings) -> Iterator[Finding]:
+    yield Finding("python", "good", f"{sys.version.split()[0]}, {ssl.OPENSSL_VERSION}")
+    leaks = [name for name in ("SSLKEYLOGFILE", "MITMPROXY_SSLKEYLOGFILE") if os.environ.get(name)]
+    if leaks:
+        yield Finding("environment", "bad", f"{', '.join(leaks)} is set", "unset it: it writes session keys to a file")
+
+
+def _data_folder(settings: Settings) -> Iterator[Finding]:
+    data = settings.data
+    if not data.exists():
+        yield Finding("data folder", "note", f"{data} is not there yet", "`schoolgate run` makes it")
+        return
+    mode = data.stat().st_mode & 0o777
+    if mode & 0o077:
+        yield Finding("data folder", "bad", f"{data} is open to others (mode {mode:o})", f"chmod 700 {data}")
+    else:
+        yield Finding("data folder", "good", f"{data}, mode {mode:o}")
+    free = shutil.disk_usage(data).free
+    enough = free > min(settings.spool.max_bytes, SMALL_DISK)
+    yield Finding("disk", "good" if enough else "bad", f"{free / 1024**3:.1f} GiB free", "" if enough else "make room")
+    yield Finding("disk speed", *_fsync(settings))
+
+
+def _fsync(settings: Settings) -> tuple[Literal["good", "note"], str, str]:
+    probe = settings.data / f".doctor-{os.getpid()}"
+    try:
+        with probe.open("wb") as file:
+            times = []
+            for _ in range(20):
+                file.write(b"x" * 4096)
+                file.flush()
+                began = time.perf_counter()
+                os.fsync(file.fileno())
+                times.append(time.perf_counter() - began)
+    finally:
+        probe.unlink(missing_ok=True)
+    middle = sorted(times)[len(times) // 2] * 1000
+    slow = middle > 25
+    return "note" if slow else "good", f"fsync {middle:.2f} ms", "a slow disk: keep spool.strict off" if slow else ""
+
+
+def _authority(settings: Settings) -> Iterator[Finding]:
+    from proxy.ca import CaError, load_ca
+
+    if not (settings.data / "ca").exists():
+        yield Finding("certificate authority", "note", "not made yet", "`schoolgate run` or `schoolgate ca create`")
+        return
+    try:
+        status = load_ca(settings.data / "ca", at=datetime.now(UTC))
+    except CaError as error:
+        yield Finding("certificate authority", "bad", str(error))
+        return
+    days = (status.not_after - datetime.now(UTC)).days
+    level: Literal["good", "bad"] = "good" if days >= 30 else "bad"
+    yield Finding("certificate authority", level, f"{status.cert}, {days} days left", "" if days >= 30 else "renew")
+
+
+def _lists_and_policy(settings: Settings) -> Iterator[Finding]:
+    from proxy.assembly import open_engine, policy_text
+    from proxy.troubles import TROUBLES, in_words
+
+    _, file = policy_text(settings)
+    try:
+        engine = open_engine(settings)
+    except TROUBLES as error:
+        yield Finding("lists and policy", "bad", in_words(error), "`schoolgate validate` shows every problem")
+        return
+    entries = sum(status.entries for status in engine.index.lists)
+    yield Finding("lists", "good", f"{len(engine.index.lists)} lists, {entries:,} entries")
+    yield Finding("policy", "good", f"{file}, revision {engine.revision}")
+
+
+def _statutory(settings: Settings) -> Iterator[Finding]:
+    yield Finding(
+        "statutory lists",
+        "bad",
+        "not compliant: no IWF or CTIRU list is in force",
+        "only members may hold them; the slot is there (LOCKED), a bundle cannot be installed yet",
+    )
+
+
+def _running(settings: Settings) -> Iterator[Finding]:
+    from proxy.control import NotRunning, order
+
+    try:
+        status = order(settings.data, {"do": "status"}, seconds=5)
+    except NotRunning:
+        yield Finding("gateway", "note", "not running with this data folder", "`schoolgate run`")
+        return
+    workers = status.get("workers", [])
+    revisions = {worker["revision"] for worker in workers}
+    same = revisions == {status.get("revision")} and all(worker["pid"] for worker in workers)
+    yield Finding(
+        "gateway",
+        "good" if same else "bad",
+        f"{len(workers)} workers at revision {', '.join(sorted(revisions)) or '?'}",
+        "" if same else "a worker is down or has an old revision; see its log",
+    )
+    lag = status.get("shipper", {}).get("oldest_seconds", 0)
+    late = lag > 60
+    yield Finding(
+        "record", "bad" if late else "good", f"the store is {lag:.0f} s behind", "look at the shipper" if late else ""
+    )
+
+
+LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
+    _interpreter,
+    _data_folder,
+    _authority,
+    _lists_and_policy,
+    _statutory,
+    _running,
+)

@@ -1,0 +1,144 @@
+"""The embedded host: its own `Master`, its own mode, our addons and nothing else of mitmproxy's.
+
+Reference `mitmproxy.md` §1.3 and §3.2: a mode and a server instance are public extension points; `SO_REUSEPORT` lets
+workers share the port. Never loads a script, a user's configuration, or an option an administrator could reach.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mitmproxy import master, options
+from mitmproxy.addons import block, core, disable_h2c, errorcheck, proxyserver
+from mitmproxy.proxy import mode_servers, mode_specs
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layer import Layer
+from mitmproxy.proxy.layers import modes
+
+from addons import build_addons
+from addons.flownotes import busy
+from addons.live import Live
+from addons.tls import GatewayTls
+
+logger = logging.getLogger(__name__)
+
+BACKLOG = 1024
+"""Connections waiting to be accepted: a change of lesson is a burst."""
+
+
+@dataclass(frozen=True)
+class GatewayMode(mode_specs.ProxyMode):
+    """An explicit proxy whose port several workers share."""
+
+    description = "Schoolgate"
+    transport_protocol = mode_specs.TCP
+
+    def __post_init__(self) -> None:
+        """No data follows the mode's name."""
+
+
+class GatewayServer(mode_servers.AsyncioServerInstance[GatewayMode]):
+    """Listens with `SO_REUSEPORT`."""
+
+    def make_top_layer(self, context: Context) -> Layer:
+        """The layer a connection starts with."""
+        return modes.HttpProxy(context)
+
+    async def listen(self, host: str, port: int) -> Any:
+        """One listening socket a worker."""
+        return [
+            await asyncio.start_server(self.handle_stream, host or None, port, reuse_port=True, backlog=BACKLOG),
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class HostOptions:
+    """What the host is told."""
+
+    listen_host: str
+    """Address to listen on."""
+    listen_port: int
+    """Port to listen on."""
+    confdir: Path
+    """Folder with the CA, laid out as the host wants it."""
+    upstream_trust: Path
+    """One PEM file of every CA trusted for origins."""
+    idle_timeout: int
+    """Seconds without a byte."""
+
+
+class GatewayMaster(master.Master):
+    """mitmproxy with our addons."""
+
+    def __init__(self, live: Live, told: HostOptions) -> None:
+        super().__init__(options.Options(), with_termlog=False)
+        self._legacy_log_events.uninstall()
+        self.live = live
+        self.server = proxyserver.Proxyserver()
+        self.addons.add(
+            core.Core(),
+            self.server,
+            errorcheck.ErrorCheck(),
+            block.Block(),
+            disable_h2c.DisableH2C(),
+            GatewayTls(),
+            *build_addons(live),
+        )
+        self.options.update(
+            mode=["gateway"],
+            listen_host=told.listen_host,
+            listen_port=told.listen_port,
+            confdir=str(told.confdir),
+            connection_strategy="lazy",
+            ssl_verify_upstream_trusted_ca=str(told.upstream_trust),
+            ssl_insecure=False,
+            upstream_cert=False,
+            rawtcp=False,
+            http2=False,
+            http3=False,
+            websocket=True,
+            block_global=False,
+            validate_inbound_headers=True,
+            store_streamed_bodies=False,
+            tcp_timeout=told.idle_timeout,
+        )
+
+    async def drain(self, seconds: float) -> int:
+        """Close the listeners, give open connections `seconds`, cut the rest. Returns how many were cut."""
+        await self.server.servers.update([])
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while self.server.connections and loop.time() < end:
+            self._cut_idle()
+            await asyncio.sleep(0.05)
+        left = list(self.server.connections.values())
+        for handler in left:
+            _cut(handler)
+        while self.server.connections and loop.time() < end + 2:
+            await asyncio.sleep(0.02)
+        return len(left)
+
+    def _cut_idle(self) -> None:
+        """Connections with no exchange under way need not be waited for."""
+        for handler in list(self.server.connections.values()):
+            if not busy(handler.client):
+                _cut(handler)
+
+
+def _cut(handler: Any) -> None:
+    io = handler.transports.get(handler.client)
+    if io is not None and io.handler is not None:
+        io.handler.cancel("shutting down")
+
+
+def free_port(host: str) -> int:
+    """A port nobody listens on now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])

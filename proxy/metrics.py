@@ -1,0 +1,153 @@
+"""`/metrics` of the whole gateway: every worker's counters added up, and what only the supervisor can see.
+
+Served from the supervisor by prometheus-client; workers write to memory-mapped files in the run folder. No user, host
+or URL is a label (design §5.9).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from wsgiref.simple_server import WSGIServer
+
+import psutil
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from categories.model import ListStatus
+
+LEVELS = ("ok", "warn", "alert", "full")
+
+
+@dataclass(slots=True)
+class Facts:
+    """What the supervisor knows; replaced field by field, read at each scrape."""
+
+    revision: str = ""
+    """Revision of the engine in force."""
+    loaded_at: float = 0.0
+    """When it was loaded, POSIX time."""
+    lists: tuple[ListStatus, ...] = ()
+    """The lists in force."""
+    statutory: bool = False
+    """Whether a valid statutory list is in force."""
+    ca_ends: float = 0.0
+    """When the CA expires, POSIX time."""
+    reloads: dict[str, int] = field(default_factory=lambda: {"ok": 0, "failed": 0})
+    """Reloads by result."""
+    processes: Callable[[], dict[str, int]] = dict
+    """Process ids by name."""
+    restarts: Callable[[], int] = int
+    """Children that ended and were started again."""
+    workers: Callable[[], int] = int
+    """Workers running."""
+
+
+class GatewayCollector(Collector):
+    """What only the supervisor can see."""
+
+    def __init__(self, data: Path, facts: Facts) -> None:
+        self.data = data
+        self.facts = facts
+
+    def collect(self) -> Iterable[Metric]:
+        """All of it, at a scrape."""
+        yield from self._engine()
+        yield from self._spool()
+        yield from self._store()
+        yield from self._processes()
+
+    def _engine(self) -> Iterator[Metric]:
+        facts = self.facts
+        info = GaugeMetricFamily("schoolgate_engine_info", "The engine in force.", labels=["revision"])
+        info.add_metric([facts.revision], 1)
+        yield info
+        yield _gauge("schoolgate_engine_loaded_seconds", "When the engine in force was loaded.", facts.loaded_at)
+        entries = GaugeMetricFamily("schoolgate_list_entries", "Entries of a list.", labels=["list"])
+        ages = GaugeMetricFamily("schoolgate_list_age_seconds", "Age of a list's newest file.", labels=["list"])
+        now = time.time()
+        for status in facts.lists:
+            entries.add_metric([status.name], status.entries)
+            ages.add_metric([status.name], max(0.0, now - status.updated_at))
+        yield entries
+        yield ages
+        yield _gauge(
+            "schoolgate_statutory_compliant", "1 when a valid statutory list is in force.", float(facts.statutory)
+        )
+        yield _gauge("schoolgate_ca_days_left", "Days until the CA expires.", (facts.ca_ends - now) / 86400)
+        reloads = CounterMetricFamily("schoolgate_reloads", "Reloads by result.", labels=["result"])
+        for result, count in facts.reloads.items():
+            reloads.add_metric([result], count)
+        yield reloads
+
+    def _spool(self) -> Iterator[Metric]:
+        said = read_status(self.data / "run" / "shipper.json")
+        yield _gauge("schoolgate_spool_events", "Events not yet shipped.", said.get("lag_events", 0))
+        yield _gauge("schoolgate_spool_bytes", "Disk the spool fills.", said.get("spool_bytes", 0))
+        yield _gauge("schoolgate_spool_oldest_seconds", "Age of the oldest event.", said.get("oldest_seconds", 0))
+        level = GaugeMetricFamily("schoolgate_spool_level", "1 for the level the spool is at.", labels=["level"])
+        for name in LEVELS:
+            level.add_metric([name], float(said.get("level", "ok") == name))
+        yield level
+        for key, name, words in (
+            ("shipped", "schoolgate_rows_shipped", "Rows in the store."),
+            ("failed", "schoolgate_rows_failed", "Tries that failed."),
+            ("quarantined", "schoolgate_rows_quarantined", "Rows set aside because they cannot be stored."),
+        ):
+            yield CounterMetricFamily(name, words, value=float(said.get(key, 0)))
+        yield _gauge(
+            "schoolgate_shipper_last_success_seconds", "Last success, POSIX time.", said.get("last_success", 0)
+        )
+
+    def _store(self) -> Iterator[Metric]:
+        said = read_status(self.data / "run" / "shipper.json")
+        yield _gauge(
+            "schoolgate_retention_last_run_seconds",
+            "Last retention run, POSIX time.",
+            said.get("retention_last_run", 0),
+        )
+        days = sorted(path.stem for path in (self.data / "store" / "days").glob("????-??-??.db"))
+        oldest = 0.0
+        if days:
+            oldest = (datetime.now(UTC) - datetime.fromisoformat(days[0]).replace(tzinfo=UTC)).total_seconds()
+        yield _gauge("schoolgate_oldest_row_seconds", "Age of the oldest day in the store.", oldest)
+
+    def _processes(self) -> Iterator[Metric]:
+        yield CounterMetricFamily("schoolgate_worker_restarts", "Children started again.", value=self.facts.restarts())
+        yield _gauge("schoolgate_workers", "Workers running.", self.facts.workers())
+        memory = GaugeMetricFamily("schoolgate_process_resident_bytes", "Resident memory.", labels=["process"])
+        for name, pid in self.facts.processes().items():
+            try:
+                memory.add_metric([name], psutil.Process(pid).memory_info().rss)
+            except psutil.Error:
+                continue
+        yield memory
+
+
+def read_status(file: Path) -> dict[str, Any]:
+    """What a process says of itself; nothing when it says nothing."""
+    try:
+        said = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _gauge(name: str, words: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, words, value=float(value))
+
+
+def serve_metrics(host: str, port: int, data: Path, folder: Path, facts: Facts) -> tuple[WSGIServer, Thread]:
+    """Serve `/metrics`. Raises `OSError` when the port is taken."""
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, path=str(folder))  # type: ignore[no-untyped-call]
+    registry.register(GatewayCollector(data, facts))
+    return start_http_server(port, addr=host, registry=registry)

@@ -1,0 +1,95 @@
+"""The event loop of a worker: every outgoing connection of the process goes through `create_connection` here.
+
+In comes a name and a port; out goes a socket to an address that `Destinations` allows. Names are judged by what they
+resolve to at the moment of connecting, so there is no second look-up for DNS rebinding to answer differently. Adds what
+the host lacks: a connect timeout and happy eyeballs (RFC 8305).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from addons.destinations import Destinations
+
+HAPPY_EYEBALLS = 0.25
+"""Seconds before the next address is tried (RFC 8305 §5)."""
+
+
+class Refused(OSError):
+    """A destination the gateway never connects to."""
+
+
+class OutboundLoop(asyncio.SelectorEventLoop):
+    """A selector loop that asks `destinations` before it connects."""
+
+    destinations: Destinations | None = None
+    """In force once the worker is set up; None refuses everything."""
+    connect_timeout: float = 10.0
+    """Seconds to reach an origin, name look-up included."""
+
+    async def create_connection(
+        self, protocol_factory: Callable[[], asyncio.BaseProtocol], host: Any = None, port: Any = None, **options: Any
+    ) -> Any:
+        """As the original, but only to allowed addresses. Raises `Refused`, `TimeoutError` or another `OSError`."""
+        if host is None:
+            return await super().create_connection(protocol_factory, host, port, **options)
+        if self.destinations is None:
+            raise Refused("refused: no destinations are in force")
+        pin = self.destinations.pin(host)
+        if pin is not None:
+            port = pin.port or port
+            self._judge(pin.address, port, host)
+            host = pin.address
+        elif _is_literal(host):
+            self._judge(host, port, None)
+        else:
+            options.setdefault("happy_eyeballs_delay", HAPPY_EYEBALLS)
+        async with asyncio.timeout(self.connect_timeout):
+            return await super().create_connection(protocol_factory, host, port, **options)
+
+    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
+        """As the original, without the addresses that may not be connected to."""
+        found = await super().getaddrinfo(host, port, **options)
+        if self.destinations is None or host is None or isinstance(host, bytes):
+            return found
+        allowed, refusal = [], "no address"
+        for entry in found:
+            why = self.destinations.refuse_address(str(entry[4][0]), int(port or 0), name=host)
+            if why is None:
+                allowed.append(entry)
+            else:
+                refusal = why
+        if not allowed:
+            raise Refused(f"refused: {refusal}")
+        return allowed
+
+    def _judge(self, address: str, port: int, name: str | None) -> None:
+        if self.destinations is None:
+            raise Refused("refused: no destinations are in force")
+        why = self.destinations.refuse_address(address, port, name=name)
+        if why is not None:
+            raise Refused(f"refused: {why}")
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
+def own_addresses() -> frozenset[str]:
+    """Every address of this machine's interfaces, canonical text."""
+    import psutil
+
+    found = set()
+    for entries in psutil.net_if_addrs().values():
+        for entry in entries:
+            if entry.family in (socket.AF_INET, socket.AF_INET6):
+                found.add(str(ipaddress.ip_address(entry.address.partition("%")[0])))
+    return frozenset(found)

@@ -1,0 +1,242 @@
+"""The parent of every process of a gateway: prepares, starts, watches, reloads, stops.
+
+Order at the start: data folder, database, lists and policy (all checked before anything listens), overlay, metrics,
+shipper, workers. Order at the stop: workers (they drain and finish their records), then the shipper (it ships them).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.multiprocess import mark_process_dead
+
+from proxy import firstrun, hints, inforce
+from proxy.assembly import places
+from proxy.ca import CaStatus
+from proxy.children import Child
+from proxy.control import serve_control, socket_path
+from proxy.master import free_port
+from proxy.metrics import Facts, read_status, serve_metrics
+from proxy.settings import Settings
+from registry.watch import OverlayWriter
+
+logger = logging.getLogger(__name__)
+
+START_SECONDS = 60.0
+"""Longest the workers may take to listen."""
+OVERLAY_POLL = 0.3
+"""Seconds between looks at what people decided."""
+SHIP_SECONDS = 5.0
+"""Longest the shipper is given for the last records at a stop."""
+
+
+class Supervisor:
+    """Runs a gateway until it is told to stop."""
+
+    def __init__(self, settings: Settings, settings_file: Path | None) -> None:
+        self.settings = settings
+        self.run_folder = settings.data / "run"
+        self.metrics_folder = self.run_folder / "metrics"
+        self.facts = Facts()
+        self.stopping = asyncio.Event()
+        self._settings_arguments = (
+            ["--settings", str(settings_file)] if settings_file else ["--data", str(settings.data)]
+        )
+        self._reloading = asyncio.Lock()
+        self.proxy_port = settings.proxy.port or free_port(settings.proxy.host)
+        self.metrics_port = settings.metrics.port or free_port(settings.metrics.host)
+        self.children: list[Child] = []
+
+    async def run(self) -> int:
+        """Everything, start to stop. Raises what preparing raises, before anything listens."""
+        authority, made = firstrun.prepare(self.settings)
+        for what in made:
+            print(f"made: {what}", file=sys.stderr)
+        engine = await asyncio.to_thread(inforce.accept, self.settings)
+        self._note_engine(engine)
+        self.facts.ca_ends = authority.not_after.timestamp()
+        reserved = self._reserve()
+        shutil.rmtree(self.metrics_folder, ignore_errors=True)
+        self.metrics_folder.mkdir(parents=True)
+        server, _ = serve_metrics(
+            self.settings.metrics.host, self.metrics_port, self.settings.data, self.metrics_folder, self.facts
+        )
+        control = await serve_control(self.settings.data, self._order)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.ensure_future(self.reload()))
+        self._make_children()
+        keeping = [asyncio.create_task(child.keep_running(self._on_exit), name=child.name) for child in self.children]
+        watching = asyncio.create_task(self._watch_people())
+        try:
+            if not await self._wait_ready(keeping):
+                return 1
+            self._say_ready(authority)
+            await self.stopping.wait()
+        finally:
+            reserved.close()
+            watching.cancel()
+            control.close()
+            await self._stop_children()
+            server.shutdown()
+            server.server_close()
+            self._clean()
+        return 0
+
+    def _reserve(self) -> socket.socket:
+        """Hold the proxy port (bound, not listening) so that a busy one is told at once, and none takes it later."""
+        family = socket.AF_INET6 if ":" in self.settings.proxy.host else socket.AF_INET
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((self.settings.proxy.host, self.proxy_port))
+        held = socket.socket(family)
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        held.bind((self.settings.proxy.host, self.proxy_port))
+        return held
+
+    def _make_children(self) -> None:
+        environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(self.metrics_folder), "PYTHONUNBUFFERED": "1"}
+        for name in ("SSLKEYLOGFILE", "MITMPROXY_SSLKEYLOGFILE"):
+            environment.pop(name, None)  # would write every session key to a file
+        shipper_environment = {k: v for k, v in environment.items() if k != "PROMETHEUS_MULTIPROC_DIR"}
+        self.children = [
+            Child(
+                "shipper",
+                [*self._settings_arguments, "shipper"],
+                run_folder=self.run_folder,
+                environment=shipper_environment,
+                control=False,
+            )
+        ]
+        for number in range(self.settings.proxy.workers or os.cpu_count() or 1):
+            ports = ["--port", str(self.proxy_port), "--metrics-port", str(self.metrics_port)]
+            self.children.append(
+                Child(
+                    f"worker{number}",
+                    [*self._settings_arguments, "worker", "--number", str(number), *ports],
+                    run_folder=self.run_folder,
+                    environment=environment,
+                    control=True,
+                )
+            )
+        self.facts.processes = self._pids
+        self.facts.restarts = lambda: sum(child.restarts for child in self.children)
+        self.facts.workers = lambda: sum(child.ready.is_set() for child in self.workers)
+
+    @property
+    def workers(self) -> list[Child]:
+        """The workers among the children."""
+        return [child for child in self.children if child.name.startswith("worker")]
+
+    def _pids(self) -> dict[str, int]:
+        pids = {child.name: child.pid for child in self.children}
+        return {"supervisor": os.getpid(), **{name: pid for name, pid in pids.items() if pid is not None}}
+
+    def _on_exit(self, pid: int) -> None:
+        with contextlib.suppress(OSError):
+            mark_process_dead(pid, path=str(self.metrics_folder))  # type: ignore[no-untyped-call]
+
+    async def _wait_ready(self, keeping: list[asyncio.Task[None]]) -> bool:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + START_SECONDS
+        while loop.time() < end:
+            if self.stopping.is_set() or all(child.ready.is_set() for child in self.children):
+                return True
+            if any(task.done() for task in keeping):
+                break
+            await asyncio.sleep(0.02)
+        late = [child.name for child in self.children if not child.ready.is_set()]
+        logger.critical("not ready within %.0f s: %s", START_SECONDS, ", ".join(late))
+        return False
+
+    def _say_ready(self, authority: CaStatus) -> None:
+        ports = {"proxy": self.proxy_port, "metrics": self.metrics_port, "pid": os.getpid()}
+        fresh = self.run_folder / "ports.new"
+        fresh.write_text(json.dumps(ports))
+        fresh.replace(self.run_folder / "ports.json")
+        print(hints.what_to_try(self.settings, self.proxy_port, self.metrics_port, authority), flush=True)
+
+    async def _watch_people(self) -> None:
+        """Write the overlay whenever people decide something."""
+        writer = OverlayWriter(
+            self.settings.data / "store", self.settings.data / "overlay", places(self.settings.identity.places)
+        )
+        while True:
+            try:
+                await asyncio.to_thread(writer.write_if_changed)
+            except Exception:
+                logger.exception("what people decided could not be written for the workers; trying again")
+            await asyncio.sleep(OVERLAY_POLL)
+
+    async def _order(self, what: dict[str, Any]) -> dict[str, Any]:
+        match what.get("do"):
+            case "reload":
+                return await self.reload()
+            case "status":
+                return self._status()
+            case other:
+                return {"failed": f"unknown order {other!r}"}
+
+    def _status(self) -> dict[str, Any]:
+        return {
+            "revision": self.facts.revision,
+            "loaded_at": self.facts.loaded_at,
+            "workers": [{"name": child.name, "pid": child.pid, "revision": child.revision} for child in self.workers],
+            "restarts": self.facts.restarts(),
+            "statutory": self.facts.statutory,
+            "shipper": read_status(self.run_folder / "shipper.json"),
+            "ports": {"proxy": self.proxy_port, "metrics": self.metrics_port},
+        }
+
+    async def reload(self) -> dict[str, Any]:
+        """Build aside, check, then have every worker swap. On any failure the old engine stays at work everywhere."""
+        async with self._reloading:
+            try:
+                engine = await asyncio.to_thread(inforce.accept, self.settings)
+            except Exception as error:
+                self.facts.reloads["failed"] += 1
+                logger.exception("reload refused; the old engine stays")
+                return {"failed": f"{type(error).__name__}: {error}", "revision": self.facts.revision}
+            answers = await asyncio.gather(*(child.ask({"do": "reload"}, START_SECONDS) for child in self.workers))
+            failed = [answer["failed"] for answer in answers if "failed" in answer]
+            self._note_engine(engine)
+            self.facts.reloads["failed" if failed else "ok"] += 1
+            if failed:
+                return {"failed": "; ".join(failed), "revision": engine.revision}
+            return {"reloaded": engine.revision, "workers": len(answers)}
+
+    def _note_engine(self, engine: Any) -> None:
+        self.facts.revision = engine.revision
+        self.facts.loaded_at = time.time()
+        self.facts.lists = tuple(engine.index.lists)
+        self.facts.statutory = False  # no signed bundle can be installed yet, and nothing else counts: never green
+
+    async def _stop_children(self) -> None:
+        await asyncio.gather(*(child.stop(self.settings.proxy.drain + 10) for child in self.workers))
+        end = time.monotonic() + SHIP_SECONDS
+        while time.monotonic() < end and self._unshipped():
+            await asyncio.sleep(0.1)
+        await asyncio.gather(*(child.stop(15) for child in self.children))
+
+    def _unshipped(self) -> bool:
+        shipper = next((child for child in self.children if child.name == "shipper"), None)
+        if shipper is None or shipper.pid is None:
+            return False
+        said = read_status(self.run_folder / "shipper.json")
+        return bool(said.get("lag_events", 0)) or said.get("written_at", time.time()) < time.time() - 1.5
+
+    def _clean(self) -> None:
+        for path in (socket_path(self.settings.data), self.run_folder / "ports.json"):
+            path.unlink(missing_ok=True)

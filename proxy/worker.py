@@ -1,0 +1,211 @@
+"""One worker: an event loop, the embedded host, and the parts it works with.
+
+Needs two things on local disk: the compiled lists to read and the spool to append to. Everything else (database,
+console, list updates) may be away. Told to reload or stop by its supervisor over a socket; when the supervisor dies, it
+drains and goes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client import REGISTRY
+
+from addons.grants import Grants
+from addons.httplayers import HeadLimits, install
+from addons.live import Live
+from addons.metrics import Metrics
+from addons.pages import Surroundings
+from addons.recheck import recheck
+from categories.taxonomy import load_taxonomy
+from identity.basic import PasswordCheck
+from identity.overlay import OverlayError, OverlayWatch, read_overlay
+from logstore.ids import RecordIds
+from logstore.spool import SpoolLimits, SpoolWriter
+from policy.rows import Policy
+from proxy import assembly, inforce
+from proxy.firstrun import HOST_FOLDER
+from proxy.master import GatewayMaster, HostOptions
+from proxy.outbound import OutboundLoop
+from proxy.settings import Settings
+from proxy.trust import upstream_trust
+
+logger = logging.getLogger(__name__)
+
+OVERLAY_POLL = 0.2
+"""Seconds between looks at the overlay: a disabled user is refused within a second (B-21)."""
+IDS_PER_NODE = 1024
+"""Record ids hold ten bits of node number."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPlace:
+    """Which worker this is and what it was given."""
+
+    number: int
+    """From 0."""
+    port: int
+    """Port all workers share."""
+    metrics_port: int
+    """Port of the metrics, which the proxy never connects to."""
+    control: int
+    """File descriptor of the socket to the supervisor."""
+
+
+def make_live(settings: Settings, place: WorkerPlace) -> Live:
+    """The worker's parts. Raises what they raise: a worker that cannot be right does not listen."""
+    own_ports = (place.port, place.metrics_port, settings.proxy.port, settings.metrics.port)
+    secret = assembly.shared_secret(settings)
+    engine = inforce.open_engine(settings)
+    return Live(
+        engine=engine,
+        directory=assembly.open_directory(settings),
+        spool=SpoolWriter(
+            settings.data / "spool",
+            f"worker{place.number}",
+            limits=SpoolLimits(max_bytes=settings.spool.max_bytes),
+            strict=settings.spool.strict,
+        ),
+        ids=RecordIds(place.number % IDS_PER_NODE),
+        worker=f"worker{place.number}",
+        metrics=Metrics(REGISTRY),
+        destinations=assembly.destinations(settings, own_ports),
+        passwords=PasswordCheck(),
+        grants=Grants(settings.data / "run" / "grants", secret),
+        secret=secret,
+        sign_in=settings.identity.sign_in,
+        realm=settings.identity.realm,
+        connect_ports=frozenset(settings.proxy.connect_ports),
+        http_ports=frozenset(settings.proxy.http_ports),
+        connections_per_client=settings.proxy.connections_per_client,
+        upload_limit=settings.proxy.upload_limit,
+        surroundings_by_site=surroundings(engine.policy, settings.identity.realm),
+        when_full=settings.spool.when_full,
+    )
+
+
+def surroundings(policy: Policy, realm: str) -> dict[str | None, Surroundings]:
+    """What pages say of each school: its name, its time."""
+    taxonomy = load_taxonomy()
+    told: dict[str | None, Surroundings] = {
+        None: Surroundings(school=policy.trust, zone=policy.timetable_of(None).zone, realm=realm, categories=taxonomy)
+    }
+    for name, site in policy.sites.items():
+        zone = policy.timetable_of(name).zone
+        told[name] = Surroundings(school=site.title, zone=zone, realm=realm, categories=taxonomy)
+    return told
+
+
+class Worker:
+    """Runs one worker until it is told to stop."""
+
+    def __init__(self, settings: Settings, place: WorkerPlace) -> None:
+        self.settings = settings
+        self.place = place
+        self.live = make_live(settings, place)
+        self.stopping = asyncio.Event()
+        self.master: GatewayMaster | None = None
+
+    async def run(self) -> None:
+        """Listen, serve, drain."""
+        settings = self.settings
+        install(HeadLimits(size=settings.proxy.head_limit, seconds=settings.proxy.head_timeout))
+        told = HostOptions(
+            listen_host=settings.proxy.host,
+            listen_port=self.place.port,
+            confdir=settings.data / "run" / HOST_FOLDER,
+            upstream_trust=upstream_trust(settings, settings.data / "run"),
+            idle_timeout=settings.proxy.idle_timeout,
+        )
+        self.master = master = GatewayMaster(self.live, told)
+        serving = asyncio.create_task(master.run(), name="host")
+        side = [asyncio.create_task(self._listen_to_supervisor()), asyncio.create_task(self._watch_overlay())]
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self.stopping.set)
+        stopped = asyncio.create_task(self.stopping.wait())
+        await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        cut = await master.drain(settings.proxy.drain)
+        if cut:
+            logger.warning("%d connections were still open and were cut", cut)
+        master.shutdown()  # type: ignore[no-untyped-call]
+        with contextlib.suppress(SystemExit):
+            await serving
+        for task in side:
+            task.cancel()
+        self.live.spool.shut()
+
+    async def _listen_to_supervisor(self) -> None:
+        """One JSON object a line, both ways. End of file: the supervisor is gone."""
+        end = socket.socket(fileno=self.place.control)
+        reader, writer = await asyncio.open_connection(sock=end)
+        await self._until_listening()
+        await _tell(writer, {"ready": os.getpid(), "revision": self.live.engine.revision})
+        while line := await reader.readline():
+            order: dict[str, Any] = json.loads(line)
+            if order.get("do") == "reload":
+                await _tell(writer, await self._reload())
+        self.stopping.set()
+
+    async def _until_listening(self) -> None:
+        while self.master is None or not any(server.is_running for server in self.master.server.servers):
+            await asyncio.sleep(0.01)
+
+    async def _reload(self) -> dict[str, Any]:
+        """Build aside, swap by one reference. The old engine stays on any failure."""
+        loop = asyncio.get_running_loop()
+        try:
+            engine = await loop.run_in_executor(None, inforce.open_engine, self.settings)
+            self.live.surroundings_by_site = surroundings(engine.policy, self.settings.identity.realm)
+            self.live.engine = engine
+            self._recheck()
+        except Exception as error:
+            logger.exception("reload failed; the old engine stays")
+            return {"failed": f"{type(error).__name__}: {error}"}
+        return {"reloaded": self.live.engine.revision}
+
+    async def _watch_overlay(self) -> None:
+        """Take a new overlay as soon as it is there."""
+        file = self.settings.data / "overlay" / "overlay.msgpack"
+        watch = OverlayWatch(file)
+        while True:
+            await asyncio.sleep(OVERLAY_POLL)
+            if not watch.changed():
+                continue
+            try:
+                self.live.directory = read_overlay(file).directory
+                self._recheck()
+            except (OverlayError, OSError):
+                logger.exception("the new overlay cannot be read; the people known before stay")
+
+    def _recheck(self) -> None:
+        """What changed takes effect on open connections too (design §5.12)."""
+        if self.master is not None:
+            recheck(self.live, list(self.master.server.connections.values()))
+
+
+async def _tell(writer: asyncio.StreamWriter, what: dict[str, Any]) -> None:
+    writer.write(json.dumps(what).encode() + b"\n")
+    await writer.drain()
+
+
+def run_worker(settings: Settings, place: WorkerPlace) -> int:
+    """The worker process."""
+
+    async def main() -> None:
+        await Worker(settings, place).run()
+
+    loop = OutboundLoop()
+    loop.connect_timeout = settings.proxy.connect_timeout
+    own_ports = (place.port, place.metrics_port, settings.proxy.port, settings.metrics.port)
+    loop.destinations = assembly.destinations(settings, own_ports)
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(main())
+    return 0
