@@ -22,10 +22,10 @@ LIMIT = 60_000
 SECRET_NAMES = frozenset(
     {
         "accesskey", "accesskeyid", "accesstoken", "apikey", "assertion", "auth", "authcode", "authkey",
-        "authorization", "authorizationcode", "clientsecret", "code", "idtoken", "jsessionid", "key", "nonce", "passcode", "passphrase",
-        "phpsessid", "pin", "privatekey", "refreshtoken", "relaystate", "samlrequest", "samlresponse", "secretkey",
-        "sess", "sesskey", "sessid", "sid", "sig", "signingkey", "state", "subscriptionkey", "ticket", "userpass",
-        "userpassword", "verificationcode",
+        "authorization", "authorizationcode", "clientsecret", "code", "idtoken", "jsessionid", "key", "nonce",
+        "passcode", "passphrase", "phpsessid", "pin", "privatekey", "refreshtoken", "relaystate",
+        "samlrequest", "samlresponse", "secretkey", "sess", "sessid", "sesskey", "sid", "sig", "signingkey",
+        "state", "subscriptionkey", "ticket", "userpass", "userpassword", "verificationcode",
     }
 )  # fmt: skip
 """Parameters whose value is a secret, written without separators, lower case."""

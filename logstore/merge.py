@@ -1,0 +1,129 @@
+"""Opens and closes become rows: one request, one row, whatever happened in between.
+
+In come spool events in order, out go `(LogRecord, Ending)` pairs and facts. What is open waits in memory, within a
+bound; a record whose worker died, or that has been open too long, becomes an *interrupted* row.
+
+The cursor of a producer is the event before its oldest open record, so nothing that waits here is lost when the process
+dies: it is read again. Reading again gives rows the store already has, which it knows by their id, and closes whose
+record was settled before (`Orphan`), which need nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from logstore.encoding import EncodingProblem, EventKind, Fact, decode_close, decode_fact, decode_open, decode_write
+from logstore.reading import SpoolEvent
+from logstore.record import Ending, EndingKind, LogRecord
+
+type Row = tuple[LogRecord, Ending]
+
+WAIT_SECONDS = 6 * 3600.0
+"""How long a record of a living worker may stay open before it is shown as interrupted. Its ending, should it come,
+changes nothing any more: the store only takes rows in, and has had this one."""
+MOST_OPEN = 250_000
+"""Records that may wait at a time, all workers together; the oldest of the fullest is then given up."""
+
+WORKER_ENDED = "worker ended"
+"""`Ending.error` of a row whose worker died before the end was known."""
+STILL_OPEN = "still open"
+"""`Ending.error` of a row whose exchange had lasted longer than `WAIT_SECONDS`."""
+TOO_MANY_OPEN = "too many open"
+"""`Ending.error` of a row that had to make room for others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A close without its open: settled before a restart, or its open was in a damaged segment."""
+
+    record_id: int
+    """The record it would have ended."""
+
+
+@dataclass(slots=True)
+class _Pending:
+    seq: int
+    record: LogRecord
+    since: float
+
+
+class Merger:
+    """The open records of every producer."""
+
+    def __init__(
+        self, *, wait: float = WAIT_SECONDS, most: int = MOST_OPEN, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`wait` is in seconds of `clock`, which must not jump."""
+        self._wait = wait
+        self._most = most
+        self._clock = clock
+        self._open: dict[str, dict[int, _Pending]] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        """Records that wait for their end."""
+        return self._count
+
+    def feed(self, event: SpoolEvent) -> Row | Fact | Orphan | None:
+        """What the event completes; None when it only opens. Raises `EncodingProblem` when it cannot be read."""
+        match event.kind:
+            case EventKind.OPEN | EventKind.CARRY:
+                self._wait_for(event, decode_open(event.payload))
+                return None
+            case EventKind.CLOSE:
+                record_id, ending = decode_close(event.payload)
+                record = self._take(event.producer, record_id)
+                return Orphan(record_id) if record is None else (record, ending)
+            case EventKind.WRITE:
+                return decode_write(event.payload)
+            case EventKind.FACT:
+                return decode_fact(event.payload)
+            case _:
+                raise EncodingProblem(f"an event of kind {event.kind!r} is unknown; kinds are 1 to {max(EventKind)}")
+
+    def ended(self, producer: str) -> list[Row]:
+        """The producer is dead and all it wrote has been fed: its open records, as interrupted rows."""
+        pending = self._open.pop(producer, {})
+        self._count -= len(pending)
+        return [(one.record, interrupted(WORKER_ENDED)) for one in pending.values()]
+
+    def overdue(self, producer: str) -> list[Row]:
+        """Records open too long, or too many, as interrupted rows, oldest first."""
+        return list(self._give_up(producer))
+
+    def cursor(self, producer: str, last_read: int) -> int:
+        """The last event of the producer that will not be needed again, when `last_read` is the last one fed."""
+        oldest = next(iter(self._open.get(producer, {}).values()), None)
+        return last_read if oldest is None else oldest.seq - 1
+
+    def _wait_for(self, event: SpoolEvent, record: LogRecord) -> None:
+        pending = self._open.setdefault(event.producer, {})
+        before = pending.pop(record.id, None)
+        self._count += before is None
+        since = self._clock() if before is None else before.since
+        pending[record.id] = _Pending(event.seq, record, since)
+
+    def _take(self, producer: str, record_id: int) -> LogRecord | None:
+        pending = self._open.get(producer, {}).pop(record_id, None)
+        if pending is None:
+            return None
+        self._count -= 1
+        return pending.record
+
+    def _give_up(self, producer: str) -> Iterator[Row]:
+        pending = self._open.get(producer, {})
+        too_old = self._clock() - self._wait
+        for record_id in [record_id for record_id, one in pending.items() if one.since <= too_old]:
+            self._count -= 1
+            yield pending.pop(record_id).record, interrupted(STILL_OPEN)
+        if len(pending) == max(map(len, self._open.values()), default=0):
+            while self._count > self._most and pending:
+                self._count -= 1
+                yield pending.pop(next(iter(pending))).record, interrupted(TOO_MANY_OPEN)
+
+
+def interrupted(why: str) -> Ending:
+    """The ending of a record whose end is not known."""
+    return Ending(kind=EndingKind.INTERRUPTED, error=why)

@@ -1,0 +1,90 @@
+"""What the store would not take, or nobody can read: set aside with its reason, so that it stops nobody.
+
+In come events, rows and segments with a reason; out go files in `<spool>/quarantine/`: one JSON line for each event or
+row (the bytes as base64, to be read again by a later version) and each damaged segment with a `.reason.txt` beside it.
+A line may be there twice when the shipper was killed right after writing it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from logstore.encoding import EventKind, encode_write
+from logstore.merge import Row
+from logstore.reading import SpoolEvent
+from logstore.segments import COMPANIONS, sync_folder
+
+FOLDER = "quarantine"
+"""Name of the folder within the spool."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """The quarantine of one spool folder."""
+
+    spool: Path
+    """The spool folder."""
+
+    @property
+    def folder(self) -> Path:
+        """Where things are set aside."""
+        return self.spool / FOLDER
+
+    def add_event(self, event: SpoolEvent, reason: str, at: datetime) -> None:
+        """Set aside an event that cannot be read. On the disk when this returns. Raises `OSError`."""
+        self._add(event.producer, event.seq, int(event.kind), event.payload, reason, at)
+
+    def add_row(self, producer: str, row: Row, reason: str, at: datetime) -> None:
+        """Set aside a row the store refuses. On the disk when this returns. Raises `OSError`."""
+        self._add(producer, row[0].id, EventKind.WRITE, encode_write(*row), reason, at)
+
+    def add_segment(self, path: Path, reason: str) -> None:
+        """Move a damaged segment here. Raises `OSError`."""
+        self.folder.mkdir(exist_ok=True, mode=0o750)
+        (self.folder / f"{path.name}.reason.txt").write_text(f"{reason}\n", encoding="utf-8")
+        for companion in (*COMPANIONS, ""):
+            source = Path(f"{path}{companion}")
+            if source.exists():
+                source.rename(self.folder / source.name)
+
+    def count(self) -> int:
+        """Things set aside: lines and segments."""
+        if not self.folder.is_dir():
+            return 0
+        segments = sum(1 for _ in self.folder.glob("*.reason.txt"))
+        return segments + sum(len(path.read_bytes().splitlines()) for path in self.folder.glob("*.jsonl"))
+
+    def prune(self, before: datetime) -> int:
+        """Delete what was set aside before that time: the quarantine keeps nothing longer than the store; how many."""
+        gone = 0
+        if self.folder.is_dir():
+            for path in self.folder.iterdir():
+                if path.stat().st_mtime < before.timestamp():
+                    path.unlink(missing_ok=True)
+                    gone += 1
+        return gone
+
+    def _add(self, producer: str, number: int, kind: int, payload: object, reason: str, at: datetime) -> None:
+        self.folder.mkdir(exist_ok=True, mode=0o750)
+        raw = payload if isinstance(payload, bytes) else repr(payload).encode()
+        line = {
+            "at": at.astimezone(UTC).isoformat(),
+            "producer": producer,
+            "number": number,
+            "kind": kind,
+            "reason": reason[:500],
+            "payload": base64.b64encode(raw).decode("ascii"),
+        }
+        path = self.folder / f"{at.astimezone(UTC):%Y-%m-%d}.jsonl"
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        try:
+            os.write(file, json.dumps(line).encode() + b"\n")
+            os.fsync(file)
+        finally:
+            os.close(file)
+        sync_folder(self.folder)

@@ -1,0 +1,228 @@
+"""Reading the spool: events in order, from live producers and dead ones, whole or damaged.
+
+In comes a spool folder, out go events. Nothing here writes to a segment: files are opened `mode=ro`, beside a writer that
+never waits for a reader. A damaged segment gives what can be read, is set aside with its reason, and stops nobody.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from logstore.segments import Segment, is_alive, list_segments
+
+_BUSY_SECONDS = 1.0
+_JUST_MADE = 4096
+_PASSING = frozenset(
+    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL,
+     sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL}
+)  # fmt: skip
+_SELECT = "SELECT seq, kind, payload FROM q WHERE seq > ? ORDER BY seq LIMIT ?"
+_SELECT_BACK = "SELECT seq, kind, payload FROM q WHERE seq > ? ORDER BY seq DESC"
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolCursor:
+    """How far a producer's events are settled: each one up to `seq` has its row in the store, or needs none."""
+
+    producer: str
+    """The producer."""
+    seq: int
+    """The last settled event; 0 when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolEvent:
+    """One event as it lies in a segment."""
+
+    producer: str
+    """Who wrote it."""
+    seq: int
+    """Its number in the producer's series, from 1, without a hole."""
+    kind: int
+    """An `EventKind`."""
+    payload: bytes
+    """See `logstore.encoding`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Producer:
+    """One life of one worker, as its files tell."""
+
+    name: str
+    """`<worker>-<pid>-<start>`."""
+    alive: bool
+    """Whether it still holds its lock."""
+    segments: tuple[Segment, ...]
+    """Its segments, in order. The last of a live one is made ahead and may be empty."""
+
+
+@dataclass(slots=True)
+class SegmentReading:
+    """What one segment gave."""
+
+    events: list[SpoolEvent] = field(default_factory=list)
+    """Its events, in order."""
+    damage: str = ""
+    """Why it cannot be read whole; empty when it can."""
+    busy: str = ""
+    """Why it could not be read *now*; its remaining events must not be passed over."""
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where reading of a producer stands."""
+
+    number: int = 0
+    seq: int = 0
+
+
+class SpoolReader:
+    """Reads the events of every producer of a folder, each from where it stood."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.damaged: dict[Segment, str] = {}
+        """Segments that cannot be read whole, and why."""
+        self.busy: dict[Segment, str] = {}
+        """Segments that could not be opened at the latest try, and why."""
+        self.gaps: dict[str, int] = {}
+        """Events that are missing between those read, by producer."""
+        self._places: dict[str, _Place] = {}
+
+    def producers(self) -> tuple[Producer, ...]:
+        """Every producer that has segments.
+
+        Whether it lives is asked *before* its segments are listed: one called dead writes no more, and all it wrote
+        is there.
+        """
+        alive = {name: is_alive(self.folder, name) for name in list_segments(self.folder)}
+        segments = list_segments(self.folder)
+        return tuple(Producer(name, alive[name], tuple(segments[name])) for name in alive if name in segments)
+
+    def seek(self, cursor: SpoolCursor) -> None:
+        """Read this producer from after the cursor on."""
+        self._places[cursor.producer] = _Place(0, cursor.seq)
+
+    def position(self, producer: str) -> int:
+        """The last event read of a producer."""
+        return self._places[producer].seq if producer in self._places else 0
+
+    def segment_number(self, producer: str) -> int:
+        """Number of the segment reading stands in: all earlier ones have been read. 0 before the first."""
+        return self._places[producer].number if producer in self._places else 0
+
+    def read(self, producer: Producer, limit: int) -> list[SpoolEvent]:
+        """The next events of a producer, at most `limit` or what one damaged segment holds, in order."""
+        place = self._places.setdefault(producer.name, _Place())
+        events: list[SpoolEvent] = []
+        for segment in producer.segments:
+            room = limit - len(events)
+            if room <= 0 or segment.number < place.number:
+                continue
+            reading = self._read_segment(segment, place.seq, room)
+            found = reading.events
+            if found and found[0].seq > place.seq + 1:
+                late = self._late(producer, segment, place, found[0].seq)
+                found, place.number = late + found, place.number if late else segment.number
+                self._count_gap(producer.name, place.seq, found)
+            elif found:
+                place.number = segment.number
+            if found:
+                place.seq = found[-1].seq
+                events += found
+            if reading.busy:
+                break
+        return events
+
+    def newest(self, producer: Producer) -> int:
+        """The number of the last event on disk; never less than the last one read."""
+        newest = self.position(producer.name)
+        for segment in reversed(producer.segments):
+            with contextlib.suppress(sqlite3.Error), _opened(segment.path(self.folder)) as connection:
+                (highest,) = connection.execute("SELECT max(seq) FROM q").fetchone()
+                if highest is not None:
+                    return max(newest, int(highest))
+        return newest
+
+    def forget(self, producer: str) -> None:
+        """The producer is gone."""
+        self._places.pop(producer, None)
+        self.gaps.pop(producer, None)
+
+    def _late(self, producer: Producer, segment: Segment, place: _Place, before: int) -> list[SpoolEvent]:
+        """The writer went on to `segment` between two looks: what it had still put into the one before."""
+        late: list[SpoolEvent] = []
+        for earlier in producer.segments:
+            if place.number <= earlier.number < segment.number:
+                after = late[-1].seq if late else place.seq
+                late += [one for one in self._read_segment(earlier, after, -1).events if one.seq < before]
+        return late
+
+    def _count_gap(self, name: str, after: int, found: list[SpoolEvent]) -> None:
+        missing = found[-1].seq - after - len(found)
+        if missing > 0:
+            self.gaps[name] = self.gaps.get(name, 0) + missing
+
+    def _read_segment(self, segment: Segment, after: int, limit: int) -> SegmentReading:
+        reading = read_segment(segment.path(self.folder), segment.producer, after, limit)
+        if reading.damage:
+            self.damaged.setdefault(segment, reading.damage)
+        self.busy.pop(segment, None)
+        if reading.busy:
+            self.busy[segment] = reading.busy
+        return reading
+
+
+def read_segment(path: Path, producer: str, after: int, limit: int) -> SegmentReading:
+    """Events of one segment after `after`, at most `limit` (-1: all).
+
+    A damaged one is read from both ends, so that only what is damaged is lost.
+    """
+    reading = SegmentReading()
+    try:
+        with _opened(path) as connection:
+            try:
+                for row in connection.execute(_SELECT, (after, limit)):
+                    reading.events.append(SpoolEvent(producer, *row))
+            except sqlite3.DatabaseError as error:
+                _judge(error, path, reading)
+                if reading.damage:
+                    last = reading.events[-1].seq if reading.events else after
+                    reading.events += reversed(list(_from_the_end(connection, producer, last)))
+    except sqlite3.Error as error:
+        _judge(error, path, reading)
+    return reading
+
+
+def _judge(error: sqlite3.Error, path: Path, reading: SegmentReading) -> None:
+    """Damage, a file only just being made (or removed), or something that passes."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        return
+    if code == sqlite3.SQLITE_ERROR and size <= _JUST_MADE:
+        return
+    if code in _PASSING:
+        reading.busy = str(error)
+    else:
+        reading.damage = f"{type(error).__name__}: {error}"
+
+
+def _from_the_end(connection: sqlite3.Connection, producer: str, after: int) -> Iterator[SpoolEvent]:
+    with contextlib.suppress(sqlite3.Error):
+        for row in connection.execute(_SELECT_BACK, (after,)):
+            yield SpoolEvent(producer, *row)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
+    try:
+        yield connection
+    finally:
+        connection.close()
