@@ -30,6 +30,6 @@ def build_addons(live: Live) -> list[Any]:
         Filter(live),  # decides; every later addon only acts on its verdict
         Rewrite(),  # after the decision, which must see the request as the client sent it
         Content(),  # streams only what was allowed: the host crashes on a streamed body with an answer set
-        Gatekeeper(live),  # last to say no: sees whether anybody decided at all
-        TrafficLog(live),  # after the gatekeeper, so that its refusals have a row too; refuses what it cannot record
+        TrafficLog(live),  # refuses what it cannot record
+        Gatekeeper(live),  # last: sees whether anybody decided, and whether it was recorded
     ]

@@ -72,6 +72,8 @@ class FlowNotes:
     """Id of its record, once that is open."""
     page: bool = False
     """Whether it looks like a page a person opened."""
+    recorded: bool = False
+    """True once a row of it is on disk, or the school chose to go on without."""
     ended: bool = False
     """True once its ending is written: the first ending wins."""
     bytes_up: int = 0

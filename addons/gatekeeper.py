@@ -1,7 +1,7 @@
-"""Last in the chain: nothing undecided passes.
+"""Last in the chain: nothing undecided passes, and nothing unrecorded.
 
 mitmproxy swallows an exception in a hook and goes on as if the hook had done nothing (it fails open). This addon is
-small enough to be right: no verdict, no passage (design §5.1).
+small enough to be right: no verdict or no row, no passage (design §5.1).
 """
 
 from __future__ import annotations
@@ -42,8 +42,10 @@ class Gatekeeper:
 
     def tls_clienthello(self, data: ClientHelloData) -> None:
         """Only a bypass verdict passes through without decryption."""
-        verdict = connection_notes(data.context.client).connect_verdict
-        if data.ignore_connection and (verdict is None or verdict.action is not Action.BYPASS):
+        notes = connection_notes(data.context.client)
+        verdict = notes.connect_verdict
+        decided = verdict is not None and verdict.action is Action.BYPASS
+        if data.ignore_connection and not (decided and notes.tunnel_record is not None):
             data.ignore_connection = False
             self._count()
 
@@ -52,14 +54,14 @@ class Gatekeeper:
         if flow.response is not None:
             flow.request.stream = False
             return
-        verdict = flow_notes(flow).verdict
-        if verdict is None or verdict.blocked:
+        notes = flow_notes(flow)
+        if notes.verdict is None or notes.verdict.blocked or not notes.recorded:
             self._stop(flow)
 
     def request(self, flow: http.HTTPFlow) -> None:
         """The same once more, when a body was read in between."""
-        verdict = flow_notes(flow).verdict
-        if flow.response is None and (verdict is None or verdict.blocked):
+        notes = flow_notes(flow)
+        if flow.response is None and (notes.verdict is None or notes.verdict.blocked or not notes.recorded):
             self._stop(flow)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
@@ -85,7 +87,7 @@ class Gatekeeper:
 
     def _count(self) -> None:
         self.live.metrics.undecided.inc()
-        logger.error("an exchange reached the end of the chain undecided and was stopped")
+        logger.error("an exchange reached the end of the chain undecided or unrecorded and was stopped")
         now = time.monotonic()
         self._recent.append(now)
         if len(self._recent) == BURST and now - self._recent[0] < BURST_SECONDS:

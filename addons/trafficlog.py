@@ -38,10 +38,8 @@ class TrafficLog:
     def __init__(self, live: Live) -> None:
         self.live = live
 
-    def http_connect(self, flow: http.HTTPFlow) -> None:
+    def http_connect_error(self, flow: http.HTTPFlow) -> None:
         """A CONNECT that is answered with an error is an exchange of its own."""
-        if flow.response is None or flow.response.status_code < 300:
-            return
         notes = flow_notes(flow)
         self._write(flow, notes, self._ending(flow, notes, EndingKind.REFUSED))
 
@@ -102,6 +100,7 @@ class TrafficLog:
             row = open_row(self.live, flow, notes)
             self.live.spool.open(row)
             notes.record_id = row.id
+            notes.recorded = True
             connection_notes(flow.client_conn).active += 1
             self.live.metrics.record_seconds.observe(time.perf_counter() - began)
         except SpoolFull:
@@ -156,6 +155,7 @@ class TrafficLog:
             row = open_row(self.live, flow, notes)
             notes.record_id = row.id
             self.live.spool.write(row, ending)
+            notes.recorded = True
         except SpoolFull:
             self.live.metrics.unrecorded.inc()
         except Exception:
@@ -171,6 +171,8 @@ class TrafficLog:
             return
         notes.ended = True
         connection_notes(flow.client_conn).active -= 1
+        if kind is EndingKind.RESPONSE and (notes.verdict is None or notes.verdict.blocked):
+            kind = EndingKind.BLOCKED  # the gatekeeper stopped it
         record, ending = notes.record_id, self._ending(flow, notes, kind, error)
         self._append(record, lambda: self.live.spool.close(record, ending))
 
@@ -188,6 +190,7 @@ class TrafficLog:
         staff = notes.client.band is Band.STAFF
         if self.live.when_full == "count" or (self.live.when_full == "block-pupils" and staff):
             self.live.metrics.unrecorded.inc()
+            notes.recorded = notes.ended = True
             return
         notes.ended = True
         refuse(self.live, flow, notes, Reason.RECORD, FULL)

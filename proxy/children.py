@@ -48,7 +48,7 @@ class Child:
         self._run_folder = run_folder
         self._environment = environment
         self._control = control
-        self._stopping = False
+        self._stop_asked = asyncio.Event()
         self._writer: asyncio.StreamWriter | None = None
         self._answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._pause = FIRST_PAUSE
@@ -62,14 +62,14 @@ class Child:
     async def keep_running(self, on_exit: Callable[[int], None]) -> None:
         """Start it, and start it again whenever it ends, until told to stop. `on_exit` hears each dead pid."""
         loop = asyncio.get_running_loop()
-        while not self._stopping:
+        while not self._stop_asked.is_set():
             began = loop.time()
             process = await self._start()
             status = await process.wait()
             self.ready.clear()
             on_exit(process.pid)
             self._pid_file().unlink(missing_ok=True)
-            if self._stopping:
+            if self._stop_asked.is_set():
                 return
             self.restarts += 1
             self._pause = FIRST_PAUSE if loop.time() - began > STANDING else min(self._pause * 2, LONGEST_PAUSE)
@@ -126,7 +126,7 @@ class Child:
 
     async def stop(self, seconds: float) -> None:
         """Ask it to end; kill it after `seconds`."""
-        self._stopping = True
+        self._stop_asked.set()
         process = self.process
         if process is None or process.returncode is not None:
             return

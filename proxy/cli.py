@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from proxy.commands import COMMANDS
 from proxy.settings import SettingsError, find_settings, load_settings
@@ -59,4 +60,15 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in COMMANDS:
         import_module(f"proxy.commands.{name}").add(commands)
+    _allow_after_command(commands)
     return parser
+
+
+def _allow_after_command(commands: Any) -> None:
+    """People write `schoolgate run --settings FILE` as well as `schoolgate --settings FILE run`: take both."""
+    for parser in dict.fromkeys(commands.choices.values()):
+        for flag, words in (("--settings", "settings file"), ("--data", "data folder")):
+            parser.add_argument(flag, type=Path, default=argparse.SUPPRESS, help=words)
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                _allow_after_command(action)

@@ -10,7 +10,7 @@ import importlib.resources
 import os
 from datetime import UTC, datetime
 
-from logstore.db import open_catalog, upgrade
+from logstore.db import reading, upgrade
 from proxy.assembly import PRESET, places
 from proxy.ca import CaStatus, create_ca, load_ca, passphrase_from, prepare_confdir
 from proxy.settings import Settings
@@ -58,9 +58,5 @@ def _authority(settings: Settings, made: list[str]) -> CaStatus:
 
 def make_overlay(settings: Settings) -> None:
     """Write what people decided for the workers to read."""
-    engine = open_catalog(settings.data / "store")
-    try:
-        with engine.connect() as connection:
-            write_overlay(connection, settings.data / "overlay", places=places(settings.identity.places))
-    finally:
-        engine.dispose()
+    with reading(settings.data / "store") as connection:
+        write_overlay(connection, settings.data / "overlay", places(settings.identity.places))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,11 +133,3 @@ def _cut(handler: Any) -> None:
     io = handler.transports.get(handler.client)
     if io is not None and io.handler is not None:
         io.handler.cancel("shutting down")
-
-
-def free_port(host: str) -> int:
-    """A port nobody listens on now."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])

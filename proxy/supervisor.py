@@ -21,15 +21,15 @@ from typing import Any
 
 from prometheus_client.multiprocess import mark_process_dead
 
+from logstore.db import reading
 from proxy import firstrun, hints, inforce
 from proxy.assembly import places
 from proxy.ca import CaStatus
 from proxy.children import Child
 from proxy.control import serve_control, socket_path
-from proxy.master import free_port
 from proxy.metrics import Facts, read_status, serve_metrics
 from proxy.settings import Settings
-from registry.watch import OverlayWriter
+from registry.watch import OverlayKeeper
 
 logger = logging.getLogger(__name__)
 
@@ -54,24 +54,25 @@ class Supervisor:
             ["--settings", str(settings_file)] if settings_file else ["--data", str(settings.data)]
         )
         self._reloading = asyncio.Lock()
-        self.proxy_port = settings.proxy.port or free_port(settings.proxy.host)
-        self.metrics_port = settings.metrics.port or free_port(settings.metrics.host)
+        self.proxy_port = settings.proxy.port
+        self.metrics_port = settings.metrics.port
         self.children: list[Child] = []
 
     async def run(self) -> int:
         """Everything, start to stop. Raises what preparing raises, before anything listens."""
+        reserved = self._reserve()
         authority, made = firstrun.prepare(self.settings)
         for what in made:
             print(f"made: {what}", file=sys.stderr)
         engine = await asyncio.to_thread(inforce.accept, self.settings)
         self._note_engine(engine)
         self.facts.ca_ends = authority.not_after.timestamp()
-        reserved = self._reserve()
         shutil.rmtree(self.metrics_folder, ignore_errors=True)
         self.metrics_folder.mkdir(parents=True)
         server, _ = serve_metrics(
             self.settings.metrics.host, self.metrics_port, self.settings.data, self.metrics_folder, self.facts
         )
+        self.metrics_port = server.server_port
         control = await serve_control(self.settings.data, self._order)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -97,13 +98,16 @@ class Supervisor:
 
     def _reserve(self) -> socket.socket:
         """Hold the proxy port (bound, not listening) so that a busy one is told at once, and none takes it later."""
-        family = socket.AF_INET6 if ":" in self.settings.proxy.host else socket.AF_INET
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((self.settings.proxy.host, self.proxy_port))
+        host = self.settings.proxy.host
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        if self.proxy_port:
+            with socket.socket(family) as probe:  # without SO_REUSEPORT: another gateway's port is a busy port
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                _bind(probe, host, self.proxy_port, "proxy.port")
         held = socket.socket(family)
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        held.bind((self.settings.proxy.host, self.proxy_port))
+        _bind(held, host, self.proxy_port, "proxy.port")
+        self.proxy_port = held.getsockname()[1]
         return held
 
     def _make_children(self) -> None:
@@ -170,12 +174,13 @@ class Supervisor:
 
     async def _watch_people(self) -> None:
         """Write the overlay whenever people decide something."""
-        writer = OverlayWriter(
-            self.settings.data / "store", self.settings.data / "overlay", places(self.settings.identity.places)
+        store = self.settings.data / "store"
+        keeper = OverlayKeeper(
+            lambda: reading(store), self.settings.data / "overlay", places(self.settings.identity.places)
         )
         while True:
             try:
-                await asyncio.to_thread(writer.write_if_changed)
+                await asyncio.to_thread(keeper.run_once)
             except Exception:
                 logger.exception("what people decided could not be written for the workers; trying again")
             await asyncio.sleep(OVERLAY_POLL)
@@ -240,3 +245,10 @@ class Supervisor:
     def _clean(self) -> None:
         for path in (socket_path(self.settings.data), self.run_folder / "ports.json"):
             path.unlink(missing_ok=True)
+
+
+def _bind(end: socket.socket, host: str, port: int, setting: str) -> None:
+    try:
+        end.bind((host, port))
+    except OSError as error:
+        raise OSError(error.errno, f"cannot listen on {host}:{port} ({setting}): {error.strerror}") from error

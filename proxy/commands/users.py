@@ -1,0 +1,242 @@
+"""`schoolgate users`: who may use the internet. Add, change, disable, suspend, remove, import, export.
+
+In come the settings and what was typed; out come results on standard output, talk on standard error. A password is
+never an argument, where every account of the machine could read it. A change is in the database, in the audit trail and
+in the overlay when the command ends; running workers follow within a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Engine
+
+from identity.directory import account_name
+from identity.overlay import FILE_NAME
+from logstore.db import StoreError, open_catalog, upgrade
+from proxy.assembly import places
+from proxy.commands import userlines
+from proxy.settings import Settings
+from registry import people
+from registry.change import By, RegistryError
+from registry.overlay import write_overlay
+from registry.passwords import PasswordHash, new_hash
+from registry.people import Account, Details
+from registry.people_file import apply_import, export_people, hash_passwords, plan_import
+
+TASKS = "list|show|add|change|passwd|disable|enable|suspend|consent|remove|import|export"
+
+type Change = Callable[[Any, By], Account]
+
+
+class Usage(Exception):
+    """Asked for in a way that cannot be carried out; exit 2."""
+
+
+def add(commands: Any) -> None:
+    """Register `users …`."""
+    parser = commands.add_parser("users", help="who may use the internet")
+    parser.set_defaults(handle=handle)
+    tasks = parser.add_subparsers(dest="task", required=True, metavar=TASKS)
+    listing = tasks.add_parser("list", help="everybody who is here")
+    listing.add_argument("--band", help="only this band")
+    listing.add_argument("--group", help="only this group")
+    listing.add_argument("--status", choices=userlines.STATUSES, help="only these (left: those who are gone)")
+    tasks.add_parser("show", help="one account; exit 1 when there is none").add_argument("name")
+    for task, words in (("add", "give access to somebody new"), ("change", "change what is decided about an account")):
+        _details_arguments(tasks.add_parser(task, help=words), adding=task == "add")
+    password = tasks.add_parser("passwd", help="set a password, asked for twice")
+    password.add_argument("name")
+    password.add_argument("--password-stdin", action="store_true", help="read it from standard input")
+    for task, words in (
+        ("disable", "withdraw access until it is given back"),
+        ("enable", "give access back"),
+        ("remove", "somebody left: never accepted again, the name stays taken"),
+    ):
+        tasks.add_parser(task, help=words).add_argument("name")
+    suspension = tasks.add_parser("suspend", help="withdraw access for a time; it comes back by itself")
+    suspension.add_argument("name")
+    length = suspension.add_mutually_exclusive_group(required=True)
+    length.add_argument("--days", type=int, metavar="N", help="for N days from now")
+    length.add_argument(
+        "--until", type=datetime.fromisoformat, metavar="TIME", help="until 2026-12-01T08:30, local time"
+    )
+    consent = tasks.add_parser("consent", help="a parent's consent came in (yes) or is missing (no)")
+    consent.add_argument("name")
+    consent.add_argument("given", choices=("yes", "no"))
+    importing = tasks.add_parser("import", help="add and change accounts from a CSV file, all or none")
+    importing.add_argument(
+        "file", metavar="FILE.csv", help="columns: name title band groups site shared consent password"
+    )
+    importing.add_argument("--dry-run", action="store_true", help="only say what would change")
+    tasks.add_parser("export", help="the register as CSV, leavers included, without passwords")
+    for name, task_parser in tasks.choices.items():
+        task_parser.add_argument("--json", action="store_true", help="answer in JSON")
+        if name not in {"list", "show", "export"}:
+            task_parser.add_argument("--why", default="", metavar="REASON", help="for the audit trail")
+
+
+def handle(args: argparse.Namespace, settings: Settings) -> int:
+    """Run the task named in `args`; 0 yes, 1 no, 2 usage."""
+    try:
+        upgrade(settings.data / "store")
+        engine = open_catalog(settings.data / "store")
+        try:
+            return _run(args, settings, engine)
+        finally:
+            engine.dispose()
+    except Usage as error:
+        return userlines.failed([str(error)], as_json=args.json, status=2)
+    except RegistryError as error:
+        return userlines.failed([str(problem) for problem in error.problems], as_json=args.json)
+    except (StoreError, OSError) as error:
+        return userlines.failed([str(error)], as_json=args.json)
+
+
+def _run(args: argparse.Namespace, settings: Settings, engine: Engine) -> int:
+    by = By(_who(), datetime.now(UTC), getattr(args, "why", ""))
+    match args.task:
+        case "list":
+            return _list(args, engine, by)
+        case "show":
+            with engine.connect() as connection:
+                return userlines.show(people.get(connection, args.name), by.at, as_json=args.json)
+        case "export":
+            return _export(args, engine, by)
+        case "import":
+            return _import(args, settings, engine, by)
+    change = _change(args, settings, engine, by)
+    with engine.begin() as connection:
+        account = change(connection, by)
+    _put_in_force(settings, engine)
+    return userlines.show(account, by.at, as_json=args.json)
+
+
+def _change(args: argparse.Namespace, settings: Settings, engine: Engine, by: By) -> Change:
+    """What to do to the register. Slow and interactive parts are done here, before the database is locked."""
+    name: str = args.name
+    match args.task:
+        case "add":
+            details = _details(args, Details())
+            password = None if args.no_password else _password(args, name, details)
+            return lambda connection, by: people.add(connection, name, details, by, password=password)
+        case "change":
+            with engine.connect() as connection:
+                details = _details(args, people.get(connection, name).details)
+            return lambda connection, by: people.set_details(connection, name, details, by)
+        case "passwd":
+            with engine.connect() as connection:
+                details = people.get(connection, name).details
+            new = _password(args, name, details)
+            return lambda connection, by: people.set_password(connection, name, new, by)
+        case "suspend":
+            until = _until(args, settings, by)
+            return lambda connection, by: people.suspend(connection, name, until, by)
+        case "consent":
+            return lambda connection, by: people.set_consent(connection, name, args.given == "yes", by)
+    simple = {"disable": people.disable, "enable": people.enable, "remove": people.remove}[args.task]
+    return lambda connection, by: simple(connection, name, by)
+
+
+def _list(args: argparse.Namespace, engine: Engine, by: By) -> int:
+    with engine.connect() as connection:
+        everybody = people.accounts(connection)
+    wanted = [
+        account
+        for account in everybody
+        if (account.status(by.at) == args.status if args.status else account.left_at is None)
+        and (args.band is None or account.person.band == args.band)
+        and (args.group is None or args.group in account.person.groups)
+    ]
+    return userlines.listing(wanted, by.at, as_json=args.json)
+
+
+def _export(args: argparse.Namespace, engine: Engine, by: By) -> int:
+    with engine.connect() as connection:
+        everybody = people.accounts(connection)
+    if args.json:
+        return userlines.listing(everybody, by.at, as_json=True)
+    sys.stdout.write(export_people(everybody, by))
+    return 0
+
+
+def _import(args: argparse.Namespace, settings: Settings, engine: Engine, by: By) -> int:
+    data = sys.stdin.buffer.read() if args.file == "-" else Path(args.file).read_bytes()
+    with engine.connect() as connection:
+        plan = plan_import(connection, data, file="standard input" if args.file == "-" else args.file)
+    if not plan.problems and not args.dry_run:
+        hashes = hash_passwords(plan)
+        with engine.begin() as connection:
+            apply_import(connection, plan, hashes, by)
+        _put_in_force(settings, engine)
+    return userlines.imported(plan, done=not args.dry_run, as_json=args.json)
+
+
+def _put_in_force(settings: Settings, engine: Engine) -> None:
+    folder = settings.data / "overlay"
+    # A gateway's overlay keeps the places the gateway loaded; where there is none yet, the settings' places count.
+    told = None if (folder / FILE_NAME).exists() else places(settings.identity.places)
+    with engine.connect() as connection:
+        write_overlay(connection, folder, told)
+
+
+def _details_arguments(parser: argparse.ArgumentParser, *, adding: bool) -> None:
+    parser.add_argument("name")
+    parser.add_argument("--band", help="eyfs ks1 ks2 ks3 ks4 ks5 staff guest; none when unknown")
+    parser.add_argument("--groups", metavar="A,B", help="groups, separated by commas")
+    parser.add_argument("--site", help="home site; none for none")
+    parser.add_argument("--title", help="name for people")
+    parser.add_argument("--shared", action=argparse.BooleanOptionalAction, help="a class login")
+    if adding:
+        parser.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
+        parser.add_argument("--no-password", action="store_true", help="cannot sign in until it gets one")
+
+
+def _details(args: argparse.Namespace, before: Details) -> Details:
+    def told(text: str | None, old: str | None) -> str | None:
+        return old if text is None else None if text.casefold() in {"none", ""} else text.casefold()
+
+    details = replace(before, band=told(args.band, before.band), site=told(args.site, before.site))
+    if args.groups is not None:
+        groups = frozenset(word.strip().casefold() for word in args.groups.split(",") if word.strip())
+        details = replace(details, groups=groups)
+    if args.title is not None:
+        details = replace(details, title=args.title.strip())
+    return details if args.shared is None else replace(details, shared=args.shared)
+
+
+def _password(args: argparse.Namespace, name: str, details: Details) -> PasswordHash:
+    """Ask for a password, or read it from standard input, and hash it. Raises `RegistryError` when it is a poor one."""
+    if args.password_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    elif sys.stdin.isatty():
+        password = getpass.getpass("New password: ")
+        if password != getpass.getpass("Once more: "):
+            raise Usage("the two passwords are not the same")
+    else:
+        raise Usage("there is nobody to ask for a password: use --password-stdin")
+    return new_hash(password, name=account_name(name), band=details.band, shared=details.shared)
+
+
+def _until(args: argparse.Namespace, settings: Settings, by: By) -> datetime:
+    if args.until is None:
+        if not 1 <= args.days <= 3660:
+            raise Usage("--days takes 1 to 3660")
+        return by.at + timedelta(days=args.days)
+    until: datetime = args.until
+    local = until if until.tzinfo else until.replace(tzinfo=ZoneInfo(settings.record.timezone))
+    return local.astimezone(UTC)
+
+
+def _who() -> str:
+    """The account that typed this; with sudo, the one that asked for it."""
+    return f"cli:{os.environ.get('SUDO_USER') or getpass.getuser()}"
