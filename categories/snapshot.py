@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import sys
 import tempfile
@@ -80,8 +81,7 @@ def build_snapshot(sources: Sequence[ListSource], folder: Path, taxonomy: Names)
         raw = json.dumps(manifest, ensure_ascii=False, indent=1).encode()
         write_synced(compiled.path / MANIFEST, raw)
         path = folder / mark_of(raw)
-        if not path.exists():
-            compiled.path.rename(path)
+        compiled.path.rename(path)
         _put_in_force(folder, path.name)
     _forget_old(folder, path.name)
     return SnapshotReport(
@@ -170,6 +170,7 @@ class _Compiled:
             "format": FORMAT,
             "revision": hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12],
             "fingerprint": fingerprint,
+            "build": secrets.token_hex(8),  # two builds never share a folder, not even over a damaged one
             "byteorder": sys.byteorder,
             "keys": len(trie),
             "rows": len(lines),

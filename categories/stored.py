@@ -71,20 +71,22 @@ def open_snapshot(folder: Path) -> CompiledIndex:
 
     Raises `SnapshotError` when there is none, or when it is damaged.
     """
-    mark = _current(folder)
-    try:
-        return _open(folder / mark, mark)
-    except FileNotFoundError:
-        again = _current(folder)
-        if again == mark:
-            raise SnapshotError("a file of the snapshot is missing", folder / mark) from None
-        return _open(folder / again, again)  # superseded twice while we were opening it
+    mark, before = _current(folder), ""
+    while mark != before:
+        try:
+            return _open(folder / mark, mark)
+        except FileNotFoundError:
+            mark, before = _current(folder), mark  # superseded twice while we were opening it?
+    raise SnapshotError("a file of the snapshot is missing", folder / mark)
 
 
 def current_manifest(folder: Path) -> dict[str, Any]:
     """The manifest in force, without opening the index: to see whether it is stale. Raises `SnapshotError`."""
     mark = _current(folder)
-    return _manifest(folder / mark, mark)
+    try:
+        return _manifest(folder / mark, mark)
+    except FileNotFoundError:
+        raise SnapshotError("a file of the snapshot is missing", folder / mark) from None
 
 
 def mark_of(manifest: bytes) -> str:
@@ -120,6 +122,8 @@ def _manifest(path: Path, mark: str) -> dict[str, Any]:
     file = path / MANIFEST
     try:
         raw = file.read_bytes()
+    except FileNotFoundError:
+        raise
     except OSError as error:
         raise SnapshotError(f"cannot be read: {error}", file) from error
     if mark_of(raw) != mark:

@@ -11,15 +11,7 @@ from categories.model import EntryKind, Match
 from categories.names import canonical_url
 from categories.snapshot import build_snapshot, open_snapshot
 from categories.sources import ListSource
-
-
-class OwnNames:
-    """A taxonomy that knows no other names."""
-
-    def resolve(self, alias: str) -> str | None:
-        """Nobody has another name."""
-        return None
-
+from tests.categories.rig import OtherNames
 
 LISTS = {
     "games.txt": ("domains", "# games\ngames.example\nroblox.test\n10.9.8.7\nsub.games.example\ngames.example\n"),
@@ -41,7 +33,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> CompiledIndex:
         (folder / name).write_text(text, encoding="utf-8")
         sources.append(ListSource(Path(name).stem, folder / name, form))  # type: ignore[arg-type]
     sources.append(ListSource("walk", folder / "video.txt", "urls", category="walked", url_match="parents"))
-    build_snapshot(sources, folder / "snapshots", OwnNames())
+    build_snapshot(sources, folder / "snapshots", OtherNames())
     return open_snapshot(folder / "snapshots")
 
 

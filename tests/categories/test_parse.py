@@ -157,7 +157,7 @@ def test_what_is_no_text_is_told_and_passed_over(raw: bytes, why: str) -> None:
 @pytest.mark.slow
 def test_a_list_of_100_mb_is_read_in_bounded_memory(tmp_path: Path) -> None:
     """Lines stream: neither a large list nor one endless line is ever held whole."""
-    block = b"".join(b"%s.host-%05d.example\n" % (b"x" * 60, n) for n in range(10_000)) + b"y" * 2_000_000 + b"\n"
+    block = b"".join(b"%s.host-%05d.example\n" % (b"x" * 60, n) for n in range(10_000)) + b"y" * 100_000 + b"\n"
     times = 100_000_000 // len(block) + 1
     with (tmp_path / "large").open("wb") as stream:
         stream.writelines(block for _ in range(times))
