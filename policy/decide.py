@@ -51,13 +51,13 @@ class Facts:
         """Names of the schedules that hold."""
         self.sited = sited
         """What lists say of the host or URL itself."""
-        self.things = sited + signalled
+        self.things = sited + signalled if signalled else sited
         """What any row may fit by."""
-        self.blocking = self.things + words
+        self.blocking = self.things + words if words else self.things
         """What a row that tightens may fit by."""
         self.signals = signals
         self.hosts = hosts
-        """The host and its parents; empty when no row asks for hosts."""
+        """The host and its parents, as far as any row names them."""
 
     def supposing(self, match: Match) -> Facts:
         """The same facts, were that entry to fit as well."""

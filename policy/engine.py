@@ -14,7 +14,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from categories.model import EntryKind, Index, Match
-from categories.names import Url, host_suffixes
+from categories.names import Url
 from policy.because import because_of, reason_of
 from policy.client import Band, Client
 from policy.decide import Facts, Hit, Trace, read, strictness
@@ -28,8 +28,15 @@ from policy.tables import Row, Table
 ALGORITHM = 1
 """Raised whenever the same lists and policy would be read differently: it is part of the revision."""
 _CHANGES_KEPT = 20_000
+_NO_HOSTS: frozenset[str] = frozenset()
 _SIGNAL_LIST = "built-in/signals"
-_SIGNALLED = {s: Match(SIGNALLED, _SIGNAL_LIST, s.value, 0, EntryKind.DOMAIN) for s in Signal}
+_SIGNALLED = {
+    signal: Match(SIGNALLED, _SIGNAL_LIST, signal.value, 0, EntryKind.DOMAIN)
+    for signal in Signal
+    if signal is not Signal.WRAPPED_URL
+}
+"""What signals classify as. A wrapped URL is in every sign-in redirect, so by itself it is no attempt: what it wraps is
+a claim and is decided with the rest; a rule may still ask for `signal:wrapped-url`."""
 _UNPROVEN = frozenset({Signal.NO_SNI, Signal.NAME_MISMATCH})
 """Signals under which a host's name is not to be trusted enough to pass it undecrypted."""
 
@@ -103,8 +110,12 @@ class Engine:
 
     @property
     def missing_statutory(self) -> tuple[str, ...]:
-        """Statutory categories that no list fills: while there are any, the gateway is not compliant (design §5.3)."""
-        return tuple(sorted(self.policy.kinds.statutory - self.index.categories))
+        """Statutory categories that no list fills: while there are any, the gateway is not compliant (design §5.3).
+
+        The starter lists hold none of the licensed entries, so what stands in them fills nothing.
+        """
+        filled = {s.category for s in self.index.lists if s.entries and not s.name.startswith("starter/")}
+        return tuple(sorted(self.policy.kinds.statutory - filled))
 
     def _decide(self, request: Request, client: Client, at: datetime, asked: list[Asked] | None) -> Verdict:
         if at.tzinfo is None:
@@ -134,7 +145,7 @@ class Engine:
         sited = self.index.match(url)
         if not full and sited:
             sited = tuple(match for match in sited if match.kind is not EntryKind.URL)
-        signalled = tuple(_SIGNALLED[signal] for signal in sorted(case.signals)) if case.signals else ()
+        signalled = tuple(_SIGNALLED[s] for s in sorted(case.signals) if s in _SIGNALLED) if case.signals else ()
         terms, words = self._words(url, request) if full else ((), ())
         heeded = words
         if words and not self.policy.kinds.help.isdisjoint(match.category for match in sited):
@@ -211,7 +222,7 @@ class Engine:
         if row.action is Action.BYPASS:
             sure = not named and facts.signals.isdisjoint(_UNPROVEN) and inside.isdisjoint(self.policy.kinds.statutory)
             return (Action.BYPASS if sure else Action.ALLOW), False
-        return row.action, named or any(self._escapes(category, row, facts, table) for category in inside)
+        return row.action, named or any(self._escapes(category, row, facts, table) for category in inside & table.mild)
 
     def _escapes(self, category: str, row: Row, facts: Facts, table: Table) -> bool:
         """Whether a URL of that category on the same host would meet a milder row."""
@@ -250,20 +261,30 @@ def _revision(index: Index, policy: Policy) -> str:
 
 
 def _hosts(url: Url, table: Table) -> frozenset[str]:
-    """The host and its parents, when any row asks for hosts by name."""
-    if not table.places:
-        return frozenset()
-    return frozenset(host_suffixes(url.host))
+    """The host and its parents, as far as any row names them."""
+    named, host, found = table.named_hosts, url.host, _NO_HOSTS
+    if not named:
+        return found
+    while True:
+        if host in named:
+            found |= {host}
+        dot = host.find(".")
+        if dot < 0 or url.is_address:
+            return found
+        host = host[dot + 1 :]
 
 
 def _others(request: Request) -> tuple[Url, ...]:
     """Claims that say something else than the URL does: not the URL again, and not just its own host."""
     url = request.url
-    return tuple(
-        claim
-        for claim in dict.fromkeys(request.claims)
-        if claim.host != url.host or (claim != url and (claim.path != "/" or claim.query))
-    )
+    host = url.host
+    others: list[Url] = []
+    for claim in request.claims:
+        if claim.host == host and (claim is url or (claim.path == "/" and not claim.query) or claim == url):
+            continue
+        if claim not in others:
+            others.append(claim)
+    return tuple(others)
 
 
 def _mismatch(request: Request, others: tuple[Url, ...]) -> bool:

@@ -50,3 +50,11 @@ def kinds_of(categories: Collection[str]) -> Kinds:
         harmful=of(Kind.HARMFUL),
         titles={name: category.title for name, category in categories.items()},
     )
+
+
+def alias_of(word: str, categories: Collection[str]) -> str | None:
+    """The category that other lists call by this word, when the taxonomy knows: `porn` is `pornography`."""
+    if not isinstance(categories, Mapping):
+        return None
+    folded = "-".join(word.casefold().replace("_", " ").split())
+    return next((name for name, category in categories.items() if folded in category.aliases), None)

@@ -99,7 +99,18 @@ class Row:
 class Table:
     """Every row that could fit for one band at one site, in reading order."""
 
-    __slots__ = ("band", "by_category", "by_host", "by_signal", "general", "places", "rows", "site", "url_hosts")
+    __slots__ = (
+        "band",
+        "by_category",
+        "by_host",
+        "by_signal",
+        "general",
+        "mild",
+        "named_hosts",
+        "rows",
+        "site",
+        "url_hosts",
+    )
 
     def __init__(self, policy: Policy, band: Band, site: str | None) -> None:
         self.band = band
@@ -115,8 +126,12 @@ class Table:
         """Rows that ask about everything: read for every request."""
         self.url_hosts = frozenset(url.host for row in self.rows for url in (*row.urls, *_excluded(row).urls))
         """Hosts of which some row asks for a URL: the host alone cannot settle them."""
-        self.places = bool(self.by_host or self.url_hosts or any(_excluded(row).hosts for row in self.rows))
-        """Whether any row asks for a host or URL by name."""
+        excluded = (host for row in self.rows for host in _excluded(row).hosts)
+        self.named_hosts = frozenset((*self.by_host, *self.url_hosts, *excluded))
+        """Every host that some row names."""
+        mild = (row.categories for row in self.rows if row.action is not Action.BLOCK)
+        self.mild: frozenset[str] = frozenset().union(*mild)
+        """Categories that some row allows, warns of or passes."""
 
 
 def _excluded(row: Row) -> Things:

@@ -1,0 +1,139 @@
+"""How long one whole decision takes: host and path, search terms, policy (design §6: p50 <= 10 us, p99 <= 25 us).
+
+    python -m benchmarks.decision [--lists FOLDER] [--urls FILE] [--count N]
+
+In come a UT1 tree and a file of URLs (by default those beside the clone; else the starter lists and made-up URLs); out
+come percentiles per band and stage, as text. Requests are made beforehand; nothing is remembered between decisions but
+what the engine itself remembers; some answers are checked first, because a fast wrong answer is worth nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import random
+import sys
+import tarfile
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from categories.names import NameProblem, Url, canonical_url
+from categories.snapshot import build_snapshot, open_snapshot
+from categories.sources import ListSource, starter_sources
+from categories.taxonomy import load_taxonomy
+from policy.client import Band, Client
+from policy.engine import Engine
+from policy.model import Action, Request, Stage
+from policy.rules import load_policy
+
+ROOT = Path(__file__).resolve().parent.parent
+REAL = ROOT.parent / "shared" / "data"
+AT = datetime(2026, 11, 24, 10, 20, tzinfo=ZoneInfo("Europe/London"))
+BANDS = (Band.KS2, Band.KS4, Band.STAFF)
+TARGET_P50, TARGET_P99 = 10.0, 25.0
+
+
+def main() -> int:
+    """Build an engine, time it, check it, print it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lists", type=Path, default=REAL / "ut1", help="a UT1 tree")
+    parser.add_argument("--urls", type=Path, default=REAL / "urls" / "requests-dev.tsv.gz", help="URLs, one a line")
+    parser.add_argument("--count", type=int, default=20_000, help="decisions per measurement")
+    parser.add_argument("--snapshot", type=Path, help="folder of a compiled snapshot to use instead of compiling")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        engine = _engine(Path(scratch), args.lists, args.snapshot)
+        urls = _urls(args.urls, args.count)
+        print(f"{sum(s.entries for s in engine.index.lists):,} entries, {len(urls):,} URLs, revision {engine.revision}")
+        _check(engine)
+        worst = max(_measure(engine, urls, band, stage) for band in BANDS for stage in (Stage.REQUEST, Stage.CONNECT))
+    return 0 if worst <= 1.0 else 1
+
+
+def _engine(scratch: Path, lists: Path, compiled: Path | None) -> Engine:
+    taxonomy = load_taxonomy()
+    if compiled is None:
+        compiled = scratch / "snapshot"
+        compiled.mkdir()
+        build_snapshot((*starter_sources(), *_tree(lists, scratch)), compiled, taxonomy)
+    index = open_snapshot(compiled)
+    text = (ROOT / "policy" / "presets" / "trust.yaml").read_text(encoding="utf-8")
+    return Engine(index, load_policy(text, file="trust.yaml", categories=taxonomy))
+
+
+def _tree(lists: Path, scratch: Path) -> tuple[ListSource, ...]:
+    """The UT1 tree as a source; its archives are unpacked first. Nothing when it is not there."""
+    for archive in sorted(lists.glob("*.tar.xz")):
+        with tarfile.open(archive) as packed:
+            packed.extractall(scratch / "ut1", filter="data")
+    unpacked = scratch / "ut1" / "blacklists"
+    tree = unpacked if unpacked.is_dir() else lists
+    return (ListSource(name="ut1", path=tree, format="ut1"),) if tree.is_dir() else ()
+
+
+def _urls(file: Path, count: int) -> list[Url]:
+    lines = list(_lines(file)) if file.exists() else [f"https://site{n}.example.org/page/{n}" for n in range(count)]
+    random.Random(7).shuffle(lines)
+    urls: list[Url] = []
+    for line in lines:
+        try:
+            urls.append(canonical_url(line))
+        except NameProblem:
+            continue
+        if len(urls) == count:
+            break
+    return urls
+
+
+def _lines(file: Path) -> Iterator[str]:
+    with gzip.open(file, "rt", encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            yield next((part for part in line.rstrip("\n").split("\t") if "://" in part), "")
+
+
+def _check(engine: Engine) -> None:
+    """Answers that must be right before their speed means anything."""
+    staff = Client(site="riverside", band=Band.STAFF, band_known=True)
+    infant = Client(site="oakwood", band=Band.KS1, band_known=True)
+    wrong = [
+        what
+        for what, client, url, right in (
+            ("staff open an unknown page", staff, "https://plain-page.example.org/", Action.ALLOW),
+            ("KS1 does not", infant, "https://plain-page.example.org/", Action.BLOCK),
+            ("Childline is open to KS1", infant, "https://www.childline.org.uk/", Action.ALLOW),
+        )
+        if engine.decide(Request(canonical_url(url)), client, AT).action is not right
+    ]
+    if wrong:
+        raise SystemExit(f"wrong answers: {wrong}")
+
+
+def _measure(engine: Engine, urls: list[Url], band: Band, stage: Stage) -> float:
+    """Print one line; the worse of p50 and p99 as a share of its target."""
+    client = Client(site="riverside", user="pupil-0417", band=band, band_known=True, groups=frozenset({"year-10"}))
+    requests = [Request(url, stage, claims=(url,)) for url in urls]
+    clock, decide = time.perf_counter_ns, engine.decide
+    for request in requests[:500]:
+        decide(request, client, AT)
+    times: list[int] = []
+    answers: Counter[str] = Counter()
+    for request in requests:
+        start = clock()
+        verdict = decide(request, client, AT)
+        times.append(clock() - start)
+        answers[verdict.action.value] += 1
+    times.sort()
+    p50, p99 = times[len(times) // 2] / 1000, times[len(times) * 99 // 100] / 1000
+    mean = sum(times) / len(times) / 1000
+    told = " ".join(f"{action} {number}" for action, number in sorted(answers.items()))
+    print(f"{band.value:<6}{stage.value:<9} p50 {p50:6.1f} us  p99 {p99:6.1f} us  mean {mean:6.1f} us  {told}")
+    return max(p50 / TARGET_P50, p99 / TARGET_P99)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
