@@ -124,6 +124,21 @@ class Merger:
                 yield pending.pop(next(iter(pending))).record, interrupted(TOO_MANY_OPEN)
 
 
+def event_time_us(event: SpoolEvent) -> int | None:
+    """When an event was, microseconds since the Unix epoch; None for a close or a carry: they tell of earlier."""
+    try:
+        match event.kind:
+            case EventKind.OPEN:
+                return decode_open(event.payload).time_us
+            case EventKind.WRITE:
+                return decode_write(event.payload)[0].time_us
+            case EventKind.FACT:
+                return decode_fact(event.payload).at_us
+    except EncodingProblem:
+        return None
+    return None
+
+
 def interrupted(why: str) -> Ending:
     """The ending of a record whose end is not known."""
     return Ending(kind=EndingKind.INTERRUPTED, error=why)

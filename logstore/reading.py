@@ -1,7 +1,7 @@
 """Reading the spool: events in order, from live producers and dead ones, whole or damaged.
 
-In comes a spool folder, out go events. Nothing here writes to a segment: files are opened `mode=ro`, beside a writer that
-never waits for a reader. A damaged segment gives what can be read, is set aside with its reason, and stops nobody.
+In comes a spool folder, out go events. Nothing here writes to a segment: files are opened `mode=ro`, beside a writer
+that never waits for a reader. A damaged segment gives what can be read, is set aside with its reason, and stops nobody.
 """
 
 from __future__ import annotations
@@ -92,6 +92,7 @@ class SpoolReader:
         self.gaps: dict[str, int] = {}
         """Events that are missing between those read, by producer."""
         self._places: dict[str, _Place] = {}
+        self._ends: dict[Segment, int] = {}
 
     def producers(self) -> tuple[Producer, ...]:
         """Every producer that has segments.
@@ -132,7 +133,7 @@ class SpoolReader:
             elif found:
                 place.number = segment.number
             if found:
-                place.seq = found[-1].seq
+                place.seq = self._ends[segment] = found[-1].seq
                 events += found
             if reading.busy:
                 break
@@ -148,10 +149,38 @@ class SpoolReader:
                     return max(newest, int(highest))
         return newest
 
+    def first_unread(self, producer: Producer) -> SpoolEvent | None:
+        """The next event of a producer, without reading on."""
+        for segment in producer.segments:
+            if segment.number >= self.segment_number(producer.name):
+                path = segment.path(self.folder)
+                for event in read_segment(path, producer.name, self.position(producer.name), 1).events:
+                    return event
+        return None
+
+    def end_of(self, segment: Segment) -> int:
+        """The last event read from a segment; 0 when none was: then all of them lay before where reading began."""
+        return self._ends.get(segment, 0)
+
+    def is_damaged(self, producer: str) -> bool:
+        """Whether events of the producer are known to be lost."""
+        return producer in self.gaps or any(segment.producer == producer for segment in self.damaged)
+
+    def is_busy(self, producer: str) -> bool:
+        """Whether a segment of the producer could not be opened at the latest try."""
+        return any(segment.producer == producer for segment in self.busy)
+
+    def drop(self, segment: Segment) -> str:
+        """The segment is being removed; why it is damaged, or empty."""
+        self._ends.pop(segment, None)
+        self.busy.pop(segment, None)
+        return self.damaged.get(segment, "")
+
     def forget(self, producer: str) -> None:
         """The producer is gone."""
         self._places.pop(producer, None)
-        self.gaps.pop(producer, None)
+        for segment in [segment for segment in self.damaged if segment.producer == producer]:
+            del self.damaged[segment]
 
     def _late(self, producer: Producer, segment: Segment, place: _Place, before: int) -> list[SpoolEvent]:
         """The writer went on to `segment` between two looks: what it had still put into the one before."""
@@ -160,6 +189,7 @@ class SpoolReader:
             if place.number <= earlier.number < segment.number:
                 after = late[-1].seq if late else place.seq
                 late += [one for one in self._read_segment(earlier, after, -1).events if one.seq < before]
+                self._ends[earlier] = late[-1].seq if late else self._ends.get(earlier, 0)
         return late
 
     def _count_gap(self, name: str, after: int, found: list[SpoolEvent]) -> None:

@@ -167,6 +167,12 @@ def is_alive(folder: Path, producer: str) -> bool:
     return False
 
 
+def list_locks(folder: Path) -> tuple[str, ...]:
+    """Producers that have a lock file, whether they live or not."""
+    names = (path.name.removesuffix(".lock") for path in folder.glob("*.lock"))
+    return tuple(sorted(name for name in names if parse_segment(f"{name}.1{SUFFIX}") is not None))
+
+
 def remove_lock(folder: Path, producer: str) -> None:
     """Tidy away a dead producer's lock file; one that is alive after all keeps it."""
     path = lock_path(folder, producer)

@@ -1,0 +1,101 @@
+"""One batch into the store: whose fault it is when it fails, and which row.
+
+In come a batch and a way to append it; out goes nothing, or the rows that can never be stored. A store that is away is
+no row's fault: nothing is set aside on the word of a store that takes nothing at all.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import sqlalchemy.exc
+
+from logstore.merge import Row
+from logstore.reading import SpoolCursor
+from logstore.store import BadRow
+
+TRIES = 3
+"""Failures of a batch before one of its rows is blamed."""
+_AWAY = (
+    OSError, MemoryError, sqlite3.OperationalError, sqlalchemy.exc.OperationalError, sqlalchemy.exc.TimeoutError,
+)  # fmt: skip
+_PATIENCE = 40
+
+
+class RowStore(Protocol):
+    """Where rows go (`logstore.store.Store`): takes a row once, however often it comes."""
+
+    def append(self, batch: Sequence[Row], cursor: SpoolCursor | None) -> int:
+        """Store the rows, then the cursor; how many rows were new."""
+
+    def cursors(self) -> dict[str, int]:
+        """How far each producer is stored."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows of one producer on their way, and the cursor that goes with them."""
+
+    cursor: SpoolCursor
+    """The cursor once these rows are stored."""
+    rows: list[Row] = field(default_factory=list)
+    """The rows."""
+    read_to: int = 0
+    """The last event read for them."""
+    events: int = 0
+    """Events behind them."""
+    oldest_us: int = 0
+    """When the first of these events was, microseconds since the Unix epoch; 0 when unknown."""
+    failures: int = 0
+    """How often sending failed."""
+    proof: int = 0
+    """Rows the store had taken from anybody when sending first failed."""
+
+
+def is_away(error: Exception) -> bool:
+    """Whether the store itself failed: away, locked, full, read-only. Then no row is to blame."""
+    return isinstance(error, _AWAY)
+
+
+def find_poison(
+    rows: Sequence[Row], append: Callable[[Sequence[Row]], object], error: Exception, *, healthy: bool = False
+) -> list[tuple[Row, Exception]] | None:
+    """Rows that cannot be stored while their neighbours can; None when the store is to blame.
+
+    `error` is how the whole batch failed; `healthy` says that the store took other rows meanwhile. Halves the batch
+    until single rows are left; every part that can be stored is. Gives up after `_PATIENCE` failures without one
+    success: a store that takes nothing proves nothing against a row.
+    """
+    if isinstance(error, BadRow):
+        guilty = [row for row in rows if row[0].id == error.id]
+        return [(row, error) for row in guilty] or None
+    poison: list[tuple[Row, Exception]] = []
+    parts: list[Sequence[Row]] = _halves(rows)
+    stored, failures = int(healthy), 0
+    while parts:
+        part = parts.pop()
+        try:
+            append(part)
+            stored += len(part)
+        except Exception as found:
+            failures += 1
+            if is_away(found) or (not stored and failures > _PATIENCE):
+                return None
+            if len(part) == 1:
+                poison.append((part[0], found))
+            else:
+                parts += _halves(part)
+    return poison if stored else None
+
+
+def _halves(rows: Sequence[Row]) -> list[Sequence[Row]]:
+    if len(rows) < 2:
+        return [rows]
+    middle = len(rows) // 2
+    return [rows[middle:], rows[:middle]]

@@ -1,0 +1,344 @@
+"""From the spool to the store: every record once, in order, whatever dies in between.
+
+In come spool segments of any number of workers, out go batches to the store. Nothing is remembered on disk: how far a
+producer is shipped stands in the store, next to the rows. A store that is away is waited for; a row it will never
+take, or an event nobody can read, goes to the quarantine; a segment goes when the store is past it and its writer has
+left it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from logstore.encoding import EncodingProblem, Fact
+from logstore.ids import wall_clock_us
+from logstore.merge import WAIT_SECONDS, Merger, Orphan, Row, event_time_us
+from logstore.quarantine import Quarantine
+from logstore.reading import Producer, SpoolCursor, SpoolEvent, SpoolReader
+from logstore.segments import Segment, list_locks, remove_lock, remove_segment, remove_strays
+from logstore.sending import TRIES, Batch, RowStore, find_poison, is_away
+from logstore.shipping import ShipperStatus, ShipReport, write_status
+
+logger = logging.getLogger(__name__)
+
+type FactTaker = Callable[[Sequence[tuple[SpoolCursor, Fact]]], None]
+
+ROWS = 5_000
+"""Rows and events of a full batch."""
+PAUSE = 0.5
+"""Seconds between two looks at the spool when there is no full batch."""
+LONGEST_PAUSE = 30.0
+"""Longest wait, in seconds, between two tries of a store that is away."""
+
+
+@dataclass(slots=True)
+class _Totals:
+    shipped: int = 0
+    failed: int = 0
+    quarantined: int = 0
+    facts: int = 0
+    orphans: int = 0
+    appended: int = 0
+    failures: int = 0
+    last_success_us: int | None = None
+    error: str = ""
+
+
+class Shipper:
+    """Ships one spool folder. Only one may do so at a time (`shipper_lock`)."""
+
+    def __init__(
+        self,
+        folder: Path,
+        open_store: Callable[[], RowStore],
+        *,
+        status: Path | None = None,
+        rows: int = ROWS,
+        wait: float = WAIT_SECONDS,
+        facts: FactTaker | None = None,
+        chore: Callable[[], None] | None = None,
+        clock: Callable[[], int] = wall_clock_us,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """`open_store` is called when the store is first needed, and again after it was away.
+
+        `wait` is how long a living worker's record may stay open, seconds; `facts` takes what is no request and must
+        tolerate repeats; `chore` is called between two looks; `clock` gives microseconds since the Unix epoch.
+        """
+        self.folder = folder
+        self.quarantine = Quarantine(folder)
+        self._open_store = open_store
+        self._status_file = status
+        self._rows = rows
+        self._facts = facts
+        self._chore = chore
+        self._clock = clock
+        self._jitter = jitter
+        self._reader = SpoolReader(folder)
+        self._merger = Merger(wait=wait)
+        self._store: RowStore | None = None
+        self._stored: dict[str, int] = {}
+        self._batches: dict[str, Batch] = {}
+        self._totals = _Totals(quarantined=self.quarantine.count())
+        self._told_at = 0.0
+        self._tidy_at = 0.0
+
+    def run(self, stop: threading.Event) -> None:
+        """Ship until `stop` is set; the batch in hand is finished first."""
+        while not stop.is_set():
+            report = self.run_once()
+            if self._chore is not None:
+                self._chore()
+            self.tell(every=1.0)
+            if not report.more:
+                self._rest(stop, self._delay())
+        self.close()
+
+    def drain(self) -> bool:
+        """Ship until nothing is left that can be shipped now; False when the store failed."""
+        while (report := self.run_once()).more:
+            pass
+        self.tell()
+        return report.ok
+
+    def run_once(self) -> ShipReport:
+        """One look at every producer: at most one batch each."""
+        rows = events = sent = 0
+        more = False
+        trouble: Exception | None = None
+        try:
+            store = self._opened()
+            for producer in self._reader.producers():
+                batch = self._batches.get(producer.name) or self._collect(producer)
+                try:
+                    self._send(store, producer.name, batch)
+                except Exception as error:
+                    if is_away(error):
+                        raise
+                    trouble = error
+                    continue
+                sent += 1
+                more = more or batch.events >= self._rows
+                rows, events = rows + len(batch.rows), events + batch.events
+                self._tidy(producer)
+            self._tidy_folder()
+        except Exception as error:
+            trouble, sent = error, 0
+        self._note(trouble, sent)
+        return ShipReport(rows, events, more=more, ok=trouble is None, error=self._totals.error)
+
+    def status(self) -> ShipperStatus:
+        """How shipping goes, for metrics and `log spool`."""
+        lag, oldest = self._lag()
+        now, totals = self._clock(), self._totals
+        return ShipperStatus(
+            at_us=now,
+            lag_events=lag,
+            oldest_us=oldest,
+            oldest_age=max(0.0, (now - oldest) / 1e6) if oldest else 0.0,
+            open_records=len(self._merger),
+            shipped=totals.shipped,
+            failed=totals.failed,
+            quarantined=totals.quarantined,
+            facts=totals.facts,
+            orphans=totals.orphans,
+            failures=totals.failures,
+            missing_events=sum(self._reader.gaps.values()),
+            last_success_us=totals.last_success_us,
+            error=totals.error or "; ".join(f"{s.path(self.folder).name}: {e}" for s, e in self._reader.busy.items()),
+        )
+
+    def tell(self, every: float = 0.0) -> None:
+        """Write the status file, unless that was done less than `every` seconds ago."""
+        if self._status_file is None or (every and time.monotonic() - self._told_at < every):
+            return
+        self._told_at = time.monotonic()
+        with contextlib.suppress(OSError):
+            write_status(self._status_file, self.status())
+
+    def close(self) -> None:
+        """Tell the status a last time and let the store go."""
+        self.tell()
+        store, self._store = self._store, None
+        if store is not None:
+            store.close()
+
+    def _opened(self) -> RowStore:
+        if self._store is None:
+            self._store = self._open_store()
+            self._stored = dict(self._store.cursors())
+            for producer in self._reader.producers():
+                if not self._reader.position(producer.name):
+                    self._reader.seek(SpoolCursor(producer.name, self._stored.get(producer.name, 0)))
+        return self._store
+
+    def _note(self, trouble: Exception | None, sent: int) -> None:
+        """Remember how a look went. Only a look that moved nothing makes the next one wait longer."""
+        if trouble is None:
+            if self._totals.error:
+                logger.info("the store takes records again")
+            self._totals.failures, self._totals.error = 0, ""
+            return
+        said = f"{type(trouble).__name__}: {trouble}"[:500]
+        if said != self._totals.error:
+            logger.warning("records cannot be shipped and wait in the spool: %s", said)
+        self._totals.error = said
+        self._totals.failures = 1 if sent else self._totals.failures + 1
+        if is_away(trouble) and self._store is not None:
+            store, self._store = self._store, None
+            with contextlib.suppress(Exception):
+                store.close()
+
+    def _collect(self, producer: Producer) -> Batch:
+        """Read on and merge: the next batch of a producer, perhaps without a row."""
+        events = self._reader.read(producer, self._rows)
+        batch = Batch(SpoolCursor(producer.name, 0), events=len(events))
+        facts: list[tuple[SpoolCursor, Fact]] = []
+        for event in events:
+            self._take(event, batch, facts)
+        if facts and self._facts is not None:
+            self._facts(facts)
+        self._totals.facts += len(facts)
+        if not producer.alive and len(events) < self._rows and not self._reader.is_busy(producer.name):
+            batch.rows += self._merger.ended(producer.name)
+        batch.rows += self._merger.overdue(producer.name)
+        batch.read_to = self._reader.position(producer.name)
+        batch.cursor = SpoolCursor(producer.name, self._merger.cursor(producer.name, batch.read_to))
+        batch.oldest_us = next(filter(None, map(event_time_us, events)), 0)
+        self._batches[producer.name] = batch
+        return batch
+
+    def _take(self, event: SpoolEvent, batch: Batch, facts: list[tuple[SpoolCursor, Fact]]) -> None:
+        try:
+            merged = self._merger.feed(event)
+        except EncodingProblem as problem:
+            self._set_aside(event, str(problem))
+            return
+        match merged:
+            case None:
+                return
+            case Fact():
+                facts.append((SpoolCursor(event.producer, event.seq), merged))
+            case Orphan():
+                self._totals.orphans += 1
+                if self._reader.is_damaged(event.producer):
+                    self._set_aside(event, "its open record was lost with a damaged part of the spool")
+            case _:
+                batch.rows.append(merged)
+
+    def _set_aside(self, event: SpoolEvent, reason: str) -> None:
+        logger.warning("event %d of %s goes to quarantine: %s", event.seq, event.producer, reason)
+        self.quarantine.add_event(event, reason, self._now())
+        self._totals.quarantined += 1
+
+    def _send(self, store: RowStore, name: str, batch: Batch) -> None:
+        """The rows and their cursor, in that order, into the store. Raises what the store raised."""
+        if batch.rows or batch.cursor.seq > self._stored.get(name, 0):
+            try:
+                self._append(store, batch.rows, batch.cursor)
+            except Exception as error:
+                batch.proof = batch.proof if batch.failures else self._totals.appended
+                batch.failures += 1
+                if batch.failures < TRIES or is_away(error) or not self._sift(store, name, batch, error):
+                    raise
+            self._stored[name] = max(batch.cursor.seq, self._stored.get(name, 0))
+            self._totals.last_success_us = self._clock()
+        self._batches.pop(name, None)
+
+    def _append(self, store: RowStore, rows: Sequence[Row], cursor: SpoolCursor | None) -> None:
+        self._totals.shipped += store.append(rows, cursor)
+        self._totals.appended += len(rows)
+
+    def _sift(self, store: RowStore, name: str, batch: Batch, error: Exception) -> bool:
+        """Set the rows to blame aside and store the others; False when the store is to blame."""
+        while True:
+            healthy = self._totals.appended > batch.proof
+            poison = find_poison(batch.rows, lambda rows: self._append(store, rows, None), error, healthy=healthy)
+            if poison is None:
+                return False
+            for row, reason in poison:
+                self._set_row_aside(name, row, reason)
+            guilty = {row[0].id for row, _ in poison}
+            batch.rows = [row for row in batch.rows if row[0].id not in guilty]
+            try:
+                self._append(store, batch.rows, batch.cursor)
+            except Exception as again:
+                if is_away(again) or not poison:
+                    raise
+                error = again
+            else:
+                return True
+
+    def _set_row_aside(self, name: str, row: Row, reason: Exception) -> None:
+        logger.warning("record %d of %s goes to quarantine: %s", row[0].id, name, type(reason).__name__)
+        self.quarantine.add_row(name, row, f"{type(reason).__name__}: {reason}", self._now())
+        self._totals.quarantined += 1
+        self._totals.failed += 1
+
+    def _tidy(self, producer: Producer) -> None:
+        """Remove segments the store is past and nobody writes any more."""
+        reader, name = self._reader, producer.name
+        stored = self._stored.get(name, 0)
+        over = not producer.alive and not reader.is_busy(name) and stored >= reader.newest(producer)
+        for segment in producer.segments:
+            passed = segment.number < reader.segment_number(name) and reader.end_of(segment) <= stored
+            if over or passed:
+                self._retire(segment)
+        if over:
+            remove_lock(self.folder, name)
+            reader.forget(name)
+
+    def _retire(self, segment: Segment) -> None:
+        path = segment.path(self.folder)
+        if damage := self._reader.drop(segment):
+            logger.warning("segment %s goes to quarantine: %s", path.name, damage)
+            self.quarantine.add_segment(path, damage)
+            self._totals.quarantined += 1
+        else:
+            remove_segment(path)
+
+    def _tidy_folder(self) -> None:
+        """Once a minute: what a kill left behind."""
+        if (now := time.monotonic()) < self._tidy_at:
+            return
+        self._tidy_at = now + 60.0
+        remove_strays(self.folder)
+        with_segments = {producer.name for producer in self._reader.producers()}
+        for name in list_locks(self.folder):
+            if name not in with_segments:
+                remove_lock(self.folder, name)
+
+    def _lag(self) -> tuple[int, int]:
+        """Events on their way, and when the oldest of them was."""
+        lag, times = 0, []
+        for producer in self._reader.producers():
+            batch = self._batches.get(producer.name)
+            unread = self._reader.newest(producer) - self._reader.position(producer.name)
+            lag += unread + (batch.events if batch else 0)
+            if batch and batch.oldest_us:
+                times.append(batch.oldest_us)
+            elif unread and (event := self._reader.first_unread(producer)) is not None:
+                times.append(event_time_us(event) or self._clock())
+        return lag, min(times, default=0)
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock() / 1e6, UTC)
+
+    def _delay(self) -> float:
+        failures = self._totals.failures
+        if not failures:
+            return PAUSE
+        return min(LONGEST_PAUSE, PAUSE * 2.0 ** min(failures, 10)) * (0.5 + self._jitter() / 2)
+
+    def _rest(self, stop: threading.Event, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not stop.wait(min(1.0, left)):
+            self.tell(every=1.0)
