@@ -81,8 +81,14 @@ def open_writer(path: Path) -> Engine:
 @contextlib.contextmanager
 def reading(folder: Path) -> Iterator[Connection]:
     """A read-only connection on the catalog; day files are attached to it with `attached`."""
-    path = _present(catalog_path(folder))
-    engine = create_engine("sqlite+pysqlite://", creator=lambda: _connect(path, "ro"), poolclass=StaticPool)
+    with reading_file(_present(catalog_path(folder))) as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def reading_file(path: Path) -> Iterator[Connection]:
+    """A read-only connection on one file."""
+    engine = create_engine("sqlite+pysqlite://", creator=lambda: _connect(_present(path), "ro"), poolclass=StaticPool)
     try:
         # AUTOCOMMIT: a day file can only be attached and let go outside a transaction.
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -245,4 +251,5 @@ def _uri(path: Path, mode: str) -> str:
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     options: dict[str, Any] = {"timeout": BUSY_SECONDS, "isolation_level": None, "check_same_thread": False}
-    return sqlite3.connect(_uri(path, mode), uri=True, **options)
+    connection: sqlite3.Connection = sqlite3.connect(_uri(path, mode), uri=True, **options)
+    return connection

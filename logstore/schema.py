@@ -134,8 +134,8 @@ day_file = Table(
     Column("sha256", Text),
     Column("changed_us", BigInteger),
 )
-"""The day files. `state` is open, sealed, dropping or dropped. A row's time lies at most `early_us` before and `late_us`
-after the time in its id. `refused` counts rows that came after the day was dropped."""
+"""The day files. `state` is open, sealed, dropping or dropped. A row's time lies at most `early_us` before and
+`late_us` after the time in its id. `refused` counts rows that came after the day was dropped."""
 
 log_cursor = Table(
     "log_cursor",

@@ -1,0 +1,123 @@
+"""One search, carried into one day file after another.
+
+In come a `Selection` and a connection with a day file attached; out go rows and counts. It chooses the index: a column
+with one value keeps the order of the ids; a set of values is gathered by its index when it is rare that day, and met on
+the way through the ids when it is not. Columns an older file lacks read as NULL.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, null, select
+
+from logstore.dimensions import FOLDED
+from logstore.filter import Selection, members
+from logstore.rows import Row, row_from
+from logstore.schema import attached_log
+
+RARE = 20_000
+"""Rows of a day below which a set of values is gathered and sorted instead of met on the way."""
+_FIRST, _PAST, _LIMIT = (bindparam(name, type_=attached_log.c.id.type) for name in ("first", "past", "most"))
+
+type Columns = dict[str, ColumnElement[Any]]
+
+
+class DaySearch:
+    """A selection, with the statements made for it; they serve every day file of the same shape."""
+
+    def __init__(self, selection: Selection) -> None:
+        self._selection = selection
+        self._statements: dict[tuple[Any, ...], Select[Any]] = {}
+
+    def rows(self, connection: Connection, first: int, past: int, most: int, *, rising: bool) -> list[Row]:
+        """The newest (oldest when `rising`) `most` rows with `first` <= id < `past` of the attached file."""
+        have, index = self._shape(connection, first, past)
+        key = ("rows", have, index, rising)
+        if key not in self._statements:
+            self._statements[key] = self._rows_statement(_columns(have), index, rising)
+        found = connection.execute(self._statements[key], {"first": first, "past": past, "most": most})
+        return [row_from({**columns}) for columns in found.mappings()]
+
+    def count(self, connection: Connection, first: int, past: int, most: int) -> int:
+        """How many rows there are with `first` <= id < `past` in the attached file; counting stops at `most`."""
+        have, index = self._shape(connection, first, past)
+        key = ("count", have, index)
+        if key not in self._statements:
+            inner = self._chosen(_columns(have), index, [attached_log.c.id]).limit(_LIMIT).subquery()
+            self._statements[key] = select(func.count()).select_from(inner)
+        found = connection.execute(self._statements[key], {"first": first, "past": past, "most": most})
+        return int(found.scalar_one())
+
+    def grouped(self, connection: Connection, first: int, past: int, by: str, sums: tuple[str, ...]) -> list[Any]:
+        """For each value of column `by`: the value, its rows, blocked rows, and the sum of each of `sums`."""
+        have, index = self._shape(connection, first, past)
+        key = ("grouped", have, index, by, sums)
+        if key not in self._statements:
+            columns = _columns(have)
+            totals = [func.count(), func.sum(columns["blocked"]), *(func.sum(columns[name]) for name in sums)]
+            self._statements[key] = self._chosen(columns, index, [columns[by], *totals]).group_by(columns[by])
+        return list(connection.execute(self._statements[key], {"first": first, "past": past}).all())
+
+    def _rows_statement(self, columns: Columns, index: str | None, rising: bool) -> Select[Any]:
+        wanted = [column.label(name) for name, column in columns.items()]
+        order = attached_log.c.id.asc() if rising else attached_log.c.id.desc()
+        inner = self._chosen(columns, index, wanted).order_by(order).limit(_LIMIT).subquery()
+        folded = {dimension.column: dimension.table.c.key for dimension in FOLDED}
+        source: Any = inner
+        for dimension in FOLDED:
+            source = source.outerjoin(dimension.table, dimension.table.c.id == inner.c[dimension.column])
+        outer = [folded.get(name, inner.c[name]).label(name) for name in columns]
+        return select(*outer).select_from(source).order_by(inner.c.id.asc() if rising else inner.c.id.desc())
+
+    def _chosen(self, columns: Columns, index: str | None, wanted: list[Any]) -> Select[Any]:
+        statement = select(*wanted).select_from(attached_log)
+        if hint := self._hint(index):
+            statement = statement.with_hint(attached_log, hint, "sqlite")
+        ids = attached_log.c.id
+        return statement.where(ids >= _FIRST, ids < _PAST, *self._selection.conditions(columns, index))
+
+    def _hint(self, index: str | None) -> str | None:
+        if index is not None:
+            return f"INDEXED BY {index}"
+        return None if self._selection.points else "NOT INDEXED"
+
+    def _shape(self, connection: Connection, first: int, past: int) -> tuple[frozenset[str], str | None]:
+        """The columns of the attached file, and the index to use; None leaves it to SQLite or to the order of ids."""
+        have = frozenset(connection.exec_driver_sql("SELECT name FROM pragma_table_info('log', 'day')").scalars())
+        if self._selection.points:
+            return have, None
+        indexes = frozenset(connection.exec_driver_sql("SELECT name FROM pragma_index_list('log', 'day')").scalars())
+        return have, self._index(connection, indexes, first, past)
+
+    def _index(self, connection: Connection, indexes: frozenset[str], first: int, past: int) -> str | None:
+        wanted = self._selection.wanted
+        for index, fits in (
+            ("log_terms", wanted.terms is not None),
+            ("log_title", wanted.title is not None),
+            ("log_blocked", wanted.blocked is True),
+        ):
+            if fits and index in indexes:
+                return index
+        for name in self._selection.sets:
+            if f"log_{name}" in indexes and self._rare(connection, name, first, past):
+                return f"log_{name}"
+        return None
+
+    def _rare(self, connection: Connection, name: str, first: int, past: int) -> bool:
+        key = ("rare", name)
+        if key not in self._statements:
+            ids = attached_log.c.id
+            some = (
+                select(ids)
+                .with_hint(attached_log, f"INDEXED BY log_{name}", "sqlite")
+                .where(attached_log.c[name].in_(members(self._selection.sets[name])), ids >= _FIRST, ids < _PAST)
+                .limit(RARE)
+            )
+            self._statements[key] = select(func.count()).select_from(some.subquery())
+        found = connection.execute(self._statements[key], {"first": first, "past": past})
+        return int(found.scalar_one()) < RARE
+
+
+def _columns(have: frozenset[str]) -> Columns:
+    return {column.name: column if column.name in have else null() for column in attached_log.columns}

@@ -1,0 +1,224 @@
+"""What repeats in the record, and how it is folded into small numbers and out again.
+
+In come `LogRecord`s and `Ending`s, out go ids of `dim_*` rows; and the other way round. Between `FOLDED` and `PLAIN`
+every field of both is named once (a test checks it), so that what went in comes out exactly. A key is a text: the
+value itself, or a JSON object of the fields that differ from their defaults, so that a field added later leaves old
+keys valid.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any
+
+from sqlalchemy import Connection, Table
+
+from logstore import schema
+from logstore.record import Ending, EndingKind, LogRecord
+
+PLAIN = (
+    ("id", "time_us", "note", "terms", "path", "query"),
+    ("status", "bytes_up", "bytes_down", "duration_us", "error", "title"),
+)
+"""Fields of `LogRecord`, and of `Ending`, that stand in the row itself."""
+
+_END = "end."
+_DEFAULTS = {field.name: field.default for field in dataclasses.fields(LogRecord)} | {
+    _END + field.name: field.default for field in dataclasses.fields(Ending)
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Dimension:
+    """One `dim_*` table and the fields folded into it."""
+
+    table: Table
+    """Where its values are."""
+    column: str
+    """Its column in `log`."""
+    record: tuple[str, ...]
+    """Fields of `LogRecord`."""
+    ending: tuple[str, ...] = ()
+    """Fields of `Ending`."""
+    derive: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
+    """Makes the columns that searches look at; None for a dimension of one text."""
+
+    def keys(self, records: Sequence[LogRecord], endings: Sequence[Ending]) -> list[Any]:
+        """One hashable key for each row; None when a dimension of one text has none."""
+        if not self.ending:
+            return list(map(attrgetter(*self.record), records))
+        if not self.record:
+            return list(map(attrgetter(*self.ending), endings))
+        return list(zip(map(attrgetter(*self.record), records), map(attrgetter(*self.ending), endings), strict=True))
+
+    def text(self, key: Any) -> str:
+        """The key as it is stored."""
+        if self.derive is None:
+            return str(key)
+        values = self.values(key)
+        return json.dumps(
+            {name: value for name, value in values.items() if value != _DEFAULTS[name]},
+            sort_keys=True,
+            separators=(",", ":"),
+        )
+
+    def values(self, key: Any) -> dict[str, Any]:
+        """The fields of a key by name; those of the ending carry a prefix."""
+        record, ending = key if self.ending else (key, ())
+        values = dict(zip(self.record, record, strict=True))
+        return values | {_END + name: value for name, value in zip(self.ending, ending, strict=True)}
+
+    def columns(self, key: Any) -> dict[str, Any]:
+        """The columns of a new row, but for the days."""
+        derived = {} if self.derive is None else self.derive(self.values(key))
+        return {"key": self.text(key)} | derived
+
+
+def reversed_labels(host: str) -> str:
+    """`www.example.org` as `org.example.www.`: a domain and all below it is one range of these."""
+    return ".".join(reversed(host.split("."))) + "."
+
+
+def stored(value: Any) -> Any:
+    """A text as SQLite takes it. One that is no Unicode (lone surrogates) goes in as bytes; `restored` undoes it."""
+    if isinstance(value, str) and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return value.encode("utf-8", "surrogatepass")
+    return value
+
+
+def restored(value: Any) -> Any:
+    """What `stored` was given."""
+    return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
+
+
+@functools.lru_cache(maxsize=65536)
+def unfold(key: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields of `LogRecord` and of `Ending` in the stored key of a dimension of several fields."""
+    record: dict[str, Any] = {}
+    ending: dict[str, Any] = {}
+    for name, value in json.loads(key).items():
+        if name == "end.kind":
+            ending["kind"] = EndingKind(value)
+        elif name.startswith(_END):
+            ending[name.removeprefix(_END)] = value
+        else:
+            record[name] = tuple(value) if isinstance(value, list) else value
+    return record, ending
+
+
+def tightened(decided: Any, at_end: Any) -> Any:
+    """The last word: what the end says, when it says something."""
+    return decided if at_end is None else at_end
+
+
+def _host(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": values["host"], "rev": reversed_labels(values["host"]), "domain": values["domain"]}
+
+
+def _client(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {**values, "groups": json.dumps(values["groups"])}
+
+
+def _same(values: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(values)
+
+
+def _verdict(values: Mapping[str, Any]) -> dict[str, Any]:
+    last = {
+        name: tightened(values[name], values[_END + name])
+        for name in ("action", "blocked", "reason", "rule", "category", "stage", "page")
+    }
+    categories = values["categories"]
+    if last["category"] is not None and last["category"] not in categories:
+        categories = (*categories, last["category"])
+    return {
+        **last,
+        "tier": values["tier"],
+        "list": values["list"],
+        "categories": json.dumps(categories),
+        "ending": str(values["end.kind"]),
+    }
+
+
+FOLDED: tuple[Dimension, ...] = (
+    Dimension(schema.dim_user, "user_id", ("user",)),
+    Dimension(schema.dim_device, "device_id", ("device",)),
+    Dimension(schema.dim_address, "address_id", ("client_address",)),
+    Dimension(
+        schema.dim_client,
+        "client_id",
+        ("site", "user_source", "verified", "shared", "band", "groups"),
+        derive=_client,
+    ),
+    Dimension(schema.dim_manner, "manner_id", ("method", "scheme", "port"), derive=_same),
+    Dimension(schema.dim_host, "host_id", ("host", "domain"), derive=_host),
+    Dimension(
+        schema.dim_verdict,
+        "verdict_id",
+        ("action", "blocked", "reason", "tier", "rule", "category", "categories", "list", "stage", "page"),
+        ("kind", "action", "blocked", "reason", "rule", "category", "stage", "page"),
+        derive=_verdict,
+    ),
+    Dimension(schema.dim_engine, "engine_id", ("worker", "revision"), derive=_same),
+    Dimension(schema.dim_entry, "entry_id", ("entry",)),
+    Dimension(schema.dim_media, "media_id", (), ("content_type",)),
+)
+"""Every dimension, in the order of the columns of `log`."""
+
+
+class Days:
+    """The ids known for each day, so that a row costs one look into a dictionary for each dimension.
+
+    A key known for a day has that day between its `first_day` and `last_day`; the retention job therefore never
+    removes a key that is known here for a day that is still kept.
+    """
+
+    def __init__(self, keep: int = 4) -> None:
+        """`keep`: days held at a time."""
+        self._keep = keep
+        self._days: dict[str, tuple[dict[Any, int | None], ...]] = {}
+
+    def known(self, day: str) -> tuple[dict[Any, int | None], ...]:
+        """For each dimension the ids known for `day`; None is known to be NULL."""
+        found = self._days.pop(day, None)
+        if found is None:
+            found = tuple({None: None} if dimension.derive is None else {} for dimension in FOLDED)
+            while len(self._days) >= self._keep:
+                del self._days[next(iter(self._days))]
+        self._days[day] = found
+        return found
+
+    def forget(self) -> None:
+        """Drop everything: what a transaction taught is void when it is rolled back."""
+        self._days.clear()
+
+
+def learn(catalog: Connection, dimension: Dimension, keys: Iterable[Any], day: str) -> dict[Any, int]:
+    """The ids of `keys`, made when they are new, and marked as used on `day`."""
+    name = dimension.table.name
+    ids: dict[Any, int] = {}
+    for key in keys:
+        columns = {column: stored(value) for column, value in dimension.columns(key).items()}
+        found = catalog.exec_driver_sql(
+            f"SELECT id, first_day, last_day FROM {name} WHERE key = ?", (columns["key"],)
+        ).fetchone()
+        if found is None:
+            columns |= {"first_day": day, "last_day": day}
+            names, marks = ", ".join(f'"{column}"' for column in columns), ", ".join("?" * len(columns))
+            made = catalog.exec_driver_sql(f"INSERT INTO {name} ({names}) VALUES ({marks})", tuple(columns.values()))
+            ids[key] = int(made.lastrowid)
+            continue
+        ids[key] = found[0]
+        if not found[1] <= day <= found[2]:
+            catalog.exec_driver_sql(
+                f"UPDATE {name} SET first_day = min(first_day, ?), last_day = max(last_day, ?) WHERE id = ?",
+                (day, day, found[0]),
+            )
+    return ids

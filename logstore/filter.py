@@ -1,0 +1,318 @@
+"""What somebody looks for in the record, said once: as SQL and as an English sentence.
+
+In comes a `LogFilter`; out go the sentence a person reads and the `Selection` the query layer runs. Both are made from
+the same fields, so that what the page says is what was searched. Names are looked up in the catalog first: a name the
+record does not know selects nothing, and the days it was seen on bound the search.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Connection, Select, Table, column, exists, func, or_, select, text
+
+from logstore.dimensions import reversed_labels, stored
+from logstore.schema import (
+    attached_log,
+    dim_address,
+    dim_client,
+    dim_device,
+    dim_host,
+    dim_user,
+    dim_verdict,
+    time_us,
+)
+
+LONGEST = 8_000
+"""Characters of the longest text that can be looked for; SQLite's LIKE takes 50,000 bytes."""
+_ESCAPE = "\\"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogFilter:
+    """Which rows are wanted; a field that is None (or False) wants all."""
+
+    since: datetime | None = None
+    """From this time on; aware."""
+    until: datetime | None = None
+    """Up to, but not including, this time; aware."""
+    user: str | None = None
+    """Account name."""
+    device: str | None = None
+    """Device name."""
+    client_address: str | None = None
+    """Client IP address."""
+    site: str | None = None
+    """Site name."""
+    band: str | None = None
+    """Age band."""
+    group: str | None = None
+    """A group the client belonged to."""
+    host: str | None = None
+    """This host only."""
+    domain: str | None = None
+    """This domain and everything below it."""
+    category: str | None = None
+    """A category that fitted, whether it decided or not."""
+    list: str | None = None
+    """List behind the verdict."""
+    rule: str | None = None
+    """Deciding rule."""
+    tier: str | None = None
+    """Tier of the deciding rule."""
+    action: str | None = None
+    """Verdict action."""
+    reason: str | None = None
+    """Verdict reason."""
+    blocked: bool | None = None
+    """True: the user was blocked; False: was not."""
+    page: bool = False
+    """True: pages people opened, without their parts."""
+    terms: str | None = None
+    """Part of a search term."""
+    title: str | None = None
+    """Part of a page's title."""
+    text: str | None = None
+    """Part of the URL, without its scheme and port."""
+    id: int | None = None
+    """This record only."""
+
+    def __post_init__(self) -> None:
+        for name in ("since", "until"):
+            value = getattr(self, name)
+            if value is not None and value.tzinfo is None:
+                raise ValueError(f"{name} has no time zone: {value.isoformat()}; give an aware datetime")
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, str) and len(value) > LONGEST:
+                raise ValueError(f"{item.name} has {len(value):,} characters; at most {LONGEST:,} can be looked for")
+
+    @property
+    def names_a_person(self) -> bool:
+        """Whether looking at these rows is looking at a named person's rows."""
+        return self.user is not None
+
+    def sentence(self, now: datetime | None = None, timezone: tzinfo = UTC) -> str:
+        """What is wanted, in English: "blocked requests of pupil-0417 at oakwood since 10:05".
+
+        Times are said in `timezone`, and without their date when that is the day of `now`.
+        """
+        verdict = {True: "blocked ", False: "allowed ", None: ""}[self.blocked]
+        words = [verdict + ("pages" if self.page else "requests")]
+        for name, phrase in _PHRASES:
+            if (value := getattr(self, name)) is not None:
+                words.append(phrase.format(value))
+        for name, word in (("since", "since"), ("until", "until")):
+            if (moment := getattr(self, name)) is not None:
+                words.append(f"{word} {_moment(moment, now, timezone)}")
+        return " ".join(words)
+
+    def select(self, catalog: Connection) -> Selection | None:
+        """The SQL of this filter; None when the record knows a name in it not at all."""
+        selection = Selection(wanted=self)
+        return selection if _points(self, selection, catalog) and _sets(self, selection, catalog) else None
+
+
+_PHRASES = (
+    ("id", "with record id {}"),
+    ("user", "of {}"),
+    ("band", "by band {}"),
+    ("group", "by group {}"),
+    ("device", "from {}"),
+    ("client_address", "from address {}"),
+    ("site", "at {}"),
+    ("host", "to {}"),
+    ("domain", "to {} and below"),
+    ("category", "in category {}"),
+    ("list", "on list {}"),
+    ("action", "with action {}"),
+    ("reason", "with reason {}"),
+    ("rule", "by rule {}"),
+    ("tier", "by tier {}"),
+    ("terms", "searching for “{}”"),
+    ("title", "titled “{}”"),
+    ("text", "with “{}” in the URL"),
+)
+"""How each field is said, in the order it is said."""
+
+
+@dataclass(slots=True)
+class Selection:
+    """A filter, its names looked up."""
+
+    wanted: LogFilter
+    """The filter."""
+    points: dict[str, int] = field(default_factory=dict)
+    """Columns of `log` that have one value; each has an index in time order."""
+    sets: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """Columns of `log` that have one of several values."""
+    first_day: str = ""
+    """No row is on an earlier UTC day."""
+    last_day: str = "9999-12-31"
+    """No row is on a later UTC day."""
+
+    def bounds(self) -> tuple[int | None, int | None]:
+        """Since and until, microseconds since the Unix epoch."""
+        return _microseconds(self.wanted.since), _microseconds(self.wanted.until)
+
+    def conditions(self, columns: dict[str, ColumnElement[Any]], index: str | None) -> list[ColumnElement[bool]]:
+        """What a row of the attached `log` must meet; `index` is the index in use, if it is one of a set's column."""
+        wanted, made = self.wanted, [columns[name] == value for name, value in self.points.items()]
+        for name, ids in self.sets.items():
+            # A set whose index is not in use is made an expression, so that SQLite keeps to the order of the ids.
+            place = columns[name] if index == f"log_{name}" else columns[name] + 0
+            made.append(place.in_(members(ids)))
+        if wanted.id is not None:
+            made.append(columns["id"] == wanted.id)
+        if wanted.blocked is not None:
+            made.append(columns["blocked"] == text("1" if wanted.blocked else "0"))
+        if wanted.terms is not None:
+            made.append(
+                columns["terms"].like(_part(json.dumps(wanted.terms, ensure_ascii=False)[1:-1]), escape=_ESCAPE)
+            )
+        if wanted.title is not None:
+            made.append(columns["title"].like(_part(wanted.title), escape=_ESCAPE))
+        if wanted.text is not None:
+            made.append(_in_url(wanted.text, columns))
+        since, until = self.bounds()
+        if since is not None:
+            made.append(time_us(attached_log) >= since)
+        if until is not None:
+            made.append(time_us(attached_log) < until)
+        return made
+
+
+def members(ids: tuple[int, ...]) -> Select[Any]:
+    """A set of ids as a sub-select, so that its size is no matter to the statement."""
+    return select(column("value")).select_from(func.json_each(json.dumps(ids)).table_valued("value"))
+
+
+def _points(wanted: LogFilter, selection: Selection, catalog: Connection) -> bool:
+    for table, name, value in (
+        (dim_user, "user_id", wanted.user),
+        (dim_device, "device_id", wanted.device),
+        (dim_address, "address_id", wanted.client_address),
+    ):
+        if value is None:
+            continue
+        found = catalog.execute(
+            select(table.c.id, table.c.first_day, table.c.last_day).where(table.c.key == stored(value))
+        ).first()
+        if found is None:
+            return False
+        selection.points[name] = found.id
+        _narrow(selection, found.first_day, found.last_day)
+    return True
+
+
+def _sets(wanted: LogFilter, selection: Selection, catalog: Connection) -> bool:
+    for table, name, conditions in (
+        (dim_host, "host_id", _host_conditions(wanted)),
+        (dim_verdict, "verdict_id", _verdict_conditions(wanted)),
+        (dim_client, "client_id", _client_conditions(wanted)),
+    ):
+        if not conditions:
+            continue
+        found = catalog.execute(select(table.c.id, table.c.first_day, table.c.last_day).where(*conditions)).all()
+        if not found:
+            return False
+        if len(found) == 1 and name == "host_id":
+            selection.points[name] = found[0].id
+        else:
+            selection.sets[name] = tuple(sorted(row.id for row in found))
+        _narrow(selection, min(row.first_day for row in found), max(row.last_day for row in found))
+    return True
+
+
+def _host_conditions(wanted: LogFilter) -> list[ColumnElement[bool]]:
+    made: list[ColumnElement[bool]] = []
+    if wanted.host is not None:
+        made.append(dim_host.c.rev == stored(reversed_labels(_host(wanted.host))))
+    if wanted.domain is not None:
+        rev = reversed_labels(_host(wanted.domain))
+        # "/" is the character after ".": the range holds the domain and everything below it, and nothing else.
+        made += [dim_host.c.rev >= stored(rev), dim_host.c.rev < stored(rev[:-1] + "/")]
+    return made
+
+
+def _verdict_conditions(wanted: LogFilter) -> list[ColumnElement[bool]]:
+    made = _equal(dim_verdict, wanted, ("action", "reason", "tier", "rule", "list"))
+    if wanted.category is not None:
+        made.append(_in_list(dim_verdict.c.categories, wanted.category))
+    if wanted.page:
+        made.append(dim_verdict.c.page == text("1"))
+    return made
+
+
+def _client_conditions(wanted: LogFilter) -> list[ColumnElement[bool]]:
+    made = _equal(dim_client, wanted, ("site", "band"))
+    if wanted.group is not None:
+        made.append(_in_list(dim_client.c.groups, wanted.group))
+    return made
+
+
+def _equal(table: Table, wanted: LogFilter, names: tuple[str, ...]) -> list[ColumnElement[bool]]:
+    values = ((name, getattr(wanted, name)) for name in names)
+    return [table.c[name] == stored(value) for name, value in values if value is not None]
+
+
+def _in_list(place: Column[Any], value: str) -> ColumnElement[bool]:
+    items = func.json_each(place).table_valued("value")
+    return exists(select(text("1")).select_from(items).where(items.c.value == stored(value)))
+
+
+def _in_url(wanted: str, columns: dict[str, ColumnElement[Any]]) -> ColumnElement[bool]:
+    """Whether host, path and query, written one behind the other, contain `wanted`."""
+    needle = wanted.partition("://")[2] or wanted
+    target = func.ifnull(columns["path"], "/").op("||")(func.ifnull(text("'?' || \"query\""), ""))
+    host = select(dim_host.c.name).where(dim_host.c.id == columns["host_id"]).scalar_subquery()
+    found: list[ColumnElement[bool]] = [
+        target.like(_part(needle), escape=_ESCAPE),
+        host.like(_part(needle), escape=_ESCAPE),
+    ]
+    before, slash, after = needle.partition("/")
+    if slash and before:
+        whole = host.like("%" + _escaped(before), escape=_ESCAPE)
+        found.append(whole & target.like(_escaped(slash + after) + "%", escape=_ESCAPE))
+    return or_(*found)
+
+
+def _narrow(selection: Selection, first_day: str, last_day: str) -> None:
+    selection.first_day = max(selection.first_day, first_day)
+    selection.last_day = min(selection.last_day, last_day)
+
+
+def _part(wanted: str) -> str:
+    return f"%{_escaped(wanted)}%"
+
+
+def _escaped(wanted: str) -> str:
+    for special in (_ESCAPE, "%", "_"):
+        wanted = wanted.replace(special, _ESCAPE + special)
+    return wanted.encode("utf-8", "replace").decode()
+
+
+def _host(name: str) -> str:
+    return name.strip().lower().rstrip(".").removeprefix("*.").removeprefix(".")
+
+
+def _microseconds(moment: datetime | None) -> int | None:
+    if moment is None:
+        return None
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def _moment(moment: datetime, now: datetime | None, timezone: tzinfo) -> str:
+    local = moment.astimezone(timezone)
+    clock = f"{local:%H:%M:%S}" if local.second else f"{local:%H:%M}"
+    if now is not None and local.date() == now.astimezone(timezone).date():
+        return clock
+    return f"{local.day} {local:%B %Y} {clock}"
+
+
+FIELDS = tuple(item.name for item in fields(LogFilter))
+"""Names of the filter's fields."""

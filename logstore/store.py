@@ -1,0 +1,339 @@
+"""Rows in: the one writer of the record.
+
+In come batches of `(LogRecord, Ending)` with the place in the spool they come from; they go into the day file of their
+id, and the place into the catalog after. The rule: any crash in between is healed by sending the batch again, because
+a row is known by its id and stored once. Order on disk: names (catalog), rows (day file), place (catalog).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import sqlalchemy.exc
+from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from logstore.db import create_day, days_folder, open_catalog, open_writer, reading_file, upgrade, write_lock
+from logstore.dimensions import FOLDED, Days, learn, stored, tightened
+from logstore.ids import COUNTER_BITS, NODE_BITS, id_time_us
+from logstore.record import Ending, LogRecord
+from logstore.rowcheck import fault
+from logstore.schema import day_file, log, log_cursor, retention_run
+
+type Pair = tuple[LogRecord, Ending]
+
+OPEN_DAYS = 3
+"""Day files held open at a time."""
+_DAY_MS = 86_400_000
+_FIRST_DAY = date(2025, 1, 1)
+_COLUMNS = tuple(column.name for column in log.columns)
+_INSERT = (
+    f"INSERT INTO log ({', '.join(f'"{name}"' for name in _COLUMNS)}) "
+    f"VALUES ({', '.join('?' * len(_COLUMNS))}) ON CONFLICT DO NOTHING"
+)
+_ROW_ERRORS = (ValueError, TypeError, AttributeError, OverflowError, sqlalchemy.exc.DBAPIError)
+"""What a row that cannot be stored may raise."""
+
+
+class Position(Protocol):
+    """A place in a producer's spool (`SpoolCursor`): everything up to `seq` is in the batches so far."""
+
+    @property
+    def producer(self) -> str:
+        """Who wrote the spool."""
+
+    @property
+    def seq(self) -> int:
+        """Number of the last event."""
+
+
+class BadRow(ValueError):
+    """One row cannot be stored, whatever is tried; nothing of its batch was. The shipper puts it in quarantine."""
+
+    def __init__(self, record_id: object, why: str) -> None:
+        super().__init__(f"record {record_id!r}: {why}")
+        self.id = record_id
+        """Id of the row, as it came."""
+        self.why = why
+        """What is wrong with it, without its content."""
+
+
+@dataclasses.dataclass(slots=True)
+class _Day:
+    """A day file that is open for writing."""
+
+    file: str
+    engine: Engine
+    connection: Connection
+    elsewhere: tuple[str, ...]
+    """Files of the same day that are closed: a row that is in one of them is not stored again."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Tally:
+    """What a batch added to one day file."""
+
+    file: str
+    new: int
+    first: int
+    last: int
+    early_us: int
+    late_us: int
+
+
+@lru_cache(maxsize=1024)
+def _name_of(days: int) -> str:
+    return (_FIRST_DAY + timedelta(days=days)).isoformat()
+
+
+def day_of(record_id: int) -> str:
+    """The UTC day a record belongs to, by its id: `2026-11-21`. Raises ValueError for what is no id."""
+    if record_id < 0:
+        raise ValueError("a record id is not negative")
+    return _name_of((record_id >> (NODE_BITS + COUNTER_BITS)) // _DAY_MS)
+
+
+class Store:
+    """Writes rows. One is enough for a folder; several take turns."""
+
+    def __init__(self, folder: Path, clock: Callable[[], int] = time.time_ns) -> None:
+        """Opens the store in `folder`, made or brought to the newest schema first. `clock` gives nanoseconds."""
+        upgrade(folder)
+        self._folder = folder
+        self._clock = clock
+        self._engine = open_catalog(folder)
+        self._catalog = self._engine.connect()
+        self._days = Days()
+        self._files: dict[str, _Day] = {}
+        self._counted: set[str] = set()
+        self.refused = 0
+        """Rows not taken since this was opened, because they are older than what may be kept."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of every file."""
+        for day in list(self._files):
+            self._shut(day)
+        self._catalog.close()
+        self._engine.dispose()
+
+    def cursors(self) -> dict[str, int]:
+        """How far each producer's spool has been stored."""
+        with self._catalog.begin():
+            found = self._catalog.execute(select(log_cursor.c.producer, log_cursor.c.seq))
+            return {row.producer: row.seq for row in found}
+
+    def append(self, batch: Sequence[Pair], cursor: Position | None = None) -> int:
+        """Store `batch`, then the place it came from; says how many rows were new.
+
+        Rows that are there already are left alone. Rows of days that retention has removed are counted, not stored.
+        Raises `BadRow` for the first row that can never be stored; then nothing was stored that a second try would
+        double.
+        """
+        try:
+            with write_lock(self._folder):
+                return self._append(batch, cursor)
+        except BaseException as error:
+            # What a transaction taught is void when it was rolled back; an id kept here would name somebody else.
+            self._days.forget()
+            self._counted.clear()
+            if isinstance(error, _ROW_ERRORS):
+                for record, ending in batch:
+                    if why := fault(record, ending):
+                        raise BadRow(getattr(record, "id", None), why) from error
+            raise
+
+    def _append(self, batch: Sequence[Pair], cursor: Position | None) -> int:
+        kept_from = self._kept_from()
+        self._leave(kept_from)
+        tallies: list[_Tally] = []
+        refused: dict[str, int] = {}
+        for day, rows in _by_day(batch):
+            if day < kept_from:
+                refused[day] = len(rows)
+            else:
+                tallies.append(self._append_day(day, rows))
+        if tallies or refused or cursor is not None:
+            self._note(tallies, refused, cursor)
+        self.refused += sum(refused.values())
+        return sum(tally.new for tally in tallies)
+
+    def _append_day(self, day: str, rows: Sequence[Pair]) -> _Tally:
+        records = [record for record, _ in rows]
+        endings = [ending for _, ending in rows]
+        with self._catalog.begin():
+            target = self._target(day)
+            ids = self._folded(day, records, endings)
+        values = _values(records, endings, ids)
+        if target.elsewhere:
+            values = self._not_elsewhere(target, values)
+        with target.connection.begin():
+            new = _insert(target.connection, values)
+        offsets = [value[1] for value in values]
+        keys = [value[0] for value in values]
+        return _Tally(
+            target.file,
+            new,
+            min(keys, default=0),
+            max(keys, default=0),
+            max(0, -min(offsets, default=0)),
+            max(0, *offsets, 0),
+        )
+
+    def _folded(self, day: str, records: Sequence[LogRecord], endings: Sequence[Ending]) -> dict[str, list[int | None]]:
+        ids: dict[str, list[int | None]] = {}
+        for dimension, known in zip(FOLDED, self._days.known(day), strict=True):
+            keys = dimension.keys(records, endings)
+            if new := set(keys).difference(known):
+                known.update(learn(self._catalog, dimension, new, day))
+            ids[dimension.column] = [known[key] for key in keys]
+        return ids
+
+    def _target(self, day: str) -> _Day:
+        """The file that takes rows of `day`: the open one, or a new part when the others are closed."""
+        parts = self._catalog.execute(
+            select(day_file.c.file, day_file.c.part, day_file.c.state).where(day_file.c.day == day)
+        ).all()
+        file = next((file for file, _, state in parts if state == "open"), None)
+        if file is None:
+            part = max((part for _, part, _ in parts), default=-1) + 1
+            file = f"{day}.late{part}.db" if part else f"{day}.db"
+            self._catalog.execute(day_file.insert().values(file=file, day=day, part=part, state="open"))
+        found = self._files.get(day)
+        if found is None or found.file != file:
+            self._shut(day)
+            elsewhere = tuple(name for name, _, state in parts if name != file and state == "sealed")
+            found = self._open(day, file, elsewhere)
+        return found
+
+    def _open(self, day: str, file: str, elsewhere: tuple[str, ...]) -> _Day:
+        path = days_folder(self._folder) / file
+        if not path.exists():
+            create_day(path)
+        while len(self._files) >= OPEN_DAYS:
+            self._shut(next(iter(self._files)))
+        engine = open_writer(path)
+        self._files[day] = _Day(file, engine, engine.connect(), elsewhere)
+        return self._files[day]
+
+    def _not_elsewhere(self, target: _Day, values: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        wanted = json.dumps([value[0] for value in values])
+        there: set[int] = set()
+        for file in target.elsewhere:
+            with reading_file(days_folder(self._folder) / file) as connection:
+                found = connection.exec_driver_sql(
+                    "SELECT id FROM log WHERE id IN (SELECT value FROM json_each(?))", (wanted,)
+                )
+                there.update(found.scalars())
+        return [value for value in values if value[0] not in there]
+
+    def _note(self, tallies: Sequence[_Tally], refused: dict[str, int], cursor: Position | None) -> None:
+        now = self._clock() // 1000
+        with self._catalog.begin():
+            for tally in tallies:
+                self._count(tally, now)
+            for day, rows in refused.items():
+                self._catalog.execute(
+                    insert(day_file)
+                    .values(file=f"{day}.db", day=day, part=0, state="dropped", refused=rows, changed_us=now)
+                    .on_conflict_do_update(index_elements=["file"], set_={"refused": day_file.c.refused + rows})
+                )
+            if cursor is not None:
+                place = insert(log_cursor).values(producer=cursor.producer, seq=cursor.seq, changed_us=now)
+                self._catalog.execute(
+                    place.on_conflict_do_update(
+                        index_elements=["producer"],
+                        set_={"seq": func.max(log_cursor.c.seq, place.excluded.seq), "changed_us": now},
+                    )
+                )
+
+    def _count(self, tally: _Tally, now: int) -> None:
+        rows: Any = day_file.c.rows + tally.new
+        if tally.file not in self._counted:
+            # A crash between a batch's rows and its place leaves them uncounted: count once, then add.
+            rows = self._rows_in(tally.file)
+            self._counted.add(tally.file)
+        self._catalog.execute(
+            day_file.update()
+            .where(day_file.c.file == tally.file)
+            .values(
+                rows=rows,
+                min_id=func.min(func.ifnull(day_file.c.min_id, tally.first), tally.first),
+                max_id=func.max(func.ifnull(day_file.c.max_id, tally.last), tally.last),
+                early_us=func.max(day_file.c.early_us, tally.early_us),
+                late_us=func.max(day_file.c.late_us, tally.late_us),
+                changed_us=now,
+            )
+        )
+
+    def _rows_in(self, file: str) -> int:
+        with reading_file(days_folder(self._folder) / file) as connection:
+            return int(connection.execute(select(func.count()).select_from(log)).scalar_one())
+
+    def _kept_from(self) -> str:
+        with self._catalog.begin():
+            return self._catalog.execute(select(func.max(retention_run.c.kept_from))).scalar() or ""
+
+    def _leave(self, kept_from: str) -> None:
+        for day in [day for day in self._files if day < kept_from]:
+            self._shut(day)
+
+    def _shut(self, day: str) -> None:
+        if (target := self._files.pop(day, None)) is not None:
+            with contextlib.suppress(sqlalchemy.exc.DBAPIError):
+                target.connection.close()
+            target.engine.dispose()
+
+
+def _by_day(batch: Sequence[Pair]) -> Iterator[tuple[str, Sequence[Pair]]]:
+    days: dict[str, list[Pair]] = {}
+    for pair in batch:
+        days.setdefault(day_of(pair[0].id), []).append(pair)
+    yield from sorted(days.items())
+
+
+def _values(
+    records: Sequence[LogRecord], endings: Sequence[Ending], ids: dict[str, list[int | None]]
+) -> list[tuple[Any, ...]]:
+    columns: dict[str, list[Any]] = {
+        "id": [record.id for record in records],
+        "offset_us": [record.time_us - id_time_us(record.id) for record in records],
+        **ids,
+        "blocked": [
+            1 if tightened(record.blocked, ending.blocked) else 0
+            for record, ending in zip(records, endings, strict=True)
+        ],
+        "note": [record.note for record in records],
+        "path": [record.path for record in records],
+        "query": [record.query for record in records],
+        "terms": [json.dumps(record.terms, ensure_ascii=False) if record.terms else None for record in records],
+        "status": [ending.status for ending in endings],
+        "bytes_up": [ending.bytes_up for ending in endings],
+        "bytes_down": [ending.bytes_down for ending in endings],
+        "duration_us": [ending.duration_us for ending in endings],
+        "error": [ending.error for ending in endings],
+        "title": [ending.title for ending in endings],
+    }
+    return list(zip(*(columns[name] for name in _COLUMNS), strict=True))
+
+
+def _insert(connection: Connection, values: list[tuple[Any, ...]]) -> int:
+    if not values:
+        return 0
+    try:
+        return connection.exec_driver_sql(_INSERT, values).rowcount
+    except UnicodeEncodeError:
+        return connection.exec_driver_sql(_INSERT, [tuple(map(stored, row)) for row in values]).rowcount
