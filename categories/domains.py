@@ -28,7 +28,7 @@ MOST_LISTS = BELOW - 1
 BORDERS = frozenset("/?&=#")
 """A URL entry fits when the request goes on with one of these, or ends (as in squidGuard and e2guardian)."""
 
-_SERVICE = re.compile(r"(?:www|web|ftp)[0-9]*\.(?=[^.]+\.)")
+_SERVICE = re.compile(r"^(?:www|web|ftp)[0-9]*\.(?=[^.]+\.)")
 
 
 class Hit(NamedTuple):

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +18,7 @@ from categories.snapshot import build_snapshot, open_snapshot
 from categories.sources import ListSource, UrlMatch
 from tests.categories.rig import OtherNames
 
-LABEL = st.sampled_from(["a", "b", "ab", "www", "www2", "ftp", "x-y"])
+LABEL = st.sampled_from(["a", "b", "ab", "www", "www2", "ftp", "ftp-a", "x-y"])
 HOST = st.lists(LABEL, min_size=1, max_size=3).map(lambda labels: ".".join([*labels, "example"]))
 PATH = st.lists(st.sampled_from(["v", "vv", "w"]), max_size=3).map(lambda parts: "/" + "/".join(parts))
 QUERY = st.sampled_from(["", "q=v", "q=vv", "q=v&r"])
@@ -114,6 +115,25 @@ def test_adding_an_entry_never_removes_a_match(
     compiled(domains, urls, "exact", look)
     compiled([*domains, domain], [*urls, url], "exact", look)
     assert all(before <= after for before, after in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("host", "without"),
+    [
+        ("www.games.example", "games.example"),
+        ("www12.games.example", "games.example"),
+        ("ftp.games.example", "games.example"),
+        ("web3.games.example", "games.example"),
+        ("www.www.games.example", "www.games.example"),
+        ("www.example", "www.example"),
+        ("files.web.games.example", "files.web.games.example"),
+        ("wwwgames.example", "wwwgames.example"),
+        ("games.example", "games.example"),
+    ],
+)
+def test_squidguards_service_names_are_dropped_once_and_only_in_front(host: str, without: str) -> None:
+    """`www`, `web`, `ftp` with digits; never so that a bare top level is left."""
+    assert without_service(host) == without
 
 
 @given(HOST, PATH)
