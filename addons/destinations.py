@@ -8,6 +8,7 @@ every address it resolves to (so that DNS rebinding gains nothing). Closes the s
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ type Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 SIX_TO_FOUR = ipaddress.ip_network("2002::/16")
+_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 
 
 class DestinationMistake(ValueError):
@@ -43,8 +45,10 @@ def parse_pin(text: str) -> Pin:
 
 def _split_port(text: str) -> tuple[str, int | None]:
     if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
+        host, bracket, rest = text[1:].partition("]")
         port = rest.removeprefix(":")
+        if not bracket:
+            raise DestinationMistake(f"{text!r}: the bracket is not closed")
     elif text.count(":") == 1:
         host, _, port = text.partition(":")
     else:
@@ -52,6 +56,13 @@ def _split_port(text: str) -> tuple[str, int | None]:
     if port and not (port.isdecimal() and int(port) <= 65535):
         raise DestinationMistake(f"{text!r}: {port!r} is not a port number")
     return host, int(port) if port else None
+
+
+def _plain_name(host: str, text: str) -> str:
+    name = host.lower().rstrip(".")
+    if not _NAME.fullmatch(name):
+        raise DestinationMistake(f"{text!r} is no network, address or host name")
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +100,10 @@ class Destinations:
         `name` is the name that resolved to it, when one did.
         """
         try:
-            address = unwrap(ipaddress.ip_address(literal.partition("%")[0]))
+            written = ipaddress.ip_address(literal.partition("%")[0])
         except ValueError:
             return "not an address"
+        address = unwrap(written)
         if port in self.own_ports and (
             address.is_loopback or address.is_unspecified or str(address) in self.own_addresses
         ):
@@ -102,7 +114,7 @@ class Destinations:
             return None
         if str(address) in self.own_addresses:
             return "own address"
-        return _special(address)
+        return _special(address) or _special(written)
 
     def _name_allowed(self, name: str, port: int) -> bool:
         return (name, None) in self.allowed_names or (name, port) in self.allowed_names
@@ -158,7 +170,7 @@ def read_destinations(
             try:
                 networks.append((ipaddress.ip_network(host, strict=False), port))
             except ValueError:
-                names.add((host.lower().rstrip("."), port))
+                names.add((_plain_name(host, text), port))
         except DestinationMistake as mistake:
             mistakes.append(str(mistake))
     pins: dict[str, Pin] = {}

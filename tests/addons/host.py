@@ -23,8 +23,10 @@ from addons.live import Live
 from addons.metrics import Metrics
 from identity.basic import Cost, PasswordCheck
 from identity.directory import Directory, Person, Place
+from logstore.encoding import EventKind, decode_open, decode_write
 from logstore.ids import RecordIds
 from logstore.reading import SpoolReader
+from logstore.record import LogRecord
 from logstore.spool import SpoolLimits, SpoolWriter
 from policy.engine import Engine
 from proxy import assembly
@@ -87,13 +89,25 @@ class Host:
         """One of the addons in the chain."""
         if self.master is None:
             raise RuntimeError("not running")
-        return self.master.addons.get(name.lower())
+        return next(addon for addon in self.master.addons.chain if type(addon).__name__ == name)
 
-    def rows(self) -> list[Any]:
-        """Events in the spool, in order."""
+    @property
+    def proxy_url(self) -> str:
+        """What a client is told."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ca_cert(self) -> Path:
+        """The authority a client trusts."""
+        return self.authority.cert
+
+    def rows(self) -> list[LogRecord]:
+        """The records in the spool, in order."""
         self.live.spool.flush()
         reader = SpoolReader(self.folder / "spool")
-        return [event for producer in reader.producers() for event in reader.events(producer, 0)]
+        events = [event for producer in reader.producers() for event in reader.read(producer, 100_000)]
+        readers = {EventKind.OPEN: decode_open, EventKind.WRITE: lambda payload: decode_write(payload)[0]}
+        return [readers[kind](event.payload) for event in events if (kind := EventKind(event.kind)) in readers]
 
     def call(self, function: Callable[[], Any]) -> Any:
         """Run `function` on the host's loop."""

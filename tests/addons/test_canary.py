@@ -1,0 +1,64 @@
+"""What we lean on in mitmproxy, and whether it is still what we read.
+
+We subclass and replace parts of the host that are not its public face. When an upgrade changes one of them, this test
+names it, so that somebody reads the new source before it meets children's traffic.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from mitmproxy import addonmanager, master
+from mitmproxy.addons import tlsconfig
+from mitmproxy.proxy import layer, mode_servers, server
+from mitmproxy.proxy.layers import http as http_layers
+from mitmproxy.proxy.layers import tls
+from mitmproxy.proxy.layers.http import _http1
+
+READ: dict[str, tuple[Any, str]] = {
+    "HttpStream.state_wait_for_request_headers": (
+        http_layers.HttpStream.state_wait_for_request_headers,
+        "3706d5d5ce01dcd4",
+    ),
+    "HttpStream.state_consume_request_body": (http_layers.HttpStream.state_consume_request_body, "45459c1bbd8bdb1a"),
+    "HttpStream.send_response": (http_layers.HttpStream.send_response, "d581bc106152e369"),
+    "HttpStream.handle_protocol_error": (http_layers.HttpStream.handle_protocol_error, "59fc3b2eeeabf63a"),
+    "HttpStream.check_killed": (http_layers.HttpStream.check_killed, "368cad352d1e82b6"),
+    "HttpStream.handle_connect_finish": (http_layers.HttpStream.handle_connect_finish, "eb3a0054cb5b716e"),
+    "HttpLayer.make_stream": (http_layers.HttpLayer.make_stream, "654959c6e74548e1"),
+    "HttpLayer.get_connection": (http_layers.HttpLayer.get_connection, "1aa1c63e3175766c"),
+    "HttpClient._handle_event": (http_layers.HttpClient._handle_event, "bc1cae775a49a4fe"),
+    "Http1Connection.read_body": (_http1.Http1Connection.read_body, "aece271029af36e4"),
+    "Http1Connection.mark_done": (_http1.Http1Connection.mark_done, "dc5ed395ce4f0763"),
+    "Http1Server.read_headers": (_http1.Http1Server.read_headers, "3fe0945216bcf7bc"),
+    "Http1Server.send": (_http1.Http1Server.send, "cc218a1337c0f5cf"),
+    "Http1Client.read_headers": (_http1.Http1Client.read_headers, "415454c5fa8b5981"),
+    "make_body_reader": (_http1.make_body_reader, "9b076acda459637b"),
+    "NextLayer": (layer.NextLayer, "3cbcbafad282cba3"),
+    "ClientTLSLayer.receive_handshake_data": (tls.ClientTLSLayer.receive_handshake_data, "a0ee021f92f6d0ff"),
+    "TlsConfig.tls_clienthello": (tlsconfig.TlsConfig.tls_clienthello, "d85ce5b87dbdaf61"),
+    "TlsConfig.tls_start_server": (tlsconfig.TlsConfig.tls_start_server, "2e2dc9c25670cf64"),
+    "ConnectionHandler.open_connection": (server.ConnectionHandler.open_connection, "5e0b3cbaf7a4030a"),
+    "ConnectionHandler.on_timeout": (server.ConnectionHandler.on_timeout, "0d1e6b0aa6e41173"),
+    "ServerInstance.handle_stream": (mode_servers.ServerInstance.handle_stream, "21eea06f208c752e"),
+    "AsyncioServerInstance._start": (mode_servers.AsyncioServerInstance._start, "f96507081fa6236b"),
+    "AddonManager.safecall": (addonmanager.safecall, "f2052c18340e99b0"),
+    "AddonManager.handle_lifecycle": (addonmanager.AddonManager.handle_lifecycle, "38c97e792d1db5b7"),
+    "Master.run": (master.Master.run, "45c44c14f8f79349"),
+}
+"""What was read, and the start of its source's SHA-256 as it was then (mitmproxy 12.2.3)."""
+
+
+def fingerprint(thing: Callable[..., Any]) -> str:
+    return hashlib.sha256(inspect.getsource(inspect.unwrap(thing)).encode()).hexdigest()[:16]
+
+
+@pytest.mark.parametrize("name", READ)
+def test_upstream_is_what_we_read(name: str) -> None:
+    """Changed upstream: read it, adapt `addons/httplayers.py` and its kin, then note the new fingerprint here."""
+    thing, known = READ[name]
+    assert fingerprint(thing) == known, f"{name} changed in this mitmproxy"

@@ -1,0 +1,73 @@
+"""The title of a page, read as it passes by."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+
+import brotli
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from addons.titles import LONGEST_TITLE, MOST_DECODED, TitleReader
+
+PAGE = "<!doctype html><html><head><title>\n Volcanoes &amp; Eärthquakes\t</title></head><body>x</body></html>".encode()
+ENCODERS = {
+    "": bytes,
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "br": brotli.compress,
+    "zstd": zstandard.ZstdCompressor().compress,
+}
+
+
+def read(data: bytes, encoding: str = "", charset: str | None = None, step: int = 1000) -> TitleReader:
+    reader = TitleReader(encoding, charset)
+    for start in range(0, len(data), step):
+        reader.feed(data[start : start + step])
+    return reader
+
+
+@pytest.mark.parametrize("encoding", ENCODERS)
+@pytest.mark.parametrize("step", [1, 7, 1000])
+def test_the_title_is_read_in_every_encoding(encoding: str, step: int) -> None:
+    """However the origin packs and splits it."""
+    assert read(ENCODERS[encoding](PAGE), encoding, step=step).title == "Volcanoes & Eärthquakes"
+
+
+@pytest.mark.parametrize(
+    ("body", "charset", "title"),
+    [
+        ("<title>Café</title>".encode("latin-1"), "iso-8859-1", "Café"),
+        ("<meta charset=windows-1251><title>Привет</title>".encode("cp1251"), None, "Привет"),
+        (b"<title>a\xffb</title>", None, "a�b"),
+        (b"<title>x</title>", "no-such-charset", "x"),
+        (b"<TITLE lang=en>Loud</TITLE>", None, "Loud"),
+        (b"<title></title>", None, None),
+        (b"<title>" + b"a" * 1000 + b"</title>", None, "a" * LONGEST_TITLE),
+        (b"<html><body><svg><title>not this</title></svg>", None, "not this"),
+        (b"<html><body>" + b"y" * 5000 + b"<title>too late</title>", None, None),
+        (b"no markup at all", None, None),
+    ],
+)
+def test_odd_pages(body: bytes, charset: str | None, title: str | None) -> None:
+    """Legacy charsets, broken bytes, no title."""
+    assert read(body, charset=charset).title == title
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
+def test_a_bomb_costs_no_more_than_a_page(encoding: str) -> None:
+    """A hundred megabytes of zeros in a few kilobytes: reading stops at the bound."""
+    reader = TitleReader(encoding, None)
+    reader.feed(ENCODERS[encoding](b"\0" * 100_000_000))
+    assert reader.done
+    assert reader.title is None
+    assert len(reader._text) <= MOST_DECODED
+
+
+@given(st.binary(max_size=300), st.sampled_from([*ENCODERS, "rot13", "gzip, br"]))
+def test_any_bytes_are_survived(data: bytes, encoding: str) -> None:
+    """A reader never raises: the host would hang the client."""
+    TitleReader(encoding, None).feed(data)
