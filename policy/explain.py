@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from categories.model import Match
@@ -216,9 +216,8 @@ def _by_time(
 def _moment_text(engine: Engine, site: str | None, names: frozenset[str], at: datetime, moment: datetime) -> str:
     timetable = engine.policy.timetable_of(site)
     local, now = moment.astimezone(timetable.zone), at.astimezone(timetable.zone)
-    before = frozenset(name for name in names if timetable.holds(name, at))
-    then = frozenset(name for name in names if timetable.holds(name, moment))
-    begun, ended = sorted(then - before), sorted(before - then)
+    before, then = timetable.holding(moment - timedelta(minutes=1)), timetable.holding(moment)
+    begun, ended = sorted(then - before, key=lambda name: (name not in names, name)), sorted((before - then) & names)
     day = "" if local.date() == now.date() else f"{local:%A} " if (local - now).days < 6 else f"{local:%-d %B} "
     why = f" ({timetable.schedule(begun[0])})" if begun else f" (after {timetable.schedule(ended[0])})" if ended else ""
     return f"from {day}{local:%H:%M}{why}"

@@ -6,6 +6,7 @@ collection of names is taken too; it knows no kinds, and no engine is ever built
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -52,9 +53,10 @@ def kinds_of(categories: Collection[str]) -> Kinds:
     )
 
 
-def alias_of(word: str, categories: Collection[str]) -> str | None:
-    """The category that other lists call by this word, when the taxonomy knows: `porn` is `pornography`."""
-    if not isinstance(categories, Mapping):
-        return None
-    folded = "-".join(word.casefold().replace("_", " ").split())
-    return next((name for name, category in categories.items() if folded in category.aliases), None)
+def meant_by(word: str, categories: Collection[str]) -> str | None:
+    """The category somebody who wrote `word` most likely meant, also by what other lists call it: `porn`, `porm`."""
+    names = {name: name for name in categories}
+    if isinstance(categories, Mapping):
+        names = {alias: name for name, category in categories.items() for alias in category.aliases} | names
+    close = difflib.get_close_matches("-".join(word[:200].casefold().replace("_", " ").split()), names, n=1, cutoff=0.6)
+    return names[close[0]] if close else None

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from categories.names import NameProblem, Url, canonical_host, canonical_url
 from policy.client import Band
-from policy.kinds import SIGNALLED, Kinds, alias_of
+from policy.kinds import SIGNALLED, Kinds, meant_by
 from policy.model import Action, Signal
 from policy.problems import clip, did_you_mean
 from policy.reading import Fields, Node, Text
@@ -168,7 +168,7 @@ class RuleReader:
 
     def _unknown_category(self, word: str, line: int) -> None:
         known = self.names.categories
-        meant = alias_of(word, known)
+        meant = meant_by(word, known)
         advice = f"did you mean {meant!r}?" if meant else did_you_mean(word, known)
         self.problems.error(line, f"unknown category {clip(word)!r}", advice)
 
