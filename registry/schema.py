@@ -1,0 +1,77 @@
+"""The tables of what people have decided about people and places. They live in the catalog, beside the record's.
+
+Nothing comes in; `metadata` goes out. The rule: every change raises `registry_revision` in its own transaction, so that
+one number says whether anything changed. Times are microseconds since the Unix epoch, UTC. Migrations make the tables.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Integer, MetaData, Table, Text, UniqueConstraint
+
+NAMING = {"ix": "%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s"}
+"""How constraints without a name of their own are called."""
+
+metadata = MetaData(naming_convention=NAMING)
+"""Tables of the registry."""
+
+person = Table(
+    "person",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("password_hash", Text),
+    Column("band", Text),
+    Column("site", Text),
+    Column("shared", Boolean, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("consent", Boolean, nullable=False),
+    Column("suspended_until_us", BigInteger),
+    Column("left_us", BigInteger),
+    Column("granted_by", Text, nullable=False),
+    Column("granted_us", BigInteger, nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
+    UniqueConstraint("name"),
+)
+"""Everybody who was ever given access (B-15). Leavers stay, so that a name in the record never means somebody else."""
+
+person_group = Table(
+    "person_group",
+    metadata,
+    Column("person_id", Integer, ForeignKey("person.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", Text, primary_key=True),
+)
+"""Groups of a person."""
+
+place = Table(
+    "place",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("network", Text, nullable=False),
+    Column("site", Text, nullable=False),
+    Column("device", Text),
+    Column("band", Text),
+    Column("shared", Boolean, nullable=False),
+    Column("asset", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
+    UniqueConstraint("network"),
+)
+"""What addresses mean: networks and single machines, with the inventory's tag and owner (E-07)."""
+
+place_group = Table(
+    "place_group",
+    metadata,
+    Column("place_id", Integer, ForeignKey("place.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", Text, primary_key=True),
+)
+"""Groups of a place."""
+
+registry_revision = Table(
+    "registry_revision",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
+)
+"""One row (id 1): how often anything was changed. The migration lays it down with number 0."""

@@ -1,0 +1,67 @@
+"""An empty register, made by the real migrations."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, select
+
+from identity.basic import Cost, hash_password
+from logstore.db import open_catalog, upgrade
+from logstore.schema import audit
+from registry.change import By
+from registry.passwords import PasswordHash
+
+AT = datetime(2026, 11, 17, 10, 20, tzinfo=UTC)
+"""A Tuesday in term."""
+OFFICE = By("office", AT, "list from the office")
+WORDS = "otter kite lamp"
+CHEAP = Cost(memory=64, passes=1)
+"""So that a test costs no second."""
+HASH = PasswordHash(hash_password(WORDS, CHEAP))
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store as the migrations make it; tests copy it."""
+    folder = tmp_path_factory.mktemp("empty") / "store"
+    upgrade(folder)
+    return folder
+
+
+@pytest.fixture
+def store(empty_store: Path, tmp_path: Path) -> Path:
+    """A store of the test's own."""
+    return Path(shutil.copytree(empty_store, tmp_path / "store"))
+
+
+@pytest.fixture
+def engine(store: Path) -> Iterator[Engine]:
+    """Opens writing connections."""
+    engine = open_catalog(store)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def connection(engine: Engine) -> Iterator[Connection]:
+    """A writing connection in a transaction."""
+    with engine.begin() as connection:
+        yield connection
+
+
+def trail(connection: Connection) -> list[tuple[str, str, str, dict[str, Any] | None, dict[str, Any] | None]]:
+    """The audit trail: who, what, about whom, before, after."""
+
+    def read(text: str | None) -> dict[str, Any] | None:
+        value: dict[str, Any] | None = None if text is None else json.loads(text)
+        return value
+
+    rows = connection.execute(select(audit).order_by(audit.c.id))
+    return [(row.who, row.what, row.subject, read(row.before), read(row.after)) for row in rows]
