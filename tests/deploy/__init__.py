@@ -1,0 +1,1 @@
+"""What is shipped beside the code: units, container file, PAC, Prometheus rules, dashboard."""
