@@ -90,7 +90,8 @@ def evidence(told: Told) -> tuple[tuple[str, str], ...]:
         return ()
     # Suspected illegal content: the address and the entry are not to be seen, copied or tried again.
     secret = told.verdict.reason is Reason.STATUTORY
-    rows = [("Reference", told.reference), ("Time", f"{told.at.astimezone(told.around.zone):%A %d %B %Y, %H:%M:%S}")]
+    when = told.at.astimezone(told.around.zone)
+    rows = [("Reference", told.reference), ("Time", f"{when:%A} {when.day} {when:%B %Y, %H:%M:%S}")]
     if not secret:
         rows.append(("Website", displayed(told.url, whole=told.audience is Audience.STAFF)))
     if told.audience is Audience.STAFF:
@@ -103,7 +104,7 @@ def _staff_evidence(told: Told, *, secret: bool) -> list[tuple[str, str]]:
     who = client.user or "nobody signed in"
     rows = [
         ("Decision", f"{verdict.action.value}, reason: {verdict.reason.value}"),
-        ("Rule", verdict.rule or ""),
+        ("Rule", "" if secret else verdict.rule or ""),
         ("Tier", verdict.tier.value if verdict.tier else ""),
     ]
     if not secret:

@@ -35,7 +35,7 @@ from tests.addons.pagesamples import (
 
 
 class TestSuspectedIllegalContent:
-    SECRET = ("www.games.example", "games.example", "/play/one", "starter/games", "abuse")
+    SECRET = ("www.games.example", "games.example", "/play/one", "starter/games", "abuse", "games-in-lessons")
 
     @pytest.mark.parametrize("band", EVERY_BAND)
     @pytest.mark.parametrize("kind", list(PageKind))

@@ -50,7 +50,7 @@ class TestWords:
             "Games stay closed in lessons.",
             "www.games.example",
             str(REFERENCE),
-            "07 July 2026, 10:20:05",
+            "Tuesday 7 July 2026, 10:20:05",
         ):
             assert expected in text
         assert "session=secret" not in text
