@@ -23,6 +23,7 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import http as http_layers
 from mitmproxy.proxy.layers.http import _http1
 from mitmproxy.proxy.layers.http._events import (
+    ErrorCode,
     RequestHeaders,
     RequestProtocolError,
     ResponseData,
@@ -157,6 +158,8 @@ class BoundedHttp1Server(_http1.Http1Server):
         """Send; an error that nobody made a page for is answered in our words."""
         if isinstance(event, ResponseProtocolError) and self.conn.state & ConnectionState.CAN_WRITE:
             status = event.code.http_status_code()
+            if event.code is ErrorCode.DESTINATION_UNKNOWN:  # no hook of the host tells of these
+                yield RefusedBytesHook(RefusedBytes(self.context.client, "no destination", status))
             if not self.response and status is not None:
                 yield commands.SendData(self.conn, assemble_response(plain_page(status, "the gateway refused this")))
             yield commands.CloseConnection(self.conn)
@@ -164,12 +167,12 @@ class BoundedHttp1Server(_http1.Http1Server):
         yield from super().send(event)
 
     def _refuse(self, status: int, why: str, *, close: bool = True) -> Commands:
+        if self.request is None:
+            yield RefusedBytesHook(RefusedBytes(self.context.client, why, status))
         yield commands.SendData(self.conn, assemble_response(plain_page(status, why)))
         if close:
-            yield commands.CloseConnection(self.conn)
             self.state = self.done
-        if self.request is None or self.state == self.done:
-            yield RefusedBytesHook(RefusedBytes(self.context.client, why, status))
+            yield commands.CloseConnection(self.conn)
 
 
 class BoundedHttp1Client(_http1.Http1Client):

@@ -73,5 +73,5 @@ class RefusingLayer(layer.Layer):
 
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         if isinstance(event, events.Start):
-            yield commands.CloseConnection(self.context.client)
             yield RefusedBytesHook(RefusedBytes(self.context.client, "not TLS or HTTP", None))
+            yield commands.CloseConnection(self.context.client)

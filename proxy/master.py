@@ -48,6 +48,14 @@ class GatewayServer(mode_servers.AsyncioServerInstance[GatewayMode]):
         """The layer a connection starts with."""
         return modes.HttpProxy(context)
 
+    async def handle_stream(self, reader: Any, writer: Any = None) -> None:
+        """Serve one client. The host leaves the socket open when it is cut while waiting for its own lock."""
+        try:
+            await super().handle_stream(reader, writer)
+        finally:
+            if writer is not None and not writer.is_closing():
+                writer.close()
+
     async def listen(self, host: str, port: int) -> Any:
         """One listening socket a worker."""
         return [
