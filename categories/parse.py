@@ -157,7 +157,7 @@ def _domain(text: str, *, top_levels: bool = False) -> Understood:
         raise Refused("is a URL, not a domain; put it in a list of format `urls`")
     if text.split() != [text]:
         raise Refused("has more than one word; a hosts file has format `hosts`")
-    if _NETWORK_LIKE.fullmatch(text):
+    if ("/" in text or "-" in text) and _NETWORK_LIKE.fullmatch(text):
         return _networks(text)
     bare = text.removeprefix("*").removeprefix(".") if text.startswith(("*.", ".")) else text
     if "*" in bare:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -57,10 +56,6 @@ def handle(args: argparse.Namespace, settings: Settings) -> int:
             print(json.dumps({"ok": False, "problem": error.what, "where": str(error.where), "do": error.what_to_do}))
         print(f"lists: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        # Whoever read our answer has seen enough (`| head`). Nothing more can be said on that pipe.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def classified(index: CompiledIndex, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
