@@ -65,7 +65,7 @@ class Attempts:
         While it is not zero the password must not be checked, not even a right one.
         """
         waits = [
-            max(count.again - at, NO_WAIT)
+            min(max(count.again - at, NO_WAIT), limit.longest)
             for key, limit in self._limits(name, address)
             if (count := self._current(key, limit, at)) is not None
         ]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,14 +19,11 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine
 
 from identity.directory import account_name
-from identity.overlay import FILE_NAME
-from logstore.db import StoreError, open_catalog, upgrade
 from proxy import userlines
-from proxy.assembly import places
+from proxy.decisions import Usage, put_in_force
 from proxy.settings import Settings
 from registry import people
-from registry.change import By, RegistryError
-from registry.overlay import write_overlay
+from registry.change import By
 from registry.passwords import PasswordHash, new_hash
 from registry.people import Account, Details
 from registry.people_file import apply_import, export_people, hash_passwords, plan_import
@@ -35,29 +31,8 @@ from registry.people_file import apply_import, export_people, hash_passwords, pl
 type Change = Callable[[Any, By], Account]
 
 
-class Usage(Exception):
-    """Asked for in a way that cannot be carried out; exit 2."""
-
-
-def carry_out(args: argparse.Namespace, settings: Settings) -> int:
-    """Run the task named in `args`; 0 yes, 1 no, 2 usage."""
-    try:
-        upgrade(settings.data / "store")
-        engine = open_catalog(settings.data / "store")
-        try:
-            return _run(args, settings, engine)
-        finally:
-            engine.dispose()
-    except Usage as error:
-        return userlines.failed([str(error)], as_json=args.json, status=2)
-    except RegistryError as error:
-        return userlines.failed([str(problem) for problem in error.problems], as_json=args.json)
-    except (StoreError, OSError) as error:
-        return userlines.failed([str(error)], as_json=args.json)
-
-
-def _run(args: argparse.Namespace, settings: Settings, engine: Engine) -> int:
-    by = By(_who(), datetime.now(UTC), getattr(args, "why", ""))
+def change_users(args: argparse.Namespace, settings: Settings, engine: Engine, by: By) -> int:
+    """Run the task named in `args`; 0 yes, 1 no. Raises `Usage` and what `proxy.decisions.carry_out` tells."""
     match args.task:
         case "list":
             return _list(args, engine, by)
@@ -71,7 +46,7 @@ def _run(args: argparse.Namespace, settings: Settings, engine: Engine) -> int:
     change = _change(args, settings, engine, by)
     with engine.begin() as connection:
         account = change(connection, by)
-    _put_in_force(settings, engine)
+    put_in_force(settings, engine)
     return userlines.show(account, by.at, as_json=args.json)
 
 
@@ -131,16 +106,8 @@ def _import(args: argparse.Namespace, settings: Settings, engine: Engine, by: By
         hashes = hash_passwords(plan)
         with engine.begin() as connection:
             apply_import(connection, plan, hashes, by)
-        _put_in_force(settings, engine)
+        put_in_force(settings, engine)
     return userlines.imported(plan, done=not args.dry_run, as_json=args.json)
-
-
-def _put_in_force(settings: Settings, engine: Engine) -> None:
-    folder = settings.data / "overlay"
-    # A gateway's overlay keeps the places the gateway loaded; where there is none yet, the settings' places count.
-    told = None if (folder / FILE_NAME).exists() else places(settings.identity.places)
-    with engine.connect() as connection:
-        write_overlay(connection, folder, told)
 
 
 def _details(args: argparse.Namespace, before: Details) -> Details:
@@ -177,8 +144,3 @@ def _until(args: argparse.Namespace, settings: Settings, by: By) -> datetime:
     until: datetime = args.until
     local = until if until.tzinfo else until.replace(tzinfo=ZoneInfo(settings.record.timezone))
     return local.astimezone(UTC)
-
-
-def _who() -> str:
-    """The account that typed this; with sudo, the one that asked for it."""
-    return f"cli:{os.environ.get('SUDO_USER') or getpass.getuser()}"

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 
+from proxy.decisions import failed
 from registry.people import Account, facts
 from registry.people_file import ImportPlan, Planned
 
@@ -54,8 +55,7 @@ def imported(plan: ImportPlan, *, done: bool, as_json: bool) -> int:
         print(json.dumps(answer))
         return 1 if problems else 0
     if problems:
-        failed([*problems, "nothing was changed"], as_json=False)
-        return 1
+        return failed("users", [*problems, "nothing was changed"], as_json=False)
     for sign, rows in (("+", plan.added), ("~", plan.changed)):
         for one in rows:
             print(f"{sign} {one.name}: {_change_words(one)}")
@@ -63,15 +63,6 @@ def imported(plan: ImportPlan, *, done: bool, as_json: bool) -> int:
     summary = f"users: {len(plan.added)} {verb}added, {len(plan.changed)} {verb}changed, {plan.same} are so already"
     print(summary, file=sys.stderr)
     return 0
-
-
-def failed(problems: Sequence[str], *, as_json: bool, status: int = 1) -> int:
-    """What could not be done, every reason; `status` is the exit status."""
-    if as_json:
-        print(json.dumps({"ok": False, "problems": list(problems)}))
-    for problem in problems:
-        print(f"users: {problem}", file=sys.stderr)
-    return status
 
 
 def as_dict(account: Account, at: datetime) -> dict[str, object]:

@@ -62,9 +62,10 @@ def add(commands: Any) -> None:
 
 def handle(args: argparse.Namespace, settings: Settings) -> int:
     """Run the task named in `args`; 0 yes, 1 no, 2 usage."""
-    from proxy.userchanges import carry_out
+    from proxy.decisions import carry_out
+    from proxy.userchanges import change_users
 
-    return carry_out(args, settings)
+    return carry_out("users", change_users, args, settings)
 
 
 def _details_arguments(parser: argparse.ArgumentParser, *, adding: bool) -> None:

@@ -21,7 +21,14 @@ WORDS = "otter kite lamp"
 class Technician:
     """Types commands and reads the answers."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        command: str = "users",
+    ) -> None:
+        self.command = command
         self.folder = folder
         self.data = folder / "data"
         self._monkeypatch = monkeypatch
@@ -36,7 +43,7 @@ class Technician:
     def types(self, *words: str, stdin: str = "") -> int:
         self._monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8"))
         try:
-            status = main(["--settings", str(self.settings), "users", *words])
+            status = main(["--settings", str(self.settings), self.command, *words])
         except SystemExit as exit_:
             status = int(exit_.code or 0)
         self.said, self.told = self._capsys.readouterr()

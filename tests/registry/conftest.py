@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -10,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine
 
 from identity.basic import Cost, hash_password
+from logstore.audit import entries, verify
 from logstore.db import open_catalog, upgrade
-from logstore.schema import audit
 from registry.change import By
 from registry.passwords import PasswordHash
 
@@ -56,12 +55,8 @@ def connection(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def trail(connection: Connection) -> list[tuple[str, str, str, dict[str, Any] | None, dict[str, Any] | None]]:
-    """The audit trail: who, what, about whom, before, after."""
-
-    def read(text: str | None) -> dict[str, Any] | None:
-        value: dict[str, Any] | None = None if text is None else json.loads(text)
-        return value
-
-    rows = connection.execute(select(audit).order_by(audit.c.id))
-    return [(row.who, row.what, row.subject, read(row.before), read(row.after)) for row in rows]
+def trail(connection: Connection) -> list[tuple[str, str, str, Any, Any]]:
+    """The audit trail, oldest line first: who, what, about whom, before, after. Its chain holds."""
+    assert verify(connection) is None
+    lines = reversed(entries(connection, limit=1000))
+    return [(line.who, line.what, line.subject, line.before, line.after) for line in lines]
