@@ -44,7 +44,8 @@ class DailyJob:
     """The clock, aware."""
     error: str = ""
     """How the latest run failed; empty when it did not."""
-    _done: datetime | None = None
+    done: datetime | None = None
+    """When it last succeeded, as far as known."""
     _not_before: datetime | None = None
 
     def run_if_due(self) -> bool:
@@ -53,9 +54,9 @@ class DailyJob:
         if self._not_before is not None and self._not_before - AFTER_FAILURE <= now < self._not_before:
             return False
         try:
-            if self._done is None:
-                self._done = self.last()
-            if self._done is not None and latest_due(now, self.at, self.zone) <= self._done <= now:
+            if self.done is None:
+                self.done = self.last()
+            if self.done is not None and latest_due(now, self.at, self.zone) <= self.done <= now:
                 return False
             self.work(now)
         except Exception as error:
@@ -63,5 +64,5 @@ class DailyJob:
             self._not_before = now + AFTER_FAILURE
             logger.exception("%s failed; next try in %s", self.name, AFTER_FAILURE)
             return False
-        self._done, self._not_before, self.error = now, None, ""
+        self.done, self._not_before, self.error = now, None, ""
         return True

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from logstore.daily import DailyJob
+from logstore.disk import SpoolLimits, measure
 from logstore.encoding import EncodingProblem, Fact
 from logstore.ids import wall_clock_us
 from logstore.merge import WAIT_SECONDS, Merger, Orphan, Row, event_time_us
@@ -35,6 +37,8 @@ ROWS = 5_000
 """Rows and events of a full batch."""
 PAUSE = 0.5
 """Seconds between two looks at the spool when there is no full batch."""
+LAST_SECONDS = 5.0
+"""Longest time, in seconds, for what lies in the spool when the shipper is told to stop; the rest waits there."""
 LONGEST_PAUSE = 30.0
 """Longest wait, in seconds, between two tries of a store that is away."""
 
@@ -43,12 +47,13 @@ LONGEST_PAUSE = 30.0
 class _Totals:
     shipped: int = 0
     failed: int = 0
+    rejected: int = 0
     quarantined: int = 0
     facts: int = 0
     orphans: int = 0
     appended: int = 0
     failures: int = 0
-    last_success_us: int | None = None
+    last_success: float = 0.0
     error: str = ""
 
 
@@ -64,14 +69,15 @@ class Shipper:
         rows: int = ROWS,
         wait: float = WAIT_SECONDS,
         facts: FactTaker | None = None,
-        chore: Callable[[], None] | None = None,
+        job: DailyJob | None = None,
+        limits: SpoolLimits | None = None,
         clock: Callable[[], int] = wall_clock_us,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """`open_store` is called when the store is first needed, and again after it was away.
 
         `wait` is how long a living worker's record may stay open, seconds; `facts` takes what is no request and must
-        tolerate repeats; `chore` is called between two looks; `clock` gives microseconds since the Unix epoch.
+        tolerate repeats; `job` is asked between two looks; `clock` gives microseconds since the Unix epoch.
         """
         self.folder = folder
         self.quarantine = Quarantine(folder)
@@ -79,7 +85,8 @@ class Shipper:
         self._status_file = status
         self._rows = rows
         self._facts = facts
-        self._chore = chore
+        self._job = job
+        self._limits = limits or SpoolLimits()
         self._clock = clock
         self._jitter = jitter
         self._reader = SpoolReader(folder)
@@ -95,16 +102,17 @@ class Shipper:
         """Ship until `stop` is set; the batch in hand is finished first."""
         while not stop.is_set():
             report = self.run_once()
-            if self._chore is not None:
-                self._chore()
+            if self._job is not None:
+                self._job.run_if_due()
             self.tell(every=1.0)
             if not report.more:
                 self._rest(stop, self._delay())
+        self.drain(until=time.monotonic() + LAST_SECONDS)
         self.close()
 
-    def drain(self) -> bool:
-        """Ship until nothing is left that can be shipped now; False when the store failed."""
-        while (report := self.run_once()).more:
+    def drain(self, until: float = float("inf")) -> bool:
+        """Ship until nothing is left that can be shipped now, or `until` (monotonic); False when the store failed."""
+        while (report := self.run_once()).more and time.monotonic() < until:
             pass
         self.tell()
         return report.ok
@@ -138,22 +146,27 @@ class Shipper:
     def status(self) -> ShipperStatus:
         """How shipping goes, for metrics and `log spool`."""
         lag, oldest = self._lag()
-        now, totals = self._clock(), self._totals
+        now, totals, reader = self._clock() / 1e6, self._totals, self._reader
+        disk = measure(self.folder)
+        busy = "; ".join(f"{segment.path(self.folder).name}: {why}" for segment, why in reader.busy.items())
+        job = self._job
         return ShipperStatus(
-            at_us=now,
+            written_at=now,
             lag_events=lag,
-            oldest_us=oldest,
-            oldest_age=max(0.0, (now - oldest) / 1e6) if oldest else 0.0,
+            oldest_seconds=max(0.0, now - oldest / 1e6) if oldest else 0.0,
+            spool_bytes=disk.used,
+            level="full" if disk.used > self._limits.max_bytes else self._limits.level(disk.used, disk.free),
             open_records=len(self._merger),
             shipped=totals.shipped,
             failed=totals.failed,
+            rejected=totals.rejected,
             quarantined=totals.quarantined,
             facts=totals.facts,
             orphans=totals.orphans,
-            failures=totals.failures,
-            missing_events=sum(self._reader.gaps.values()),
-            last_success_us=totals.last_success_us,
-            error=totals.error or "; ".join(f"{s.path(self.folder).name}: {e}" for s, e in self._reader.busy.items()),
+            missing_events=sum(reader.gaps.values()),
+            last_success=totals.last_success,
+            retention_last_run=job.done.timestamp() if job is not None and job.done is not None else 0.0,
+            error="; ".join(filter(None, (totals.error, busy, job.error if job is not None else ""))),
         )
 
     def tell(self, every: float = 0.0) -> None:
@@ -161,7 +174,7 @@ class Shipper:
         if self._status_file is None or (every and time.monotonic() - self._told_at < every):
             return
         self._told_at = time.monotonic()
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # an old status tells by its age
             write_status(self._status_file, self.status())
 
     def close(self) -> None:
@@ -191,6 +204,7 @@ class Shipper:
         if said != self._totals.error:
             logger.warning("records cannot be shipped and wait in the spool: %s", said)
         self._totals.error = said
+        self._totals.failed += 1
         self._totals.failures = 1 if sent else self._totals.failures + 1
         if is_away(trouble) and self._store is not None:
             store, self._store = self._store, None
@@ -250,7 +264,7 @@ class Shipper:
                 if batch.failures < TRIES or is_away(error) or not self._sift(store, name, batch, error):
                     raise
             self._stored[name] = max(batch.cursor.seq, self._stored.get(name, 0))
-            self._totals.last_success_us = self._clock()
+            self._totals.last_success = self._clock() / 1e6
         self._batches.pop(name, None)
 
     def _append(self, store: RowStore, rows: Sequence[Row], cursor: SpoolCursor | None) -> None:
@@ -281,7 +295,7 @@ class Shipper:
         logger.warning("record %d of %s goes to quarantine: %s", row[0].id, name, type(reason).__name__)
         self.quarantine.add_row(name, row, f"{type(reason).__name__}: {reason}", self._now())
         self._totals.quarantined += 1
-        self._totals.failed += 1
+        self._totals.rejected += 1
 
     def _tidy(self, producer: Producer) -> None:
         """Remove segments the store is past and nobody writes any more."""

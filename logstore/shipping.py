@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from logstore.disk import Level
 from logstore.segments import take_lock
 
 LOCK = "shipper.lock"
@@ -44,34 +45,38 @@ class ShipReport:
 class ShipperStatus:
     """How shipping goes."""
 
-    at_us: int
-    """When this was written, microseconds since the Unix epoch."""
+    written_at: float
+    """When this was written, POSIX seconds."""
     pid: int = dataclasses.field(default_factory=os.getpid)
     """The shipper's process."""
     lag_events: int = 0
     """Events on disk that are not in the store yet, records still open left out."""
-    oldest_us: int = 0
-    """When the oldest of them was; 0 when there is none."""
-    oldest_age: float = 0.0
-    """Its age in seconds."""
+    oldest_seconds: float = 0.0
+    """Age of the oldest of them in seconds; 0 when there is none."""
+    spool_bytes: int = 0
+    """Bytes the spool fills, ballast left out."""
+    level: Level = "ok"
+    """How full that is: `ok`, `warn`, `alert`, `full`."""
     open_records: int = 0
     """Records whose end is awaited."""
     shipped: int = 0
     """Rows the store took in (new ones) since this shipper started."""
     failed: int = 0
+    """Tries that failed since this shipper started."""
+    rejected: int = 0
     """Rows the store will never take, since this shipper started; they are in the quarantine."""
     quarantined: int = 0
-    """Things in the quarantine."""
+    """Things in the quarantine: rows, events, segments."""
     facts: int = 0
     """Facts read since this shipper started."""
     orphans: int = 0
     """Endings whose record was settled before, since this shipper started: repeats after a restart, late endings."""
     missing_events: int = 0
     """Events that are missing in the middle of a spool: torn off by a power cut or in a damaged segment."""
-    failures: int = 0
-    """Failed looks in a row; 0 when all is well."""
-    last_success_us: int | None = None
-    """When the store last took something, microseconds since the Unix epoch."""
+    last_success: float = 0.0
+    """When the store last took something, POSIX seconds; 0 for never."""
+    retention_last_run: float = 0.0
+    """When the daily retention last succeeded, POSIX seconds; 0 when unknown."""
     error: str = ""
     """What fails at present; empty when all is well."""
 

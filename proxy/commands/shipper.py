@@ -1,0 +1,104 @@
+"""`schoolgate shipper`: moves records from the spool into the store; started by `schoolgate run` or by systemd.
+
+Also runs the daily retention. It opens no port: what it has to tell stands in `<data>/run/shipper.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from datetime import UTC, datetime, time
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from proxy.settings import Settings
+
+if TYPE_CHECKING:
+    from logstore.daily import DailyJob
+
+PRUNE_AT = time(3, 20)
+"""Local time of the daily retention: nobody is at school."""
+
+
+def add(commands: Any) -> None:
+    """Register the command, unlisted."""
+    parser = commands.add_parser("shipper")
+    parser.add_argument("--once", action="store_true", help="ship what lies in the spool, then end")
+    parser.set_defaults(handle=handle)
+
+
+def handle(args: argparse.Namespace, settings: Settings) -> int:
+    """Ship until told to stop. 0 after a clean stop, 1 when it cannot start or, with `--once`, when the store fails."""
+    from logstore.shipping import ShipperBusy, shipper_lock
+
+    try:
+        zone = ZoneInfo(settings.record.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        wrong = settings.record.timezone
+        print(f"record.timezone: there is no zone {wrong!r}; it would be like Europe/London", file=sys.stderr)
+        return 1
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        with shipper_lock(settings.data / "spool"):
+            return _ship(args, settings, zone, stop)
+    except ShipperBusy as busy:
+        print(busy, file=sys.stderr)
+    except OSError as error:
+        print(f"the shipper cannot use {settings.data / 'spool'}: {error}", file=sys.stderr)
+    return 1
+
+
+def _ship(args: argparse.Namespace, settings: Settings, zone: ZoneInfo, stop: threading.Event) -> int:
+    from logstore.disk import SpoolLimits
+    from logstore.shipper import Shipper
+    from logstore.store import Store
+
+    shipper = Shipper(
+        settings.data / "spool",
+        lambda: Store(settings.data / "store"),
+        status=settings.data / "run" / "shipper.json",
+        limits=SpoolLimits(max_bytes=settings.spool.max_bytes),
+        job=None if args.once else _retention(settings, zone),
+    )
+    if not args.once:
+        shipper.run(stop)
+        return 0
+    ok = shipper.drain()
+    if not ok:
+        print(f"not everything is shipped: {shipper.status().error}", file=sys.stderr)
+    shipper.close()
+    return 0 if ok else 1
+
+
+def _retention(settings: Settings, zone: ZoneInfo) -> DailyJob:
+    """Deletes what is older than it may be, store and quarantine; at once when that was missed."""
+    from logstore.calendar import cutoff
+    from logstore.daily import DailyJob
+    from logstore.quarantine import Quarantine
+    from logstore.retention import prune
+
+    store, months = settings.data / "store", settings.record.months
+
+    def work(now: datetime) -> None:
+        prune(store, now, zone, months)
+        Quarantine(settings.data / "spool").prune(cutoff(now, zone, months))
+
+    return DailyJob("retention", at=PRUNE_AT, zone=zone, work=work, last=lambda: _last_retention(settings))
+
+
+def _last_retention(settings: Settings) -> datetime | None:
+    from sqlalchemy import func, select
+
+    from logstore.db import StoreError, reading
+    from logstore.schema import retention_run
+
+    try:
+        with reading(settings.data / "store") as connection:
+            finished = connection.execute(select(func.max(retention_run.c.finished_us))).scalar()
+    except StoreError:
+        return None
+    return None if finished is None else datetime.fromtimestamp(finished / 1e6, UTC)
