@@ -21,7 +21,6 @@ from typing import Any
 
 from prometheus_client.multiprocess import mark_process_dead
 
-from logstore.db import reading
 from proxy import firstrun, hints, inforce
 from proxy.assembly import places
 from proxy.ca import CaStatus
@@ -29,7 +28,7 @@ from proxy.children import Child
 from proxy.control import serve_control, socket_path
 from proxy.metrics import Facts, read_status, serve_metrics
 from proxy.settings import Settings
-from registry.watch import OverlayKeeper
+from registry.watch import OverlayWriter
 
 logger = logging.getLogger(__name__)
 
@@ -174,13 +173,12 @@ class Supervisor:
 
     async def _watch_people(self) -> None:
         """Write the overlay whenever people decide something."""
-        store = self.settings.data / "store"
-        keeper = OverlayKeeper(
-            lambda: reading(store), self.settings.data / "overlay", places(self.settings.identity.places)
+        writer = OverlayWriter(
+            self.settings.data / "store", self.settings.data / "overlay", places(self.settings.identity.places)
         )
         while True:
             try:
-                await asyncio.to_thread(keeper.run_once)
+                await asyncio.to_thread(writer.write_if_changed)
             except Exception:
                 logger.exception("what people decided could not be written for the workers; trying again")
             await asyncio.sleep(OVERLAY_POLL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from typing import Any
 
@@ -20,6 +21,8 @@ def handle(args: argparse.Namespace, settings: Settings) -> int:
     """Run. 0 after a clean stop, 1 when it cannot start."""
     from proxy.supervisor import Supervisor
     from proxy.troubles import TROUBLES, in_words
+
+    os.umask(0o077)  # everything below the data folder is the gateway's alone
 
     async def start() -> int:
         return await Supervisor(settings, args.settings_file).run()

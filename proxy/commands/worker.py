@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import Any
 
@@ -21,6 +22,7 @@ def add(commands: Any) -> None:
 
 def handle(args: argparse.Namespace, settings: Settings) -> int:
     """Run. 0 after a clean stop, 1 when it cannot start."""
+    os.umask(0o077)
     from proxy.troubles import TROUBLES, in_words
     from proxy.worker import WorkerPlace, run_worker
 
