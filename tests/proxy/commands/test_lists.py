@@ -1,0 +1,162 @@
+"""`schoolgate lists`: what is in force, compile, find, classify."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxy.assembly import lists_folder
+from proxy.commands import lists
+from proxy.settings import ListSettings, Settings
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A school with two lists of its own, one line of them wrong."""
+    (tmp_path / "games.txt").write_text("games.example\nnot a domain\nroblox.test\n")
+    (tmp_path / "video.txt").write_text("portal.example/videos\n")
+    return Settings(
+        data=tmp_path / "data",
+        starter_lists=False,
+        lists=(
+            ListSettings(name="games", path=tmp_path / "games.txt"),
+            ListSettings(name="video", path=tmp_path / "video.txt", format="urls"),
+        ),
+    )
+
+
+def run(settings: Settings, *arguments: str) -> int:
+    """One command, as typed."""
+    parser = argparse.ArgumentParser()
+    lists.add(parser.add_subparsers())
+    args = parser.parse_args(["lists", *arguments])
+    status: int = args.handle(args, settings)
+    return status
+
+
+def answer(capsys: pytest.CaptureFixture[str]) -> Any:
+    """The JSON printed."""
+    return json.loads(capsys.readouterr().out)
+
+
+def test_update_tells_every_line_not_taken(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    """Compiled, with the problems: list, line, text, reason."""
+    assert run(settings, "update") == 0
+    out = capsys.readouterr().out
+    assert "games:2: 'not a domain' has more than one word" in out
+    assert "2 lists, 3 entries, 1 lines told as problems" in out
+    assert run(settings, "update", "--json") == 0
+    report = answer(capsys)
+    assert report["entries"] == 3
+    assert [(problem["list"], problem["line"]) for problem in report["problems"]] == [("games", 2)]
+
+
+def test_status_shows_every_list(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    """And says no when there is nothing compiled, or when a list changed since."""
+    assert run(settings, "status") == 1
+    assert "lists update" in capsys.readouterr().err
+    run(settings, "update")
+    capsys.readouterr()
+    assert run(settings, "status", "--json") == 0
+    status = answer(capsys)
+    assert {one["name"]: (one["category"], one["entries"], one["problems"]) for one in status["lists"]} == {
+        "games": ("games", 2, 1),
+        "video": ("video", 1, 0),
+    }
+    settings.lists[0].path.write_text("games.example\n")
+    assert run(settings, "status") == 1
+    captured = capsys.readouterr()
+    assert "3 entries" in captured.out
+    assert "changed since" in captured.err
+
+
+def test_search_finds_what_fits_and_what_is_below(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    """Compiles first when need be; 0 when something is found, 1 when not, 2 when it is no host."""
+    assert run(settings, "search", "www.games.example", "--json") == 0
+    assert [entry["entry"] for entry in answer(capsys)["entries"]] == ["games.example"]
+    assert run(settings, "search", "portal.example", "--json") == 0
+    assert [entry["entry"] for entry in answer(capsys)["entries"]] == ["portal.example/videos"]
+    assert run(settings, "search", "--partial", "oblo") == 0
+    assert "roblox.test" in capsys.readouterr().out
+    assert run(settings, "search", "school.example") == 1
+    assert run(settings, "search", "no..host") == 2
+    assert "empty label" in capsys.readouterr().err
+
+
+def test_classify_arguments(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    """For people by default, in JSON when asked; 1 when one of them is no URL."""
+    assert run(settings, "classify", "http://games.example/x", "school.example") == 0
+    out = capsys.readouterr().out
+    assert "http://games.example/x: games\n    games: games.example (games line 1)" in out
+    assert "school.example: in no list" in out
+    assert run(settings, "classify", "no..host", "--json") == 1
+    assert answer(capsys)["url"] == "no..host"
+
+
+def test_a_damaged_snapshot_is_told(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    """What, where, what to do; and `update` repairs it."""
+    run(settings, "update")
+    next(lists_folder(settings).glob("*/keys.trie")).write_bytes(b"rubbish")
+    capsys.readouterr()
+    assert run(settings, "status", "--json") == 1
+    told = answer(capsys)
+    assert told["ok"] is False
+    assert "damaged" in told["problem"]
+    assert "lists update" in told["do"]
+    run(settings, "update")
+    assert run(settings, "status") == 0
+
+
+def test_a_list_that_is_not_there_is_told(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    """The lists in force stay."""
+    run(settings, "update")
+    settings.lists[0].path.unlink()
+    assert run(settings, "update") == 1
+    assert "games.txt is not there" in capsys.readouterr().err
+    assert run(settings, "status", "--json") == 1
+    assert len(answer(capsys)["lists"]) == 2
+
+
+def _classify_input(settings: Settings, raw: bytes) -> list[dict[str, Any]]:
+    """What the real command answers to standard input."""
+    file = settings.data / "schoolgate.yaml"
+    file.parent.mkdir(exist_ok=True)
+    told = [{"name": one.name, "path": str(one.path), "format": one.format} for one in settings.lists]
+    file.write_text(json.dumps({"data": str(settings.data), "starter_lists": False, "lists": told}))
+    command = [sys.executable, "-m", "proxy", "--settings", str(file), "lists", "classify", "-"]
+    done = subprocess.run(command, input=raw, capture_output=True, cwd=REPOSITORY, check=True, env=os.environ)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_classify_reads_lines_and_answers_lines(settings: Settings) -> None:
+    """One line in, one line out, in order, whatever the line is."""
+    raw = b"http://games.example/\r\n\nhttp://\n\xff\xfe.example\nportal.example/videos/1\nschool.example"
+    answers = _classify_input(settings, raw)
+    assert [one.get("categories") for one in answers] == [["games"], None, None, None, ["video"], []]
+    assert all("error" in one for one in answers[1:4])
+    assert answers[0] == {
+        "url": "http://games.example/",
+        "host": "games.example",
+        "categories": ["games"],
+        "matches": [{"category": "games", "list": "games", "entry": "games.example", "line": 1, "kind": "domain"}],
+    }
+
+
+def test_classify_answers_100_000_lines_in_seconds(settings: Settings) -> None:
+    """Thousands can be checked in one go: well under a second per 10,000 on a busy machine."""
+    raw = b"".join(b"https://h%d.games.example/page/%d?x=%d\n" % (n % 5000, n, n) for n in range(100_000))
+    started = time.perf_counter()
+    answers = _classify_input(settings, raw)
+    assert time.perf_counter() - started < 30
+    assert len(answers) == 100_000
+    assert all(one["categories"] == ["games"] for one in answers)
