@@ -30,11 +30,12 @@ def save_floor(folder: Path, worker: str, last_id: int) -> None:
 
 
 def claim_floor(folder: Path, worker: str, now_us: int) -> int:
-    """The id above which a new life of `worker` has to start, noted at once. Raises `OSError`."""
+    """The id above which a new life of `worker` has to start, noted at once if there is room to."""
     ahead = MARGIN_MS << (NODE_BITS + COUNTER_BITS)
     notes = (note for note in _notes(folder) if id_time_us(note) <= now_us + BELIEVED_US)
     floor = max((note + ahead for note in notes), default=0)
-    save_floor(folder, worker, max(floor, id_range(now_us, now_us)[0]))
+    with contextlib.suppress(OSError):  # the helper thread tries again every second, and tells
+        save_floor(folder, worker, max(floor, id_range(now_us, now_us)[0]))
     return floor
 
 
