@@ -23,6 +23,8 @@ class NameProblem(ValueError):
 
 LONGEST_HOST = 253
 """Octets of a host name in text form (RFC 1035 §2.3.4)."""
+LONGEST_WRITTEN = 4096
+"""Characters of a host as written. Escapes and invisible characters may make it longer than it is; not endlessly so."""
 LONGEST_LABEL = 63
 """Octets of one label (RFC 1035 §2.3.4)."""
 
@@ -39,6 +41,8 @@ def canonical_host(text: str) -> str:
 
     Raises `NameProblem` for what no browser would send a request to.
     """
+    if len(text) > LONGEST_WRITTEN:
+        raise NameProblem(f"host {_shown(text)} is written in more than {LONGEST_WRITTEN} characters")
     host = text.lower()
     if _PLAIN.fullmatch(host) and len(host) <= LONGEST_HOST and not _LAST_IS_NUMBER.fullmatch(host):
         return host if "xn--" not in host else _named(host)

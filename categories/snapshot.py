@@ -59,14 +59,22 @@ PROBLEMS_KEPT = 1000
 KEPT = 2
 """Snapshots kept on disk: the one in force and its predecessor."""
 _ASIDE = "building-"
+_CORRECT = "correct that and try again; the lists in force stay as they are"
 
 
 def build_snapshot(sources: Sequence[ListSource], folder: Path, taxonomy: Names) -> SnapshotReport:
     """Compile `sources` into `folder` and put the result in force.
 
     Lines that cannot be taken are problems in the report. A source that cannot be read at all fails the whole build
-    with `SnapshotError`: half a set of lists never replaces a whole one.
+    with `SnapshotError`, as does a full disk: half a set of lists never replaces a whole one.
     """
+    try:
+        return _build(sources, folder, taxonomy)
+    except OSError as error:
+        raise SnapshotError(f"lists cannot be compiled: {error}", folder, _CORRECT) from error
+
+
+def _build(sources: Sequence[ListSource], folder: Path, taxonomy: Names) -> SnapshotReport:
     started = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder), tempfile.TemporaryDirectory(prefix=_ASIDE, dir=folder) as aside:
@@ -78,7 +86,7 @@ def build_snapshot(sources: Sequence[ListSource], folder: Path, taxonomy: Names)
             for file in files:
                 compiled.take(file, keys)
             manifest = compiled.write(keys, fingerprint)
-        raw = json.dumps(manifest, ensure_ascii=False, indent=1).encode()
+        raw = json.dumps(manifest, indent=1).encode()
         write_synced(compiled.path / MANIFEST, raw)
         path = folder / mark_of(raw)
         compiled.path.rename(path)
@@ -161,7 +169,7 @@ class _Compiled:
         with (self.path / ROWS).open("wb") as stream:
             for column in (starts, lines, lists):
                 column.tofile(stream)
-        phrases = json.dumps(list(self._phrases.values()), ensure_ascii=False).encode()
+        phrases = json.dumps(list(self._phrases.values())).encode()
         (self.path / PHRASES).write_bytes(phrases)
         files = {name: self._sealed(self.path / name) for name in (TRIE, ROWS, PHRASES)}
         walks_up = [file.url_match == "parents" for file in self._files]
@@ -225,7 +233,7 @@ def _files(sources: Sequence[ListSource], names: Names, compiled: _Compiled, fol
             else:
                 unreadable.append(f"list {item.list}: {item.text} {item.why}")
     if unreadable:
-        raise SnapshotError("; ".join(unreadable), folder, "correct the settings; the lists in force stay as they are")
+        raise SnapshotError("; ".join(unreadable), folder, _CORRECT)
     return files
 
 

@@ -24,7 +24,7 @@ _ROOM = Path(__file__).resolve().parent
 STARTER = _ROOM / "starter"
 """Folder of the lists that come with the product, a file per category."""
 TAXONOMY_FILE = _ROOM / "taxonomy.yaml"
-"""Its aliases settle categories, so a change of it makes a snapshot stale."""
+"""Its aliases settle categories."""
 
 
 class Names(Protocol):
@@ -103,8 +103,13 @@ def settled_category(source: ListSource, name: str, names: Names) -> str:
 
 
 def source_fingerprint(sources: Iterable[ListSource]) -> str:
-    """A cheap mark of what the sources are now (names, options, sizes, times); differs when a snapshot is stale."""
-    digest = hashlib.sha256(TAXONOMY_FILE.read_bytes() if TAXONOMY_FILE.exists() else b"")
+    """A cheap mark of what the sources are now (names, options, sizes, times); differs when a snapshot is stale.
+
+    The taxonomy and this room's own code count too: an upgrade may read the same line in another way.
+    """
+    digest = hashlib.sha256()
+    for own in (TAXONOMY_FILE, *sorted(_ROOM.rglob("*.py"))):
+        digest.update(own.read_bytes())
     for source in sources:
         options = (source.format, source.category, source.url_match, source.exclude, source.top_levels)
         digest.update(repr((source.name, options, sorted(source.categories.items()))).encode())
@@ -117,8 +122,10 @@ def source_fingerprint(sources: Iterable[ListSource]) -> str:
     return digest.hexdigest()[:32]
 
 
-def _files_below(path: Path) -> Iterator[Path]:
-    if path.is_dir():
-        yield from sorted(file for file in path.rglob("*") if file.is_file())
-    else:
+def _files_below(path: Path, depth: int = 3) -> Iterator[Path]:
+    """Files as deep as trees go (`blacklists/category/domains`). Links are followed, so the depth is bounded."""
+    if not path.is_dir():
         yield path
+    elif depth:
+        for child in sorted(path.iterdir()):
+            yield from _files_below(child, depth - 1)

@@ -78,6 +78,7 @@ def test_every_spelling_of_a_host_meets(written: str, meant: str) -> None:
         "", ".", "..", "a..b", ".example.org", "example.org..", "exa mple.org", "a/b", "a:b", "user@host", "a#b", "a?b",
         "1.2.3.4.5", "256.1.1.1", "1.2.3.256", "08.1.1.1", "0xg.1", "4294967296", "example.123", "a.0x1g.0x",
         "[::1", "::1]", "[::g]", "1::2::3", "[1.2.3.4]", "a%zz.org", "a%ff.org", "a%00.org", "a\x00b.org", "a<b.org",
+        "\u00ad" * 5000 + "school.example", "%61" * 2000 + ".example",
         "x" * 64 + ".org", ".".join(["x" * 60] * 5), "\udc80.org", "٣" * 70 + ".org",
     ],
 )  # fmt: skip

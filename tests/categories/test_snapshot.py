@@ -162,6 +162,21 @@ def test_a_build_that_fails_leaves_the_old_one(tmp_path: Path) -> None:
     assert not list((tmp_path / "lists").glob("building-*"))
 
 
+def test_a_list_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+    """A file that goes away or may not be read is named, as what is missing from the start is."""
+    source = domain_list(tmp_path, "games", "games.example")
+
+    class Meanwhile(OtherNames):
+        """Asked for a category just before the file is opened; takes the file away."""
+
+        def resolve(self, alias: str) -> str | None:
+            source.path.unlink()
+            return alias
+
+    with pytest.raises(SnapshotError, match=r"games\.txt.*stay as they are"):
+        build_snapshot([source], tmp_path / "lists", Meanwhile())
+
+
 def test_two_lists_of_one_name_are_refused(tmp_path: Path) -> None:
     """Evidence names a list; two of one name in different categories would blur it."""
     first = domain_list(tmp_path, "games", "games.example")

@@ -84,6 +84,13 @@ def test_the_fingerprint_tells_every_change(tmp_path: Path, change: Callable[[Li
     assert source_fingerprint([change(source)]) != before
 
 
+def test_a_link_in_a_circle_ends(tmp_path: Path) -> None:
+    """A tree that holds itself is looked at as deep as trees go."""
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "again").symlink_to(tmp_path / "tree")
+    assert source_fingerprint([ListSource("ut1", tmp_path / "tree", "ut1")])
+
+
 def test_the_fingerprint_sees_into_trees(tmp_path: Path) -> None:
     """A file of a tree counts as the tree does."""
     source = ListSource("ut1", ut1_tree(tmp_path), "ut1")
