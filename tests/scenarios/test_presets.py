@@ -1,0 +1,216 @@
+"""The presets: each loads without a warning, says the same where it says it twice, and keeps what it promises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import yaml
+
+from categories.index import CompiledIndex
+from categories.names import canonical_url
+from categories.snapshot import build_snapshot, open_snapshot
+from categories.sources import starter_sources
+from categories.taxonomy import Kind, load_taxonomy
+from policy.client import Band, Client
+from policy.engine import Engine
+from policy.model import Action, Request, Stage, Tier
+from policy.rules import PolicyErrors, load_policy
+from tests.scenarios.reading import read_person, read_time
+
+PRESETS = Path(__file__).resolve().parents[2] / "policy" / "presets"
+WHOLE = ("trust.yaml", "primary.yaml", "secondary.yaml")
+MODELS = ("staff-own-time.yaml", "staff-breaks-and-lunch.yaml", "staff-none-in-working-hours.yaml")
+LONDON = ZoneInfo("Europe/London")
+
+type Build = Callable[[str], Engine]
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> CompiledIndex:
+    folder = tmp_path_factory.mktemp("lists")
+    build_snapshot(starter_sources(), folder, load_taxonomy())
+    return open_snapshot(folder)
+
+
+@pytest.fixture(scope="module")
+def build(index: CompiledIndex) -> Build:
+    """An engine from the text of a policy and the starter lists."""
+    return lambda text: Engine(index, load_policy(text, file="preset", categories=load_taxonomy()))
+
+
+def read(name: str) -> str:
+    return (PRESETS / name).read_text(encoding="utf-8")
+
+
+def rules_of(name: str) -> dict[str, dict[str, Any]]:
+    policy = yaml.safe_load(read(name))
+    rules = policy["rules"] if "rules" in policy else [rule for part in policy["policies"] for rule in part["rules"]]
+    return {rule["rule"]: rule for rule in rules}
+
+
+def decided(engine: Engine, who: str, site: str | None, when: str, url: str, stage: Stage = Stage.REQUEST) -> Action:
+    user, groups, band, shared = read_person(who)
+    client = Client(site, user=user, groups=groups, band=band or Band.EYFS, band_known=band is not None, shared=shared)
+    return engine.decide(Request(canonical_url(url), stage), client, read_time(when)).action
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_preset_loads_without_a_warning(build: Build, name: str) -> None:
+    """A school can run it on the first day."""
+    engine = build(read(name))
+    assert engine.policy.warnings == ()
+    assert engine.policy.expired(datetime(2026, 11, 24, tzinfo=LONDON)) == ()
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_every_rule_says_why(name: str) -> None:
+    """D-02: what is blocked or allowed, and why, in a sentence for people."""
+    for rule in rules_of(name).values():
+        assert rule["because"].endswith((".", "!")), rule["rule"]
+        assert len(rule["because"]) <= 140, rule["rule"]
+
+
+@pytest.mark.parametrize("name", ["primary.yaml", "secondary.yaml"])
+def test_a_rule_means_the_same_in_every_preset(name: str) -> None:
+    """L-12: a school that joins a trust meets the rules it knows."""
+    trust = rules_of("trust.yaml")
+    assert rules_of(name).items() <= trust.items()
+
+
+def test_a_secondary_and_a_primary_school_together_have_all_of_the_trusts_rules() -> None:
+    """Nothing is lost on the way but what one of the example schools chose for itself."""
+    both = rules_of("primary.yaml") | rules_of("secondary.yaml")
+    assert set(rules_of("trust.yaml")) - set(both) == {"oakwood-chess-club", "riverside-lunch-social-media"}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_preset_speaks_of_every_harmful_and_circumventing_category(name: str) -> None:
+    """A category nobody decides about would be open to children from Key Stage 3 on."""
+    named = {str(word) for rule in rules_of(name).values() for word in rule.get("what", [])}
+    kinds = (Kind.HARMFUL, Kind.CIRCUMVENTION)
+    assert [category.name for category in load_taxonomy().of_kind(*kinds) if category.name not in named] == []
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_the_calendar_reaches_july_2028(name: str) -> None:
+    """Terms are an example to edit, and long enough that nobody is caught without one."""
+    calendar = load_policy(read(name), file=name, categories=load_taxonomy()).timetable.calendar
+    assert max(term.last for term in calendar.terms) == date(2028, 7, 21)
+    for year in (2026, 2027):
+        first, last = date(year, 9, 1), date(year + 1, 7, 31)
+        days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+        taught = sum(calendar.is_term(day) and day.weekday() < 5 for day in days)
+        assert 185 <= taught <= 195, f"{year}/{year + 1} has {taught} school days; English schools have about 190"
+
+
+@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("band", Band)
+def test_illegal_content_is_blocked_and_help_is_open_for_every_band(build: Build, name: str, band: Band) -> None:
+    """F-04 and B-53, whatever the preset says."""
+    engine, at = build(read(name)), read_time("Tue 24 Nov 2026 10:20")
+    client = Client(band=band, band_known=True)
+    for host, action in (("child-abuse.schoolgate.test", Action.BLOCK), ("www.childline.org.uk", Action.ALLOW)):
+        for stage in (Stage.CONNECT, Stage.REQUEST):
+            assert engine.decide(Request(canonical_url(f"https://{host}/"), stage), client, at).action is action
+
+
+@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("band", Band)
+def test_pornography_and_ways_round_the_filter_are_closed_for_every_band(build: Build, name: str, band: Band) -> None:
+    """J-03 and D-22: no role, at no hour."""
+    engine, client = build(read(name)), Client(band=band, band_known=True)
+    for host in ("www.pornhub.com", "nordvpn.com", "croxyproxy.com", "dns.google", "www.torproject.org"):
+        for when in ("Tue 24 Nov 2026 10:20", "Sat 28 Nov 2026 23:30", "Wed 5 Aug 2026 12:00"):
+            verdict = engine.decide(Request(canonical_url(f"https://{host}/")), client, read_time(when))
+            assert (verdict.action, verdict.tier) == (Action.BLOCK, Tier.TRUST), f"{band} {host} {when}"
+
+
+def with_staff_model(name: str) -> str:
+    """The trust preset with another model of staff's personal use put in, as its header says to do."""
+    policy = yaml.load(read("trust.yaml"), Loader=yaml.BaseLoader)
+    model = yaml.load(read(name), Loader=yaml.BaseLoader)["rules"]
+    rules = policy["policies"][-1]["rules"]
+    place = next(n for n, rule in enumerate(rules) if rule["rule"].startswith("staff-personal-"))
+    kept = [rule for rule in rules if not rule["rule"].startswith("staff-personal-")]
+    policy["policies"][-1]["rules"] = [*kept[:place], *model, *kept[place:]]
+    return yaml.safe_dump(policy, sort_keys=False)
+
+
+MAIL, SOCIAL, AUCTION = "https://mail.google.com/", "https://www.facebook.com/", "https://www.ebay.co.uk/"
+LESSON, LUNCH = "Tue 24 Nov 2026 10:20", "Tue 24 Nov 2026 12:50"
+AFTERNOON, EVENING = "Tue 24 Nov 2026 16:00", "Tue 24 Nov 2026 19:00"
+
+
+@pytest.mark.parametrize(
+    ("model", "who", "url", "open_at"),
+    [
+        ("staff-own-time.yaml", "Teacher", SOCIAL, {LUNCH, AFTERNOON, EVENING}),
+        ("staff-own-time.yaml", "Teaching assistant", SOCIAL, {LUNCH, EVENING}),
+        ("staff-own-time.yaml", "Member of staff", SOCIAL, {LUNCH, EVENING}),
+        ("staff-own-time.yaml", "Teacher", AUCTION, set()),
+        ("staff-breaks-and-lunch.yaml", "Teacher", SOCIAL, {LUNCH, EVENING}),
+        ("staff-breaks-and-lunch.yaml", "Teaching assistant", SOCIAL, {LUNCH, EVENING}),
+        ("staff-breaks-and-lunch.yaml", "Head teacher", MAIL, {EVENING}),
+        ("staff-breaks-and-lunch.yaml", "Teacher", AUCTION, set()),
+        ("staff-none-in-working-hours.yaml", "Teacher", SOCIAL, {EVENING}),
+        ("staff-none-in-working-hours.yaml", "Technician", MAIL, {EVENING}),
+        ("staff-none-in-working-hours.yaml", "Teaching assistant", AUCTION, set()),
+    ],
+)
+def test_each_model_of_staffs_personal_use(build: Build, model: str, who: str, url: str, open_at: set[str]) -> None:
+    """C1: own time (A-01..A-03), breaks and lunch (B-12, B-66), none in working hours (J-02, L-07)."""
+    engine = build(with_staff_model(model))
+    times = (LESSON, LUNCH, AFTERNOON, EVENING)
+    assert {at for at in times if decided(engine, who, "riverside", at, url) is Action.ALLOW} == open_at
+
+
+def test_the_trust_preset_has_the_first_model() -> None:
+    """`staff-own-time.yaml` is what a trust starts with, so a school that leaves it can come back."""
+    assert rules_of("staff-own-time.yaml").items() <= rules_of("trust.yaml").items()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_part_is_refused_as_a_policy(name: str) -> None:
+    """It has rules for staff only: as a whole policy it would leave pupils open."""
+    with pytest.raises(PolicyErrors, match="version is missing"):
+        load_policy(read(name), file=name, categories=load_taxonomy())
+
+
+@pytest.mark.parametrize(
+    ("category", "url"),
+    [
+        ("social-media", "https://www.instagram.com/"),
+        ("gambling", "https://www.bet365.com/"),
+        ("pornography", "https://www.pornhub.com/"),
+        ("vpn", "https://nordvpn.com/"),
+    ],
+)
+def test_a_school_cannot_open_what_the_trust_closed(build: Build, category: str, url: str) -> None:
+    """F-33: a site rule that allows it stands below the trust's and only shows as outranked."""
+    opened = f"      - {{rule: riverside-opens, what: [{category}], action: allow}}\n"
+    first = "      - rule: riverside-lunch-social-media\n"
+    engine = build(read("trust.yaml").replace(first, opened + first, 1))
+    client = Client("riverside", band=Band.KS3, band_known=True)
+    verdict = engine.decide(Request(canonical_url(url)), client, read_time("Sat 28 Nov 2026 12:00"))
+    assert (verdict.action, verdict.tier) == (Action.BLOCK, Tier.TRUST)
+    assert "riverside-opens" in {row.rule for row in verdict.outranked}
+
+
+def test_one_click_overrides_reach_below_the_trust_and_no_further(build: Build) -> None:
+    """An expiring override opens what a default closed, not what the trust did (V-15)."""
+    override = (
+        "policies:\n"
+        "  - {tier: override, rules: [{rule: science-week, what: [host:youtube.com, host:games.schoolgate.test],"
+        " action: allow, until: 2026-11-25}]}\n"
+    )
+    engine = build(read("trust.yaml").replace("policies:\n", override, 1))
+    open_game = "https://games.schoolgate.test/"
+    assert decided(engine, "Year 5 pupil", "oakwood", "Tue 24 Nov 2026 10:20", open_game) is Action.ALLOW
+    assert decided(engine, "Year 5 pupil", "oakwood", "Thu 26 Nov 2026 10:20", open_game) is Action.BLOCK
+    video = "https://www.youtube.com/"
+    assert decided(engine, "Year 5 pupil", "oakwood", "Tue 24 Nov 2026 10:20", video) is Action.BLOCK
