@@ -131,6 +131,7 @@ def _split_authority(authority: str) -> tuple[str, int | None]:
         raise NameProblem("it names no host")
     if not port:
         return host, None
-    if not (port.isascii() and port.isdigit()) or len(port.lstrip("0")) > 5:
+    digits = port.lstrip("0") or "0"
+    if not (port.isascii() and port.isdigit()) or len(digits) > 5:
         raise NameProblem(f"port {port[:40]!r} is no number from 0 to 65535")
-    return host, int(port)
+    return host, int(digits)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -222,6 +225,30 @@ def test_long_urls_are_taken_or_refused_without_harm(length: int) -> None:
     plain = canonical_url("http://school.example/" + "a" * length)
     escaped = canonical_url("http://school.example/" + "%61" * (length // 3) + "a" * (length - length // 3))
     assert plain == escaped
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://school.example/" + "%%%%3333" * 130_000,
+        "http://school.example/" + ("%" * 20 + "33" * 20 + "25") * 16_000,
+        "http://school.example/" + "%e9" * 350_000,
+        "http://school.example/" + "a/../" * 200_000,
+        "http://" + "a." * 500_000 + "/",
+        "http://school.example:" + "0" * 1_000_000 + "80/",
+        "http://[" + ":" * 1_000_000 + "]/",
+        "http://" + "@" * 1_000_000 + "school.example/",
+        "http://" + "1" * 4_000 + "/",
+        "http://" + "\u00fc" * 4_000 + ".example/",
+    ],
+    ids=lambda text: text[:30],
+)
+def test_a_megabyte_meant_to_hurt_is_answered_soon(text: str) -> None:
+    """Nested escapes, endless labels and digits cost about as much as their length, and raise nothing else."""
+    started = time.perf_counter()
+    with contextlib.suppress(NameProblem):
+        canonical_url(text)
+    assert time.perf_counter() - started < 5
 
 
 @given(st.text(max_size=60))
