@@ -143,6 +143,8 @@ class Filter:
             return
         if verdict is None:
             verdict = guard_verdict(self.live, asked.url, connect=False) or self._too_large(flow)
+        if verdict is None and self.warnings.pressed(flow, notes):
+            return
         if verdict is None:
             request = Request(asked.url, Stage.REQUEST, flow.request.method, asked.claims, None, asked.signals)
             verdict = self._decide(request, notes.client)

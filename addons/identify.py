@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from mitmproxy import http
@@ -39,6 +40,7 @@ class Identify:
     def __init__(self, live: Live) -> None:
         self.live = live
         self._uses = ConcurrentUses()
+        self._checkers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="passwords")
 
     def client_connected(self, client: ClientConnection) -> None:
         """The address alone: place, device, band."""
@@ -108,7 +110,7 @@ class Identify:
             return False
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(CHECK_SECONDS):
-            right = await loop.run_in_executor(None, partial(passwords.verify, credentials, person))
+            right = await loop.run_in_executor(self._checkers, partial(passwords.verify, credentials, person))
         if right:
             passwords.attempts.succeeded(name, address)
         else:

@@ -13,6 +13,7 @@ from mitmproxy import http
 
 from addons.flownotes import ConnectionNotes, FlowNotes
 from addons.live import Live
+from addons.proceed import PATH as CONTINUE
 from categories.names import Url
 from logstore.record import LogRecord
 from logstore.redact import redact_path, redact_query
@@ -43,6 +44,8 @@ def open_row(live: Live, flow: http.HTTPFlow, notes: FlowNotes) -> LogRecord:
     if flow.request.headers.get("upgrade", "").lower() == "websocket":
         scheme = WEBSOCKET_SCHEME.get(scheme, scheme)
     path, query = _target(flow.request.path) if flow.request.method != "CONNECT" else (None, None)
+    if path == CONTINUE:
+        query = None  # a token of ours
     return _row(
         live,
         notes.client,

@@ -15,6 +15,7 @@ from addons.flownotes import FlowNotes
 from addons.live import Live
 from addons.pages import moved
 from addons.proceed import PATH, after_grant, check, offer, scope_of
+from policy.model import Action, Reason, Verdict
 
 CONTINUED = "warn-continued"
 """Note in the record of a request that passed because somebody went on."""
@@ -27,14 +28,11 @@ class Warnings:
         self.live = live
 
     def answer(self, flow: http.HTTPFlow, notes: FlowNotes) -> None:
-        """Let it pass when this client went on before; take the button's token; else show the warning."""
+        """Let it pass when this client went on before; else show the warning."""
         verdict, url = notes.verdict, notes.url
         if verdict is None or url is None:
             return
         at = self.live.now()
-        if urlsplit(flow.request.path).path == PATH:
-            self._pressed(flow, notes)
-            return
         if self.live.grants.holds(notes.client, scope_of(verdict, url), at):
             notes.verdict = after_grant(verdict, held=True)
             notes.note = CONTINUED
@@ -43,10 +41,18 @@ class Warnings:
         button = offer(self.live.secret, verdict, notes.client, url, at, back=back)
         answer(self.live, flow, notes, verdict, proceed=button)
 
-    def _pressed(self, flow: http.HTTPFlow, notes: FlowNotes) -> None:
-        verdict, url, at = notes.verdict, notes.url, self.live.now()
-        if verdict is None or url is None:
-            return
+    def pressed(self, flow: http.HTTPFlow, notes: FlowNotes) -> bool:
+        """Take the button's token. True when the request was to the reserved path: it ends here on every host."""
+        url, at = notes.url, self.live.now()
+        if url is None or urlsplit(flow.request.path).path != PATH:
+            return False
+        notes.verdict = Verdict(
+            action=Action.BLOCK,
+            reason=Reason.GUARD,
+            because="This address belongs to the school's gateway.",
+            rule="guard:continue",
+            revision=self.live.engine.revision,
+        )
         pressed = check(
             self.live.secret,
             method=flow.request.method,
@@ -57,11 +63,12 @@ class Warnings:
             fetch_site=flow.request.headers.get("sec-fetch-site"),
         )
         if pressed.scope is None:
-            button = offer(self.live.secret, verdict, notes.client, url, at, back=pressed.back)
-            answer(self.live, flow, notes, verdict, proceed=button)
-            return
+            notes.note = f"warn-{pressed.refused}"
+            put(flow, moved(pressed.back))  # the page warns again, with a fresh button
+            return True
         self.live.grants.grant(notes.client, pressed.scope, at)
         notes.note = CONTINUED
         facts = {"user": notes.client.user, "address": notes.client.address, "website": pressed.scope.website}
         self.live.spool.fact(CONTINUED, {**facts, "rule": pressed.scope.rule, "at": at.isoformat()})
         put(flow, moved(pressed.back))
+        return True

@@ -6,6 +6,7 @@ The one place where rooms are put together; every process and every command uses
 
 from __future__ import annotations
 
+import contextlib
 import importlib.resources
 import os
 import secrets
@@ -140,10 +141,12 @@ def shared_secret(settings: Settings) -> bytes:
     """The secret that signs the buttons of warning pages: made once, readable by us only."""
     file = settings.data / "run" / "secret"
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file.read_bytes()
-    with os.fdopen(descriptor, "wb") as fresh:
-        fresh.write(made := secrets.token_bytes(32))
-    return made
+    if not file.exists():
+        fresh = file.with_suffix(f".{os.getpid()}.new")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(secrets.token_bytes(32))
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, file)  # whoever is first wins, and nobody ever reads half of it
+        fresh.unlink()
+    return file.read_bytes()

@@ -99,13 +99,13 @@ def _fsync(settings: Settings) -> tuple[Literal["good", "note"], str, str]:
 
 
 def _authority(settings: Settings) -> Iterator[Finding]:
-    from proxy.ca import CaError, load_ca
+    from proxy.ca import CaError, load_ca, passphrase_from
 
     if not (settings.data / "ca").exists():
         yield Finding("certificate authority", "note", "not made yet", "`schoolgate run` or `schoolgate ca create`")
         return
     try:
-        status = load_ca(settings.data / "ca", at=datetime.now(UTC))
+        status = load_ca(settings.data / "ca", at=datetime.now(UTC), passphrase=passphrase_from(os.environ))
     except CaError as error:
         yield Finding("certificate authority", "bad", str(error))
         return

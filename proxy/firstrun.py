@@ -11,7 +11,7 @@ import os
 from datetime import UTC, datetime
 
 from logstore.db import reading, upgrade
-from proxy.assembly import PRESET, places
+from proxy.assembly import PRESET, places, shared_secret
 from proxy.ca import CaStatus, create_ca, load_ca, passphrase_from, prepare_confdir
 from proxy.settings import Settings
 from registry.overlay import write_overlay
@@ -33,6 +33,7 @@ def prepare(settings: Settings) -> tuple[CaStatus, list[str]]:
     made += _first_files(settings)
     authority = _authority(settings, made)
     prepare_confdir(data / "ca", data / "run" / HOST_FOLDER)
+    shared_secret(settings)
     upgrade(data / "store")
     make_overlay(settings)
     return authority, made
@@ -52,7 +53,7 @@ def _authority(settings: Settings, made: list[str]) -> CaStatus:
     folder = settings.data / "ca"
     if not folder.exists():
         made.append(f"certificate authority in {folder}")
-        return create_ca(folder, name="Schoolgate", at=datetime.now(UTC))
+        return create_ca(folder, name="Schoolgate", at=datetime.now(UTC), passphrase=passphrase_from(os.environ))
     return load_ca(folder, at=datetime.now(UTC), passphrase=passphrase_from(os.environ))
 
 

@@ -77,6 +77,8 @@ class HostOptions:
     """One PEM file of every CA trusted for origins."""
     idle_timeout: int
     """Seconds without a byte."""
+    passphrase: str | None = None
+    """Opens the CA's key when it is locked."""
 
 
 class GatewayMaster(master.Master):
@@ -104,6 +106,7 @@ class GatewayMaster(master.Master):
             connection_strategy="lazy",
             ssl_verify_upstream_trusted_ca=str(told.upstream_trust),
             ssl_insecure=False,
+            cert_passphrase=told.passphrase,
             upstream_cert=False,
             rawtcp=False,
             http2=False,

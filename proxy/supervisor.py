@@ -27,7 +27,7 @@ from proxy.ca import CaStatus
 from proxy.children import Child
 from proxy.control import serve_control, socket_path
 from proxy.metrics import Facts, read_status, serve_metrics
-from proxy.settings import Settings
+from proxy.settings import Settings, load_settings
 from registry.watch import OverlayWriter
 
 logger = logging.getLogger(__name__)
@@ -45,6 +45,7 @@ class Supervisor:
 
     def __init__(self, settings: Settings, settings_file: Path | None) -> None:
         self.settings = settings
+        self.settings_file = settings_file
         self.run_folder = settings.data / "run"
         self.metrics_folder = self.run_folder / "metrics"
         self.facts = Facts()
@@ -178,6 +179,7 @@ class Supervisor:
         )
         while True:
             try:
+                writer.places = places(self.settings.identity.places)
                 await asyncio.to_thread(writer.write_if_changed)
             except Exception:
                 logger.exception("what people decided could not be written for the workers; trying again")
@@ -207,18 +209,26 @@ class Supervisor:
         """Build aside, check, then have every worker swap. On any failure the old engine stays at work everywhere."""
         async with self._reloading:
             try:
-                engine = await asyncio.to_thread(inforce.accept, self.settings)
+                settings = await asyncio.to_thread(self._settings_again)
+                engine = await asyncio.to_thread(inforce.accept, settings)
             except Exception as error:
                 self.facts.reloads["failed"] += 1
                 logger.exception("reload refused; the old engine stays")
                 return {"failed": f"{type(error).__name__}: {error}", "revision": self.facts.revision}
             answers = await asyncio.gather(*(child.ask({"do": "reload"}, START_SECONDS) for child in self.workers))
             failed = [answer["failed"] for answer in answers if "failed" in answer]
+            later = restart_needed(self.settings, settings)
+            self.settings = settings
             self._note_engine(engine)
             self.facts.reloads["failed" if failed else "ok"] += 1
             if failed:
                 return {"failed": "; ".join(failed), "revision": engine.revision}
-            return {"reloaded": engine.revision, "workers": len(answers)}
+            return {"reloaded": engine.revision, "workers": len(answers), "restart_needed": later}
+
+    def _settings_again(self) -> Settings:
+        """The settings as the file has them now; the data folder never moves under a running gateway."""
+        settings = load_settings(self.settings_file)
+        return settings.model_copy(update={"data": self.settings.data})
 
     def _note_engine(self, engine: Any) -> None:
         self.facts.revision = engine.revision
@@ -243,6 +253,15 @@ class Supervisor:
     def _clean(self) -> None:
         for path in (socket_path(self.settings.data), self.run_folder / "ports.json"):
             path.unlink(missing_ok=True)
+
+
+def restart_needed(old: Settings, new: Settings) -> list[str]:
+    """The changed settings that a reload cannot put in force."""
+    fixed = ("proxy", "metrics", "spool", "record")
+    changed = [name for name in fixed if getattr(old, name) != getattr(new, name)]
+    if old.identity.model_copy(update={"places": ()}) != new.identity.model_copy(update={"places": ()}):
+        changed.append("identity.sign_in")
+    return changed
 
 
 def _bind(end: socket.socket, host: str, port: int, setting: str) -> None:

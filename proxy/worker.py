@@ -32,6 +32,7 @@ from logstore.ids import RecordIds
 from logstore.spool import SpoolLimits, SpoolWriter
 from policy.rows import Policy
 from proxy import assembly, inforce
+from proxy.ca import passphrase_from
 from proxy.firstrun import HOST_FOLDER
 from proxy.master import GatewayMaster, HostOptions
 from proxy.outbound import OutboundLoop
@@ -124,6 +125,7 @@ class Worker:
             confdir=settings.data / "run" / HOST_FOLDER,
             upstream_trust=upstream_trust(settings, settings.data / "run"),
             idle_timeout=settings.proxy.idle_timeout,
+            passphrase=passphrase.decode() if (passphrase := passphrase_from(os.environ)) is not None else None,
         )
         self.master = master = GatewayMaster(self.live, told)
         serving = asyncio.create_task(master.run(), name="host")
