@@ -128,7 +128,7 @@ def _node(event: yaml.NodeEvent, line: int) -> Node:
     if isinstance(event, yaml.SequenceStartEvent):
         return Items(line)
     value = event.value if isinstance(event, yaml.ScalarEvent) else ""
-    quoted = isinstance(event, yaml.ScalarEvent) and event.style is not None
+    quoted = isinstance(event, yaml.ScalarEvent) and event.style in {"'", '"', "|", ">"}
     return Text(line, value.strip(), quoted)
 
 

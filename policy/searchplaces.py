@@ -88,7 +88,7 @@ PLACES: tuple[Place, ...] = (
     Place("Wikipedia", ("wikipedia.org", "wikimedia.org", "wiktionary.org", "wikidata.org", "wikibooks.org", "wikihow.com"), ("search", "srsearch", "gsrsearch")),
     Place("Fandom", ("fandom.com",), ("query", "q")),
     Place("Britannica", ("britannica.com", "britannica.co.uk"), ("query",), ("/search",)),
-    Place("Amazon", ("amazon",), ("k", "field-keywords", "keywords"), inside=("/s/",)),
+    Place("Amazon", ("amazon",), ("k", "field-keywords", "keywords")),
     Place("eBay", ("ebay",), ("_nkw", "_sacat_kw")),
     Place("Etsy", ("etsy.com",), ("q",), ("/search", "/uk/search")),
     Place("Temu", ("temu.com",), ("search_key", "q")),

@@ -1,4 +1,4 @@
-"""A small, complete index for policy tests: plain dictionaries that answer exactly what `categories.model.Index` promises.
+"""A small, complete index for policy tests: dictionaries that answer exactly what `categories.model.Index` promises.
 
 The policy room may be built on any index; this one is short enough to be checked by eye, and it is the plain reference
 the compiled one is compared with elsewhere.

@@ -1,0 +1,236 @@
+"""What always holds, for any policy, any list, anybody and any moment."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from categories.names import Url, canonical_url
+from policy.client import UNKNOWN, Band, Client
+from policy.decide import strictness
+from policy.engine import Engine, EngineProblem
+from policy.kinds import Kinds
+from policy.model import Action, Request, Signal, Stage, Tier
+from policy.rows import Rule, RuleSet, Things, What
+from policy.rules import load_policy
+from tests.policy.lists import PlainIndex
+from tests.policy.school import ENGINE, LISTS, PEOPLE, SCHOOL, TAXONOMY, at, school_engine, school_policy
+
+HOSTS = sorted({entry.partition("/")[0] for lines in LISTS.values() for entry in lines if "word:" not in entry})
+PATHS = ["/", "/games/1", "/hidden", "/lessons/2", "/search?q=rude+sadness", "/search?q=unspeakable", "/a/b"]
+
+urls = st.builds(
+    lambda host, path: canonical_url(f"https://{host}{path}"),
+    st.sampled_from([*HOSTS, "plain.example", "10.1.2.3"]),
+    st.sampled_from(PATHS),
+)
+clients = st.one_of(
+    st.sampled_from(list(PEOPLE.values())),
+    st.builds(
+        Client,
+        site=st.sampled_from([None, "oakwood", "riverside", "unheard-of"]),
+        groups=st.frozensets(st.sampled_from(["year-4", "year-10", "esports", "teaching-staff", "ghosts"])),
+        band=st.sampled_from(Band),
+        band_known=st.booleans(),
+        user=st.sampled_from([None, "pupil-0417", "teacher-12"]),
+    ),
+)
+moments = st.integers(0, 400 * 24 * 60).map(
+    lambda minutes: datetime(2026, 9, 1, tzinfo=UTC) + timedelta(minutes=minutes)
+)
+requests = st.builds(
+    Request,
+    urls,
+    st.sampled_from([Stage.CONNECT, Stage.REQUEST]),
+    st.just("GET"),
+    st.lists(urls, max_size=2).map(tuple),
+    st.none(),
+    st.frozensets(st.sampled_from(Signal), max_size=2),
+)
+CATEGORIES = [
+    "games",
+    "video",
+    "education",
+    "webmail",
+    "anything",
+    "uncategorised",
+    "help-not",
+    "host:illegal.example",
+    "not games",
+]
+rules = st.builds(
+    lambda number, who, what, action: f"{{rule: r{number}, who: [{who}], what: ['{what}'], action: {action}}}",
+    st.integers(0, 10**9),
+    st.sampled_from(["everyone", "pupils", "staff", "ks2", "group:year-4", "not group:esports", "user:pupil-0417"]),
+    st.sampled_from([c for c in CATEGORIES if c != "help-not"]),
+    st.sampled_from(["allow", "block", "warn"]),
+)
+rulesets = st.lists(
+    st.tuples(
+        st.sampled_from(["tier: trust", "tier: override", "tier: site, site: oakwood", "tier: default"]),
+        st.lists(rules, max_size=5, unique=True),
+    ),
+    max_size=4,
+)
+
+
+def any_policy(parts: list[tuple[str, list[str]]]) -> str:
+    """The school with other rules."""
+    names: set[str] = set()
+    lines = []
+    for tier, found in parts:
+        fresh = [rule for rule in found if (name := rule.split(",")[0]) not in names and not names.add(name)]  # type: ignore[func-returns-value]
+        lines.append(f"  - {{{tier}, rules: [{', '.join(fresh)}]}}")
+    return SCHOOL.partition("policies:")[0] + "policies:\n" + "\n".join(lines)
+
+
+@settings(deadline=None, max_examples=60)
+@given(rulesets, clients, moments, st.sampled_from([Stage.CONNECT, Stage.REQUEST]))
+def test_locked_outranks_every_policy(
+    parts: list[tuple[str, list[str]]], who: Client, when: datetime, stage: Stage
+) -> None:
+    """Whatever people write, illegal content is blocked for everybody at any time, and help is open."""
+    engine = school_engine(any_policy(parts))
+    illegal = engine.decide(Request(canonical_url("https://x.illegal.example/y"), stage), who, when)
+    assert (illegal.action, illegal.tier, illegal.provisional) == (Action.BLOCK, Tier.LOCKED, False)
+    helped = engine.decide(Request(canonical_url("https://childline.example/talk"), stage), who, when)
+    assert (helped.action, helped.rule) == (Action.ALLOW, "help-always")
+
+
+@settings(deadline=None, max_examples=300)
+@given(requests, clients, moments)
+def test_explain_and_decide_agree(asked: Request, who: Client, when: datetime) -> None:
+    """They are one path: the verdicts are equal to the last field."""
+    explanation = ENGINE.explain(asked, who, when)
+    assert explanation.verdict == ENGINE.decide(asked, who, when)
+    assert explanation.as_text()
+    assert explanation.as_json()["action"] == explanation.verdict.action.value
+
+
+@settings(deadline=None, max_examples=200)
+@given(requests, clients, moments)
+def test_another_engine_of_the_same_parts_says_the_same(asked: Request, who: Client, when: datetime) -> None:
+    """What an engine remembers never shows: a fresh one gives the same verdict."""
+    assert FRESH.decide(asked, who, when + timedelta(days=1)).revision == ENGINE.revision
+    assert FRESH.decide(asked, who, when) == ENGINE.decide(asked, who, when)
+
+
+FRESH = school_engine()
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    requests,
+    clients,
+    moments,
+    st.sampled_from(sorted(set(LISTS) - {"help"})),
+    st.sampled_from([*HOSTS, "plain.example"]),
+)
+def test_adding_a_plain_entry_never_removes_a_match(
+    asked: Request, who: Client, when: datetime, category: str, host: str
+) -> None:
+    """A list can only classify: one entry more is never one piece of evidence less."""
+    asked = replace(asked, claims=())
+    more = {name: list(lines) for name, lines in LISTS.items()}
+    more[category].append(host)
+    before = ENGINE.decide(asked, who, when)
+    after = school_engine(lists=more).decide(asked, who, when)
+    assert {(m.category, m.entry) for m in before.matches} <= {(m.category, m.entry) for m in after.matches}
+
+
+@settings(deadline=None, max_examples=200)
+@given(requests, clients, moments, urls)
+def test_claiming_more_never_loosens(asked: Request, who: Client, when: datetime, claim: Url) -> None:
+    """The strictest of what it claims to be decides."""
+    more = replace(asked, claims=(*asked.claims, claim))
+    assert strictness(ENGINE.decide(more, who, when)) >= strictness(ENGINE.decide(asked, who, when))
+
+
+@settings(deadline=None, max_examples=200)
+@given(requests, moments, st.sampled_from([None, "oakwood", "riverside"]))
+def test_nobody_known_is_never_treated_milder_than_the_youngest(
+    asked: Request, when: datetime, site: str | None
+) -> None:
+    """Being unknown is no way round: it is the strictest band, with no group and no name."""
+    unknown = ENGINE.decide(asked, replace(UNKNOWN, site=site), when)
+    youngest = ENGINE.decide(asked, Client(site=site, band=Band.EYFS, band_known=True), when)
+    assert strictness(unknown) >= strictness(youngest)
+    assert unknown.band is Band.EYFS
+
+
+def test_the_revision_changes_with_policy_and_lists() -> None:
+    """Every row of the log says which engine decided."""
+    other_lists = school_engine(lists={**LISTS, "games": ["other.example"]})
+    other_policy = school_engine(SCHOOL + "\n# a comment")
+    assert len({ENGINE.revision, other_lists.revision, other_policy.revision}) == 3
+    assert Engine(PlainIndex(LISTS), school_policy()).revision == ENGINE.revision
+    assert Engine(PlainIndex(LISTS), school_policy(), revision="r7").revision == "r7"
+
+
+def test_an_engine_without_statutory_or_help_kinds_is_never_built() -> None:
+    """A policy read against bare names knows nothing of illegal content: such an engine must not be swapped in."""
+    bare = load_policy(SCHOOL, file="p", categories=frozenset(TAXONOMY))
+    with pytest.raises(EngineProblem, match="statutory"):
+        Engine(PlainIndex(LISTS), bare)
+    no_help = replace(school_policy(), kinds=Kinds(statutory=frozenset({"child-abuse"})))
+    with pytest.raises(EngineProblem, match="help"):
+        Engine(PlainIndex(LISTS), no_help)
+
+
+def test_what_is_help_and_illegal_at_once_is_illegal() -> None:
+    """LOCKED is read first, also when somebody's taxonomy says both."""
+    both = replace(school_policy().kinds, help=frozenset({"help", "child-abuse"}))
+    engine = Engine(PlainIndex(LISTS), replace(school_policy(), kinds=both))
+    verdict = engine.decide(Request(canonical_url("https://illegal.example")), UNKNOWN, at("2026-11-24 10:20"))
+    assert verdict.tier is Tier.LOCKED
+
+
+def test_rows_made_by_hand_for_locked_are_not_read() -> None:
+    """No API can put a row into LOCKED: that tier is built, never given."""
+    sneaked = RuleSet(Tier.LOCKED, (Rule("sneaked", Action.ALLOW),))
+    policy = replace(school_policy(), policies=(sneaked, *school_policy().policies))
+    verdict = Engine(PlainIndex(LISTS), policy).decide(
+        Request(canonical_url("https://illegal.example")), UNKNOWN, at("2026-11-24 10:20")
+    )
+    assert verdict.rule == "locked-statutory"
+
+
+@pytest.mark.parametrize("broken", ["locked_rule", "help_rule"])
+def test_the_self_test_stops_a_build_that_lost_a_built_in_row(monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    """Sabotage: the built-in row does nothing. Every band at every site is asked; the engine is never handed out."""
+    monkeypatch.setattr(f"policy.tables.{broken}", lambda kinds: Rule("nothing", Action.WARN, what=What(Things())))
+    with pytest.raises(EngineProblem, match="for everyone"):
+        school_engine()
+
+
+def test_statutory_lists_that_are_not_filled_are_named() -> None:
+    """Without them the gateway is not compliant, and the starter lists fill none."""
+    assert "child-abuse" in ENGINE.missing_statutory
+
+
+def test_many_threads_may_ask_one_engine() -> None:
+    """Sites and minutes at once: every thread gets the answer that belongs to its own question."""
+    engine = school_engine()
+    asked = Request(canonical_url("https://games.example"))
+    lesson, evening = at("2026-11-24 10:20"), at("2026-11-24 18:00")
+    wrong: list[str] = []
+
+    def ask(when: datetime, right: Action) -> None:
+        for _ in range(2000):
+            action = engine.decide(asked, PEOPLE["Year 8"], when).action
+            if action is not right:
+                wrong.append(action)
+
+    threads = [
+        threading.Thread(target=ask, args=pair) for pair in ((lesson, Action.BLOCK), (evening, Action.ALLOW)) * 2
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
