@@ -8,6 +8,7 @@ A line may be there twice when the shipper was killed right after writing it.
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import os
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ from pathlib import Path
 
 from logstore.encoding import EventKind, encode_write
 from logstore.merge import Row
+from logstore.prunereport import Cleaned, Cleaner, Stayed
 from logstore.reading import SpoolEvent
-from logstore.segments import COMPANIONS, sync_folder
+from logstore.segments import COMPANIONS, list_segments, sync_folder
 
 FOLDER = "quarantine"
 """Name of the folder within the spool."""
@@ -59,15 +61,14 @@ class Quarantine:
         segments = sum(1 for _ in self.folder.glob("*.reason.txt"))
         return segments + sum(len(path.read_bytes().splitlines()) for path in self.folder.glob("*.jsonl"))
 
-    def prune(self, before: datetime) -> int:
-        """Delete what was set aside before that time: the quarantine keeps nothing longer than the store; how many."""
-        gone = 0
+    def clean(self, limit: datetime, dry_run: bool) -> Cleaned:
+        """Delete what was set aside before `limit`: a cleaner for `logstore.retention.prune`. Raises `OSError`."""
+        old: list[Path] = []
         if self.folder.is_dir():
-            for path in self.folder.iterdir():
-                if path.stat().st_mtime < before.timestamp():
-                    path.unlink(missing_ok=True)
-                    gone += 1
-        return gone
+            old = [path for path in self.folder.iterdir() if path.stat().st_mtime < limit.timestamp()]
+        for path in old if not dry_run else ():
+            path.unlink(missing_ok=True)
+        return Cleaned(FOLDER, len(old))
 
     def _add(self, producer: str, number: int, kind: int, payload: object, reason: str, at: datetime) -> None:
         self.folder.mkdir(exist_ok=True, mode=0o750)
@@ -88,3 +89,19 @@ class Quarantine:
         finally:
             os.close(file)
         sync_folder(self.folder)
+
+
+def clean_spool(spool: Path, limit: datetime, dry_run: bool) -> Cleaned:
+    """A cleaner that removes nothing: a segment as old as that was never shipped, and only shipping makes it go."""
+    del dry_run
+    stayed = []
+    for segments in list_segments(spool).values():
+        for path in (segment.path(spool) for segment in segments):
+            if path.exists() and path.stat().st_mtime < limit.timestamp():
+                stayed.append(Stayed(path.name, "not shipped: see what the shipper says", wrong=True))
+    return Cleaned("spool", 0, tuple(stayed))
+
+
+def spool_cleaners(spool: Path) -> tuple[Cleaner, ...]:
+    """What `logstore.retention.prune` has to ask about a spool folder."""
+    return Quarantine(spool).clean, functools.partial(clean_spool, spool)

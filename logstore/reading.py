@@ -128,11 +128,10 @@ class SpoolReader:
             found = reading.events
             if found and found[0].seq > place.seq + 1:
                 late = self._late(producer, segment, place, found[0].seq)
-                found, place.number = late + found, place.number if late else segment.number
-                self._count_gap(producer.name, place.seq, found)
-            elif found:
-                place.number = segment.number
+                found = late + found
             if found:
+                place.number = segment.number
+                self._count_gap(producer.name, place.seq, found)
                 place.seq = self._ends[segment] = found[-1].seq
                 events += found
             if reading.busy:

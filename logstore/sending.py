@@ -63,6 +63,13 @@ def is_away(error: Exception) -> bool:
     return isinstance(error, _AWAY)
 
 
+def in_words(error: Exception) -> str:
+    """An error for logs, status and quarantine. SQLAlchemy's own words would quote the rows."""
+    if isinstance(error, sqlalchemy.exc.StatementError):
+        return f"{type(error).__name__}: {error.orig}"[:300]
+    return f"{type(error).__name__}: {error}"[:300]
+
+
 def find_poison(
     rows: Sequence[Row], append: Callable[[Sequence[Row]], object], error: Exception, *, healthy: bool = False
 ) -> list[tuple[Row, Exception]] | None:

@@ -26,7 +26,7 @@ from logstore.merge import WAIT_SECONDS, Merger, Orphan, Row, event_time_us
 from logstore.quarantine import Quarantine
 from logstore.reading import Producer, SpoolCursor, SpoolEvent, SpoolReader
 from logstore.segments import Segment, list_locks, remove_lock, remove_segment, remove_strays
-from logstore.sending import TRIES, Batch, RowStore, find_poison, is_away
+from logstore.sending import TRIES, Batch, RowStore, find_poison, in_words, is_away
 from logstore.shipping import ShipperStatus, ShipReport, write_status
 
 logger = logging.getLogger(__name__)
@@ -134,7 +134,7 @@ class Shipper:
                     trouble = error
                     continue
                 sent += 1
-                more = more or batch.events >= self._rows
+                more = more or batch.events >= self._rows or batch.failures > 0
                 rows, events = rows + len(batch.rows), events + batch.events
                 self._tidy(producer)
             self._tidy_folder()
@@ -200,7 +200,7 @@ class Shipper:
                 logger.info("the store takes records again")
             self._totals.failures, self._totals.error = 0, ""
             return
-        said = f"{type(trouble).__name__}: {trouble}"[:500]
+        said = in_words(trouble)
         if said != self._totals.error:
             logger.warning("records cannot be shipped and wait in the spool: %s", said)
         self._totals.error = said
@@ -293,7 +293,7 @@ class Shipper:
 
     def _set_row_aside(self, name: str, row: Row, reason: Exception) -> None:
         logger.warning("record %d of %s goes to quarantine: %s", row[0].id, name, type(reason).__name__)
-        self.quarantine.add_row(name, row, f"{type(reason).__name__}: {reason}", self._now())
+        self.quarantine.add_row(name, row, in_words(reason), self._now())
         self._totals.quarantined += 1
         self._totals.rejected += 1
 

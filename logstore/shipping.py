@@ -34,7 +34,7 @@ class ShipReport:
     events: int
     """Events read for them."""
     more: bool
-    """True when a full batch was read: there may be more at once."""
+    """True when there may be more at once: a batch was full, or had waited."""
     ok: bool
     """False when the store, or the quarantine, failed."""
     error: str = ""

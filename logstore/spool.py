@@ -182,7 +182,9 @@ class SpoolWriter:
         )
 
     def shut(self) -> None:
-        """Bring everything to the disk and let go. What is still open will be shipped as interrupted."""
+        """Bring everything to the disk and let go; once is enough. What is still open is shipped as interrupted."""
+        if self._shut:
+            return
         with contextlib.suppress(SpoolFull):
             self._catch_up()
         self._shut, self._full = True, "the spool is shut"

@@ -9,7 +9,7 @@ import argparse
 import signal
 import sys
 import threading
-from datetime import UTC, datetime, time
+from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -76,29 +76,21 @@ def _ship(args: argparse.Namespace, settings: Settings, zone: ZoneInfo, stop: th
 
 def _retention(settings: Settings, zone: ZoneInfo) -> DailyJob:
     """Deletes what is older than it may be, store and quarantine; at once when that was missed."""
-    from logstore.calendar import cutoff
     from logstore.daily import DailyJob
-    from logstore.quarantine import Quarantine
-    from logstore.retention import prune
+    from logstore.db import StoreError
+    from logstore.quarantine import spool_cleaners
+    from logstore.retention import last_run, prune
 
-    store, months = settings.data / "store", settings.record.months
+    store = settings.data / "store"
+    cleaners = spool_cleaners(settings.data / "spool")
 
     def work(now: datetime) -> None:
-        prune(store, now, zone, months)
-        Quarantine(settings.data / "spool").prune(cutoff(now, zone, months))
+        prune(store, now, zone, settings.record.months, cleaners=cleaners)
 
-    return DailyJob("retention", at=PRUNE_AT, zone=zone, work=work, last=lambda: _last_retention(settings))
+    def last() -> datetime | None:
+        try:
+            return last_run(store)
+        except StoreError:  # no store yet
+            return None
 
-
-def _last_retention(settings: Settings) -> datetime | None:
-    from sqlalchemy import func, select
-
-    from logstore.db import StoreError, reading
-    from logstore.schema import retention_run
-
-    try:
-        with reading(settings.data / "store") as connection:
-            finished = connection.execute(select(func.max(retention_run.c.finished_us))).scalar()
-    except StoreError:
-        return None
-    return None if finished is None else datetime.fromtimestamp(finished / 1e6, UTC)
+    return DailyJob("retention", at=PRUNE_AT, zone=zone, work=work, last=last)

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from logstore.ids import RecordIds
+from logstore.ids import RecordIds, id_time_us
 from logstore.merge import Row
 from logstore.reading import SpoolCursor
 from logstore.record import Ending, EndingKind, LogRecord
@@ -20,7 +20,7 @@ def make_record(ids: RecordIds, worker: str = "w0", path: str = "/maths/year-4")
     """What a Year 4 pupil's page looks like at the decision."""
     record_id = ids.next()
     return LogRecord(
-        id=record_id, time_us=1_795_251_600_000_000, worker=worker, revision="r1", site="oakwood", user="pupil-0417",
+        id=record_id, time_us=id_time_us(record_id), worker=worker, revision="r1", site="oakwood", user="pupil-0417",
         user_source="basic", verified=True, band="ks2", groups=("year-4",), device="lab2-14",
         client_address="10.4.2.14", scheme="https", host="www.example.org", port=443, path=path, query="q=castles",
         domain="example.org", page=True, category="education", categories=("education",), list="starter/education",
