@@ -186,6 +186,8 @@ class Settings(Section):
     """Data folder: CA, lists, spool, store."""
     policy: Path | None = None
     """Policy file; None means `policy.yaml` in the data folder, and the built-in preset when that is absent."""
+    contact: str = Field(default="", max_length=200)
+    """Whom pages say to ask: `ICT support, extension 204`."""
     starter_lists: bool = True
     """Whether the lists that come with the product are in force."""
     lists: tuple[ListSettings, ...] = ()

@@ -88,20 +88,18 @@ def make_live(settings: Settings, place: WorkerPlace) -> Live:
         http_ports=frozenset(settings.proxy.http_ports),
         connections_per_client=settings.proxy.connections_per_client,
         upload_limit=settings.proxy.upload_limit,
-        surroundings_by_site=surroundings(engine.policy, settings.identity.realm),
+        surroundings_by_site=surroundings(engine.policy, settings),
         when_full=settings.spool.when_full,
     )
 
 
-def surroundings(policy: Policy, realm: str) -> dict[str | None, Surroundings]:
+def surroundings(policy: Policy, settings: Settings) -> dict[str | None, Surroundings]:
     """What pages say of each school: its name, its time."""
-    taxonomy = load_taxonomy()
-    told: dict[str | None, Surroundings] = {
-        None: Surroundings(school=policy.trust, zone=policy.timetable_of(None).zone, realm=realm, categories=taxonomy)
-    }
+    common: dict[str, Any] = {"contact": settings.contact, "realm": settings.identity.realm, "categories": load_taxonomy()}
+    zone = policy.timetable_of(None).zone
+    told: dict[str | None, Surroundings] = {None: Surroundings(school=policy.trust, zone=zone, **common)}
     for name, site in policy.sites.items():
-        zone = policy.timetable_of(name).zone
-        told[name] = Surroundings(school=site.title, zone=zone, realm=realm, categories=taxonomy)
+        told[name] = Surroundings(school=site.title, zone=policy.timetable_of(name).zone, **common)
     return told
 
 
@@ -165,7 +163,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         try:
             engine = await loop.run_in_executor(None, inforce.open_engine, self.settings)
-            self.live.surroundings_by_site = surroundings(engine.policy, self.settings.identity.realm)
+            self.live.surroundings_by_site = surroundings(engine.policy, self.settings)
             self.live.engine = engine
             self._recheck()
         except Exception as error:
