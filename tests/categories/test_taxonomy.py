@@ -18,7 +18,7 @@ AGREED = {
     Kind.HARMFUL: """pornography adult-content discrimination drugs extremism gambling hate-speech harmful-content
         bullying gore malware phishing hacking misinformation piracy self-harm eating-disorders violence misogyny
         weapons alcohol-tobacco vaping dating cults scams deepfakes ai-companions cryptocurrency loot-boxes conspiracy
-        profanity cheating""",
+        profanity cheating mixed-content""",
     Kind.CIRCUMVENTION: """circumvention proxy-avoidance vpn doh tor remote-access web-archive translation-proxy
         dynamic-dns""",
     Kind.HELP: "help",
@@ -79,6 +79,8 @@ def test_each_reason_of_unacceptable_use_can_be_said(unacceptable: str, categori
     [
         ("adult", "pornography"),
         ("porn", "pornography"),
+        ("mixed_adult", "mixed-content"),
+        ("lingerie", "adult-content"),
         ("agressif", "violence"),
         ("violence", "violence"),
         ("social_networks", "social-media"),

@@ -14,7 +14,7 @@ import yaml
 from categories.index import CompiledIndex
 from categories.names import canonical_url
 from categories.snapshot import build_snapshot, open_snapshot
-from categories.sources import starter_sources
+from categories.sources import ListSource, starter_sources
 from categories.taxonomy import Kind, load_taxonomy
 from policy.client import Band, Client
 from policy.engine import Engine
@@ -214,3 +214,21 @@ def test_one_click_overrides_reach_below_the_trust_and_no_further(build: Build) 
     assert decided(engine, "Year 5 pupil", "oakwood", "Thu 26 Nov 2026 10:20", open_game) is Action.BLOCK
     video = "https://www.youtube.com/"
     assert decided(engine, "Year 5 pupil", "oakwood", "Tue 24 Nov 2026 10:20", video) is Action.BLOCK
+
+
+HELP = ("https://www.childline.org.uk/", "https://revengepornhelpline.org.uk/", "https://www.samaritans.org/")
+
+
+@pytest.mark.parametrize("category", ["pornography", "self-harm", "proxy-avoidance", "always-blocked"])
+def test_help_stays_open_when_a_list_is_wrong_about_it(tmp_path: Path, category: str) -> None:
+    """B-53: a category error does not block help; real adult lists do hold sites for victims of abuse."""
+    wrong = tmp_path / "wrong.txt"
+    wrong.write_text("childline.org.uk\nrevengepornhelpline.org.uk\nsamaritans.org\n", encoding="utf-8")
+    sources = (*starter_sources(), ListSource("wrong", wrong, category=category))
+    assert build_snapshot(sources, tmp_path / "lists", load_taxonomy()).problems == ()
+    policy = load_policy(read("trust.yaml"), file="preset", categories=load_taxonomy())
+    engine = Engine(open_snapshot(tmp_path / "lists"), policy)
+    for who in ("Reception child", "Year 4 pupil", "Year 8 pupil", "Teacher", "Visitor", "Somebody unknown"):
+        for url in HELP:
+            for stage in (Stage.CONNECT, Stage.REQUEST):
+                assert decided(engine, who, "oakwood", LESSON, url, stage) is Action.ALLOW, f"{who} {url} {stage}"
