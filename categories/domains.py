@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
@@ -28,6 +29,10 @@ MOST_LISTS = BELOW - 1
 BORDERS = frozenset("/?&=#")
 """A URL entry fits when the request goes on with one of these, or ends (as in squidGuard and e2guardian)."""
 
+HOSTS_REMEMBERED = 16384
+"""Hosts whose walk is remembered: a page asks for the same few hosts, and CONNECT asks twice. About 7 MB."""
+
+_NONE: frozenset[int] = frozenset()
 _SERVICE = re.compile(r"^(?:www|web|ftp)[0-9]*\.(?=[^.]+\.)")
 
 
@@ -100,46 +105,64 @@ class Postings(NamedTuple):
     """Unsigned 32-bit line numbers."""
 
 
+class _Mark(NamedTuple):
+    """A host on the way that has URL entries."""
+
+    key: str
+    """Its key."""
+    lists: frozenset[int]
+    """The lists whose URL entries there may fit the host that was asked for."""
+
+
 class DomainTable:
     """The compiled entries. Immutable; safe to read from any thread."""
 
-    def __init__(self, trie: Trie, postings: Postings, walks_up: tuple[bool, ...], longest: int) -> None:
+    def __init__(
+        self,
+        trie: Trie,
+        postings: Postings,
+        walks_up: tuple[bool, ...],
+        longest: int,
+        remembered: int = HOSTS_REMEMBERED,
+    ) -> None:
         self._trie = trie
         self._starts, self._lists, self._lines = postings
         self._walks_up = walks_up
         self._longest = longest
+        self._walk = lru_cache(maxsize=remembered)(self._walk_through)
 
     def __len__(self) -> int:
         return len(self._trie)
 
-    def hits(self, host: str, path: str, query: str) -> list[Hit]:
+    def hits(self, host: str, path: str, query: str) -> Sequence[Hit]:
         """Entries that fit a canonical host, path and query, most specific first: URLs, then host, then parents."""
-        head = host_key(host)
-        found: list[Hit] = []
-        marked: list[str] = []
-        starts, lists, lines = self._starts, self._lists, self._lines
-        for key, number in self._trie.iter_prefixes_with_ids(head):
-            for row in range(starts[number], starts[number + 1]):
-                which = lists[row]
-                if which & BELOW:
-                    if key not in marked:
-                        marked.append(key)
-                else:
-                    found.append(Hit(which, key, lines[row]))
-        found.sort(key=lambda hit: -len(hit.key))
+        found, marked = self._walk(host)
         if not marked:
             return found
-        return [hit for key in reversed(marked) for hit in self._url_hits(key, host, path, query)] + found
+        return [*(hit for mark in marked for hit in self._url_hits(mark, path, query)), *found]
 
     def lists_below(self, host: str) -> frozenset[int]:
         """Lists with URL entries that could fit this host, given the path."""
-        own = host_key(without_service(host))
-        return frozenset(
-            self._lists[row] & ~BELOW
-            for key, number in self._trie.iter_prefixes_with_ids(host_key(host))
-            for row in range(self._starts[number], self._starts[number + 1])
-            if self._lists[row] & BELOW and (key == own or self._walks_up[self._lists[row] & ~BELOW])
-        )
+        _, marked = self._walk(host)
+        return frozenset().union(*(mark.lists for mark in marked)) if marked else _NONE
+
+    def _walk_through(self, host: str) -> tuple[tuple[Hit, ...], tuple[_Mark, ...]]:
+        """What the host alone finds, longest first: entries, and hosts whose URL entries could fit."""
+        found: list[Hit] = []
+        marked: list[_Mark] = []
+        starts, lists, lines = self._starts, self._lists, self._lines
+        for key, number in reversed(list(self._trie.iter_prefixes_with_ids(host_key(host)))):
+            marks: list[int] = []
+            for row in range(starts[number], starts[number + 1]):
+                which = lists[row]
+                if which & BELOW:
+                    marks.append(which & ~BELOW)
+                else:
+                    found.append(Hit(which, key, lines[row]))
+            if marks:
+                own = key == host_key(without_service(host))
+                marked.append(_Mark(key, frozenset(which for which in marks if own or self._walks_up[which])))
+        return tuple(found), tuple(mark for mark in marked if mark.lists)
 
     def entries(self, key: str) -> Iterator[Hit]:
         """The entries of one key."""
@@ -153,21 +176,20 @@ class DomainTable:
         """Keys that begin with `prefix`, in no order anyone may rely on."""
         return self._trie.iterkeys(prefix)
 
-    def _url_hits(self, head: str, host: str, path: str, query: str) -> list[Hit]:
-        own = head == host_key(without_service(host))
+    def _url_hits(self, mark: _Mark, path: str, query: str) -> list[Hit]:
+        head, wanted = mark
         text = head + folded_path(path)
         if query:
             # Folding a long query costs more than all the rest, and few entries reach that far.
             reaches = next(self._trie.iterkeys(f"{text}?"), None) is not None
             text += f"?{folded_query(query)}" if reaches else "?"
-        found: list[Hit] = []
-        for key, number in self._trie.iter_prefixes_with_ids(text[: self._longest]):
-            if len(key) <= len(head) or not _at_border(text, key):
-                continue
-            for row in range(self._starts[number], self._starts[number + 1]):
-                which = self._lists[row]
-                if own or self._walks_up[which]:
-                    found.append(Hit(which, key, self._lines[row]))
+        found = [
+            Hit(self._lists[row], key, self._lines[row])
+            for key, number in self._trie.iter_prefixes_with_ids(text[: self._longest])
+            if len(key) > len(head) and _at_border(text, key)
+            for row in range(self._starts[number], self._starts[number + 1])
+            if self._lists[row] in wanted
+        ]
         found.sort(key=lambda hit: -len(hit.key))
         return found
 
@@ -248,7 +270,10 @@ def build_trie(keys: Iterable[str], path: Path) -> Trie:
 
 
 def map_trie(path: Path) -> Trie:
-    """The trie of a file, mapped, not read: all processes share its pages."""
+    """The trie of a file, mapped, not read: all processes share its pages. Raises `OSError`."""
     trie = marisa_trie.Trie()
-    trie.mmap(str(path))
+    try:
+        trie.mmap(str(path))
+    except RuntimeError as error:  # marisa's only word for everything, a missing file included
+        raise FileNotFoundError(path) if not path.exists() else OSError(f"{path}: {error}") from error
     return trie  # type: ignore[no-any-return]

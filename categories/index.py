@@ -6,7 +6,7 @@ new one replaces it whole. Its large parts are memory-mapped: a process holds a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from categories.domains import DomainTable, Hit, entry_of, host_key
@@ -100,11 +100,11 @@ class CompiledIndex:
         for key in self._domains.keys_below(host_key(host)):
             yield from map(self._match_of, self._domains.entries(key))
 
-    def _with_other_reading(self, url: Url, hits: list[Hit]) -> list[Hit]:
+    def _with_other_reading(self, url: Url, hits: Sequence[Hit]) -> Sequence[Hit]:
         """Some servers read an escaped slash as a slash: such a page is also what it would be there (design §5.6)."""
         path = canonical_path(url.path.replace("%2F", "/").replace("%5C", "/"))
         other = self._domains.hits(url.host, path, url.query)
-        return [hit for hit in other if hit not in hits] + hits
+        return [*(hit for hit in other if hit not in hits), *hits]
 
     def _new_match(self, hit: Hit) -> Match:
         status = self._lists[hit.list]

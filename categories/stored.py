@@ -75,7 +75,9 @@ def open_snapshot(folder: Path) -> CompiledIndex:
     while mark != before:
         try:
             return _open(folder / mark, mark)
-        except FileNotFoundError:
+        except OSError as error:
+            if not isinstance(error, FileNotFoundError):
+                raise SnapshotError(f"cannot be opened: {error}", folder / mark) from error
             mark, before = _current(folder), mark  # superseded twice while we were opening it?
     raise SnapshotError("a file of the snapshot is missing", folder / mark)
 

@@ -200,6 +200,34 @@ def test_readers_of_a_replaced_snapshot_keep_it(tmp_path: Path) -> None:
     assert report.path.name in snapshots(tmp_path / "lists")
 
 
+def test_opening_while_lists_are_swapped(tmp_path: Path) -> None:
+    """Whatever the moment: the reader gets a whole snapshot, the old one or the new."""
+    games = domain_list(tmp_path, "games", "games.example")
+    build_snapshot([games], tmp_path / "lists", NAMES)
+    finished = threading.Event()
+    opened: list[bool] = []
+    troubles: list[Exception] = []
+
+    def read() -> None:
+        while not finished.is_set():
+            try:
+                opened.append(bool(open_snapshot(tmp_path / "lists").match(canonical_url("games.example"))))
+            except Exception as trouble:
+                troubles.append(trouble)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for _ in range(100):
+        build_snapshot([games], tmp_path / "lists", NAMES)
+    finished.set()
+    for reader in readers:
+        reader.join(30)
+    assert not troubles
+    assert opened
+    assert all(opened)
+
+
 def test_what_an_interrupted_build_left_is_cleared(tmp_path: Path) -> None:
     """A builder that was killed leaves a folder nobody opens; the next one removes it."""
     left = tmp_path / "building-killed" / "new"
