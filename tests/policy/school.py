@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from categories.names import canonical_url
 from categories.taxonomy import load_taxonomy
 from policy.client import UNKNOWN, Band, Client
 from policy.engine import Engine
 from policy.model import Request, Signal, Stage, Verdict
-from policy.rules import Policy, load_policy
+from policy.rules import Policy, PolicyErrors, PolicyProblem, load_policy
 from tests.policy.lists import PlainIndex
 
 LONDON = ZoneInfo("Europe/London")
@@ -89,6 +91,27 @@ def school_policy(text: str = SCHOOL) -> Policy:
 def school_engine(text: str = SCHOOL, lists: dict[str, list[str]] | None = None) -> Engine:
     """The school's engine."""
     return Engine(PlainIndex(LISTS if lists is None else lists), school_policy(text))
+
+
+HEAD = """schoolgate: 1
+calendar: {terms: [{from: 2026-09-02, to: 2026-12-18}]}
+schedules: {lesson: {in: term, times: [08:50-10:30]}}
+groups: {year-4: {band: ks2}}
+sites: {oakwood: {title: Oakwood}, riverside: {title: Riverside}}
+policies:
+"""
+
+
+def refusal(text: str) -> tuple[PolicyProblem, ...]:
+    """Everything wrong with a policy."""
+    with pytest.raises(PolicyErrors) as refused:
+        load_policy(text, file="p.yaml", categories=TAXONOMY)
+    return refused.value.problems
+
+
+def rule_problems(rule: str, policy: str = "tier: trust") -> list[str]:
+    """Everything wrong with one rule."""
+    return [f"{p.what} | {p.instead}" for p in refusal(f"{HEAD}- {policy}\n  rules:\n  - {{rule: r, {rule}}}\n")]
 
 
 PEOPLE = {
