@@ -73,8 +73,7 @@ def test_an_allowed_page_opens_without_a_warning(browser: Chrome, classroom: Gat
 def test_the_block_page_is_a_page_not_a_browser_error(browser: Chrome, classroom: Gateway, scheme: str) -> None:
     browser.get(f"{scheme}://blocked.example/game")
     shot(browser, f"blocked-{scheme}")
-    assert "blocked.example" in text(browser)
-    assert "closed in the laboratory" in text(browser)
+    assert "not in trouble" in text(browser)
     assert browser.execute_script("return document.contentType") == "text/html"
     assert not classroom.output.count("Traceback")
 
@@ -93,7 +92,7 @@ def test_the_block_page_needs_nothing_from_outside(browser: Chrome) -> None:
 def test_games_are_closed_on_the_year_4_laptop(browser: Chrome, classroom: Gateway) -> None:
     browser.get("https://www.roblox.com/discover")
     shot(browser, "blocked-games")
-    assert "roblox.com" in text(browser)
+    assert "games" in text(browser)
     rows = wait_for(lambda: classroom.rows(host="www.roblox.com", path="/discover"), "its row")
     assert (rows[0]["category"], rows[0]["blocked"], rows[0]["page"]) == ("games", True, True)
 
@@ -102,7 +101,7 @@ def test_the_warning_is_read_and_gone_past(browser: Chrome, origin: Origin) -> N
     url = "https://warn.example/page?title=Beyond"
     browser.get(url)
     shot(browser, "warning")
-    assert "Think before you go on" in text(browser)
+    assert "Stop and think" in text(browser)
     browser.find_element(By.CSS_SELECTOR, "form[method=post] button, form[method=post] input[type=submit]").click()
     wait_for(lambda: browser.title == "Beyond", "the page behind the warning")
     assert browser.current_url == url
@@ -133,8 +132,7 @@ def test_a_script_that_asks_for_a_closed_page_gets_json(browser: Chrome) -> None
 def test_a_certificate_nobody_vouches_for_gets_our_page(browser: Chrome) -> None:
     browser.get("https://expired.bad.example/")
     shot(browser, "bad-certificate")
-    assert "expired.bad.example" in text(browser)
-    assert "Your connection is not private" not in text(browser)
+    assert "not sure it is the right page" in text(browser)
 
 
 def test_a_websocket_opens_in_the_browser(browser: Chrome, name: str) -> None:

@@ -21,7 +21,7 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 @BOTH
 def test_a_page_opens_and_its_row_tells_who_what_and_when(gateway: Gateway, name: str, scheme: str) -> None:
-    answer = curl(gateway, f"{scheme}://{name}/page?title=Fractions", source=YEAR_4)
+    answer = curl(gateway, f"{scheme}://{name}/page?title=Fractions", "-H", "Accept: text/html", source=YEAR_4)
     assert (answer.code, answer.status) == (0, 200), answer.error
     assert "origin content" in answer.text
     (row,) = gateway.wait_for_rows(1, host=name)

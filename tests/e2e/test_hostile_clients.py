@@ -78,6 +78,7 @@ def test_a_broken_chunk_ends_the_request(gateway: Gateway, name: str, chunk: byt
     with Raw(gateway) as raw:
         raw.send(f"POST http://{name}/upload HTTP/1.1\r\nHost: {name}\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
         raw.send(chunk)
+        raw.socket.shutdown(socket.SHUT_WR)
         answer = raw.read_all()
     assert answer == b"" or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 502"))
     gateway.wait_for_rows(1, host=name)

@@ -33,9 +33,9 @@ def school(tmp_path_factory: pytest.TempPathFactory, origin: Origin, authority) 
     )
     try:
         gateway.start(READY)
-        add_person(gateway, PUPIL, "--group", "year-4")
-        add_person(gateway, "teacher-ash", "--group", "teaching-staff")
-        add_person(gateway, "class-4b", "--group", "year-4", "--shared")
+        add_person(gateway, PUPIL, "--groups", "year-4")
+        add_person(gateway, "teacher-ash", "--groups", "teaching-staff")
+        add_person(gateway, "class-4b", "--groups", "year-4", "--shared")
         wait_for(
             lambda: curl(gateway, "http://ready.example/", user=f"class-4b:{PASSWORD}").status == 200,
             "the people to be in force",
@@ -136,7 +136,7 @@ def test_the_person_decides_not_the_machine(school: Gateway) -> None:
 @BOTH
 def test_a_disabled_user_is_refused_at_once_on_an_open_connection(school: Gateway, name: str, scheme: str) -> None:
     person = f"pupil-{scheme}"
-    add_person(school, person, "--group", "year-4")
+    add_person(school, person, "--groups", "year-4")
     url = f"{scheme}://{name}/page"
     wait_for(lambda: curl(school, url, user=f"{person}:{PASSWORD}").status == 200, "the new pupil to be in force")
     with Browser(school, user=(person, PASSWORD)) as browser:
@@ -144,8 +144,7 @@ def test_a_disabled_user_is_refused_at_once_on_an_open_connection(school: Gatewa
         done = school.command("users", "disable", person)
         assert done.returncode == 0, done.stderr
         wait_for(lambda: browser.fetch(url).status in (403, 407), "the open connection to be refused", seconds=5)
-    rows = [row for row in school.rows(host=name) if row["reason"] == "identity"]
-    assert rows
+    rows = wait_for(lambda: school.rows(host=name, reason="identity"), "the row of the refusal")
     assert rows[0]["blocked"] is True
 
 

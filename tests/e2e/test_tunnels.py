@@ -162,7 +162,7 @@ def test_odd_server_names_do_not_hang(gateway: Gateway, sni: str) -> None:
     with Raw(gateway, timeout=15) as raw:
         if raw.tunnel(f"{sni.rstrip('.')}:443") != 200:
             return
-        placeholder = "a" * len(sni)
+        placeholder = "".join("." if letter == "." else "a" for letter in sni[:-1]) + "a"
         client = context.wrap_bio(incoming, outgoing, server_hostname=placeholder)
         with contextlib.suppress(ssl.SSLWantReadError):
             client.do_handshake()

@@ -17,13 +17,16 @@ import sys
 import time
 import urllib.request
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import psutil
 import yaml
 
+from logstore.filter import LogFilter
+from logstore.query import search
+from logstore.rows import Row
 from tests.rig.waiting import wait_for
 
 COMMAND = Path(sys.executable).with_name("schoolgate")
@@ -237,16 +240,15 @@ class Gateway:
 
     def rows(self, **wanted: Any) -> list[dict[str, Any]]:
         """Rows of the record, newest first, that have every wanted value."""
-        from logstore.query import LogFilter, search
-
-        fields = {key: value for key, value in wanted.items() if key in LogFilter.__dataclass_fields__}
+        known = {field.name for field in fields(LogFilter)}
+        narrow = {key: value for key, value in wanted.items() if key in known}
         folder = self.data / "store"
         if not (folder / "catalog.db").exists():
             return []
         found: list[dict[str, Any]] = []
         before = None
         while True:
-            page = search(folder, LogFilter(**fields), limit=500, before=before)
+            page = search(folder, LogFilter(**narrow), limit=500, before=before)
             found += [as_dict(row) for row in page.rows]
             if page.next is None:
                 break
@@ -269,14 +271,12 @@ class Gateway:
             return answer.read().decode()
 
 
-def as_dict(row: Any) -> dict[str, Any]:
-    """A row of the record as name → value."""
-    if isinstance(row, Mapping):
-        return dict(row)
-    if hasattr(row, "as_json"):
-        return dict(row.as_json())
-    names = getattr(row, "__dataclass_fields__", None) or row._fields
-    return {name: getattr(row, name) for name in names}
+def as_dict(row: Row) -> dict[str, Any]:
+    """A row of the record as name → value; what was tightened later has the last word, `ending` says how it ended."""
+    facts = {**asdict(row.ending), **asdict(row.record), "url": row.record.url, "ending": str(row.ending.kind)}
+    for name in ("action", "blocked", "reason", "rule", "category", "stage", "page"):
+        facts[name] = getattr(row, name)
+    return facts
 
 
 def listening(port: int) -> bool:
