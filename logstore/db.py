@@ -191,6 +191,20 @@ def write_whole(path: Path, data: bytes) -> None:
     sync_folder(path.parent)
 
 
+def compact(path: Path, *, seconds: float = BUSY_SECONDS) -> bool:
+    """Write a database anew, so that nothing deleted is left in it or beside it.
+
+    False when somebody was still reading: then the old content stays in the file beside it until they are done.
+    """
+    with contextlib.closing(_connect(path, "rw")) as connection:
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA temp_store=MEMORY")  # the copy made on the way names people too
+        connection.execute("VACUUM")
+        connection.execute(f"PRAGMA busy_timeout={int(seconds * 1000)}")
+        busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not busy
+
+
 def sync_folder(folder: Path) -> None:
     """Bring names made or removed in `folder` to the disk."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

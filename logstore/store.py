@@ -285,7 +285,8 @@ class Store:
 
     def _kept_from(self) -> str:
         with self._catalog.begin():
-            return self._catalog.execute(select(func.max(retention_run.c.kept_from))).scalar() or ""
+            latest = select(retention_run.c.kept_from).order_by(retention_run.c.id.desc()).limit(1)
+            return self._catalog.execute(latest).scalar() or ""
 
     def _leave(self, kept_from: str) -> None:
         for day in [day for day in self._files if day < kept_from]:

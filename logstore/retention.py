@@ -1,0 +1,258 @@
+"""Rows older than the law allows go, every day, and it can be proved.
+
+In come the store's folder, the moment, the zone and the months; whole day files go out of the world, and with them
+every name no kept day needs. The rules: a day is marked before its files go, so that a crash in between is finished by
+the next run; each run, also one with nothing to do, leaves a line in the audit trail that says what was due, what went,
+what stayed and why.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy.exc
+from sqlalchemy import Engine, func, select, update
+
+from logstore.audit import record_change
+from logstore.calendar import cutoff, is_due, kept_from
+from logstore.db import (
+    StoreError,
+    catalog_path,
+    compact,
+    days_folder,
+    files_of,
+    open_catalog,
+    reading,
+    reading_file,
+    sync_folder,
+    write_lock,
+)
+from logstore.prunereport import Cleaned, Cleaner, Overdue, PrunedDay, PruneReport, Stayed
+from logstore.schema import DIMENSIONS, day_file, log, retention_run
+
+GRACE = timedelta(hours=26)
+"""How long the daily run may be away before it is an alarm."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def prune(
+    folder: Path,
+    now: datetime,
+    timezone: tzinfo,
+    months: int = 6,
+    *,
+    dry_run: bool = False,
+    who: str = "retention",
+    why: str = "daily retention",
+    cleaners: Sequence[Cleaner] = (),
+) -> PruneReport:
+    """Remove every day that ended `months` calendar months before today's midnight in `timezone`, or earlier."""
+    limit = cutoff(now, timezone, months)
+    report = PruneReport(
+        at=now.astimezone(UTC),
+        cutoff=limit,
+        kept_from=kept_from(limit),
+        months=months,
+        timezone=str(timezone),
+        dry_run=dry_run,
+    )
+    engine = open_catalog(folder)
+    run = None if dry_run else _start(engine, report)
+    days: list[PrunedDay] = []
+    stayed: list[Stayed] = []
+    for file, day in _due(folder, limit):
+        try:
+            days.append(_look(folder, file, day) if dry_run else _drop(folder, engine, file, day, now))
+        except (OSError, StoreError, sqlalchemy.exc.SQLAlchemyError) as error:
+            stayed.append(Stayed(file, f"could not be removed: {error}", wrong=True))
+    names = _unneeded(engine, report.kept_from) if dry_run else _forget(folder, engine, report.kept_from, stayed)
+    report = dataclasses.replace(
+        report,
+        days=tuple(days),
+        names=names,
+        elsewhere=tuple(_clean(cleaner, limit, dry_run) for cleaner in cleaners),
+        stayed=(*stayed, *_by_right(report)),
+    )
+    if run is not None:
+        _finish(engine, run, report, who, why)
+    return report
+
+
+def last_run(folder: Path) -> datetime | None:
+    """When retention last ran to its end; UTC."""
+    with reading(folder) as catalog:
+        newest = catalog.execute(
+            select(func.max(retention_run.c.started_us)).where(retention_run.c.finished_us.is_not(None))
+        ).scalar()
+    return None if newest is None else _EPOCH + timedelta(microseconds=newest)
+
+
+def oldest_day(folder: Path) -> date | None:
+    """The oldest UTC day there are rows of."""
+    return min((day for _, day in _present(folder)), default=None)
+
+
+def overdue(folder: Path, now: datetime, timezone: tzinfo, months: int = 6, grace: timedelta = GRACE) -> Overdue | None:
+    """Whether retention is behind: it has not run for `grace`, or days remain that were due by then."""
+    ran = last_run(folder)
+    late = sorted(day for _, day in _present(folder) if is_due(day, cutoff(now - grace, timezone, months)))
+    since = ran or _first_record(folder)
+    if late or (since is not None and now - since > grace):
+        return Overdue(ran, late[0] if late else None, len(set(late)))
+    return None
+
+
+def _start(engine: Engine, report: PruneReport) -> int:
+    """Note the run; from now on the store takes no rows of the days that go."""
+    with engine.begin() as catalog:
+        made = catalog.execute(
+            retention_run.insert().values(
+                started_us=_us(report.at),
+                cutoff_us=_us(report.cutoff),
+                kept_from=report.kept_from.isoformat(),
+                months=report.months,
+                timezone=report.timezone,
+            )
+        )
+        return int(made.lastrowid)
+
+
+def _finish(engine: Engine, run: int, report: PruneReport, who: str, why: str) -> None:
+    told = report.as_json()
+    with engine.begin() as catalog:
+        catalog.execute(
+            update(retention_run)
+            .where(retention_run.c.id == run)
+            .values(finished_us=_us(report.at) if report.ok else None, report=json.dumps(told))
+        )
+        record_change(
+            catalog,
+            who=who,
+            what="removed old rows",
+            subject="record",
+            after=told,
+            why=why,
+            at=report.at,
+            kind="retention",
+        )
+
+
+def _due(folder: Path, limit: datetime) -> list[tuple[str, date]]:
+    return sorted((file, day) for file, day in _present(folder) if is_due(day, limit))
+
+
+def _present(folder: Path) -> Iterable[tuple[str, date]]:
+    """Day files the catalog knows or the folder holds: one that was put back by hand is seen too."""
+    with reading(folder) as catalog:
+        known = catalog.execute(select(day_file.c.file, day_file.c.day).where(day_file.c.state != "dropped"))
+        found = {file: date.fromisoformat(day) for file, day in known}
+    for path in days_folder(folder).glob("[0-9]*.db*"):
+        name = path.name.partition(".db")[0] + ".db"
+        try:
+            found[name] = date.fromisoformat(name.partition(".")[0])
+        except ValueError:
+            continue
+    return found.items()
+
+
+def _look(folder: Path, file: str, day: date) -> PrunedDay:
+    path = days_folder(folder) / file
+    size = sum(part.stat().st_size for part in files_of(path) if part.exists())
+    rows: int | None = None
+    first: int | None = None
+    last: int | None = None
+    if path.exists():
+        try:
+            with reading_file(path) as connection:
+                rows, first, last = connection.execute(
+                    select(func.count(), func.min(log.c.id), func.max(log.c.id)).select_from(log)
+                ).one()
+        except sqlalchemy.exc.DatabaseError:  # damaged: it goes all the same
+            rows = None
+    with reading(folder) as catalog:
+        sealed = catalog.execute(select(day_file.c.sha256).where(day_file.c.file == file)).scalar()
+    return PrunedDay(day, file, rows, first, last, size, sealed)
+
+
+def _drop(folder: Path, engine: Engine, file: str, day: date, now: datetime) -> PrunedDay:
+    with write_lock(folder):
+        seen = _look(folder, file, day)
+        facts: dict[str, Any] = {"bytes": seen.bytes, "changed_us": _us(now)}
+        if seen.rows is not None:
+            facts |= {"rows": seen.rows, "min_id": seen.min_id, "max_id": seen.max_id}
+        _mark(engine, seen, "dropping", facts)
+        for part in files_of(days_folder(folder) / file):
+            part.unlink(missing_ok=True)
+        sync_folder(days_folder(folder))
+        _mark(engine, seen, "dropped", {"changed_us": _us(now)})
+    return seen
+
+
+def _mark(engine: Engine, seen: PrunedDay, state: str, facts: dict[str, Any]) -> None:
+    with engine.begin() as catalog:
+        known = update(day_file).where(day_file.c.file == seen.file).values(state=state, **facts)
+        if not catalog.execute(known).rowcount:
+            new = {"file": seen.file, "day": seen.day.isoformat(), "part": 0, "state": state}
+            catalog.execute(day_file.insert().values(**new, **facts))
+
+
+def _unneeded(engine: Engine, keep: date) -> dict[str, int]:
+    with engine.connect() as catalog:
+        return {
+            table.name.removeprefix("dim_"): int(
+                catalog.execute(
+                    select(func.count()).select_from(table).where(table.c.last_day < keep.isoformat())
+                ).scalar_one()
+            )
+            for table in DIMENSIONS
+        }
+
+
+def _forget(folder: Path, engine: Engine, keep: date, stayed: list[Stayed]) -> dict[str, int]:
+    """Remove the names that only removed days used, and what is left of them in the file."""
+    with write_lock(folder):
+        with engine.begin() as catalog:
+            gone = {
+                table.name.removeprefix("dim_"): catalog.execute(
+                    table.delete().where(table.c.last_day < keep.isoformat())
+                ).rowcount
+                for table in DIMENSIONS
+            }
+        for stray in days_folder(folder).glob(".new-*"):
+            stray.unlink(missing_ok=True)
+        # Always, because a run that died after its deletions left traces that only this removes.
+        if not compact(catalog_path(folder)):
+            what = files_of(catalog_path(folder))[1].name
+            stayed.append(Stayed(what, "is being read; emptied by the next run", wrong=True))
+    return gone
+
+
+def _clean(cleaner: Cleaner, limit: datetime, dry_run: bool) -> Cleaned:
+    try:
+        return cleaner(limit, dry_run)
+    except Exception as error:  # whatever another place does, this run is finished and its failure noted
+        place = getattr(cleaner, "__name__", type(cleaner).__name__)
+        return Cleaned(place, 0, (Stayed(place, f"could not be cleaned: {error}", wrong=True),))
+
+
+def _by_right(report: PruneReport) -> Iterable[Stayed]:
+    """What stays because it should."""
+    yield Stayed("audit trail", "says who changed, looked at and removed what; it is not browsing")
+    if report.cutoff.time() != datetime.min.time():
+        yield Stayed(f"{report.kept_from}", "the day ended after the cutoff; it goes with the next run")
+
+
+def _first_record(folder: Path) -> datetime | None:
+    with reading(folder) as catalog:
+        first = catalog.execute(select(func.min(day_file.c.changed_us))).scalar()
+    return None if first is None else _EPOCH + timedelta(microseconds=first)
+
+
+def _us(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND
