@@ -77,7 +77,8 @@ class Child:
             await asyncio.sleep(self._pause)
 
     async def _start(self) -> asyncio.subprocess.Process:
-        arguments = [sys.executable, "-m", "proxy", *self._arguments]
+        # -O takes out the host's own type checks and assertions; ours never rest on `assert`
+        arguments = [sys.executable, "-O", "-m", "proxy", *self._arguments]
         ours, theirs = socket.socketpair() if self._control else (None, None)
         try:
             handed = (theirs.fileno(),) if theirs is not None else ()

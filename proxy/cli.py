@@ -36,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = load_settings(args.settings_file)
     except SettingsError as error:
+        if tell := getattr(args, "tell_settings", None):
+            return int(tell(args, error))
         print(error, file=sys.stderr)
         return 2
     if args.data is not None:

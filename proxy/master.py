@@ -23,6 +23,7 @@ from addons import build_addons
 from addons.flownotes import busy
 from addons.live import Live
 from addons.tls import GatewayTls
+from proxy.dispatch import DispatchManager
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +88,7 @@ class GatewayMaster(master.Master):
     def __init__(self, live: Live, told: HostOptions) -> None:
         super().__init__(options.Options(), with_termlog=False)
         self._legacy_log_events.uninstall()
+        self.addons = DispatchManager(self)  # before any addon: the first manager is only weakly held, and goes
         self.live = live
         self.server = proxyserver.Proxyserver()
         self.addons.add(

@@ -48,8 +48,11 @@ class OutboundLoop(asyncio.SelectorEventLoop):
             self._judge(host, port, None)
         else:
             options.setdefault("happy_eyeballs_delay", HAPPY_EYEBALLS)
-        async with asyncio.timeout(self.connect_timeout):
-            return await super().create_connection(protocol_factory, host, port, **options)
+        try:
+            async with asyncio.timeout(self.connect_timeout):
+                return await super().create_connection(protocol_factory, host, port, **options)
+        except TimeoutError as error:  # asyncio's has no words, and the record needs one
+            raise TimeoutError("connect timed out") from error
 
     async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
         """As the original, without the addresses that may not be connected to."""

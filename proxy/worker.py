@@ -95,7 +95,11 @@ def make_live(settings: Settings, place: WorkerPlace) -> Live:
 
 def surroundings(policy: Policy, settings: Settings) -> dict[str | None, Surroundings]:
     """What pages say of each school: its name, its time."""
-    common: dict[str, Any] = {"contact": settings.contact, "realm": settings.identity.realm, "categories": load_taxonomy()}
+    common: dict[str, Any] = {
+        "contact": settings.contact,
+        "realm": settings.identity.realm,
+        "categories": load_taxonomy(),
+    }
     zone = policy.timetable_of(None).zone
     told: dict[str | None, Surroundings] = {None: Surroundings(school=policy.trust, zone=zone, **common)}
     for name, site in policy.sites.items():

@@ -23,7 +23,17 @@ def add(commands: Any) -> None:
     parser = commands.add_parser("validate", help="check settings and policy, tell every problem")
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a policy file; default the one in force")
     parser.add_argument("--json", action="store_true", help="answer in JSON")
-    parser.set_defaults(handle=handle)
+    parser.set_defaults(handle=handle, tell_settings=tell_settings)
+
+
+def tell_settings(args: argparse.Namespace, error: SettingsError) -> int:
+    """The settings themselves are wrong: that is an answer too. Always 1."""
+    report = Report(error.problems[0].file if error.problems else "", "settings", error.problems)
+    if args.json:
+        print(json.dumps(report.as_json()))
+    else:
+        report.tell()
+    return 1
 
 
 def handle(args: argparse.Namespace, settings: Settings) -> int:

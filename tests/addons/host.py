@@ -86,9 +86,10 @@ class Host:
         )
 
     def addon(self, name: str) -> Any:
-        """One of the addons in the chain."""
+        """One of the addons in the chain, to be tampered with: its handlers are looked up again."""
         if self.master is None:
             raise RuntimeError("not running")
+        self.master.addons.forget()
         return next(addon for addon in self.master.addons.chain if type(addon).__name__ == name)
 
     @property
