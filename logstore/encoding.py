@@ -8,8 +8,6 @@ Fields are written by position: a new field goes to the *end* of its tuple here,
 from __future__ import annotations
 
 import enum
-import hashlib
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from operator import attrgetter
@@ -17,17 +15,11 @@ from typing import Any
 
 import msgpack
 
+from logstore.cleaning import LARGEST, clean_fact, clean_record, clean_text, clean_values
 from logstore.record import Ending, EndingKind, LogRecord
 
 VERSION = 1
 """Schema version written by this program; every version up to it can be read."""
-URL_LIMIT = 65_536
-"""Characters of path and query kept together. What is cut away is told by length and SHA-256."""
-TEXT_LIMIT = 4_096
-"""Characters kept of any other text."""
-ITEM_LIMIT = 64
-"""Items kept of a list: groups, categories, search terms."""
-
 RECORD_FIELDS = (
     "id", "time_us", "worker", "revision", "site", "user", "user_source", "verified", "shared", "band", "groups",
     "device", "client_address", "method", "scheme", "host", "port", "path", "query", "domain", "page", "action",
@@ -40,9 +32,8 @@ ENDING_FIELDS = (
 )  # fmt: skip
 """Fields of `Ending` in the order they are written."""
 
-_ODD = re.compile("[\x00\ud800-\udfff]")
 _ROOMY = 3_500
-_LARGEST = 2**63 - 1
+_UNPACKABLE = (ValueError, TypeError, OverflowError, AttributeError)
 _record_values = attrgetter(*RECORD_FIELDS)
 _ending_values = attrgetter(*ENDING_FIELDS)
 _pack: Callable[[Any], bytes] = msgpack.Packer(use_bin_type=True).pack
@@ -88,7 +79,7 @@ def encode_open(record: LogRecord) -> bytes:
             return payload
     except _UNPACKABLE:
         pass
-    return _pack((VERSION, clean_record(values)))
+    return _pack((VERSION, clean_record(RECORD_FIELDS, values)))
 
 
 def encode_close(record_id: int, ending: Ending) -> bytes:
@@ -113,7 +104,7 @@ def encode_write(record: LogRecord, ending: Ending) -> bytes:
             return payload
     except _UNPACKABLE:
         pass
-    return _pack((VERSION, clean_record(values), clean_values(Ending, ENDING_FIELDS, last)))
+    return _pack((VERSION, clean_record(RECORD_FIELDS, values), clean_values(Ending, ENDING_FIELDS, last)))
 
 
 def encode_fact(fact: Fact) -> bytes:
@@ -121,7 +112,7 @@ def encode_fact(fact: Fact) -> bytes:
     try:
         return _pack((VERSION, fact.kind, fact.at_us, dict(fact.payload)))
     except _UNPACKABLE:
-        return _pack((VERSION, _text(fact.kind), fact.at_us, _plain(fact.payload)))
+        return _pack((VERSION, clean_text(fact.kind), fact.at_us, clean_fact(fact.payload)))
 
 
 def decode_open(payload: bytes) -> LogRecord:
@@ -149,47 +140,6 @@ def decode_fact(payload: bytes) -> Fact:
     return Fact(str(kind), _integer(at_us), content)
 
 
-def clean_record(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The values of a record as UTF-8, a database and a sane limit can hold them; `note` tells what was done."""
-    cleaned = dict(zip(RECORD_FIELDS, clean_values(LogRecord, RECORD_FIELDS, values), strict=True))
-    before = dict(zip(RECORD_FIELDS, values, strict=True))
-    path, query, cut = clean_target(before["path"], before["query"])
-    cleaned["path"], cleaned["query"] = path, query
-    remarks = ["url-cut"] if cut else []
-    whole = {name: value for name, value in before.items() if name not in ("path", "query")}
-    if any(_differs(value, cleaned[name]) for name, value in whole.items()):
-        remarks.append("cleaned")
-    if remarks:
-        cleaned["note"] = "; ".join(filter(None, [cleaned["note"], *remarks]))
-    return tuple(cleaned.values())
-
-
-def clean_target(path: Any, query: Any) -> tuple[str | None, str | None, bool]:
-    """Path and query, percent-encoded where a byte was no text, cut at `URL_LIMIT`; True when cut.
-
-    A cut part ends in `~cut~<characters>~sha256~<hex of the UTF-8 of path?query before the cut>`, so that two long
-    URLs can still be told apart and compared with another log.
-    """
-    path = None if path is None else _ODD.sub(_percent, str(path))
-    query = None if query is None else _ODD.sub(_percent, str(query))
-    length = len(path or "") + len(query or "")
-    if length <= URL_LIMIT:
-        return path, query, False
-    whole = path or "" if query is None else f"{path or ''}?{query}"
-    mark = f"~cut~{length}~sha256~{hashlib.sha256(whole.encode()).hexdigest()}"
-    if query is None:
-        return (path or "")[:URL_LIMIT] + mark, None, True
-    if path is not None and len(path) > URL_LIMIT:
-        return path[:URL_LIMIT] + mark, "", True
-    return path, query[: URL_LIMIT - len(path or "")] + mark, True
-
-
-def clean_values(shape: type, names: tuple[str, ...], values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Each value as the type its field has in `shape`, within the limits."""
-    kinds = _kinds(shape)
-    return tuple(_CLEANERS[kinds[name]](value) for name, value in zip(names, values, strict=True))
-
-
 def _has_nul(record: LogRecord) -> bool:
     texts = f"{record.path}{record.query}{record.user}{record.host}{record.method}{record.note}{record.terms}"
     return "\0" in texts or "\\x00" in texts
@@ -197,70 +147,6 @@ def _has_nul(record: LogRecord) -> bool:
 
 def _holds_nul(ending: Ending) -> bool:
     return "\0" in f"{ending.title}{ending.content_type}{ending.error}"
-
-
-def _percent(found: re.Match[str]) -> str:
-    code = ord(found.group())
-    if code == 0 or 0xDC80 <= code <= 0xDCFF:
-        return f"%{code & 0xFF:02X}"
-    return "%EF%BF%BD"
-
-
-def _text(value: Any) -> str:
-    text = _ODD.sub("\ufffd", value if isinstance(value, str) else str(value))
-    return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
-
-
-def _maybe_text(value: Any) -> str | None:
-    return None if value is None else _text(value)
-
-
-def _number(value: Any) -> int:
-    try:
-        return max(-_LARGEST, min(_LARGEST, int(value)))
-    except (TypeError, ValueError, OverflowError):
-        return 0
-
-
-def _maybe_number(value: Any) -> int | None:
-    return None if value is None else _number(value)
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str) or not isinstance(value, (list, tuple, set, frozenset)):
-        return () if value is None else (_text(value),)
-    return tuple(_text(item) for item in list(value)[:ITEM_LIMIT])
-
-
-_CLEANERS: dict[str, Callable[[Any], Any]] = {
-    "str": _text,
-    "str | None": _maybe_text,
-    "int": _number,
-    "int | None": _maybe_number,
-    "bool": bool,
-    "bool | None": lambda value: None if value is None else bool(value),
-    "tuple[str, ...]": _texts,
-    "EndingKind": _text,
-}
-_UNPACKABLE = (ValueError, TypeError, OverflowError, AttributeError)
-
-
-def _kinds(shape: type) -> dict[str, str]:
-    return {field.name: str(field.type) for field in fields(shape)}
-
-
-def _differs(before: Any, after: Any) -> bool:
-    return bool(before != after) and not (isinstance(before, (list, tuple)) and tuple(before) == after)
-
-
-def _plain(value: Any, depth: int = 0) -> Any:
-    if isinstance(value, Mapping) and depth < 8:
-        return {_text(key): _plain(item, depth + 1) for key, item in list(value.items())[:ITEM_LIMIT]}
-    if isinstance(value, (list, tuple, set, frozenset)) and depth < 8:
-        return [_plain(item, depth + 1) for item in list(value)[:ITEM_LIMIT]]
-    if value is None or isinstance(value, (bool, float)):
-        return value
-    return _number(value) if isinstance(value, int) else _text(value)
 
 
 def _parts(payload: bytes, least: int) -> tuple[Any, ...]:
@@ -276,7 +162,7 @@ def _parts(payload: bytes, least: int) -> tuple[Any, ...]:
 
 
 def _integer(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _LARGEST:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LARGEST:
         raise EncodingProblem(f"{value!r} is not a number of 63 bits")
     return value
 

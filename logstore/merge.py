@@ -89,6 +89,10 @@ class Merger:
         self._count -= len(pending)
         return [(one.record, interrupted(WORKER_ENDED)) for one in pending.values()]
 
+    def forget(self, producer: str) -> None:
+        """The producer's events will be fed again from its cursor on."""
+        self._count -= len(self._open.pop(producer, {}))
+
     def overdue(self, producer: str) -> list[Row]:
         """Records open too long, or too many, as interrupted rows, oldest first."""
         return list(self._give_up(producer))

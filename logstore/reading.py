@@ -234,12 +234,17 @@ def _judge(error: sqlite3.Error, path: Path, reading: SegmentReading) -> None:
         size = path.stat().st_size
     except FileNotFoundError:
         return
-    if code == sqlite3.SQLITE_ERROR and size <= _JUST_MADE:
+    if size <= _JUST_MADE and (code == sqlite3.SQLITE_ERROR or not _has_log(path)):
         return
     if code in _PASSING:
         reading.busy = str(error)
     else:
         reading.damage = f"{type(error).__name__}: {error}"
+
+
+def _has_log(path: Path) -> bool:
+    log = Path(f"{path}-wal")
+    return log.exists() and log.stat().st_size > 0
 
 
 def _from_the_end(connection: sqlite3.Connection, producer: str, after: int) -> Iterator[SpoolEvent]:

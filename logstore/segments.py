@@ -19,8 +19,8 @@ from pathlib import Path
 
 SUFFIX = ".seg"
 """Ending of a segment's file name."""
-COMPANIONS = ("-wal", "-shm")
-"""What SQLite keeps beside a database in WAL mode."""
+COMPANIONS = ("-wal", "-shm", "-journal")
+"""What SQLite keeps beside a database."""
 INSERT = "INSERT INTO q(seq, kind, payload) VALUES (?, ?, ?)"
 """Appends one event."""
 
@@ -71,6 +71,8 @@ def create_segment(path: Path, *, strict: bool) -> sqlite3.Connection:
     """
     connection = sqlite3.connect(path, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
     try:
+        # A process killed right here would leave a rollback journal, which a reader may not touch.
+        connection.execute("PRAGMA journal_mode=MEMORY")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={'FULL' if strict else 'NORMAL'}")
         connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")

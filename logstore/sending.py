@@ -46,8 +46,6 @@ class Batch:
     """The cursor once these rows are stored."""
     rows: list[Row] = field(default_factory=list)
     """The rows."""
-    read_to: int = 0
-    """The last event read for them."""
     events: int = 0
     """Events behind them."""
     oldest_us: int = 0

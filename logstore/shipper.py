@@ -18,20 +18,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from logstore.collecting import Collector, FactTaker
 from logstore.daily import DailyJob
 from logstore.disk import SpoolLimits, measure
-from logstore.encoding import EncodingProblem, Fact
 from logstore.ids import wall_clock_us
-from logstore.merge import WAIT_SECONDS, Merger, Orphan, Row, event_time_us
+from logstore.merge import WAIT_SECONDS, Merger, Row, event_time_us
 from logstore.quarantine import Quarantine
-from logstore.reading import Producer, SpoolCursor, SpoolEvent, SpoolReader
+from logstore.reading import Producer, SpoolCursor, SpoolReader
 from logstore.segments import Segment, list_locks, remove_lock, remove_segment, remove_strays
 from logstore.sending import TRIES, Batch, RowStore, find_poison, in_words, is_away
 from logstore.shipping import ShipperStatus, ShipReport, write_status
 
 logger = logging.getLogger(__name__)
-
-type FactTaker = Callable[[Sequence[tuple[SpoolCursor, Fact]]], None]
 
 ROWS = 5_000
 """Rows and events of a full batch."""
@@ -48,9 +46,6 @@ class _Totals:
     shipped: int = 0
     failed: int = 0
     rejected: int = 0
-    quarantined: int = 0
-    facts: int = 0
-    orphans: int = 0
     appended: int = 0
     failures: int = 0
     last_success: float = 0.0
@@ -84,17 +79,16 @@ class Shipper:
         self._open_store = open_store
         self._status_file = status
         self._rows = rows
-        self._facts = facts
         self._job = job
         self._limits = limits or SpoolLimits()
         self._clock = clock
         self._jitter = jitter
         self._reader = SpoolReader(folder)
-        self._merger = Merger(wait=wait)
+        self._collector = Collector(self._reader, Merger(wait=wait), self.quarantine, rows, facts, self._now)
         self._store: RowStore | None = None
         self._stored: dict[str, int] = {}
         self._batches: dict[str, Batch] = {}
-        self._totals = _Totals(quarantined=self.quarantine.count())
+        self._totals = _Totals()
         self._told_at = 0.0
         self._tidy_at = 0.0
 
@@ -125,7 +119,7 @@ class Shipper:
         try:
             store = self._opened()
             for producer in self._reader.producers():
-                batch = self._batches.get(producer.name) or self._collect(producer)
+                batch = self._next_batch(producer)
                 try:
                     self._send(store, producer.name, batch)
                 except Exception as error:
@@ -141,7 +135,9 @@ class Shipper:
         except Exception as error:
             trouble, sent = error, 0
         self._note(trouble, sent)
-        return ShipReport(rows, events, more=more, ok=trouble is None, error=self._totals.error)
+        return ShipReport(
+            rows, events, more=more, ok=trouble is None and not self._reader.busy, error=self._totals.error
+        )
 
     def status(self) -> ShipperStatus:
         """How shipping goes, for metrics and `log spool`."""
@@ -156,13 +152,13 @@ class Shipper:
             oldest_seconds=max(0.0, now - oldest / 1e6) if oldest else 0.0,
             spool_bytes=disk.used,
             level="full" if disk.used > self._limits.max_bytes else self._limits.level(disk.used, disk.free),
-            open_records=len(self._merger),
+            open_records=len(self._collector.merger),
             shipped=totals.shipped,
             failed=totals.failed,
             rejected=totals.rejected,
-            quarantined=totals.quarantined,
-            facts=totals.facts,
-            orphans=totals.orphans,
+            quarantined=self.quarantine.count(),
+            facts=self._collector.facts,
+            orphans=self._collector.orphans,
             missing_events=sum(reader.gaps.values()),
             last_success=totals.last_success,
             retention_last_run=job.done.timestamp() if job is not None and job.done is not None else 0.0,
@@ -211,47 +207,13 @@ class Shipper:
             with contextlib.suppress(Exception):
                 store.close()
 
-    def _collect(self, producer: Producer) -> Batch:
-        """Read on and merge: the next batch of a producer, perhaps without a row."""
-        events = self._reader.read(producer, self._rows)
-        batch = Batch(SpoolCursor(producer.name, 0), events=len(events))
-        facts: list[tuple[SpoolCursor, Fact]] = []
-        for event in events:
-            self._take(event, batch, facts)
-        if facts and self._facts is not None:
-            self._facts(facts)
-        self._totals.facts += len(facts)
-        if not producer.alive and len(events) < self._rows and not self._reader.is_busy(producer.name):
-            batch.rows += self._merger.ended(producer.name)
-        batch.rows += self._merger.overdue(producer.name)
-        batch.read_to = self._reader.position(producer.name)
-        batch.cursor = SpoolCursor(producer.name, self._merger.cursor(producer.name, batch.read_to))
-        batch.oldest_us = next(filter(None, map(event_time_us, events)), 0)
-        self._batches[producer.name] = batch
+    def _next_batch(self, producer: Producer) -> Batch:
+        """The batch that waits to be sent again, else the next one."""
+        batch = self._batches.get(producer.name)
+        if batch is None:
+            cursor = SpoolCursor(producer.name, self._stored.get(producer.name, 0))
+            batch = self._batches[producer.name] = self._collector.collect(producer, cursor)
         return batch
-
-    def _take(self, event: SpoolEvent, batch: Batch, facts: list[tuple[SpoolCursor, Fact]]) -> None:
-        try:
-            merged = self._merger.feed(event)
-        except EncodingProblem as problem:
-            self._set_aside(event, str(problem))
-            return
-        match merged:
-            case None:
-                return
-            case Fact():
-                facts.append((SpoolCursor(event.producer, event.seq), merged))
-            case Orphan():
-                self._totals.orphans += 1
-                if self._reader.is_damaged(event.producer):
-                    self._set_aside(event, "its open record was lost with a damaged part of the spool")
-            case _:
-                batch.rows.append(merged)
-
-    def _set_aside(self, event: SpoolEvent, reason: str) -> None:
-        logger.warning("event %d of %s goes to quarantine: %s", event.seq, event.producer, reason)
-        self.quarantine.add_event(event, reason, self._now())
-        self._totals.quarantined += 1
 
     def _send(self, store: RowStore, name: str, batch: Batch) -> None:
         """The rows and their cursor, in that order, into the store. Raises what the store raised."""
@@ -294,7 +256,6 @@ class Shipper:
     def _set_row_aside(self, name: str, row: Row, reason: Exception) -> None:
         logger.warning("record %d of %s goes to quarantine: %s", row[0].id, name, type(reason).__name__)
         self.quarantine.add_row(name, row, in_words(reason), self._now())
-        self._totals.quarantined += 1
         self._totals.rejected += 1
 
     def _tidy(self, producer: Producer) -> None:
@@ -315,7 +276,6 @@ class Shipper:
         if damage := self._reader.drop(segment):
             logger.warning("segment %s goes to quarantine: %s", path.name, damage)
             self.quarantine.add_segment(path, damage)
-            self._totals.quarantined += 1
         else:
             remove_segment(path)
 

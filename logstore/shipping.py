@@ -36,7 +36,7 @@ class ShipReport:
     more: bool
     """True when there may be more at once: a batch was full, or had waited."""
     ok: bool
-    """False when the store, or the quarantine, failed."""
+    """False when the store or the quarantine failed, or a segment could not be opened."""
     error: str = ""
     """How it failed."""
 

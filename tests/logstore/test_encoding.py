@@ -11,11 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from logstore.cleaning import TEXT_LIMIT, URL_LIMIT
 from logstore.encoding import (
     ENDING_FIELDS,
     RECORD_FIELDS,
-    TEXT_LIMIT,
-    URL_LIMIT,
     EncodingProblem,
     Fact,
     decode_close,

@@ -118,6 +118,24 @@ def test_a_file_that_is_no_segment_stops_nobody(folder: Path, content: bytes) ->
     assert bool(reader.damaged) == bool(content)
 
 
+@pytest.mark.parametrize("companion", ["-journal", "-wal", "-shm"])
+def test_a_segment_whose_making_was_killed_is_empty(folder: Path, companion: str) -> None:
+    """Whatever SQLite had laid beside it by then."""
+    make_segment(folder, 1, 1, 10).close()
+    unmade = Segment(PRODUCER, 2).path(folder)
+    connection = sqlite3.connect(unmade, isolation_level=None)
+    connection.execute("PRAGMA user_version=1")
+    connection.close()
+    assert unmade.stat().st_size == 4096
+    Path(f"{unmade}{companion}").write_bytes(
+        b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7" + bytes(504) if companion == "-journal" else b""
+    )
+    reader = SpoolReader(folder)
+    assert numbers(reader) == list(range(1, 11))
+    assert not reader.damaged
+    assert not reader.busy
+
+
 def test_a_torn_log_loses_its_end_only(folder: Path, tmp_path: Path) -> None:
     """A power cut in the middle of a write: the part before is whole."""
     writer = make_segment(folder, 1, 1, 500)

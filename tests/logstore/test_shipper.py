@@ -249,6 +249,41 @@ def test_an_event_nobody_can_read_goes_to_the_quarantine(school: School) -> None
     assert "kind 77 is unknown" in reasons[1]
 
 
+def test_a_quarantine_that_cannot_be_written_loses_nothing(school: School) -> None:
+    """What was read with the bad event is read again."""
+    done = fill(school.writer, school.ids, 5)
+    school.writer.shut()
+    (segment, *_) = list_segments(school.spool)[school.writer.producer]
+    with sqlite3.connect(segment.path(school.spool)) as connection:
+        connection.execute(INSERT, (11, 77, b""))
+    connection.close()
+    in_the_way = school.spool / "quarantine"
+    in_the_way.write_text("not a folder")
+    shipper = school.shipper()
+    for _ in range(3):
+        assert not shipper.drain()
+    in_the_way.unlink()
+    assert shipper.drain()
+    assert school.rows() == dict.fromkeys(done, "response")
+    assert shipper.status().quarantined == 1
+
+
+def test_a_taker_of_facts_that_fails_loses_nothing(school: School) -> None:
+    """It is asked again with the same facts."""
+    done = fill(school.writer, school.ids, 5)
+    school.writer.fact("sign-in", {})
+    done += fill(school.writer, school.ids, 5)
+    answers: list[Exception | None] = [OSError("away"), KeyError("bug"), None]
+
+    def take(facts: Sequence[tuple[SpoolCursor, Fact]]) -> None:
+        if (error := answers.pop(0)) is not None:
+            raise error
+
+    shipper = school.shipper(facts=take)
+    assert [shipper.drain(), shipper.drain(), shipper.drain()] == [False, False, True]
+    assert school.rows() == dict.fromkeys(done, "response")
+
+
 def test_a_damaged_segment_is_set_aside_and_the_rest_is_stored(school: School) -> None:
     """Closes whose open was lost with it are kept too."""
     done = fill(school.writer, school.ids, 2000)

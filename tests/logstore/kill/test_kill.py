@@ -101,7 +101,8 @@ def test_every_acknowledged_record_is_stored_once(tmp_path: Path) -> None:
 
     assert len(opened) > 2_000, "the workers hardly recorded anything"
     assert before > 0, "the shipper never got anything through before it was killed"
-    assert not opened.keys() - rows.keys(), "acknowledged and lost"
+    lost = sorted(opened.keys() - rows.keys())
+    assert not lost, f"acknowledged and lost: {len(lost)} of {sorted({opened[one] for one in lost})}, first {lost[0]}"
     assert len(rows.keys() - opened.keys()) <= count, "a life may end between the spool's yes and its note, once"
     assert not [one for one in closed if rows[one] != "response"], "an ending that was acknowledged is missing"
     interrupted = {one for one, ending in rows.items() if ending == "interrupted"}
