@@ -53,6 +53,10 @@ class Problem:
     """The line, cut to 200 characters."""
     why: str
     """What is wrong and what would have been right."""
+    lines: int = 1
+    """How many lines it speaks for: a kind of line that comes by the thousand is told once."""
+    taken: bool = False
+    """True when the line is in force with another meaning; False when it is not in force."""
 
 
 @dataclass(frozen=True, slots=True)

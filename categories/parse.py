@@ -22,7 +22,11 @@ from categories.networks import NetworkProblem, canonical_networks
 from categories.normalise import normalised
 from categories.paths import folded_path, folded_query
 
-FileFormat = Literal["domains", "hosts", "urls", "phrases", "networks", "starter"]
+OwnFormat = Literal["domains", "hosts", "urls", "phrases", "networks", "starter"]
+"""Formats of a line at a time, understood here."""
+ForeignFormat = Literal["adblock", "csv", "dnsmasq", "e2guardian-sites", "e2guardian-urls"]
+"""Formats with a grammar of their own: `categories.importers.readers`."""
+FileFormat = Literal[OwnFormat, ForeignFormat]
 """How one file is written. (`ut1` is a tree of such files: `categories.importers.ut1`.)"""
 
 LONGEST_LINE = 8192
@@ -68,11 +72,21 @@ _PHRASE = re.compile(r"""(?:<(?P<angle>[^<>]*)>|"(?P<quoted>[^"]*)"|(?P<plain>[^
 _NETWORK_LIKE = re.compile(r"[0-9.]+(?:/[0-9.]+)?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(?:/[0-9]+)?|[0-9.]+-[0-9.]+")
 
 
-def parse(format: FileFormat, stream: BinaryIO, name: str, *, top_levels: bool = False) -> Iterator[Entry | Problem]:
-    """Read a list file. `name` is the list's name in problems; `top_levels` lets domains name a whole top level."""
-    understand = _UNDERSTAND[format]
+def parse(
+    format: FileFormat, stream: BinaryIO, name: str, *, top_levels: bool = False, only: str = ""
+) -> Iterator[Entry | Problem]:
+    """Read a list file. `name` is the list's name in problems; `top_levels` lets domains name a whole top level.
+
+    `only` is for files that hold several categories: the one whose rows are wanted, as the file writes it.
+    """
+    understand = _UNDERSTAND.get(format)
+    if understand is None:
+        from categories.importers.readers import READERS
+
+        yield from READERS[format](stream, name, top_levels=top_levels, only=only)
+        return
     if format == "domains":
-        understand = partial(_domain, top_levels=top_levels)
+        understand = partial(domain_items, top_levels=top_levels)
     widened = Widened(name)
     for line in lines(stream, name):
         if isinstance(line, Problem):
@@ -94,33 +108,54 @@ def parse(format: FileFormat, stream: BinaryIO, name: str, *, top_levels: bool =
 
 def lines(stream: BinaryIO, name: str) -> Iterator[Line | Problem]:
     """The lines that say something, in bounded memory. Takes BOM and CRLF; tells NUL, broken UTF-8, overlong lines."""
-    number = 0
-    while raw := stream.readline(LONGEST_LINE + 1):
-        number += 1
-        if number == 1:
-            raw = raw.removeprefix(b"\xef\xbb\xbf")
-        if len(raw) > LONGEST_LINE and not raw.endswith(b"\n"):
-            yield problem(name, number, _shown(raw), f"the line is longer than {LONGEST_LINE} bytes; cut it into lines")
-            while raw and not raw.endswith(b"\n"):
-                raw = stream.readline(65536)
+    for item in written_lines(stream, name):
+        if isinstance(item, Problem):
+            yield item
             continue
-        if b"\0" in raw:
-            yield problem(name, number, _shown(raw), "the line holds a NUL byte; is this a text file in UTF-8?")
-            continue
-        try:
-            text = raw.decode("utf-8").strip()
-        except UnicodeDecodeError:
-            yield problem(name, number, _shown(raw), "the line is not UTF-8; convert the list, for instance with iconv")
-            continue
+        number, text = item
         if "#" in text or ";" in text:
             text = _COMMENT.sub("", text).rstrip()
         if text:
             yield Line(number, text)
 
 
-def problem(name: str, number: int, text: str, why: str) -> Problem:
+def written_lines(stream: BinaryIO, name: str) -> Iterator[Line | Problem]:
+    """Every line that is not blank, comments too, as `lines` takes and tells them: for formats with other comments."""
+    for item in raw_lines(stream, name):
+        if isinstance(item, Problem):
+            yield item
+            continue
+        number, raw = item
+        try:
+            text = raw.decode("utf-8").strip()
+        except UnicodeDecodeError:
+            yield problem(name, number, shown(raw), "the line is not UTF-8; convert the list, for instance with iconv")
+            continue
+        if text:
+            yield Line(number, text)
+
+
+def raw_lines(stream: BinaryIO, name: str) -> Iterator[tuple[int, bytes] | Problem]:
+    """Numbered lines before they are decoded: for formats in legacy charsets."""
+    number = 0
+    while raw := stream.readline(LONGEST_LINE + 1):
+        number += 1
+        if number == 1:
+            raw = raw.removeprefix(b"\xef\xbb\xbf")
+        if len(raw) > LONGEST_LINE and not raw.endswith(b"\n"):
+            yield problem(name, number, shown(raw), f"the line is longer than {LONGEST_LINE} bytes; cut it into lines")
+            while raw and not raw.endswith(b"\n"):
+                raw = stream.readline(65536)
+            continue
+        if b"\0" in raw:
+            yield problem(name, number, shown(raw), "the line holds a NUL byte; is this a text file in UTF-8?")
+            continue
+        yield number, raw
+
+
+def problem(name: str, number: int, text: str, why: str, *, lines: int = 1, taken: bool = False) -> Problem:
     """A `Problem`, its text cut to what may be shown."""
-    return Problem(name, number, text[:TEXT_SHOWN], why)
+    return Problem(name, number, text[:TEXT_SHOWN], why, lines, taken)
 
 
 def url_entry(url: Url) -> str:
@@ -149,16 +184,18 @@ class Widened:
         """What there is to tell at the end."""
         if self._first:
             why = f"taken as the host and everything below it, the bare host included ({self._count} lines like it)"
-            yield problem(self._name, self._first.number, self._first.text, why)
+            first = self._first
+            yield problem(self._name, first.number, first.text, why, lines=self._count, taken=True)
 
 
-def _domain(text: str, *, top_levels: bool = False) -> Understood:
+def domain_items(text: str, *, top_levels: bool = False) -> Understood:
+    """A host with everything below it, an address or a network. Raises `Refused`, `NameProblem`, `NetworkProblem`."""
     if "/" in text and not _NETWORK_LIKE.fullmatch(text):
         raise Refused("is a URL, not a domain; put it in a list of format `urls`")
     if text.split() != [text]:
         raise Refused("has more than one word; a hosts file has format `hosts`")
     if ("/" in text or "-" in text) and _NETWORK_LIKE.fullmatch(text):
-        return _networks(text)
+        return network_items(text)
     bare = text.removeprefix("*").removeprefix(".") if text.startswith(("*.", ".")) else text
     if "*" in bare:
         raise Refused("has a `*` inside; only `*.` at the beginning is understood")
@@ -178,16 +215,18 @@ def _hosts(text: str) -> Understood:
         literal = False
     if not literal or not names:
         raise Refused("a line of a hosts file is an address and then names: `0.0.0.0 name`")
-    return [item for name in names if name.lower() not in _OWN_NAMES for item in _domain(name)]
+    return [item for name in names if name.lower() not in _OWN_NAMES for item in domain_items(name)]
 
 
-def _url(text: str) -> Understood:
+def url_items(text: str) -> Understood:
+    """A URL prefix. Raises `Refused` or `NameProblem`."""
     if text.split() != [text]:
         raise Refused("has a blank inside; write it as %20")
     return ((EntryKind.URL, url_entry(canonical_url(text.removeprefix("*."))), 0),)
 
 
-def _networks(text: str) -> Understood:
+def network_items(text: str) -> Understood:
+    """An address, network or range. Raises `NetworkProblem`."""
     return [(EntryKind.NETWORK, network, 0) for network in canonical_networks(text)]
 
 
@@ -207,21 +246,22 @@ def _starter(text: str) -> Understood:
     if text.startswith('"'):
         return _phrase(text)
     if _NETWORK_LIKE.fullmatch(text):
-        return _networks(text)
+        return network_items(text)
     if "/" in text:
-        return _url(text)
-    return _domain(text, top_levels=text.startswith("."))
+        return url_items(text)
+    return domain_items(text, top_levels=text.startswith("."))
 
 
-def _shown(raw: bytes) -> str:
+def shown(raw: bytes) -> str:
+    """A line that cannot be decoded, as it is quoted."""
     return raw[:TEXT_SHOWN].decode("utf-8", "backslashreplace")
 
 
 _UNDERSTAND: dict[FileFormat, Callable[[str], Understood]] = {
-    "domains": _domain,
+    "domains": domain_items,
     "hosts": _hosts,
-    "urls": _url,
+    "urls": url_items,
     "phrases": _phrase,
-    "networks": _networks,
+    "networks": network_items,
     "starter": _starter,
 }

@@ -133,7 +133,7 @@ class _Compiled:
         self._updated[number] = max(self._updated[number], file.path.stat().st_mtime)
         parents = file.url_match == "parents"
         with file.path.open("rb", buffering=1 << 20) as stream:
-            for item in parse(file.format, stream, file.name, top_levels=file.top_levels):
+            for item in parse(file.format, stream, file.name, top_levels=file.top_levels, only=file.only):
                 if isinstance(item, Problem):
                     self.tell(number, item)
                 else:

@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 from categories.model import Problem
 from categories.parse import FileFormat, problem
 
-Format = FileFormat | Literal["ut1"]
+Format = Literal[FileFormat, "ut1"]
 """How a source is written: one file's format, or a tree of files."""
 UrlMatch = Literal["exact", "parents"]
 """Whether a URL entry fits only its own host (squidGuard) or also the hosts below it (e2guardian)."""
@@ -72,6 +72,8 @@ class ListFile:
     """How its URL entries compare hosts."""
     top_levels: bool = False
     """True when a single label is meant."""
+    only: str = ""
+    """The category whose rows are meant, as the file writes it, when a file holds several."""
 
 
 def starter_sources() -> tuple[ListSource, ...]:
@@ -92,6 +94,11 @@ def list_files(source: ListSource, names: Names) -> Iterator[ListFile | Problem]
     if not source.path.is_file():
         why = "is a folder; a UT1 tree has format `ut1`" if source.path.is_dir() else "is not there"
         yield problem(source.name, 0, str(source.path), why)
+        return
+    if source.format == "csv":
+        from categories.importers.csvlist import category_files
+
+        yield from category_files(source, names)
         return
     category = settled_category(source, source.category or source.path.stem, names)
     yield ListFile(source.name, category, source.path, source.format, source.url_match, source.top_levels)

@@ -17,6 +17,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from categories.sources import Format
+
 ENVIRONMENT = "SCHOOLGATE_SETTINGS"
 """Environment variable that names the settings file."""
 PLACES = (Path("schoolgate.yaml"), Path("data/schoolgate.yaml"), Path("/etc/schoolgate/schoolgate.yaml"))
@@ -114,7 +116,7 @@ class ListSettings(Section):
     """Name shown as evidence; a tree of categories adds `/category`."""
     path: Path
     """File or folder."""
-    format: Literal["ut1", "domains", "hosts", "urls", "phrases", "networks", "starter"] = "domains"
+    format: Format = "domains"
     """How it is written."""
     category: str | None = None
     """Category of its entries; a `ut1` tree names its own."""
