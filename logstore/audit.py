@@ -92,9 +92,11 @@ def record_change(
 
 
 def record_look(
-    connection: Connection, *, who: str, subject: str, asked: str, rows: int, why: str = "", at: datetime
+    connection: Connection, *, who: str, subject: str, asked: str, rows: int | None, why: str = "", at: datetime
 ) -> int:
-    """Add a line on a look at a named person's rows; its id. `asked` is the filter's sentence."""
+    """Add a line on a look at a named person's rows; its id. `asked` is the filter's sentence, `rows`
+    how many were seen; None when that is not known before.
+    """
     return record_change(
         connection,
         who=who,

@@ -9,12 +9,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, null, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    bindparam,
+    func,
+    literal_column,
+    null,
+    select,
+    type_coerce,
+)
 
 from logstore.dimensions import FOLDED
 from logstore.filter import Selection, members
 from logstore.rows import Row, row_from
-from logstore.schema import attached_log
+from logstore.schema import attached_log, time_us
 
 RARE = 20_000
 """Rows of a day below which a set of values is gathered and sorted instead of met on the way."""
@@ -49,14 +60,24 @@ class DaySearch:
         found = connection.execute(self._statements[key], {"first": first, "past": past, "most": most})
         return int(found.scalar_one())
 
-    def grouped(self, connection: Connection, first: int, past: int, by: str, sums: tuple[str, ...]) -> list[Any]:
-        """For each value of column `by`: the value, its rows, blocked rows, and the sum of each of `sums`."""
+    def grouped(
+        self, connection: Connection, first: int, past: int, by: tuple[str, ...], sums: tuple[str, ...]
+    ) -> list[Any]:
+        """For each group: the values of `by`, its rows, blocked rows, and the sum of each of `sums`.
+
+        `by` names columns; `step:1000` stands for the row's time in steps of 1,000 milliseconds.
+        """
         have, index = self._shape(connection, first, past)
         key = ("grouped", have, index, by, sums)
         if key not in self._statements:
             columns = _columns(have)
-            totals = [func.count(), func.sum(columns["blocked"]), *(func.sum(columns[name]) for name in sums)]
-            self._statements[key] = self._chosen(columns, index, [columns[by], *totals]).group_by(columns[by])
+            groups = [_step(name) if name.startswith("step:") else columns[name] for name in by]
+            totals = [
+                func.count(),
+                func.sum(type_coerce(columns["blocked"], Integer)),
+                *(func.sum(columns[name]) for name in sums),
+            ]
+            self._statements[key] = self._chosen(columns, index, [*groups, *totals]).group_by(*groups)
         return list(connection.execute(self._statements[key], {"first": first, "past": past}).all())
 
     def _rows_statement(self, columns: Columns, index: str | None, rising: bool) -> Select[Any]:
@@ -121,3 +142,7 @@ class DaySearch:
 
 def _columns(have: frozenset[str]) -> Columns:
     return {column.name: column if column.name in have else null() for column in attached_log.columns}
+
+
+def _step(name: str) -> ColumnElement[Any]:
+    return (time_us(attached_log) / literal_column("1000")).op("/")(literal_column(str(int(name.partition(":")[2]))))

@@ -10,10 +10,10 @@ from __future__ import annotations
 import heapq
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -32,6 +32,7 @@ from logstore.store import day_of
 PAGE_LIMIT = 10_000
 """Most rows of one page."""
 _PAST = (1 << 63) - 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class SearchTooWide(Exception):
@@ -225,23 +226,35 @@ class Tail:
     looked at again. An exchange longer than that is found by a search, but does not show up here.
     """
 
-    def __init__(self, folder: Path, wanted: LogFilter, start: int, window: timedelta = timedelta(minutes=15)) -> None:
-        """`start`: rows after this id."""
+    def __init__(
+        self,
+        folder: Path,
+        wanted: LogFilter,
+        now: datetime,
+        seen: Sequence[Row] = (),
+        window: timedelta = timedelta(minutes=15),
+    ) -> None:
+        """Gives rows that are stored from `now` (aware) on; `seen`: rows that were shown already."""
         self._folder = folder
         self._wanted = wanted
-        self._start = start
-        self._newest = start
         self._window = int(window.total_seconds() * 1000) << (NODE_BITS + COUNTER_BITS)
-        self._seen: set[int] = set()
+        self._newest = max([_id_at(now), *(row.id for row in seen)])
+        with Archive(folder) as archive:
+            there = archive.walk(wanted, max(0, self._newest - self._window), rising=True)
+            self._seen = {row.id for row in there if row.id <= self._newest} | {row.id for row in seen}
 
-    def poll(self, most: int = 1000) -> tuple[Row, ...]:
-        """Rows stored since the last call, at most about `most`; oldest first."""
-        horizon = max(self._start, self._newest - self._window)
+    def poll(self, now: datetime, most: int = 1000) -> tuple[Row, ...]:
+        """Rows stored since the last call, at most `most`; oldest first. `now` is aware."""
+        horizon = max(0, self._newest - self._window)
         with Archive(self._folder) as archive:
             fresh = (row for row in archive.walk(self._wanted, horizon + 1, rising=True) if row.id not in self._seen)
             rows = tuple(itertools.islice(fresh, most))
         self._seen.update(row.id for row in rows)
-        if rows:
-            self._newest = max(self._newest, rows[-1].id)
+        if len(rows) < most:
+            self._newest = max([self._newest, _id_at(now), *(row.id for row in rows)])
             self._seen = {seen for seen in self._seen if seen > self._newest - self._window}
         return rows
+
+
+def _id_at(moment: datetime) -> int:
+    return id_range(0, (moment - _EPOCH) // timedelta(microseconds=1))[1]

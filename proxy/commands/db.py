@@ -1,0 +1,61 @@
+"""`schoolgate db`: the store's care: schema, check, retention, audit trail, backup."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from proxy.settings import Settings
+
+
+def add(commands: Any) -> None:
+    """Register `db upgrade|check|prune|verify|audit|backup|restore`."""
+    parser = commands.add_parser("db", help="care for the store: upgrade, check, prune, audit, back up")
+    parser.set_defaults(handle=handle)
+    tasks = parser.add_subparsers(dest="task", required=True, metavar="upgrade|check|prune|verify|audit|backup|restore")
+    made = [
+        tasks.add_parser("upgrade", help="make the store, or bring it to the newest schema"),
+        tasks.add_parser("check", help="exit 1 when a file is damaged or missing, or retention is behind"),
+        _prune(tasks),
+        tasks.add_parser("verify", help="exit 1 when a line of the audit trail was changed or taken out"),
+        _audit(tasks),
+        tasks.add_parser("backup", help="copy the store while it is in use"),
+        tasks.add_parser("restore", help="put a copy back; refuses to write over a store"),
+    ]
+    made[3].add_argument("--head", metavar="N:HASH", help="a head kept elsewhere, as printed by an earlier verify")
+    made[5].add_argument("folder", type=Path, metavar="DEST", help="a folder that is not there, or empty")
+    made[6].add_argument("folder", type=Path, metavar="SRC", help="a folder made by backup")
+    for task in made:
+        task.add_argument("--json", action="store_true", help="answer in JSON")
+    for task in (made[2], made[5], made[6]):
+        task.add_argument("--why", default="", metavar="TEXT", help="reason, for the audit trail")
+
+
+def handle(args: argparse.Namespace, settings: Settings) -> int:
+    """Run the task named in `args`; 0 yes, 1 no, 2 usage."""
+    from logstore.db import StoreError
+    from proxy.storecare import TASKS
+
+    try:
+        return TASKS[args.task](args, settings)
+    except (StoreError, OSError) as error:
+        print(f"db: {error}", file=sys.stderr)
+        return 1
+
+
+def _prune(tasks: Any) -> argparse.ArgumentParser:
+    prune: argparse.ArgumentParser = tasks.add_parser("prune", help="remove rows older than they may be")
+    prune.add_argument("--dry-run", action="store_true", help="only say what would go")
+    return prune
+
+
+def _audit(tasks: Any) -> argparse.ArgumentParser:
+    audit: argparse.ArgumentParser = tasks.add_parser("audit", help="the audit trail, newest first")
+    audit.add_argument("--kind", choices=("change", "look", "export", "retention"), help="only these")
+    audit.add_argument("--who", metavar="NAME", help="done by")
+    audit.add_argument("--subject", metavar="NAME", help="about")
+    audit.add_argument("--before", type=int, metavar="N", help="lines before this one")
+    audit.add_argument("--limit", type=int, default=50, metavar="N", help="lines (default: %(default)s)")
+    return audit

@@ -1,0 +1,101 @@
+"""`schoolgate log`: search the record, follow it, count it, look at one row, see what is not shipped yet."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from proxy.settings import Settings
+
+ROWS = 50
+"""Rows of a page unless told otherwise."""
+RANKINGS = ("category", "host", "domain", "user", "device", "rule", "reason", "action", "site", "band")
+
+
+def add(commands: Any) -> None:
+    """Register `log search|tail|stats|show|spool`."""
+    parser = commands.add_parser("log", help="search, follow and count the record")
+    parser.set_defaults(handle=handle)
+    tasks = parser.add_subparsers(dest="task", required=True, metavar="search|tail|stats|show|spool")
+    search = tasks.add_parser("search", help="rows, newest first")
+    _filters(search)
+    _output(search)
+    search.add_argument("--limit", type=_limit, default=ROWS, metavar="N", help="rows of a page (default: %(default)s)")
+    place = search.add_mutually_exclusive_group()
+    place.add_argument("--before", type=int, metavar="ID", help="the page before (older than) this record")
+    place.add_argument("--after", type=int, metavar="ID", help="the page after (newer than) this record")
+    place.add_argument("--all", action="store_true", help="every row, not a page; newest first")
+    tail = tasks.add_parser("tail", help="the latest rows, oldest first")
+    _filters(tail)
+    _output(tail)
+    tail.add_argument("-n", "--limit", type=_limit, default=10, metavar="N", help="rows to begin with")
+    tail.add_argument("-f", "--follow", action="store_true", help="go on with new rows until Ctrl-C")
+    stats = tasks.add_parser("stats", help="totals and rankings; the last 24 hours unless told otherwise")
+    _filters(stats)
+    stats.add_argument("--top", choices=RANKINGS, action="append", help="rank by this (repeatable)")
+    stats.add_argument("--limit", type=_limit, default=10, metavar="N", help="lines of a ranking")
+    show = tasks.add_parser("show", help="everything about one record")
+    show.add_argument("id", type=int, metavar="ID", help="record id, as on a block page or in a search")
+    spool = tasks.add_parser("spool", help="what is recorded and not in the store yet")
+    for task in (stats, show, spool):
+        task.add_argument("--json", action="store_true", help="answer in JSON")
+    for task in (search, tail, stats, show):
+        task.add_argument("--why", default="", metavar="TEXT", help="reason of the look, for the audit trail")
+        task.add_argument(
+            "--fresh", action="store_true", help="first wait until what happened up to now is in the store"
+        )
+
+
+def handle(args: argparse.Namespace, settings: Settings) -> int:
+    """Run the task named in `args`; 0 rows found or all well, 1 none or not, 2 usage."""
+    from proxy.logsearch import Refused, run_task
+
+    try:
+        return run_task(args, settings)
+    except Refused as refused:
+        print(f"log: {refused}", file=sys.stderr)
+        return refused.status
+
+
+def _filters(task: argparse.ArgumentParser) -> None:
+    wanted = task.add_argument_group("which rows")
+    for name, metavar, words in (
+        ("--user", "NAME", "account name"),
+        ("--device", "NAME", "device name"),
+        ("--address", "IP", "client address"),
+        ("--site", "NAME", "site"),
+        ("--band", "NAME", "age band"),
+        ("--group", "NAME", "group"),
+        ("--host", "NAME", "this host"),
+        ("--domain", "NAME", "this domain and all below it"),
+        ("--category", "NAME", "a category that fitted"),
+        ("--list", "NAME", "list behind the verdict"),
+        ("--rule", "NAME", "deciding rule"),
+        ("--tier", "NAME", "tier of the rule"),
+        ("--action", "NAME", "allow, block, warn, bypass"),
+        ("--reason", "NAME", "verdict reason"),
+        ("--text", "TEXT", "part of the URL"),
+        ("--terms", "TEXT", "part of a search term"),
+        ("--title", "TEXT", "part of a page title"),
+        ("--since", "TIME", "1h, 10:20, yesterday, 2026-11-20, 2026-11-20T10:20"),
+        ("--until", "TIME", "same; a day means its end"),
+    ):
+        wanted.add_argument(name, metavar=metavar, help=words)
+    verdict = wanted.add_mutually_exclusive_group()
+    verdict.add_argument("--blocked", dest="blocked", action="store_true", default=None, help="blocked ones only")
+    verdict.add_argument("--allowed", dest="blocked", action="store_false", help="ones that were not blocked")
+    wanted.add_argument("--page-only", action="store_true", help="pages people opened, without their parts")
+
+
+def _output(task: argparse.ArgumentParser) -> None:
+    how = task.add_mutually_exclusive_group()
+    how.add_argument("--json", action="store_true", help="JSON Lines, every field")
+    how.add_argument("--csv", action="store_true", help="CSV for spreadsheets, every field")
+
+
+def _limit(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 10_000:
+        raise argparse.ArgumentTypeError(f"{number}: a page has 1 to 10000 rows; --all gives every row")
+    return number

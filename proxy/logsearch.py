@@ -1,0 +1,212 @@
+"""What `schoolgate log` does: arguments in, rows on stdout, talk on stderr, a line in the audit trail.
+
+The rule: a look is written down before anything is shown (design §5.10); where it cannot be written down, nothing is
+shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import sqlalchemy.exc
+
+from logstore import stats
+from logstore.audit import record_look
+from logstore.db import StoreError, open_catalog
+from logstore.export import as_json, csv_lines, json_lines, printable
+from logstore.filter import LogFilter
+from logstore.query import Archive, SearchTooWide, Tail
+from logstore.rows import Row
+from logstore.when import parse_when
+from proxy import logtable
+from proxy.settings import Settings
+from proxy.spoolview import say_behind, show_spool, wait_until_shipped
+
+FOLLOW_SECONDS = 1.0
+"""Pause between two looks for new rows."""
+SEARCH_SECONDS = 120.0
+"""Longest time one search may take; a person waits and can press Ctrl-C."""
+
+
+_SAME = tuple(
+    "user device site band group host domain category list rule tier action reason text terms title blocked".split()  # noqa: SIM905
+)
+"""Arguments that are called like the filter's fields."""
+
+
+class Refused(Exception):
+    """It was not done. Says why; carries the exit status."""
+
+    def __init__(self, why: str, status: int = 1) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+def run_task(args: argparse.Namespace, settings: Settings) -> int:
+    """Do what `args` say. Raises `Refused`."""
+    if args.task == "spool":
+        return show_spool(settings, as_json=args.json)
+    zone = _zone(settings)
+    if args.fresh:
+        wait_until_shipped(settings)
+    else:
+        say_behind(settings)
+    try:
+        return {"search": _search, "tail": _tail, "stats": _stats, "show": _show}[args.task](args, settings, zone)
+    except StoreError as error:
+        raise Refused(str(error)) from error
+    except SearchTooWide as error:
+        raise Refused(str(error)) from error
+    except sqlalchemy.exc.DatabaseError as error:
+        raise Refused(f"the store in {settings.data / 'store'} cannot be read: {error.orig}") from error
+
+
+def filter_from(args: argparse.Namespace, now: datetime, zone: tzinfo) -> LogFilter:
+    """The filter the arguments describe. Raises `Refused` when a time cannot be read."""
+    try:
+        return LogFilter(
+            **{name: getattr(args, name) for name in _SAME},
+            client_address=args.address,
+            page=args.page_only,
+            since=None if args.since is None else parse_when(args.since, now, zone),
+            until=None if args.until is None else parse_when(args.until, now, zone, end=True),
+        )
+    except ValueError as error:
+        raise Refused(str(error), 2) from error
+
+
+def _search(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:
+    now = datetime.now(UTC)
+    wanted = filter_from(args, now, zone)
+    with Archive(settings.data / "store", seconds=SEARCH_SECONDS) as archive:
+        if args.all:
+            _look(args, settings, wanted, None, now)
+            return _print(args, _counted(archive.walk(wanted)), zone, now)
+        page = archive.search(wanted, args.limit, before=args.before, after=args.after)
+    _look(args, settings, wanted, len(page.rows), now)
+    _print(args, page.rows, zone, now)
+    print(f"log: {_sentence(wanted, now, zone)}: {len(page.rows)} rows", file=sys.stderr)
+    for word, flag, place in (("older", "--before", page.next), ("newer", "--after", page.previous)):
+        if place is not None:
+            print(f"log: {word} rows: add {flag} {place}", file=sys.stderr)
+    return 0 if page.rows else 1
+
+
+def _tail(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:
+    now = datetime.now(UTC)
+    wanted = filter_from(args, now, zone)
+    store = settings.data / "store"
+    with Archive(store, seconds=SEARCH_SECONDS) as archive:
+        rows = tuple(reversed(archive.search(wanted, args.limit).rows))
+    _look(args, settings, wanted, None if args.follow else len(rows), now)
+    _print(args, rows, zone, now)
+    print(f"log: {_sentence(wanted, now, zone)}", file=sys.stderr)
+    if not args.follow:
+        return 0 if rows else 1
+    tail = Tail(store, wanted, now, rows)
+    while True:
+        sys.stdout.flush()
+        time.sleep(FOLLOW_SECONDS)
+        now = datetime.now(UTC)
+        _print(args, tail.poll(now), zone, now, header=False)
+
+
+def _stats(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:
+    now = datetime.now(UTC)
+    if args.since is None:
+        args.since = "24h"
+    wanted = filter_from(args, now, zone)
+    by: list[stats.By] = args.top or ["category", "host", "rule"]
+    with Archive(settings.data / "store", seconds=SEARCH_SECONDS) as archive:
+        sums = stats.totals(archive, wanted)
+        _look(args, settings, wanted, sums.rows, now)
+        rankings: dict[str, tuple[stats.Place, ...]] = {
+            name: stats.top(archive, wanted, name, args.limit) for name in by
+        }
+    if args.json:
+        told = {"asked": _sentence(wanted, now, zone), "totals": asdict(sums), "top": {}}
+        told["top"] = {name: [asdict(place) for place in places] for name, places in rankings.items()}
+        print(json.dumps(told))
+    else:
+        logtable.print_stats(sums, rankings)
+        print(f"log: {_sentence(wanted, now, zone)}", file=sys.stderr)
+    return 0 if sums.rows else 1
+
+
+def _show(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:
+    with Archive(settings.data / "store", seconds=SEARCH_SECONDS) as archive:
+        row = archive.show(args.id)
+    if row is None:
+        print(f"log: there is no record {args.id} in the store", file=sys.stderr)
+        return 1
+    now = datetime.now(UTC)
+    _look(args, settings, LogFilter(id=row.id, user=row.record.user), 1, now)
+    if args.json:
+        print(json.dumps(as_json(row, zone)))
+    else:
+        logtable.print_row(row, zone)
+    return 0
+
+
+def _look(args: argparse.Namespace, settings: Settings, wanted: LogFilter, rows: int | None, now: datetime) -> None:
+    """Write the look into the audit trail. Raises `Refused` when that cannot be done."""
+    try:
+        engine = open_catalog(settings.data / "store")
+        with engine.begin() as catalog:
+            record_look(
+                catalog,
+                who=f"cli:{os.environ.get('SUDO_USER') or getpass.getuser()}",
+                subject=wanted.user or "record",
+                asked=wanted.sentence(),
+                rows=rows,
+                why=args.why,
+                at=now,
+            )
+    except (StoreError, OSError, sqlalchemy.exc.DatabaseError) as error:
+        why = getattr(error, "orig", error)
+        raise Refused(f"nothing is shown, because the look cannot be written into the audit trail: {why}") from error
+
+
+def _print(args: argparse.Namespace, rows: Iterable[Row], zone: tzinfo, now: datetime, *, header: bool = True) -> int:
+    """Print rows as asked; 0 when there were any, else 1."""
+    lines = (
+        json_lines(rows, zone)
+        if args.json
+        else csv_lines(rows, zone, header=header)
+        if args.csv
+        else logtable.lines(rows, zone, now)
+    )
+    number = 0
+    for line in lines:
+        sys.stdout.write(line)
+        number += 1
+    return 0 if number > (1 if args.csv and header else 0) else 1
+
+
+def _counted(rows: Iterator[Row]) -> Iterator[Row]:
+    number = 0
+    for row in rows:
+        yield row
+        number += 1
+    print(f"log: {number} rows", file=sys.stderr)
+
+
+def _sentence(wanted: LogFilter, now: datetime, zone: tzinfo) -> str:
+    return printable(f"{wanted.sentence(now, zone)} ({zone})")
+
+
+def _zone(settings: Settings) -> tzinfo:
+    try:
+        return ZoneInfo(settings.record.timezone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        wrong = settings.record.timezone
+        raise Refused(f"record.timezone: there is no zone {wrong!r}; it would be like Europe/London", 2) from error

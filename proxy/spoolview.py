@@ -1,0 +1,115 @@
+"""What is recorded and not in the store yet: said, shown, or waited for.
+
+In come the settings; out go lines. The shipper's own report counts while it is young; otherwise the spool folder is
+read.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict
+
+from logstore.db import StoreError, reading
+from logstore.disk import measure
+from logstore.reading import SpoolCursor, SpoolReader
+from logstore.schema import log_cursor
+from logstore.shipping import ShipperStatus, read_status
+from proxy.settings import Settings
+
+YOUNG = 10.0
+"""Seconds after which the shipper's report counts as old: it is written every second."""
+PATIENCE = 15.0
+"""Longest wait for the shipper, seconds."""
+BEHIND = 5.0
+"""Age of the oldest event, in seconds, that is worth a word."""
+
+
+def wait_until_shipped(settings: Settings, patience: float = PATIENCE) -> bool:
+    """Wait until everything that happened before now is in the store; says so and goes on when that takes too long."""
+    start = time.time()
+    while time.time() < start + patience:
+        status = _young(settings)
+        if status is None and time.time() > start + YOUNG:
+            break
+        if status is not None and status.written_at > start and status.lag_events == 0 and not status.error:
+            return True
+        if status is None and not _waiting(settings):
+            return True
+        time.sleep(0.1)
+    say_behind(settings, even=0.0)
+    return False
+
+
+def say_behind(settings: Settings, *, even: float = BEHIND) -> None:
+    """Say on stderr when rows are missing because they are still in the spool."""
+    status = _young(settings)
+    if status is None:
+        if events := _waiting(settings):
+            print(
+                f"log: the shipper is not running; {events:,} events wait in the spool: schoolgate shipper --once",
+                file=sys.stderr,
+            )
+    elif status.error:
+        print(f"log: the shipper has trouble: {status.error}", file=sys.stderr)
+    elif status.lag_events and status.oldest_seconds >= even:
+        waits = f"the oldest waits {status.oldest_seconds:.0f} s"
+        print(f"log: {status.lag_events:,} events are not in the store yet; {waits}", file=sys.stderr)
+
+
+def show_spool(settings: Settings, *, as_json: bool) -> int:
+    """Producers and their waiting events; 0 when shipping goes well, else 1."""
+    folder = settings.data / "spool"
+    status = _young(settings)
+    producers = _producers(settings)
+    use = measure(folder) if folder.is_dir() else None
+    ok = (status is not None and not status.error) or not any(item["waiting"] for item in producers)
+    if as_json:
+        told = {"ok": ok, "bytes": use.used if use else 0, "shipper": asdict(status) if status else None}
+        print(json.dumps({**told, "producers": producers}))
+        return 0 if ok else 1
+    for item in producers:
+        alive = "alive" if item["alive"] else "ended"
+        print(f"{item['producer']:<44} {alive:<6} {item['segments']:>4} segments {item['waiting']:>10,} events waiting")
+    print(f"spool: {use.used if use else 0:,} bytes in {folder}", file=sys.stderr)
+    say_behind(settings, even=0.0)
+    return 0 if ok else 1
+
+
+def _producers(settings: Settings) -> list[dict[str, str | int | bool]]:
+    folder = settings.data / "spool"
+    if not folder.is_dir():
+        return []
+    cursors = _cursors(settings)
+    reader = SpoolReader(folder)
+    told: list[dict[str, str | int | bool]] = []
+    for producer in reader.producers():
+        reader.seek(SpoolCursor(producer.name, cursors.get(producer.name, 0)))
+        waiting = max(0, reader.newest(producer) - cursors.get(producer.name, 0))
+        told.append(
+            {
+                "producer": producer.name,
+                "alive": producer.alive,
+                "segments": len(producer.segments),
+                "waiting": waiting,
+            }
+        )
+    return told
+
+
+def _waiting(settings: Settings) -> int:
+    return sum(int(item["waiting"]) for item in _producers(settings))
+
+
+def _cursors(settings: Settings) -> dict[str, int]:
+    try:
+        with reading(settings.data / "store") as catalog:
+            return {row.producer: row.seq for row in catalog.execute(log_cursor.select())}
+    except StoreError:  # no store yet: nothing of the spool is in it
+        return {}
+
+
+def _young(settings: Settings) -> ShipperStatus | None:
+    status = read_status(settings.data / "run" / "shipper.json")
+    return status if status is not None and time.time() - status.written_at < YOUNG else None

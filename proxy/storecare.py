@@ -1,0 +1,157 @@
+"""What `schoolgate db` does: arguments in, results on stdout, talk on stderr, lines in the audit trail."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from logstore.audit import count, entries, head, record_change, verify
+from logstore.backup import back_up, check, restore
+from logstore.db import catalog_path, open_catalog, reading, upgrade
+from logstore.export import printable
+from logstore.prunereport import PruneReport
+from logstore.quarantine import spool_cleaners
+from logstore.retention import overdue, prune
+from proxy.settings import Settings
+
+type Task = Callable[[argparse.Namespace, Settings], int]
+
+
+def _upgrade(args: argparse.Namespace, settings: Settings) -> int:
+    changed = upgrade(settings.data / "store")
+    _say(args, {"ok": True, "changed": list(changed)}, "\n".join(changed) or "the store has the newest schema")
+    return 0
+
+
+def _check(args: argparse.Namespace, settings: Settings) -> int:
+    folder = settings.data / "store"
+    problems = list(check(folder))
+    # A store whose catalog cannot be used has no retention to ask about.
+    if not problems or catalog_path(folder).is_file():
+        try:
+            behind = overdue(folder, datetime.now(UTC), ZoneInfo(settings.record.timezone), settings.record.months)
+            problems += [str(behind)] if behind else []
+        except Exception as error:
+            problems = problems or [str(error)]
+    _say(args, {"ok": not problems, "problems": problems}, "\n".join(problems) or "the store is whole")
+    return 1 if problems else 0
+
+
+def _prune(args: argparse.Namespace, settings: Settings) -> int:
+    report = prune(
+        settings.data / "store",
+        datetime.now(UTC),
+        ZoneInfo(settings.record.timezone),
+        settings.record.months,
+        dry_run=args.dry_run,
+        who=_who(),
+        why=args.why or "asked for on the command line",
+        cleaners=spool_cleaners(settings.data / "spool"),
+    )
+    _say(args, report.as_json(), _told(report))
+    return 0 if report.ok else 1
+
+
+def _told(report: PruneReport) -> str:
+    would = "would go" if report.dry_run else "went"
+    names = sum(report.names.values())
+    lines = [f"{day.file:<24} {day.rows if day.rows is not None else '?':>12} rows {would}" for day in report.days]
+    lines += [f"{place.place}: {place.removed} {would}" for place in report.elsewhere]
+    lines.append(
+        f"{report.rows:,} rows in {len(report.days)} days and {names:,} names {would}: older than {report.months} "
+        f"months, before {report.cutoff:%Y-%m-%d %H:%M} UTC"
+    )
+    lines += [f"stayed: {stayed.what}: {stayed.why}" for stayed in report.stayed]
+    lines += [f"stayed: {stayed.what}: {stayed.why}" for place in report.elsewhere for stayed in place.stayed]
+    return "\n".join(lines)
+
+
+def _verify(args: argparse.Namespace, settings: Settings) -> int:
+    kept = None
+    if args.head is not None:
+        number, _, mark = args.head.partition(":")
+        if not number.isdigit() or len(mark) != 64:
+            print("db: --head is like 12:5f…, a number and 64 hexadecimal digits", file=sys.stderr)
+            return 2
+        kept = (int(number), mark)
+    with reading(settings.data / "store") as catalog:
+        broken, number_of, (last, mark) = verify(catalog, kept), count(catalog), head(catalog)
+    facts = {"ok": broken is None, "lines": number_of, "broken": broken, "head": f"{last}:{mark}"}
+    if broken is None:
+        _say(args, facts, f"{number_of:,} lines, whole; keep elsewhere: {last}:{mark}")
+        return 0
+    _say(args, facts, f"line {broken} of the audit trail was changed or taken out")
+    return 1
+
+
+def _audit(args: argparse.Namespace, settings: Settings) -> int:
+    with reading(settings.data / "store") as catalog:
+        found = entries(
+            catalog, kind=args.kind, who=args.who, subject=args.subject, before=args.before, limit=max(1, args.limit)
+        )
+    zone = ZoneInfo(settings.record.timezone)
+    for line in found:
+        local = line.at.astimezone(zone)
+        if args.json:
+            print(json.dumps({**asdict(line), "at": local.isoformat()}))
+            continue
+        why = f"  ({line.why})" if line.why else ""
+        text = f"{line.id:>6}  {local:%Y-%m-%d %H:%M:%S}  {line.who:<18} {line.what} {line.subject}{why}"
+        print(printable(text))
+        if line.before is not None or line.after is not None:
+            print(printable(f"{'':8}{json.dumps(line.before)} → {json.dumps(line.after)}")[:400])
+    return 0 if found else 1
+
+
+def _backup(args: argparse.Namespace, settings: Settings) -> int:
+    folder = settings.data / "store"
+    copied = back_up(folder, args.folder)
+    _note(args, settings, "copied the store", str(args.folder.resolve()), asdict(copied))
+    _say(args, {"ok": True, **asdict(copied)}, f"{copied.rows:,} rows in {copied.files} files, {copied.bytes:,} bytes")
+    print(
+        f"db: the copy names people; remove it when its rows are {settings.record.months} months old", file=sys.stderr
+    )
+    return 0
+
+
+def _restore(args: argparse.Namespace, settings: Settings) -> int:
+    folder = settings.data / "store"
+    copied = restore(args.folder, folder)
+    upgrade(folder)
+    _note(args, settings, "put the store back", str(args.folder.resolve()), asdict(copied))
+    _say(args, {"ok": True, **asdict(copied)}, f"{copied.rows:,} rows in {copied.files} files, {copied.bytes:,} bytes")
+    return 0
+
+
+def _note(args: argparse.Namespace, settings: Settings, what: str, subject: str, after: object) -> None:
+    engine = open_catalog(settings.data / "store")
+    with engine.begin() as catalog:
+        at = datetime.now(UTC)
+        record_change(catalog, who=_who(), what=what, subject=subject, after=after, why=args.why, at=at, kind="export")
+
+
+def _say(args: argparse.Namespace, facts: Mapping[str, object], text: str) -> None:
+    print(json.dumps(facts) if args.json else text)
+
+
+def _who() -> str:
+    return f"cli:{os.environ.get('SUDO_USER') or getpass.getuser()}"
+
+
+TASKS: Mapping[str, Task] = {
+    "upgrade": _upgrade,
+    "check": _check,
+    "prune": _prune,
+    "verify": _verify,
+    "audit": _audit,
+    "backup": _backup,
+    "restore": _restore,
+}
+"""What each task does: 0 yes, 1 no, 2 usage."""
