@@ -1,6 +1,6 @@
 """A shipper with small batches. Runs until it is killed.
 
-python -m tests.logstore.kill.shipping <spool> <store>
+python -m tests.logstore.kill.shipping <spool> <store> <status>
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from logstore.shipping import shipper_lock
 from logstore.store import Store
 
 
-def main(spool: str, store: str) -> None:
+def main(spool: str, store: str, status: str) -> None:
     """Ship."""
     with shipper_lock(Path(spool)):
-        Shipper(Path(spool), lambda: Store(Path(store)), rows=700).run(threading.Event())
+        Shipper(Path(spool), lambda: Store(Path(store)), status=Path(status), rows=700).run(threading.Event())
 
 
 if __name__ == "__main__":
