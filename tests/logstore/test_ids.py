@@ -52,7 +52,9 @@ def test_a_worker_that_starts_again_with_the_clock_set_back_stays_above_its_floo
     assert min(second_life) > max(first_life)
 
 
-@given(st.integers(EPOCH_US, EPOCH_US + 10**15), st.integers(0, 10**10), st.integers(0, NODES - 1), st.integers(0, 10**10))
+@given(
+    st.integers(EPOCH_US, EPOCH_US + 10**15), st.integers(0, 10**10), st.integers(0, NODES - 1), st.integers(0, 10**10)
+)
 def test_a_span_of_time_is_a_span_of_ids(start: int, length: int, node: int, when: int) -> None:
     """Every id given within the span lies in it; one given a millisecond outside does not."""
     first, past = id_range(start, start + length)
