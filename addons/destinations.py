@@ -121,13 +121,15 @@ class Destinations:
 
 
 def unwrap(address: Address) -> Address:
-    """The IPv4 address inside an IPv4-mapped, 6to4 or NAT64 address; else the address itself."""
+    """The IPv4 address inside an IPv4-mapped, IPv4-compatible, 6to4 or NAT64 address; else the address itself."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
     if address.ipv4_mapped is not None:
         return address.ipv4_mapped
     if address in NAT64:
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    if 1 < int(address) < 2**32:  # IPv4-compatible, RFC 4291 §2.5.5.1: deprecated, still connected to by some stacks
+        return ipaddress.IPv4Address(int(address))
     if address in SIX_TO_FOUR:
         return ipaddress.IPv4Address((int(address) >> 80) & 0xFFFFFFFF)
     return address

@@ -207,7 +207,7 @@ class Filter:
     def error(self, flow: http.HTTPFlow) -> None:
         """The origin failed: say so in our words. The client's leaving needs no page."""
         notes = flow_notes(flow)
-        if flow.error is None or flow.response is not None or notes.url is None:
+        if flow.error is None or flow.response is not None or notes.url is None or client_left(flow):
             return
         try:
             verdict = error_verdict(flow.error.msg, self.live)
@@ -216,6 +216,14 @@ class Filter:
         except Exception:
             self._failed("error")
             flow.response = plain(flow, 502, "This site could not be reached.")
+
+
+def client_left(flow: http.HTTPFlow) -> bool:
+    """Whether the exchange failed because the client went away: nobody is there to read a page."""
+    message = flow.error.msg.lower() if flow.error else ""
+    if "client disconnect" in message or "killed by" in message:
+        return True
+    return "peer closed connection" in message and flow.request.timestamp_end is None  # in the middle of its body
 
 
 def error_verdict(message: str, live: Live) -> Verdict | None:

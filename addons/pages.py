@@ -115,6 +115,8 @@ def moved(back: str) -> Page:
 def _status(verdict: Verdict, occasion: Occasion, url: Url) -> int:
     if occasion is Occasion.SIGN_IN and (url.scheme == "http" or verdict.stage is Stage.CONNECT):
         return 407
+    if verdict.rule == "guard:upload-size":
+        return 413  # RFC 9110 §15.5.14: a program can tell "too large" from "closed"
     return _STATUS.get(verdict.reason, 403)
 
 

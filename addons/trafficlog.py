@@ -15,6 +15,7 @@ from mitmproxy.connection import Client as ClientConnection
 from mitmproxy.tls import ClientHelloData, TlsData
 
 from addons.answers import refuse
+from addons.filter import client_left, error_verdict
 from addons.flownotes import FlowNotes, connection_notes, flow_notes
 from addons.httplayers import RefusedBytes
 from addons.live import Live
@@ -22,7 +23,7 @@ from addons.rows import open_row, refused_bytes_row, tunnel_row
 from logstore.record import Ending, EndingKind
 from logstore.spool import SpoolFull
 from policy.client import Band
-from policy.model import Action, Reason
+from policy.model import Action, Reason, Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -122,10 +123,31 @@ class TrafficLog:
     def error(self, flow: http.HTTPFlow) -> None:
         """The origin failed or the client left."""
         message = flow.error.msg if flow.error else ""
-        gone = "client disconnect" in message.lower() or "killed" in message.lower()
-        self._close(flow, EndingKind.ABORTED if gone else EndingKind.ERROR, error=error_word(message))
+        if client_left(flow):
+            self._close(flow, EndingKind.ABORTED, error="client left")
+        else:
+            self._close(flow, EndingKind.ERROR, error=error_word(message), failure=error_verdict(message, self.live))
 
-    def _ending(self, flow: http.HTTPFlow, notes: FlowNotes, kind: EndingKind, error: str | None = None) -> Ending:
+    def websocket_message(self, flow: http.HTTPFlow) -> None:
+        """Count it, and let go of it: the host would keep every message until the end."""
+        if flow.websocket is None:
+            return
+        notes = flow_notes(flow)
+        for message in flow.websocket.messages:
+            if message.from_client:
+                notes.bytes_up += len(message.content)
+            else:
+                notes.bytes_down += len(message.content)
+        del flow.websocket.messages[:]
+
+    def _ending(
+        self,
+        flow: http.HTTPFlow,
+        notes: FlowNotes,
+        kind: EndingKind,
+        error: str | None = None,
+        failure: Verdict | None = None,
+    ) -> Ending:
         response = flow.response
         media_type = None
         if response is not None:
@@ -144,6 +166,10 @@ class TrafficLog:
             duration_us=int((time.perf_counter() - notes.started) * 1e6),
             error=error,
             page=page,
+            reason=failure.reason.value if failure else None,
+            # A private address found only by DNS is our refusal; every other failure is the origin's.
+            action=Action.BLOCK.value if failure and failure.reason is Reason.GUARD else None,
+            blocked=True if failure and failure.reason is Reason.GUARD else None,
         )
 
     def _write(self, flow: http.HTTPFlow, notes: FlowNotes, ending: Ending) -> None:
@@ -162,18 +188,20 @@ class TrafficLog:
             logger.exception("a refusal could not be recorded")
             self.live.metrics.hook_failures.labels("trafficlog").inc()
 
-    def _close(self, flow: http.HTTPFlow, kind: EndingKind, error: str | None = None) -> None:
+    def _close(
+        self, flow: http.HTTPFlow, kind: EndingKind, error: str | None = None, failure: Verdict | None = None
+    ) -> None:
         notes = flow_notes(flow)
         if notes.ended:
             return
         if notes.record_id is None:
-            self._write(flow, notes, self._ending(flow, notes, kind, error))
+            self._write(flow, notes, self._ending(flow, notes, kind, error, failure))
             return
         notes.ended = True
         connection_notes(flow.client_conn).active -= 1
         if kind is EndingKind.RESPONSE and (notes.verdict is None or notes.verdict.blocked):
             kind = EndingKind.BLOCKED  # the gatekeeper stopped it
-        record, ending = notes.record_id, self._ending(flow, notes, kind, error)
+        record, ending = notes.record_id, self._ending(flow, notes, kind, error, failure)
         self._append(record, lambda: self.live.spool.close(record, ending))
 
     def _append(self, record: int, append: Appending) -> None:

@@ -25,7 +25,7 @@ def prepare(settings: Settings) -> tuple[CaStatus, list[str]]:
     """Make the data folder ready. Returns the CA and, in words, what was made. Raises what its parts raise."""
     made: list[str] = []
     data = settings.data
-    if not data.exists():
+    if not (data / "store").exists():
         made.append(f"data folder {data}")
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in FOLDERS:

@@ -45,7 +45,8 @@ def open_engine(settings: Settings) -> Engine:
 
 
 def accept(settings: Settings) -> Engine:
-    """Check lists and policy by building an engine, then put the policy in force. Raises when it is not good."""
+    """Check destinations, lists and policy by building them, then put the policy in force. Raises if one is bad."""
+    assembly.destinations(settings, ())
     engine = assembly.open_engine(settings)
     put_in_force(settings, *assembly.policy_text(settings))
     return engine

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import logging
 import os
@@ -17,7 +18,7 @@ import socket
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from prometheus_client.multiprocess import mark_process_dead
 
@@ -61,6 +62,7 @@ class Supervisor:
     async def run(self) -> int:
         """Everything, start to stop. Raises what preparing raises, before anything listens."""
         reserved = self._reserve()
+        owned = self._own_data()
         authority, made = firstrun.prepare(self.settings)
         for what in made:
             print(f"made: {what}", file=sys.stderr)
@@ -94,7 +96,20 @@ class Supervisor:
             server.shutdown()
             server.server_close()
             self._clean()
+            owned.close()
         return 0
+
+    def _own_data(self) -> IO[str]:
+        """Hold the data folder: two gateways would share one spool, one store and one control socket."""
+        self.settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.run_folder.mkdir(mode=0o700, exist_ok=True)
+        held = (self.run_folder / "lock").open("w")
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            words = "another gateway is running on this data folder"
+            raise OSError(error.errno, words, str(self.settings.data)) from error
+        return held
 
     def _reserve(self) -> socket.socket:
         """Hold the proxy port (bound, not listening) so that a busy one is told at once, and none takes it later."""
