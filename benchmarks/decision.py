@@ -10,18 +10,16 @@ what the engine itself remembers; some answers are checked first, because a fast
 from __future__ import annotations
 
 import argparse
-import gzip
 import random
 import sys
-import tarfile
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from benchmarks.corpus import REAL, ROOT, unpacked_tree, urls_of
 from categories.names import NameProblem, Url, canonical_url
 from categories.snapshot import build_snapshot, open_snapshot
 from categories.sources import ListSource, starter_sources
@@ -31,8 +29,6 @@ from policy.engine import Engine
 from policy.model import Action, Request, Stage
 from policy.rules import load_policy
 
-ROOT = Path(__file__).resolve().parent.parent
-REAL = ROOT.parent / "shared" / "data"
 AT = datetime(2026, 11, 24, 10, 20, tzinfo=ZoneInfo("Europe/London"))
 BANDS = (Band.KS2, Band.KS4, Band.STAFF)
 TARGET_P50, TARGET_P99 = 10.0, 25.0
@@ -67,17 +63,13 @@ def _engine(scratch: Path, lists: Path, compiled: Path | None) -> Engine:
 
 
 def _tree(lists: Path, scratch: Path) -> tuple[ListSource, ...]:
-    """The UT1 tree as a source; its archives are unpacked first. Nothing when it is not there."""
-    for archive in sorted(lists.glob("*.tar.xz")):
-        with tarfile.open(archive) as packed:
-            packed.extractall(scratch / "ut1", filter="data")
-    unpacked = scratch / "ut1" / "blacklists"
-    tree = unpacked if unpacked.is_dir() else lists
-    return (ListSource(name="ut1", path=tree, format="ut1"),) if tree.is_dir() else ()
+    """The UT1 tree as a source. Nothing when it is not there."""
+    tree = unpacked_tree(lists, scratch)
+    return () if tree is None else (ListSource(name="ut1", path=tree, format="ut1"),)
 
 
 def _urls(file: Path, count: int) -> list[Url]:
-    lines = list(_lines(file)) if file.exists() else [f"https://site{n}.example.org/page/{n}" for n in range(count)]
+    lines = urls_of(file) if file.exists() else [f"https://site{n}.example.org/page/{n}" for n in range(count)]
     random.Random(7).shuffle(lines)
     urls: list[Url] = []
     for line in lines:
@@ -88,12 +80,6 @@ def _urls(file: Path, count: int) -> list[Url]:
         if len(urls) == count:
             break
     return urls
-
-
-def _lines(file: Path) -> Iterator[str]:
-    with gzip.open(file, "rt", encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            yield next((part for part in line.rstrip("\n").split("\t") if "://" in part), "")
 
 
 def _check(engine: Engine) -> None:
