@@ -66,16 +66,17 @@ def make_live(settings: Settings, place: WorkerPlace) -> Live:
     own_ports = (place.port, place.metrics_port, settings.proxy.port, settings.metrics.port)
     secret = assembly.shared_secret(settings)
     engine = inforce.open_engine(settings)
+    spool = SpoolWriter(
+        settings.data / "spool",
+        f"worker{place.number}",
+        limits=SpoolLimits(max_bytes=settings.spool.max_bytes),
+        strict=settings.spool.strict,
+    )
     return Live(
         engine=engine,
         directory=assembly.open_directory(settings),
-        spool=SpoolWriter(
-            settings.data / "spool",
-            f"worker{place.number}",
-            limits=SpoolLimits(max_bytes=settings.spool.max_bytes),
-            strict=settings.spool.strict,
-        ),
-        ids=RecordIds(place.number % IDS_PER_NODE),
+        spool=spool,
+        ids=RecordIds(place.number % IDS_PER_NODE, floor=spool.id_floor),  # never an id given before, clock or no
         worker=f"worker{place.number}",
         metrics=Metrics(REGISTRY),
         destinations=assembly.destinations(settings, own_ports),
