@@ -33,9 +33,9 @@ check: $(VENV)/.dev ## Style, types and doors: ruff, mypy --strict, import-linte
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.dev ## Measure what design §6 promises; prints ratios
-	@for bench in benchmarks/bench_*.py; do \
-		echo "== $$bench"; $(BIN)/python "$$bench" $(ARGS) || exit 1; \
-	done
+	@for bench in $$(cd benchmarks && ls *.py | grep -v -e '^corpus' -e '^__' | sed 's/\.py$$//'); do \
+		echo "== $$bench"; $(BIN)/python -m "benchmarks.$$bench" $(ARGS) || failed="$$failed $$bench"; \
+	done; test -z "$$failed" || { echo "missed or failed:$$failed"; exit 1; }
 
 docs: $(VENV)/.dev ## Check the documentation: links lead somewhere, commands and settings exist
 	$(BIN)/python -m pytest -q tests/test_docs.py $(ARGS)

@@ -82,7 +82,7 @@ class GatewayCollector(Collector):
         yield _gauge(
             "schoolgate_statutory_compliant", "1 when a valid statutory list is in force.", float(facts.statutory)
         )
-        yield _gauge("schoolgate_ca_days_left", "Days until the CA expires.", (facts.ca_ends - now) / 86400)
+        yield _gauge("schoolgate_ca_expiry_timestamp_seconds", "When the CA expires, POSIX time.", facts.ca_ends)
         reloads = CounterMetricFamily("schoolgate_reloads", "Reloads by result.", labels=["result"])
         for result, count in facts.reloads.items():
             reloads.add_metric([result], count)

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from addons.destinations import read_destinations
 from categories.sources import Format
 
 ENVIRONMENT = "SCHOOLGATE_SETTINGS"
@@ -98,6 +99,12 @@ class ProxySettings(Section):
     """Open connections one client address may hold."""
     drain: float = Field(default=10.0, ge=0, le=300)
     """Seconds open connections are given at shutdown."""
+
+    @model_validator(mode="after")
+    def _destinations(self) -> ProxySettings:
+        """Every destination can be read, or all that cannot are told. Raises `ValueError`."""
+        read_destinations(self.private_destinations, self.hosts, own_ports=(), own_addresses=(), own_names=())
+        return self
 
 
 class MetricsSettings(Section):
