@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 from pathlib import Path
 
@@ -80,16 +81,41 @@ TESTED = [
 ]
 
 
+SHOWS = re.compile(r"\bShows?:(.+?)(?:\n\n|\Z)", re.DOTALL)
+
+
+def shown() -> set[str]:
+    """Modules that a test file names in its docstring: "Shows: `proxy.supervisor`, `proxy.children`." """
+    found: set[str] = set()
+    for file in (REPOSITORY / "tests").rglob("test_*.py"):
+        words = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+        for told in SHOWS.findall(words):
+            found |= set(re.findall(r"`([a-z0-9_.]+)`", told))
+    return found
+
+
+SHOWN = shown()
+
+
 @pytest.mark.parametrize("file", TESTED, ids=short)
-def test_a_module_has_a_test_file_of_its_name(file: Path) -> None:
-    """`logstore/spool.py` is tested by `tests/logstore/test_spool.py`, and by what begins with that name."""
+def test_a_reader_finds_the_test_of_a_module(file: Path) -> None:
+    """`logstore/spool.py` is tested by `tests/logstore/test_spool.py` and by what begins with that name; a part of
+    something larger may be shown by another test, whose docstring then says so."""
     room, *between = file.relative_to(REPOSITORY).parent.parts
     folder = REPOSITORY / "tests" / room
-    places = (folder.joinpath(*between), folder)
     wanted = f"test_{file.stem}"
-    assert any(list(place.glob(f"{wanted}.py")) + list(place.glob(f"{wanted}_*.py")) for place in places), (
-        f"no tests/{room}/{wanted}.py"
-    )
+    own = [
+        *folder.joinpath(*between).glob(f"{wanted}.py"),
+        *folder.rglob(f"{wanted}.py"),
+        *folder.rglob(f"{wanted}_*.py"),
+    ]
+    module = ".".join(file.relative_to(REPOSITORY).with_suffix("").parts)
+    assert own or module in SHOWN, f"no tests/{room}/{wanted}.py, and no test says: Shows: `{module}`"
+
+
+def test_nothing_is_shown_that_is_not_there() -> None:
+    there = {".".join(file.relative_to(REPOSITORY).with_suffix("").parts) for file in OURS}
+    assert not SHOWN - there
 
 
 def tracked() -> list[Path]:

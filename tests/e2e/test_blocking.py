@@ -1,4 +1,7 @@
-"""What a pupil gets instead of a blocked page, in every wrapping, and that the origin never hears of it."""
+"""What a pupil gets instead of a blocked page, in every wrapping, and that the origin never hears of it.
+
+Shows: `addons.filter`, `addons.answers`, `addons.asking`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""A lesson's ordinary traffic: pages, pictures, downloads and APIs go through unchanged, each with its row."""
+"""A lesson's ordinary traffic: pages, pictures, downloads and APIs go through unchanged, each with its row.
+
+Shows: `addons.trafficlog`, `addons.rows`, `addons.content`, `addons.rewrite`, `addons.live`, `addons.flownotes`,
+`proxy.master`, `proxy.worker`, `proxy.dispatch`.
+"""
 
 from __future__ import annotations
 

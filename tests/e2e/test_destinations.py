@@ -1,4 +1,7 @@
-"""Where the gateway never connects to: itself, loopback, link-local, private networks, however they are written."""
+"""Where the gateway never connects to: itself, loopback, link-local, private networks, however they are written.
+
+Shows: `addons.guard`, `proxy.outbound`.
+"""
 
 from __future__ import annotations
 

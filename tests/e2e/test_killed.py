@@ -1,4 +1,7 @@
-"""SIGKILL under load: every response a client has in its hands has exactly one row (design §5.2)."""
+"""SIGKILL under load: every response a client has in its hands has exactly one row (design §5.2).
+
+Shows: `proxy.children`.
+"""
 
 from __future__ import annotations
 

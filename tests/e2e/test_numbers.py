@@ -1,4 +1,7 @@
-"""What Prometheus sees: real numbers across all workers, and nobody's browsing."""
+"""What Prometheus sees: real numbers across all workers, and nobody's browsing.
+
+Shows: `proxy.metrics`, `addons.metrics`.
+"""
 
 from __future__ import annotations
 

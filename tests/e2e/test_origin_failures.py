@@ -1,4 +1,7 @@
-"""When the other side fails: a page a teacher understands and a row that says what happened, never a hang."""
+"""When the other side fails: a page a teacher understands and a row that says what happened, never a hang.
+
+Shows: `proxy.trust`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Who is asking: the sign-in of the proxy, wrong passwords, disabled people, and headers nobody believes."""
+"""Who is asking: the sign-in of the proxy, wrong passwords, disabled people, and headers nobody believes.
+
+Shows: `addons.identify`, `addons.recheck`, `proxy.userchanges`, `proxy.userlines`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""CONNECT: what passes without decryption, what a device without our CA meets, and what never becomes a tunnel."""
+"""CONNECT: what passes without decryption, what a device without our CA meets, and what never becomes a tunnel.
+
+Shows: `addons.tls`, `addons.nextlayer`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Think first: a warn page whose button is signed, expires, and is no key to other pages or people."""
+"""Think first: a warn page whose button is signed, expires, and is no key to other pages or people.
+
+Shows: `addons.warnings`.
+"""
 
 from __future__ import annotations
 
