@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, NullPool, StaticPool, create_engine, event
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
 type Tree = Literal["catalog", "day"]
 
@@ -30,6 +31,14 @@ DAY_SUFFIX = ".db"
 """Ending of a day file's name."""
 
 _alembic = threading.Lock()
+
+
+class Hinting(SQLiteCompiler):
+    """Writes the hints of a SELECT (`INDEXED BY …`, `NOT INDEXED`), which SQLAlchemy's SQLite dialect leaves out."""
+
+    def get_from_hint_text(self, table: object, text: str | None) -> str | None:
+        """The hint behind the table's name, as given."""
+        return text
 
 
 class StoreError(Exception):
@@ -89,6 +98,7 @@ def reading(folder: Path) -> Iterator[Connection]:
 def reading_file(path: Path) -> Iterator[Connection]:
     """A read-only connection on one file."""
     engine = create_engine("sqlite+pysqlite://", creator=lambda: _connect(_present(path), "ro"), poolclass=StaticPool)
+    engine.dialect.statement_compiler = Hinting
     try:
         # AUTOCOMMIT: a day file can only be attached and let go outside a transaction.
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -169,12 +169,12 @@ class Selection:
             made.append(columns["id"] == wanted.id)
         if wanted.blocked is not None:
             made.append(columns["blocked"] == text("1" if wanted.blocked else "0"))
+        # NOT NULL is said because SQLite does not conclude it from LIKE, and the index holds only such rows.
         if wanted.terms is not None:
-            made.append(
-                columns["terms"].like(_part(json.dumps(wanted.terms, ensure_ascii=False)[1:-1]), escape=_ESCAPE)
-            )
+            needle = _part(json.dumps(wanted.terms, ensure_ascii=False)[1:-1])
+            made += [columns["terms"].is_not(None), columns["terms"].like(needle, escape=_ESCAPE)]
         if wanted.title is not None:
-            made.append(columns["title"].like(_part(wanted.title), escape=_ESCAPE))
+            made += [columns["title"].is_not(None), columns["title"].like(_part(wanted.title), escape=_ESCAPE)]
         if wanted.text is not None:
             made.append(_in_url(wanted.text, columns))
         since, until = self.bounds()

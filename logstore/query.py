@@ -172,7 +172,7 @@ class Archive:
         for file, day, early, late in found:
             # A row's time may differ from the time in its id by what the catalog noted for its file.
             low = first if since is None else max(first, id_range(since - late, since)[0])
-            high = past if until is None else min(past, id_range(until, until + early + 1000)[1])
+            high = past if until is None else min(past, id_range(until, until + early)[1])
             if low < high and day_of(low) <= day <= day_of(high - 1):
                 made.append(Part(days_folder(self._folder) / file, day, low, high))
         return made
@@ -231,17 +231,20 @@ class Tail:
         folder: Path,
         wanted: LogFilter,
         now: datetime,
-        seen: Sequence[Row] = (),
         window: timedelta = timedelta(minutes=15),
     ) -> None:
-        """Gives rows that are stored from `now` (aware) on; `seen`: rows that were shown already."""
+        """Gives rows that are stored from now on. `now` is aware."""
         self._folder = folder
         self._wanted = wanted
         self._window = int(window.total_seconds() * 1000) << (NODE_BITS + COUNTER_BITS)
-        self._newest = max([_id_at(now), *(row.id for row in seen)])
+        self._newest = _id_at(now)
         with Archive(folder) as archive:
             there = archive.walk(wanted, max(0, self._newest - self._window), rising=True)
-            self._seen = {row.id for row in there if row.id <= self._newest} | {row.id for row in seen}
+            self._seen = {row.id for row in there}
+
+    def skip(self, rows: Sequence[Row]) -> None:
+        """Do not give these: they were shown already."""
+        self._seen.update(row.id for row in rows)
 
     def poll(self, now: datetime, most: int = 1000) -> tuple[Row, ...]:
         """Rows stored since the last call, at most `most`; oldest first. `now` is aware."""

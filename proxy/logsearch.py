@@ -105,14 +105,16 @@ def _tail(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:
     now = datetime.now(UTC)
     wanted = filter_from(args, now, zone)
     store = settings.data / "store"
+    # Before the search, so that what is stored in between is shown by one of them.
+    tail = Tail(store, wanted, now) if args.follow else None
     with Archive(store, seconds=SEARCH_SECONDS) as archive:
         rows = tuple(reversed(archive.search(wanted, args.limit).rows))
     _look(args, settings, wanted, None if args.follow else len(rows), now)
     _print(args, rows, zone, now)
     print(f"log: {_sentence(wanted, now, zone)}", file=sys.stderr)
-    if not args.follow:
+    if tail is None:
         return 0 if rows else 1
-    tail = Tail(store, wanted, now, rows)
+    tail.skip(rows)
     while True:
         sys.stdout.flush()
         time.sleep(FOLLOW_SECONDS)
