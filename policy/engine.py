@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -23,20 +24,30 @@ from policy.kinds import SIGNALLED
 from policy.model import Action, Reason, Request, Signal, Stage, Tier, Verdict
 from policy.rows import Policy
 from policy.searches import search_terms
+from policy.shapes import shape
 from policy.tables import Row, Table
+from policy.wrappers import Wrapped, wrapped
 
-ALGORITHM = 1
+ALGORITHM = 2
 """Raised whenever the same lists and policy would be read differently: it is part of the revision."""
 _CHANGES_KEPT = 20_000
 _NO_HOSTS: frozenset[str] = frozenset()
 _SIGNAL_LIST = "built-in/signals"
-_SIGNALLED = {
-    signal: Match(SIGNALLED, _SIGNAL_LIST, signal.value, 0, EntryKind.DOMAIN)
-    for signal in Signal
-    if signal is not Signal.WRAPPED_URL
+_MEANINGS = {
+    Signal.DOH: ("doh", SIGNALLED),
+    Signal.WEB_PROXY: ("proxy-avoidance", SIGNALLED),
+    Signal.HIDDEN_SEARCH: ("unsafe-search",),
+    Signal.WRAPPED_URL: (),
 }
-"""What signals classify as. A wrapped URL is in every sign-in redirect, so by itself it is no attempt: what it wraps is
-a claim and is decided with the rest; a rule may still ask for `signal:wrapped-url`."""
+_SIGNALLED = {
+    signal: tuple(
+        Match(category, _SIGNAL_LIST, signal.value, 0, EntryKind.DOMAIN)
+        for category in _MEANINGS.get(signal, (SIGNALLED,))
+    )
+    for signal in Signal
+}
+"""What signals classify as. A wrapped URL is in every link of a search page, so by itself it is no attempt: what it
+wraps is decided with the rest; a rule may still ask for `signal:wrapped-url`."""
 _UNPROVEN = frozenset({Signal.NO_SNI, Signal.NAME_MISMATCH})
 """Signals under which a host's name is not to be trusted enough to pass it undecrypted."""
 
@@ -54,6 +65,13 @@ class Case(NamedTuple):
     table: Table
     holding: frozenset[str]
     signals: frozenset[Signal]
+
+
+class Second(NamedTuple):
+    """What one more thing the request claims to be meets, and the rows that were asked."""
+
+    verdict: Verdict
+    heard: list[Asked] | None
 
 
 class Engine:
@@ -125,18 +143,40 @@ class Engine:
         url = request.url
         others = _others(request) if request.claims else ()
         signals = request.signals
+        if shaped := shape(url, request.method):
+            signals |= shaped
         if others and _mismatch(request, others):
             signals |= {Signal.NAME_MISMATCH}
+        inner = wrapped(url)
+        if others:
+            inner += tuple(one for other in others for one in wrapped(other))
+        if inner:
+            signals |= {Signal.WRAPPED_URL}
         case = Case(request, client, at, table, self.holding(site, at), signals)
         verdict = self._answer(url, case, asked)
         for other in others:
-            heard: list[Asked] | None = None if asked is None else []
-            second = self._answer(other, case, heard)
-            if strictness(second) > strictness(verdict):
-                verdict = second
-                if asked is not None and heard is not None:
-                    asked[:] = heard
+            verdict = _stricter(verdict, self._second(other, case, asked), asked)
+        for one in inner:
+            verdict = _stricter(verdict, self._inside(one, case, asked), asked)
         return verdict
+
+    def _second(self, url: Url, case: Case, asked: list[Asked] | None) -> Second:
+        """What another name the request goes by meets."""
+        heard: list[Asked] | None = None if asked is None else []
+        return Second(self._answer(url, case, heard), heard)
+
+    def _inside(self, one: Wrapped, case: Case, asked: list[Asked] | None) -> Second:
+        """What a wrapped URL meets. Asking for a copy of a closed page is an attempt to get round the filter."""
+        signals = case.signals | shape(one.url)
+        if one.url.is_address:
+            signals |= {Signal.IP_LITERAL}
+        if one.deeper:
+            signals |= {Signal.WEB_PROXY}
+        second = self._second(one.url, case._replace(signals=signals), asked)
+        verdict = second.verdict
+        if one.copied and verdict.blocked and verdict.tier is not Tier.LOCKED:
+            return Second(replace(verdict, reason=Reason.CIRCUMVENTION), second.heard)
+        return second
 
     def _answer(self, url: Url, case: Case, asked: list[Asked] | None) -> Verdict:
         """The verdict for one thing the request claims to be."""
@@ -145,7 +185,7 @@ class Engine:
         sited = self.index.match(url)
         if not full and sited:
             sited = tuple(match for match in sited if match.kind is not EntryKind.URL)
-        signalled = tuple(_SIGNALLED[s] for s in sorted(case.signals) if s in _SIGNALLED) if case.signals else ()
+        signalled = tuple(m for s in sorted(case.signals) for m in _SIGNALLED[s]) if case.signals else ()
         terms, words = self._words(url, request) if full else ((), ())
         heeded = words
         if words and not self.policy.kinds.help.isdisjoint(match.category for match in sited):
@@ -258,6 +298,16 @@ class Engine:
 def _revision(index: Index, policy: Policy) -> str:
     text = f"{ALGORITHM}|{policy.digest}|{index.revision}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _stricter(first: Verdict, second: Second, asked: list[Asked] | None) -> Verdict:
+    """The stricter of two verdicts, with what was asked for it. Words searched for inside are told either way."""
+    verdict = second.verdict
+    if strictness(verdict) <= strictness(first):
+        return replace(first, terms=verdict.terms) if verdict.terms and not first.terms else first
+    if asked is not None and second.heard is not None:
+        asked[:] = second.heard
+    return verdict
 
 
 def _hosts(url: Url, table: Table) -> frozenset[str]:

@@ -80,6 +80,12 @@ class Signal(enum.StrEnum):
     NAME_MISMATCH = "name-mismatch"
     ODD_PORT = "odd-port"
     WRAPPED_URL = "wrapped-url"
+    DOH = "doh-request"
+    """DNS over HTTPS, by its path, parameter or media type (RFC 8484)."""
+    WEB_PROXY = "web-proxy"
+    """A page fetched through a web proxy, by the form of the URL."""
+    HIDDEN_SEARCH = "hidden-search"
+    """A search sent as a form, so that nobody sees the words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,3 +161,19 @@ SITE_SEARCH_PATHS = frozenset(
 """Last path segments that say so."""
 BLOG_PARAM = "s"
 """On the root of a site this is the search of the most common blog engine: `/?s=kittens`."""
+
+FORMS: dict[str, frozenset[str]] = {
+    "google": frozenset({"/search"}),
+    "bing": frozenset({"/search", "/images/search", "/videos/search"}),
+    "yahoo": frozenset({"/search"}),
+    "duckduckgo.com": frozenset({"", "/html", "/lite"}),
+    "startpage.com": frozenset({"/sp/search", "/do/search", "/do/dsearch", "/do/metasearch.pl"}),
+    "ixquick.com": frozenset({"/sp/search", "/do/search"}),
+    "ecosia.org": frozenset({"/search", "/images"}),
+    "brave.com": frozenset({"/search", "/images", "/videos"}),
+    "mojeek.com": frozenset({"/search"}),
+    "metager.org": frozenset({"/meta/meta.ger3"}),
+    "metager.de": frozenset({"/meta/meta.ger3"}),
+    "searx.be": frozenset({"", "/search"}),
+}
+"""Where engines take a search as a form (POST), by domain or brand: the words are then in the body, not in the URL."""

@@ -172,7 +172,7 @@ def test_a_wrapped_url_is_a_claim_but_no_mismatch() -> None:
     assert ENGINE.decide(asked, PEOPLE["Year 8"], LESSON).action is ALLOW
 
 
-@pytest.mark.parametrize("signal", [s for s in Signal if s is not Signal.WRAPPED_URL])
+@pytest.mark.parametrize("signal", [s for s in Signal if s not in {Signal.WRAPPED_URL, Signal.HIDDEN_SEARCH}])
 def test_signals_are_circumvention(signal: Signal) -> None:
     """A rule for category `circumvention` meets every signal, and says so."""
     verdict = ENGINE.decide(request("https://plain.example", Stage.REQUEST, signal), PEOPLE["Year 8"], LESSON)
