@@ -57,7 +57,7 @@ PROMISED = (
     "schoolgate_decision_seconds_bucket",
     "schoolgate_spool_bytes",
     "schoolgate_list_entries",
-    "schoolgate_certificate_days",
+    "schoolgate_ca_expiry_timestamp_seconds",
 )
 
 
