@@ -163,7 +163,7 @@ def _present(folder: Path) -> Iterable[tuple[str, date]]:
 
 def _look(folder: Path, file: str, day: date) -> PrunedDay:
     path = days_folder(folder) / file
-    size = sum(part.stat().st_size for part in files_of(path) if part.exists())
+    size = sum(part.stat().st_size for part in files_of(path)[:2] if part.exists())
     rows: int | None = None
     first: int | None = None
     last: int | None = None
