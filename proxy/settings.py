@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from addons.destinations import read_destinations
 from categories.sources import Format
+from proxy.statutory_settings import StatutorySettings
 
 ENVIRONMENT = "SCHOOLGATE_SETTINGS"
 """Environment variable that names the settings file."""
@@ -206,6 +207,7 @@ class Settings(Section):
     identity: IdentitySettings = IdentitySettings()
     spool: SpoolSettings = SpoolSettings()
     record: RecordSettings = RecordSettings()
+    statutory: StatutorySettings = StatutorySettings()
 
     @property
     def policy_file(self) -> Path | None:
@@ -301,6 +303,7 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
             "data": fix(settings.data),
             "policy": None if settings.policy is None else fix(settings.policy),
             "lists": tuple(item.model_copy(update={"path": fix(item.path)}) for item in settings.lists),
+            "statutory": settings.statutory.below(folder),
             "proxy": settings.proxy.model_copy(
                 update={"upstream_trust": tuple(map(fix, settings.proxy.upstream_trust))}
             ),
