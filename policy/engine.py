@@ -36,6 +36,7 @@ _SIGNAL_LIST = "built-in/signals"
 _MEANINGS = {
     Signal.DOH: ("doh", SIGNALLED),
     Signal.WEB_PROXY: ("proxy-avoidance", SIGNALLED),
+    Signal.HIDDEN_NETWORK: ("tor", SIGNALLED),
     Signal.HIDDEN_SEARCH: ("unsafe-search",),
     Signal.WRAPPED_URL: (),
 }

@@ -86,6 +86,8 @@ class Signal(enum.StrEnum):
     """A page fetched through a web proxy, by the form of the URL."""
     HIDDEN_SEARCH = "hidden-search"
     """A search sent as a form, so that nobody sees the words."""
+    HIDDEN_NETWORK = "hidden-network"
+    """A name of Tor or I2P, which no resolver knows (RFC 7686)."""
 
 
 @dataclass(frozen=True, slots=True)

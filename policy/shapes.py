@@ -19,6 +19,8 @@ _NONE: frozenset[Signal] = frozenset()
 _DOH = frozenset({Signal.DOH})
 _WEB_PROXY = frozenset({Signal.WEB_PROXY})
 _HIDDEN_SEARCH = frozenset({Signal.HIDDEN_SEARCH})
+_HIDDEN_NETWORK = frozenset({Signal.HIDDEN_NETWORK})
+_HIDDEN_NAMES = (".onion", ".i2p")
 
 _DOH_SEGMENTS = frozenset({"dns-query"})
 """The path RFC 8484 uses, which nearly every resolver took over."""
@@ -57,6 +59,8 @@ def shape(url: Url, method: str = "GET") -> frozenset[Signal]:
     path, query = url.path, url.query
     if method == "POST" and _hides_words(url):
         return _HIDDEN_SEARCH
+    if url.host.endswith(_HIDDEN_NAMES):
+        return _HIDDEN_NETWORK
     if path != "/":
         segments = path.split("/")
         if not _HINTS.isdisjoint(segments):

@@ -26,7 +26,8 @@ AGREED = {
         app-updates charity""",
     Kind.NEUTRAL: """social-media chat forums blogs webmail games shopping auctions video music streaming file-sharing
         downloads ai-chat url-shorteners advertising tracking news sport entertainment jobs search-engines banking cdn
-        mail-business lifestyle finance religion web-hosting translation education-other set-aside""",
+        mail-business lifestyle finance religion web-hosting translation education-other set-aside
+        unsafe-search""",
     Kind.OWN: "ks1-allowed ks2-chosen class-chosen always-allowed always-blocked",
 }
 """Names that policies, pages and records rely on."""

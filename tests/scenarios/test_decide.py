@@ -15,6 +15,7 @@ from policy.client import Band
 from policy.engine import Engine
 from policy.model import Action, Signal, Tier
 from policy.rules import load_policy
+from policy.shapes import shape
 from tests.scenarios.reading import RowError, Scenario, load_scenarios, read_time
 
 PRESET = Path(__file__).resolve().parents[2] / "policy" / "presets" / "trust.yaml"
@@ -71,7 +72,8 @@ def test_the_rows_cover_the_school() -> None:
     assert {scenario.band for scenario in SCENARIOS} == {*Band, None}
     assert {scenario.action for scenario in SCENARIOS} == {*Action}
     assert {scenario.tier for scenario in SCENARIOS} >= {Tier.LOCKED, Tier.TRUST, Tier.SITE, Tier.DEFAULT}
-    assert frozenset().union(*(scenario.signals for scenario in SCENARIOS)) == {*Signal}
+    by_form = (shape(scenario.request().url, scenario.method) for scenario in SCENARIOS)
+    assert frozenset().union(*(scenario.signals for scenario in SCENARIOS), *by_form) == {*Signal}
 
 
 def test_every_row_has_a_name_and_a_requirement() -> None:
