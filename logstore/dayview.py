@@ -145,4 +145,5 @@ def _columns(have: frozenset[str]) -> Columns:
 
 
 def _step(name: str) -> ColumnElement[Any]:
-    return (time_us(attached_log) / literal_column("1000")).op("/")(literal_column(str(int(name.partition(":")[2]))))
+    milliseconds = int(name.partition(":")[2])
+    return time_us(attached_log) // literal_column(str(milliseconds * 1000), Integer)

@@ -51,5 +51,5 @@ def _day(words: str, now: datetime, zone: tzinfo, end: bool) -> datetime:
         day = date.fromisoformat(words)
     if day is not None:
         return datetime.combine(day + timedelta(days=int(end)), time(), zone)
-    moment = datetime.fromisoformat(words.replace(" ", "t", 1))
+    moment = datetime.fromisoformat(words.upper().replace(" ", "T", 1))
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
