@@ -68,14 +68,14 @@ def items(stream: BinaryIO, name: str) -> Iterator[Line | About | Problem]:
             line = Line(number, text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
             if text.upper().startswith("#ENDLIST"):
                 return
-            yield from _about(line)
+            yield from about(line)
             continue
         text = _TRAILING.sub("", text).rstrip()
         line = Line(number, text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
         if not text:
             continue
-        if found := _INCLUDE.fullmatch(line.text):
-            yield About(line, "include", found["path"].strip())
+        if include := include_of(line):
+            yield include
         elif line.text.lower() in BLANKET:
             yield About(line, "blanket", line.text)
         elif not SHORTEST <= len(raw.strip()) <= LONGEST:
@@ -139,8 +139,15 @@ def _url(text: str) -> Understood:
     return url_items(text)
 
 
-def _about(line: Line) -> Iterator[About]:
+def about(line: Line) -> Iterator[About]:
+    """What a comment says about the list it stands in; nothing when it is only a comment."""
     if found := _CATEGORY.match(line.text):
         yield About(line, "category", found["name"].strip())
     elif found := _TIME.match(line.text):
         yield About(line, "time", found["when"].strip())
+
+
+def include_of(line: Line) -> About | None:
+    """The file a line includes."""
+    found = _INCLUDE.fullmatch(line.text)
+    return About(line, "include", found["path"].strip()) if found else None

@@ -12,6 +12,7 @@ from categories.importers.adblock import read_adblock
 from categories.importers.csvlist import read_csv
 from categories.importers.dnsmasq import read_dnsmasq
 from categories.importers.e2guardian_items import read_sites, read_urls
+from categories.importers.expressions import read_expressions
 from categories.model import Problem
 from categories.parse import Entry
 
@@ -29,4 +30,5 @@ READERS: Mapping[str, Reader] = {
     "dnsmasq": read_dnsmasq,
     "e2guardian-sites": read_sites,
     "e2guardian-urls": read_urls,
+    "expressions": read_expressions,
 }

@@ -20,6 +20,7 @@ from categories.model import ListStatus, Match, Problem
 from categories.names import NameProblem, canonical_host, canonical_url
 from categories.snapshot import SnapshotError, SnapshotReport, open_snapshot, snapshot_is_current
 from proxy.assembly import compile_lists, list_sources, lists_folder, open_index
+from proxy.importtask import add_import, import_task
 from proxy.settings import Settings
 
 SHOWN = 200
@@ -29,10 +30,10 @@ PROBLEMS_SHOWN = 20
 
 
 def add(commands: Any) -> None:
-    """Register `lists status|update|search|classify`."""
+    """Register `lists status|update|search|classify|import`."""
     parser = commands.add_parser("lists", help="the lists that say what a host, URL or word is")
     parser.set_defaults(handle=handle)
-    tasks = parser.add_subparsers(dest="task", required=True, metavar="status|update|search|classify")
+    tasks = parser.add_subparsers(dest="task", required=True, metavar="status|update|search|classify|import")
     status = tasks.add_parser("status", help="every list in force; exit 1 when they cannot be used or are stale")
     update = tasks.add_parser("update", help="compile all lists now and tell every line that was not taken")
     search = tasks.add_parser("search", help="which entries fit a host or URL; exit 1 when none does")
@@ -42,13 +43,14 @@ def add(commands: Any) -> None:
     classify.add_argument(
         "urls", nargs="+", metavar="URL", help="URLs, or - to read one a line and answer in JSON lines"
     )
+    add_import(tasks)
     for task in (status, update, search, classify):
         task.add_argument("--json", action="store_true", help="answer in JSON")
 
 
 def handle(args: argparse.Namespace, settings: Settings) -> int:
     """Run the task named in `args`; 0 yes, 1 no."""
-    tasks = {"status": _status, "update": _update, "search": _search, "classify": _classify}
+    tasks = {"status": _status, "update": _update, "search": _search, "classify": _classify, "import": import_task}
     try:
         return tasks[args.task](args, settings)
     except SnapshotError as error:

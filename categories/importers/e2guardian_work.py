@@ -1,0 +1,109 @@
+"""An import of e2guardian's in the making: what was found so far, and how its list files are looked at.
+
+In come list files of the imported folder; out come what they say about themselves and the files they include. The
+readers of sites (`e2guardian`) and of words (`e2guardian_words`) fill the one `Import` value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from categories.importers.e2guardian_conf import ListUse
+from categories.importers.e2guardian_items import About, items
+from categories.importers.e2guardian_places import Tree
+from categories.importers.proposal import FileTally, ProposedList
+from categories.model import Problem
+from categories.parse import Line, problem
+from categories.scoring import ScoredPhrase
+from categories.sources import Names
+
+TIME_LOST = "the list and what it includes hold at some times only ({when}); add `when` to its rule"
+
+
+class ListFacts(NamedTuple):
+    """What a list file says about itself."""
+
+    category: str
+    """Its last `#listcategory`."""
+    when: str
+    """Its `#time:`."""
+    blanket: bool
+    """Whether it closes everything else."""
+    includes: tuple[About, ...]
+    """The files it includes."""
+
+
+@dataclass(slots=True)
+class Import:
+    """An import in the making."""
+
+    tree: Tree
+    names: Names
+    several: bool = False
+    lists: dict[tuple[Path, str], ProposedList] = field(default_factory=dict)
+    own: dict[tuple[Path, str], str] = field(default_factory=dict)
+    phrases: dict[tuple[str, int], ScoredPhrase] = field(default_factory=dict)
+    searches: dict[str, str] = field(default_factory=dict)
+    files: dict[str, FileTally] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    people: list[tuple[str, str]] = field(default_factory=list)
+    places: list[tuple[str, str]] = field(default_factory=list)
+
+    def count(self, counted: FileTally, problems: Iterable[Problem]) -> None:
+        """Note what became of a file, once, whoever uses it."""
+        if counted.file not in self.files:
+            self.files[counted.file] = counted
+            self.problems += problems
+
+
+def found_file(work: Import, use: ListUse) -> Path | None:
+    file = work.tree.resolve(use.path)
+    if file is None:
+        work.problems.append(problem(use.path, 0, f"{use.type} {use.label}", work.tree.why_not(use.path, None)))
+    return file
+
+
+def read_facts(work: Import, file: Path) -> ListFacts:
+    """What a file says about itself; it is read twice, but never held."""
+    category, when, blanket, includes = "", "", False, []
+    with file.open("rb") as stream:
+        for item in items(stream, work.tree.name(file)):
+            if not isinstance(item, About):
+                continue
+            if item.what == "include":
+                includes.append(item)
+            elif item.what == "blanket":
+                blanket = True
+            elif item.what == "category":
+                category = item.value
+            else:
+                when = item.value
+    return ListFacts(category, when, blanket, tuple(includes))
+
+
+def included(work: Import, name: str, about: ListFacts, within: tuple[Path, ...]) -> Iterator[tuple[About, Path]]:
+    for include in about.includes:
+        other = work.tree.resolve(include.value)
+        if other is None or other in within:
+            why = work.tree.why_not(include.value, other)
+            work.problems.append(problem(name, include.line.number, include.line.text, why))
+        else:
+            yield include, other
+
+
+def line_of(item: Line | About | Problem) -> Line:
+    if isinstance(item, Problem):
+        return Line(item.line, item.text)
+    return item.line if isinstance(item, About) else item
+
+
+def says_something(item: Line | About | Problem) -> bool:
+    return not isinstance(item, About) or item.what in {"include", "blanket"}
+
+
+def items_of(file: Path, name: str) -> list[Line | About | Problem]:
+    with file.open("rb") as stream:
+        return list(items(stream, name))
