@@ -162,6 +162,8 @@ class Policy:
     sites: Mapping[str, Site] = field(default_factory=dict)
     policies: tuple[RuleSet, ...] = ()
     """In the order of the file."""
+    safe_search_off_for: frozenset[str] = frozenset()
+    """Groups of staff whose searches are not forced to be safe."""
     kinds: Kinds = field(default_factory=Kinds)
     """What the taxonomy says of the categories it was read against."""
     warnings: tuple[PolicyProblem, ...] = ()

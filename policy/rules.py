@@ -12,11 +12,12 @@ from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from policy.checks import check_rule, warn_shadowed
+from policy.client import Band
 from policy.kinds import kinds_of
 from policy.model import Tier
 from policy.problems import PolicyErrors, PolicyProblem, Problems, clip
 from policy.reading import Fields, Node, read_nodes
-from policy.rows import Policy, Rule, RuleSet, Site
+from policy.rows import Group, Policy, Rule, RuleSet, Site
 from policy.rulereader import Names, RuleReader
 from policy.schedule import Calendar, Schedule, Timetable
 from policy.sections import Sections
@@ -27,7 +28,7 @@ __all__ = ["BUILT_IN_NAMES", "LANGUAGE", "Policy", "PolicyErrors", "PolicyProble
 LANGUAGE = "1"
 """Version of the policy language this reads."""
 
-_KEYS = ("schoolgate", "trust", "timezone", "calendar", "schedules", "groups", "sites", "policies")
+_KEYS = ("schoolgate", "trust", "timezone", "calendar", "schedules", "groups", "sites", "safe_search", "policies")
 _TIERS = (Tier.TRUST, Tier.OVERRIDE, Tier.SITE, Tier.DEFAULT)
 _LONDON = ZoneInfo("Europe/London")
 
@@ -81,8 +82,24 @@ class _Reader:
             groups=groups,
             sites={n: replace(site, timetable=_with_inline(site.timetable, names.inline)) for n, site in sites.items()},
             policies=rulesets,
+            safe_search_off_for=self._safe_search(fields.get("safe_search"), groups),
             kinds=self.kinds,
         )
+
+    def _safe_search(self, node: Node | None, groups: Mapping[str, Group]) -> frozenset[str]:
+        """Groups for which SafeSearch is not forced: of staff, and nobody else (D-24)."""
+        fields = self.sections.fields(node, "safe_search", ("off_for",))
+        found = set()
+        for text in self.sections.texts(fields.get("off_for"), "off_for"):
+            name = text.value.removeprefix("group:").strip()
+            group = groups.get(name)
+            if group is None or not text.value.startswith("group:"):
+                self.problems.unknown(text.line, "group", name, groups)
+            elif group.band is not Band.STAFF:
+                what = f"safe search is locked for {name!r}, which is no group of staff"
+                self.problems.error(text.line, what, "name groups with `band: staff`")
+            found.add(name)
+        return frozenset(found)
 
     def _policies(self, node: Node | None, reader: RuleReader) -> tuple[RuleSet, ...]:
         rulesets = (self._ruleset(item, reader) for item in self.sections.listed(node, "policies"))
