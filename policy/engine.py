@@ -21,6 +21,7 @@ from policy.client import Band, Client
 from policy.decide import Facts, Hit, Trace, read, strictness
 from policy.explain import Asked, Explanation, explain
 from policy.kinds import SIGNALLED
+from policy.locked import closed, statutory_trouble
 from policy.model import Action, Reason, Request, Signal, Stage, Tier, Verdict
 from policy.rows import Policy
 from policy.searches import search_terms
@@ -78,13 +79,17 @@ class Second(NamedTuple):
 class Engine:
     """Lists and policy together. Immutable; decides and explains."""
 
-    def __init__(self, index: Index, policy: Policy, *, revision: str = "") -> None:
+    def __init__(
+        self, index: Index, policy: Policy, *, revision: str = "", closes_at: datetime | None = None
+    ) -> None:
         """Compile and check. Raises `EngineProblem` when a check fails."""
         self.index = index
         """The lists."""
         self.policy = policy
         """The policy."""
-        self.revision = revision or _revision(index, policy)
+        self.closes_at = closes_at
+        """From when everything is refused: the school wants no service without its statutory lists."""
+        self.revision = revision or _revision(index, policy, closes_at)
         """Changes with every change of lists, policy or algorithm."""
         sites = (None, *policy.sites)
         self._tables = {(band, site): Table(policy, band, site) for band in Band for site in sites}
@@ -141,6 +146,8 @@ class Engine:
             raise ValueError("`at` must be an aware time: a wall clock without a zone decides nothing")
         site = client.site if client.site in self.policy.sites else None
         table = self._tables[self.policy.band_of(client), site]
+        if self.closes_at is not None and at >= self.closes_at:
+            return closed(table.band, request.stage, self.revision)
         url = request.url
         others = _others(request) if request.claims else ()
         signals = request.signals
@@ -277,6 +284,8 @@ class Engine:
         kinds = self.policy.kinds
         if not kinds.statutory or not kinds.help:
             raise EngineProblem("no statutory or no help category is known; load the policy with the whole taxonomy")
+        if trouble := statutory_trouble(self.index, kinds):
+            raise EngineProblem(trouble)
         for table in self._tables.values():
             for category in sorted(kinds.statutory | kinds.help):
                 row = self._probe(table, category)
@@ -296,8 +305,8 @@ class Engine:
         return read(table, facts)[0]
 
 
-def _revision(index: Index, policy: Policy) -> str:
-    text = f"{ALGORITHM}|{policy.digest}|{index.revision}"
+def _revision(index: Index, policy: Policy, closes_at: datetime | None) -> str:
+    text = f"{ALGORITHM}|{policy.digest}|{index.revision}|{closes_at or ''}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
