@@ -28,8 +28,8 @@ def build_addons(live: Live) -> list[Any]:
         Guard(live),  # connection caps and destinations cost nothing and need no client
         Identify(live),  # the filter needs to know who asks; reads Proxy-Authorization before it is taken off
         Filter(live),  # decides; every later addon only acts on its verdict
-        Rewrite(),  # after the decision, which must see the request as the client sent it
-        Content(),  # streams only what was allowed: the host crashes on a streamed body with an answer set
+        Rewrite(live),  # after the decision, which must see the request as the client sent it
+        Content(live),  # streams only what was allowed: the host crashes on a streamed body with an answer set
         TrafficLog(live),  # refuses what it cannot record
         Gatekeeper(live),  # last: sees whether anybody decided, and whether it was recorded
     ]

@@ -16,6 +16,9 @@ from addons.flownotes import ConnectionNotes
 from categories.names import NameProblem, Url, canonical_host, make_url
 from policy.model import Signal
 
+DNS_MESSAGE = "application/dns-"
+"""Media types of DNS over HTTPS: `dns-message` (RFC 8484 §6) and `dns-json`."""
+
 
 class Unreadable(ValueError):
     """The request names no destination we can write down. The message says why."""
@@ -62,9 +65,11 @@ def read_request(flow: HTTPFlow, connection: ConnectionNotes) -> Asked:
     except NameProblem as problem:
         raise Unreadable(str(problem)) from problem
     data.host = host
-    signals = connection.signals
+    signals = set(connection.signals)
     if url.is_address:
-        return Asked(url, claims, frozenset(signals | {Signal.IP_LITERAL}))
+        signals.add(Signal.IP_LITERAL)
+    if any(DNS_MESSAGE in request.headers.get(name, "").lower() for name in ("content-type", "accept")):
+        signals.add(Signal.DOH)
     return Asked(url, claims, frozenset(signals))
 
 
@@ -92,10 +97,12 @@ def _authority_host(text: bytes) -> str:
     decoded = text.decode("utf-8", "surrogateescape").strip()
     if not decoded:
         return ""
+    if "@" in decoded or "," in decoded:  # RFC 9110 §7.2: one host, no user; programs differ in what they make of it
+        raise NameProblem("a Host header that is more than one host")
     host, colon, port = decoded.rpartition(":")
     if colon and (port.isdecimal() or not port) and (":" not in host or host.endswith("]")):
         decoded = host
-    return _host(decoded.rpartition("@")[2])
+    return _host(decoded)
 
 
 def looks_like_page(request: HttpRequest) -> bool:

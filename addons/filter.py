@@ -17,6 +17,7 @@ from addons.answers import answer, failure_verdict, plain, sign_in_needed
 from addons.asking import Unreadable, looks_like_page, read_connect, read_request
 from addons.flownotes import FlowNotes, connection_notes, flow_notes
 from addons.guard import guard_verdict
+from addons.httplayers import TOO_LARGE
 from addons.live import Live
 from addons.warnings import Warnings
 from categories.names import NameProblem, canonical_host, make_url
@@ -53,8 +54,10 @@ class Filter:
             notes.verdict = self._failed("http_connect")
             flow.response = plain(flow, 503, notes.verdict.because)
         connection.connect_verdict = notes.verdict
-        if flow.response is not None and notes.verdict is not None:
-            self._count(notes.client, notes.verdict)
+        if flow.response is not None:
+            connection.connect = connection.connect_verdict = None  # no tunnel: what follows is an ordinary request
+            if notes.verdict is not None:
+                self._count(notes.client, notes.verdict)
 
     def _connect(self, flow: http.HTTPFlow, notes: FlowNotes) -> None:
         connection = connection_notes(flow.client_conn)
@@ -146,8 +149,8 @@ class Filter:
         if verdict is None and self.warnings.pressed(flow, notes):
             return
         if verdict is None:
-            request = Request(asked.url, Stage.REQUEST, flow.request.method, asked.claims, None, asked.signals)
-            verdict = self._decide(request, notes.client)
+            notes.asked = Request(asked.url, Stage.REQUEST, flow.request.method, asked.claims, None, asked.signals)
+            verdict = self._decide(notes.asked, notes.client)
             notes.note = ",".join(sorted(asked.signals)) or None
         notes.verdict = verdict
         if verdict.action is Action.WARN:
@@ -179,13 +182,7 @@ class Filter:
         declared = flow.request.headers.get("content-length", "0")
         if declared.isdecimal() and int(declared) <= self.live.upload_limit:
             return None
-        return Verdict(
-            action=Action.BLOCK,
-            reason=Reason.GUARD,
-            because="This upload is larger than the school allows.",
-            rule="guard:upload-size",
-            revision=self.live.engine.revision,
-        )
+        return upload_verdict(self.live)
 
     def _unreadable(self, problem: Unreadable) -> Verdict:
         return Verdict(
@@ -226,11 +223,24 @@ def client_left(flow: http.HTTPFlow) -> bool:
     return "peer closed connection" in message and flow.request.timestamp_end is None  # in the middle of its body
 
 
+def upload_verdict(live: Live) -> Verdict:
+    """The refusal of an upload that is too large."""
+    return Verdict(
+        action=Action.BLOCK,
+        reason=Reason.GUARD,
+        because="This upload is larger than the school allows.",
+        rule="guard:upload-size",
+        revision=live.engine.revision,
+    )
+
+
 def error_verdict(message: str, live: Live) -> Verdict | None:
     """The page's verdict for an error message of the host; None when nobody is there to read it."""
     lowered = message.lower()
     if "client disconnect" in lowered or "killed by" in lowered:
         return None
+    if message == TOO_LARGE:
+        return upload_verdict(live)
     if "certificate" in lowered:
         reason, because = Reason.CERTIFICATE, "This site could not prove that it is what it says it is."
     elif "refused:" in lowered:

@@ -17,7 +17,7 @@ from categories.names import Url
 from identity.model import Identity
 from identity.sessions import ConnectionSession
 from policy.client import UNKNOWN, Client
-from policy.model import Signal, Verdict
+from policy.model import Request, Signal, Verdict
 
 
 @dataclass(slots=True)
@@ -44,6 +44,8 @@ class ConnectionNotes:
     """Circumvention signals seen on this connection."""
     tunnel_record: int | None = None
     """Id of the open record of a tunnel that is passed through."""
+    tunnel_unrecorded: bool = False
+    """True for a tunnel that is passed through although it could not be recorded: the school's choice."""
     tunnel_started: float = 0.0
     """When the tunnel was asked for (`perf_counter`)."""
     requests: int = 0
@@ -62,6 +64,10 @@ class FlowNotes:
     """Who asks."""
     url: Url | None = None
     """What for."""
+    target: str | None = None
+    """Path and query as the client sent them, when something else is sent on; None when they are the same."""
+    asked: Request | None = None
+    """What the engine was asked; None when it was not."""
     verdict: Verdict | None = None
     """What was decided; None until then, and the gatekeeper lets nothing through without."""
     note: str | None = None
@@ -78,12 +84,12 @@ class FlowNotes:
     """True once its ending is written: the first ending wins."""
     bytes_up: int = 0
     """Request body bytes seen."""
+    upload_limit: int | None = None
+    """Most bytes the request body may have; None for no limit."""
     bytes_down: int = 0
     """Response body bytes seen."""
     title: str | None = None
     """Page title."""
-    continued: str | None = None
-    """Set when the client asked to go on past a warning: where to."""
 
 
 _flows: WeakKeyDictionary[Flow, FlowNotes] = WeakKeyDictionary()
@@ -113,10 +119,10 @@ def busy(connection: ClientConnection) -> bool:
     return notes is not None and (notes.active > 0 or notes.tunnel_record is not None)
 
 
-def open_flows(connection: ClientConnection) -> list[Flow]:
-    """The exchanges of this connection that have a record and no ending yet."""
-    return [
-        flow
-        for flow, notes in list(_flows.items())
-        if flow.client_conn is connection and notes.record_id is not None and not notes.ended
-    ]
+def open_flows() -> dict[ClientConnection, list[Flow]]:
+    """The exchanges that have a record and no ending yet, by client connection: one walk, however many there are."""
+    found: dict[ClientConnection, list[Flow]] = {}
+    for flow, notes in list(_flows.items()):
+        if notes.record_id is not None and not notes.ended:
+            found.setdefault(flow.client_conn, []).append(flow)
+    return found

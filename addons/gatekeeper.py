@@ -45,7 +45,8 @@ class Gatekeeper:
         notes = connection_notes(data.context.client)
         verdict = notes.connect_verdict
         decided = verdict is not None and verdict.action is Action.BYPASS
-        if data.ignore_connection and not (decided and notes.tunnel_record is not None):
+        recorded = notes.tunnel_record is not None or notes.tunnel_unrecorded
+        if data.ignore_connection and not (decided and recorded):
             data.ignore_connection = False
             self._count()
 

@@ -24,6 +24,7 @@ from mitmproxy.proxy.layers import http as http_layers
 from mitmproxy.proxy.layers.http import _http1
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
+    RequestData,
     RequestHeaders,
     RequestProtocolError,
     ResponseData,
@@ -32,6 +33,12 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseProtocolError,
 )
 from mitmproxy.proxy.layers.http._hooks import HttpRequestHook, HttpResponseHeadersHook
+
+from addons.content import within_limit
+from addons.flownotes import flow_notes
+
+TOO_LARGE = "upload larger than the school allows"
+"""What the `error` hook is told when an upload of unknown length passes the limit."""
 
 type Commands = layer.CommandGenerator[None]
 
@@ -215,6 +222,16 @@ class GatewayStream(http_layers.HttpStream):
         self.flow.live = False
         yield http_layers.SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
         yield http_layers.DropStream(self.stream_id)
+
+    def state_stream_request_body(self, event: Any) -> Commands:
+        """As the original, but an upload over the limit ends here: the origin is cut off, the client gets our page."""
+        yield from super().state_stream_request_body(event)
+        if not isinstance(event, RequestData) or within_limit(flow_notes(self.flow)):
+            return
+        cut = RequestProtocolError(self.stream_id, TOO_LARGE, ErrorCode.CANCEL)
+        yield http_layers.SendHttp(cut, self.context.server)
+        yield from self.handle_protocol_error(ResponseProtocolError(self.stream_id, TOO_LARGE, ErrorCode.CANCEL))
+        self.client_state = self.state_errored  # whatever still comes of the body is thrown away
 
     def handle_protocol_error(self, event: RequestProtocolError | ResponseProtocolError) -> Commands:
         """As the original, but the `error` hook may set `flow.response`: that page is then sent."""

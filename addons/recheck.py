@@ -1,7 +1,7 @@
 """A change takes effect on open connections: what was let through and no longer would be is cut.
 
 Requests on kept-alive connections are decided anew anyway; this is for what lives long after its decision: tunnels that
-are passed through, and WebSockets.
+are passed through, WebSockets, streams and downloads.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from mitmproxy.http import HTTPFlow
+from mitmproxy.flow import Flow
 
-from addons.flownotes import connection_notes, flow_notes, open_flows
+from addons.flownotes import ConnectionNotes, connection_notes, flow_notes, open_flows
 from addons.identify import to_client
 from addons.live import Live
+from addons.proceed import after_grant, scope_of
 from identity.model import Evidence
 from identity.resolve import resolve, resolve_session
 from policy.client import Client
@@ -21,10 +22,11 @@ from policy.model import Action, Request, Stage
 
 
 def recheck(live: Live, handlers: Iterable[Any]) -> int:
-    """Cut the connections whose tunnel or WebSocket would not be allowed now. Returns how many."""
+    """Cut the connections with a tunnel or an exchange that would not be allowed now. Returns how many."""
     cut = 0
+    flows = open_flows()
     for handler in handlers:
-        if not _still_allowed(live, handler.client):
+        if not _still_allowed(live, connection_notes(handler.client), flows.get(handler.client, [])):
             io = handler.transports.get(handler.client)
             if io is not None and io.handler is not None:
                 io.handler.cancel("no longer allowed")
@@ -32,28 +34,35 @@ def recheck(live: Live, handlers: Iterable[Any]) -> int:
     return cut
 
 
-def _still_allowed(live: Live, connection: Any) -> bool:
-    notes = connection_notes(connection)
-    sockets = [flow for flow in open_flows(connection) if isinstance(flow, HTTPFlow) and flow.websocket is not None]
-    if notes.tunnel_record is None and not sockets:
+def _still_allowed(live: Live, notes: ConnectionNotes, flows: list[Flow]) -> bool:
+    tunnel = notes.tunnel_record is not None or notes.tunnel_unrecorded
+    if not tunnel and not flows:
         return True
-    client, refused = _client_now(live, notes.address, notes.session)
-    if refused:
+    client = _client_now(live, notes)
+    if client is None:
         return False
-    if notes.tunnel_record is not None and notes.connect is not None:
+    if tunnel and notes.connect is not None:
         verdict = live.engine.decide(Request(notes.connect, Stage.CONNECT, "CONNECT"), client, live.now())
         if verdict.action is not Action.BYPASS:
             return False
-    for flow in sockets:
-        asked = flow_notes(flow).url
-        if asked is not None and live.engine.decide(Request(asked), client, live.now()).blocked:
-            return False
-    return True
+    return all(_flow_allowed(live, client, flow) for flow in flows)
 
 
-def _client_now(live: Live, address: str, session: Any) -> tuple[Client, bool]:
-    if session is not None:
-        identity = resolve_session(address, session, live.directory, live.now())
+def _flow_allowed(live: Live, client: Client, flow: Flow) -> bool:
+    notes = flow_notes(flow)
+    if notes.asked is None:
+        return True
+    verdict, at = live.engine.decide(notes.asked, client, live.now()), live.now()
+    if verdict.action is Action.WARN:  # whoever went on after the warning is not thrown out by somebody else's change
+        verdict = after_grant(verdict, held=live.grants.holds(client, scope_of(verdict, notes.asked.url), at))
+    return not verdict.blocked
+
+
+def _client_now(live: Live, notes: ConnectionNotes) -> Client | None:
+    """Who is on this connection with the people in force now; None when they may not browse."""
+    directory, at = live.directory, live.now()
+    if notes.session is not None:
+        identity = resolve_session(notes.address, notes.session, directory, at)
     else:
-        identity = resolve(Evidence(address), live.directory, live.sign_in, None, live.now())
-    return to_client(identity, live), identity.refused is not None
+        identity = resolve(Evidence(notes.address), directory, live.sign_in, None, at)
+    return None if identity.refused is not None else to_client(identity, live)

@@ -1,12 +1,24 @@
-"""Headers that must not pass: hop-by-hop, identity leaks, invitations to leave HTTP.
+"""What must not pass as it is: hop-by-hop headers, identity leaks, invitations to leave HTTP, unsafe searches.
 
-Request: `Proxy-*` and forged forwarding headers go. Answer: `Alt-Svc` goes, or the browser moves to QUIC where nothing
-is filtered (F-21). SafeSearch rewriting joins here.
+Request: `Proxy-*` and forged forwarding headers go, and SafeSearch is put in (`policy.safesearch`; D-24, F-39): what is
+sent is changed, what was asked for is recorded, and a search that cannot be made safe is not sent. Answer: `Alt-Svc`
+goes, or the browser moves to QUIC where nothing is filtered (F-21); `Proxy-Authenticate` goes, or a site could open our
+sign-in box (RFC 9110 §11.7.1: it is from us alone).
 """
 
 from __future__ import annotations
 
+import logging
+
 from mitmproxy import http
+
+from addons.answers import failure_verdict, plain, refuse
+from addons.flownotes import FlowNotes, flow_notes
+from addons.live import Live
+from policy.model import Action, Reason
+from policy.safesearch import Change, holds_for, safe, strict_host
+
+logger = logging.getLogger(__name__)
 
 FROM_CLIENT = (
     "proxy-authorization",
@@ -18,13 +30,30 @@ FROM_CLIENT = (
     "x-forwarded-host",
     "x-forwarded-proto",
 )
-TO_CLIENT = ("alt-svc",)
+TO_CLIENT = ("alt-svc", "proxy-authenticate", "proxy-authentication-info")
 UPGRADES = frozenset({"websocket"})
 """Protocols a request may upgrade to; any other Upgrade is taken off, the request stays HTTP."""
+NOTE = "safesearch"
+"""What the record says of a request that was made safe."""
 
 
 class Rewrite:
-    """Takes off what must not pass."""
+    """Takes off what must not pass, and makes searches safe."""
+
+    def __init__(self, live: Live) -> None:
+        self.live = live
+
+    def http_connect(self, flow: http.HTTPFlow) -> None:
+        """A tunnel that is not decrypted leads to the engine's strict host; the name inside TLS stays."""
+        notes = flow_notes(flow)
+        if flow.response is not None or notes.verdict is None or notes.verdict.action is not Action.BYPASS:
+            return
+        try:
+            if notes.url is not None and holds_for(self.live.engine.policy, notes.client):
+                flow.request.data.host = strict_host(notes.url) or flow.request.data.host
+        except Exception:
+            self._failed(notes)
+            flow.response = plain(flow, 503, notes.verdict.because)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Clean what goes to the origin; the client's own evidence was read before this."""
@@ -34,10 +63,46 @@ class Rewrite:
                 del headers[name]
         if "upgrade" in headers and headers["upgrade"].lower().strip() not in UPGRADES:
             del headers["upgrade"]
+        notes = flow_notes(flow)
+        if flow.response is not None or notes.url is None or notes.verdict is None or notes.verdict.blocked:
+            return
+        try:
+            self._make_safe(flow, notes)
+        except Exception:
+            self._failed(notes)
+            refuse(self.live, flow, notes, Reason.FAILURE, notes.verdict.because)
+
+    def _failed(self, notes: FlowNotes) -> None:
+        logger.exception("a search could not be made safe and is refused")
+        self.live.metrics.hook_failures.labels("rewrite").inc()
+        notes.verdict = failure_verdict(self.live)
+
+    def _make_safe(self, flow: http.HTTPFlow, notes: FlowNotes) -> None:
+        if notes.url is None or not holds_for(self.live.engine.policy, notes.client):
+            return
+        headers = flow.request.headers
+        change = safe(notes.url, "; ".join(headers.get_all("cookie")))
+        if change is not None:
+            notes.target = flow.request.path
+            apply(change, flow.request)
+            notes.note = ",".join(filter(None, (notes.note, NOTE)))
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Clean what goes to the client."""
-        if flow.response is not None:
-            for name in TO_CLIENT:
-                if name in flow.response.headers:
-                    del flow.response.headers[name]
+        verdict = flow_notes(flow).verdict
+        if flow.response is None or (verdict is not None and verdict.blocked):
+            return  # our own page, which may well ask for a sign-in
+        for name in TO_CLIENT:
+            if name in flow.response.headers:
+                del flow.response.headers[name]
+
+
+def apply(change: Change, request: http.Request) -> None:
+    """Put the change into the request. The path is left as it was sent."""
+    if change.url is not None:
+        path = request.path.partition("#")[0].partition("?")[0]
+        request.path = f"{path}?{change.url.query}" if change.url.query else path
+    for name, value in change.headers:
+        request.headers[name] = value
+    if change.cookie is not None:
+        request.headers["cookie"] = change.cookie

@@ -43,7 +43,7 @@ def open_row(live: Live, flow: http.HTTPFlow, notes: FlowNotes) -> LogRecord:
     scheme = url.scheme if url is not None else flow.request.scheme
     if flow.request.headers.get("upgrade", "").lower() == "websocket":
         scheme = WEBSOCKET_SCHEME.get(scheme, scheme)
-    path, query = _target(flow.request.path) if flow.request.method != "CONNECT" else (None, None)
+    path, query = _target(notes.target or flow.request.path) if flow.request.method != "CONNECT" else (None, None)
     if path == CONTINUE:
         query = None  # a token of ours
     return _row(

@@ -22,7 +22,7 @@ from addons.live import Live
 from addons.rows import open_row, refused_bytes_row, tunnel_row
 from logstore.record import Ending, EndingKind
 from logstore.spool import SpoolFull
-from policy.client import Band
+from policy.client import Band, Client
 from policy.model import Action, Reason, Verdict
 
 logger = logging.getLogger(__name__)
@@ -53,6 +53,9 @@ class TrafficLog:
             row = tunnel_row(self.live, notes)
             self.live.spool.open(row)
             notes.tunnel_record, notes.tunnel_started = row.id, time.perf_counter()
+        except SpoolFull:
+            self.live.metrics.unrecorded.inc()
+            notes.tunnel_unrecorded = data.ignore_connection = self._goes_on(notes.client)
         except Exception:
             logger.exception("a tunnel could not be recorded and is not opened")
             self.live.metrics.hook_failures.labels("trafficlog").inc()
@@ -166,6 +169,7 @@ class TrafficLog:
             duration_us=int((time.perf_counter() - notes.started) * 1e6),
             error=error,
             page=page,
+            rule=failure.rule if failure else None,
             reason=failure.reason.value if failure else None,
             # A private address found only by DNS is our refusal; every other failure is the origin's.
             action=Action.BLOCK.value if failure and failure.reason is Reason.GUARD else None,
@@ -215,8 +219,7 @@ class TrafficLog:
 
     def _unrecordable(self, flow: http.HTTPFlow, notes: FlowNotes) -> None:
         """The spool is full: the school's choice decides (A-13)."""
-        staff = notes.client.band is Band.STAFF
-        if self.live.when_full == "count" or (self.live.when_full == "block-pupils" and staff):
+        if self._goes_on(notes.client):
             self.live.metrics.unrecorded.inc()
             notes.recorded = notes.ended = True
             return
@@ -224,6 +227,11 @@ class TrafficLog:
         refuse(self.live, flow, notes, Reason.RECORD, FULL)
         self.live.metrics.count_request(Action.BLOCK, str(notes.client.band), "record")
         self.live.metrics.unrecorded.inc()
+
+    def _goes_on(self, client: Client) -> bool:
+        """Whether this client goes on while nothing can be recorded."""
+        choice = self.live.when_full
+        return choice == "count" or (choice == "block-pupils" and client.band is Band.STAFF)
 
 
 def error_word(message: str) -> str:
@@ -239,6 +247,7 @@ ERROR_WORDS = (
     ("certificate verify failed", "certificate"),
     ("certificate", "certificate"),
     ("refused:", "guard"),
+    ("upload larger", "guard"),
     ("client disconnect", "client left"),
     ("killed", "cut"),
     ("name or service", "no such name"),

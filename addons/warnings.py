@@ -6,6 +6,7 @@ grant, and the next request passes with the rule still named in its record.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from mitmproxy import http
@@ -71,4 +72,6 @@ class Warnings:
         facts = {"user": notes.client.user, "address": notes.client.address, "website": pressed.scope.website}
         self.live.spool.fact(CONTINUED, {**facts, "rule": pressed.scope.rule, "at": at.isoformat()})
         put(flow, moved(pressed.back))
+        # Nobody was stopped here; said only once the answer stands, so that a fault before it stays a refusal.
+        notes.verdict = replace(notes.verdict, action=Action.ALLOW, because="Somebody read a warning and goes on.")
         return True

@@ -23,10 +23,10 @@ from addons.live import Live
 from addons.metrics import Metrics
 from identity.basic import Cost, PasswordCheck
 from identity.directory import Directory, Person, Place
-from logstore.encoding import EventKind, decode_open, decode_write
+from logstore.encoding import EventKind, decode_close, decode_open, decode_write
 from logstore.ids import RecordIds
 from logstore.reading import SpoolReader
-from logstore.record import LogRecord
+from logstore.record import Ending, LogRecord
 from logstore.spool import SpoolLimits, SpoolWriter
 from policy.engine import Engine
 from proxy import assembly
@@ -55,8 +55,17 @@ SECRET = b"s" * 32
 class Host:
     """A running host. `live` is the worker's parts; `rows()` what reached the spool."""
 
-    def __init__(self, folder: Path, origin: str, *, policy: str = POLICY, people: tuple[Person, ...] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        origin: str,
+        *,
+        policy: str = POLICY,
+        people: tuple[Person, ...] = (),
+        trust: Path | None = None,
+    ) -> None:
         self.folder = folder
+        self.trust = trust or Path(certifi.where())
         self.settings = Settings(
             data=folder, proxy=ProxySettings(hosts={"*": origin}, private_destinations=(origin,), connect_timeout=3)
         )
@@ -98,6 +107,11 @@ class Host:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens."""
+        return "127.0.0.1", self.port
+
+    @property
     def ca_cert(self) -> Path:
         """The authority a client trusts."""
         return self.authority.cert
@@ -109,6 +123,21 @@ class Host:
         events = [event for producer in reader.producers() for event in reader.read(producer, 100_000)]
         readers = {EventKind.OPEN: decode_open, EventKind.WRITE: lambda payload: decode_write(payload)[0]}
         return [readers[kind](event.payload) for event in events if (kind := EventKind(event.kind)) in readers]
+
+    def endings(self) -> dict[int, Ending]:
+        """The endings in the spool, by record."""
+        self.live.spool.flush()
+        reader = SpoolReader(self.folder / "spool")
+        events = [event for producer in reader.producers() for event in reader.read(producer, 100_000)]
+        found: dict[int, Ending] = {}
+        for event in events:
+            if EventKind(event.kind) is EventKind.WRITE:
+                record, ending = decode_write(event.payload)
+                found.setdefault(record.id, ending)
+            elif EventKind(event.kind) is EventKind.CLOSE:
+                number, ending = decode_close(event.payload)
+                found.setdefault(number, ending)
+        return found
 
     def call(self, function: Callable[[], Any]) -> Any:
         """Run `function` on the host's loop."""
@@ -124,7 +153,7 @@ class Host:
             "127.0.0.1",
             self.port,
             prepare_confdir(self.folder / "ca", self.folder / "host"),
-            Path(certifi.where()),
+            self.trust,
             20,
         )
         self.master = GatewayMaster(self.live, told)
