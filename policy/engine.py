@@ -79,9 +79,7 @@ class Second(NamedTuple):
 class Engine:
     """Lists and policy together. Immutable; decides and explains."""
 
-    def __init__(
-        self, index: Index, policy: Policy, *, revision: str = "", closes_at: datetime | None = None
-    ) -> None:
+    def __init__(self, index: Index, policy: Policy, *, revision: str = "", closes_at: datetime | None = None) -> None:
         """Compile and check. Raises `EngineProblem` when a check fails."""
         self.index = index
         """The lists."""
