@@ -26,6 +26,7 @@ FILE_NAME = "overlay.msgpack"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
 _SHARED, _DISABLED, _CONSENT = 1, 2, 4
+_OURS = frozenset({"number", "people", "places", "settings_places"})
 
 
 class OverlayError(Exception):
@@ -51,6 +52,8 @@ class Overlay:
     """The registry's revision number."""
     settings_places: tuple[Place, ...] = field(default=(), repr=False)
     """Those of the places that came from the settings file, as written there."""
+    decided: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What people decided about other things than people, as primitives: whoever understands a key reads it."""
 
 
 def pack_overlay(
@@ -132,7 +135,9 @@ def _read(data: bytes) -> Overlay:
     revision = f"{int(body['number'])}-{digest.hex()[:12]}"
     settings_places = tuple(map(_place, body["settings_places"]))
     places = (*settings_places, *map(_place, body["places"]))
-    return Overlay(revision, Directory(_People(body["people"]), places, revision), int(body["number"]), settings_places)
+    directory = Directory(_People(body["people"]), places, revision)
+    decided = {key: value for key, value in body.items() if key not in _OURS}
+    return Overlay(revision, directory, int(body["number"]), settings_places, decided)
 
 
 class _People(Mapping[str, Person]):

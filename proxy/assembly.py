@@ -11,10 +11,12 @@ import importlib.resources
 import os
 import secrets
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from addons.destinations import Destinations, read_destinations
 from categories.index import CompiledIndex
+from categories.model import Index
 from categories.snapshot import SnapshotReport, build_snapshot, open_snapshot, snapshot_is_current
 from categories.sources import ListSource, starter_sources
 from categories.taxonomy import Category, FourC, Kind, Taxonomy, load_taxonomy
@@ -23,6 +25,7 @@ from identity.overlay import read_overlay
 from policy.engine import Engine
 from policy.rows import Policy
 from policy.rules import load_policy
+from proxy.decided import Parts, open_decided, put_together
 from proxy.outbound import own_addresses
 from proxy.settings import PlaceSettings, Settings
 
@@ -85,7 +88,7 @@ def policy_text(settings: Settings) -> tuple[str, str]:
     return preset.read_text(encoding="utf-8"), f"preset {PRESET}"
 
 
-def known_categories(taxonomy: Taxonomy, index: CompiledIndex) -> Mapping[str, Category]:
+def known_categories(taxonomy: Taxonomy, index: Index) -> Mapping[str, Category]:
     """Every category a rule may name: the taxonomy's, and those only a list of the school's own has."""
     return {**taxonomy, **{name: _own(name) for name in index.categories if name not in taxonomy}}
 
@@ -95,12 +98,15 @@ def _own(name: str) -> Category:
     return Category(name, title, title.lower(), Kind.OWN, FourC.NONE, (), "A category of the school's own lists.")
 
 
-def open_engine(settings: Settings) -> Engine:
-    """The engine in force: lists, policy, checked. Raises what its parts raise; nothing is half built."""
-    taxonomy = load_taxonomy()
+def open_parts(settings: Settings) -> Parts:
+    """Lists and policy as they are on disk. Raises what they raise; nothing is half built."""
     index = open_index(settings)
-    policy = open_policy(settings, known_categories(taxonomy, index))
-    return Engine(index, policy)
+    return Parts(index, open_policy(settings, known_categories(load_taxonomy(), index)))
+
+
+def open_engine(settings: Settings) -> Engine:
+    """The engine of lists, policy and one-click decisions, checked. Raises what its parts raise."""
+    return put_together(open_parts(settings), open_decided(settings), datetime.now(UTC))
 
 
 def open_directory(settings: Settings) -> Directory:

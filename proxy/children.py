@@ -44,6 +44,8 @@ class Child:
         self.process: asyncio.subprocess.Process | None = None
         self.ready = asyncio.Event()
         self.revision = ""
+        self.overlay = ""
+        self.on_took: Callable[[], None] = lambda: None
         self._arguments = tuple(arguments)
         self._run_folder = run_folder
         self._environment = environment
@@ -102,8 +104,11 @@ class Child:
             while line := await reader.readline():
                 said = json.loads(line)
                 if "ready" in said:
-                    self.revision = said["revision"]
+                    self._note(said)
                     self.ready.set()
+                elif "took" in said:
+                    self._note(said["took"])
+                    self.on_took()
                 else:
                     self._answers.put_nowait(said)
         except (OSError, ValueError):
@@ -122,8 +127,13 @@ class Child:
                 answer = await self._answers.get()
         except (OSError, TimeoutError) as error:
             return {"failed": f"{self.name}: {type(error).__name__}"}
-        self.revision = answer.get("reloaded", self.revision)
+        self._note(answer)
         return answer
+
+    def _note(self, said: dict[str, Any]) -> None:
+        """Which engine and which overlay it works with."""
+        self.revision = said.get("revision", self.revision)
+        self.overlay = said.get("overlay", self.overlay)
 
     async def stop(self, seconds: float) -> None:
         """Ask it to end; kill it after `seconds`."""

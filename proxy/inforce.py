@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 from categories.snapshot import open_snapshot
@@ -15,6 +16,7 @@ from categories.taxonomy import load_taxonomy
 from policy.engine import Engine
 from policy.rules import load_policy
 from proxy import assembly
+from proxy.decided import Parts, open_decided, put_together
 from proxy.settings import Settings
 
 
@@ -35,13 +37,18 @@ def put_in_force(settings: Settings, text: str, file: str) -> None:
     fresh.replace(target)
 
 
-def open_engine(settings: Settings) -> Engine:
-    """The engine in force. Raises what its parts raise."""
+def open_parts(settings: Settings) -> Parts:
+    """Lists and policy in force. Raises what they raise."""
     kept = json.loads(policy_file(settings).read_text(encoding="utf-8"))
     taxonomy = load_taxonomy()
     index = open_snapshot(assembly.lists_folder(settings))
     policy = load_policy(kept["text"], file=kept["file"], categories=assembly.known_categories(taxonomy, index))
-    return Engine(index, policy)
+    return Parts(index, policy)
+
+
+def open_engine(settings: Settings) -> Engine:
+    """The engine in force: lists, policy and one-click decisions. Raises what its parts raise."""
+    return put_together(open_parts(settings), open_decided(settings), datetime.now(UTC))
 
 
 def accept(settings: Settings) -> Engine:

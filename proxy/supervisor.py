@@ -17,6 +17,7 @@ import signal
 import socket
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,6 +28,7 @@ from proxy.assembly import places
 from proxy.ca import CaStatus
 from proxy.children import Child
 from proxy.control import serve_control, socket_path
+from proxy.expiry import Expiry
 from proxy.metrics import Facts, read_status, serve_metrics
 from proxy.settings import Settings, load_settings
 from registry.watch import OverlayWriter
@@ -150,6 +152,8 @@ class Supervisor:
                     control=True,
                 )
             )
+        for child in self.workers:
+            child.on_took = self._note_decision
         self.facts.processes = self._pids
         self.facts.restarts = lambda: sum(child.restarts for child in self.children)
         self.facts.workers = lambda: sum(child.ready.is_set() for child in self.workers)
@@ -192,10 +196,12 @@ class Supervisor:
         writer = OverlayWriter(
             self.settings.data / "store", self.settings.data / "overlay", places(self.settings.identity.places)
         )
+        expiry = Expiry(self.settings.data)
         while True:
             try:
                 writer.places = places(self.settings.identity.places)
                 await asyncio.to_thread(writer.write_if_changed)
+                await asyncio.to_thread(expiry.look, datetime.now(UTC))
             except Exception:
                 logger.exception("what people decided could not be written for the workers; trying again")
             await asyncio.sleep(OVERLAY_POLL)
@@ -213,7 +219,10 @@ class Supervisor:
         return {
             "revision": self.facts.revision,
             "loaded_at": self.facts.loaded_at,
-            "workers": [{"name": child.name, "pid": child.pid, "revision": child.revision} for child in self.workers],
+            "workers": [
+                {"name": child.name, "pid": child.pid, "revision": child.revision, "overlay": child.overlay}
+                for child in self.workers
+            ],
             "restarts": self.facts.restarts(),
             "statutory": self.facts.statutory,
             "shipper": read_status(self.run_folder / "shipper.json"),
@@ -250,6 +259,12 @@ class Supervisor:
         self.facts.loaded_at = time.time()
         self.facts.lists = tuple(engine.index.lists)
         self.facts.statutory = False  # no signed bundle can be installed yet, and nothing else counts: never green
+
+    def _note_decision(self) -> None:
+        """A decision changes the engine without a reload: tell its revision once every worker has it."""
+        known = {child.revision for child in self.workers if child.ready.is_set()}
+        if len(known) == 1:
+            self.facts.revision = known.pop()
 
     async def _stop_children(self) -> None:
         await asyncio.gather(*(child.stop(self.settings.proxy.drain + 10) for child in self.workers))

@@ -27,13 +27,16 @@ from addons.pages import Surroundings
 from addons.recheck import recheck
 from categories.taxonomy import load_taxonomy
 from identity.basic import PasswordCheck
-from identity.overlay import OverlayError, OverlayWatch, read_overlay
+from identity.overlay import OverlayWatch, read_overlay
 from logstore.ids import RecordIds
 from logstore.spool import SpoolLimits, SpoolWriter
+from policy.engine import Engine
 from policy.rows import Policy
-from proxy import assembly, inforce
+from proxy import assembly
 from proxy.ca import passphrase_from
+from proxy.decided import decided_in, overlay_file
 from proxy.firstrun import HOST_FOLDER
+from proxy.forming import Forming
 from proxy.master import GatewayMaster, HostOptions
 from proxy.outbound import OutboundLoop
 from proxy.settings import Settings
@@ -61,11 +64,10 @@ class WorkerPlace:
     """File descriptor of the socket to the supervisor."""
 
 
-def make_live(settings: Settings, place: WorkerPlace) -> Live:
+def make_live(settings: Settings, place: WorkerPlace, engine: Engine) -> Live:
     """The worker's parts. Raises what they raise: a worker that cannot be right does not listen."""
     own_ports = (place.port, place.metrics_port, settings.proxy.port, settings.metrics.port)
     secret = assembly.shared_secret(settings)
-    engine = inforce.open_engine(settings)
     spool = SpoolWriter(
         settings.data / "spool",
         f"worker{place.number}",
@@ -114,9 +116,11 @@ class Worker:
     def __init__(self, settings: Settings, place: WorkerPlace) -> None:
         self.settings = settings
         self.place = place
-        self.live = make_live(settings, place)
+        self.forming = Forming(settings)
+        self.live = make_live(settings, place, self.forming.engine)
         self.stopping = asyncio.Event()
         self.master: GatewayMaster | None = None
+        self._supervisor: asyncio.StreamWriter | None = None
 
     async def run(self) -> None:
         """Listen, serve, drain."""
@@ -152,7 +156,8 @@ class Worker:
         end = socket.socket(fileno=self.place.control)
         reader, writer = await asyncio.open_connection(sock=end)
         await self._until_listening()
-        await _tell(writer, {"ready": os.getpid(), "revision": self.live.engine.revision})
+        await _tell(writer, {"ready": os.getpid(), **self._in_force()})
+        self._supervisor = writer
         while line := await reader.readline():
             order: dict[str, Any] = json.loads(line)
             if order.get("do") == "reload":
@@ -163,32 +168,51 @@ class Worker:
         while self.master is None or not any(server.is_running for server in self.master.server.servers):
             await asyncio.sleep(0.01)
 
+    def _in_force(self) -> dict[str, str]:
+        return {"revision": self.live.engine.revision, "overlay": self.forming.decided.revision}
+
     async def _reload(self) -> dict[str, Any]:
         """Build aside, swap by one reference. The old engine stays on any failure."""
-        loop = asyncio.get_running_loop()
         try:
-            engine = await loop.run_in_executor(None, inforce.open_engine, self.settings)
-            self.live.surroundings_by_site = surroundings(engine.policy, self.settings)
-            self.live.engine = engine
-            self._recheck()
+            await self.forming.reload()
+            self.live.surroundings_by_site = surroundings(self.forming.engine.policy, self.settings)
+            self._take_engine()
         except Exception as error:
             logger.exception("reload failed; the old engine stays")
             return {"failed": f"{type(error).__name__}: {error}"}
-        return {"reloaded": self.live.engine.revision}
+        return {"reloaded": self.live.engine.revision, **self._in_force()}
 
     async def _watch_overlay(self) -> None:
-        """Take a new overlay as soon as it is there."""
-        file = self.settings.data / "overlay" / "overlay.msgpack"
-        watch = OverlayWatch(file)
+        """Take a new overlay as soon as it is there; look again when a decision in it is over."""
+        watch = OverlayWatch(overlay_file(self.settings))
         while True:
             await asyncio.sleep(OVERLAY_POLL)
-            if not watch.changed():
+            changed = watch.changed()
+            if not changed and not self.forming.due(self.live.now()):
                 continue
             try:
-                self.live.directory = read_overlay(file).directory
-                self._recheck()
-            except (OverlayError, OSError):
-                logger.exception("the new overlay cannot be read; the people known before stay")
+                await self._take_overlay(read=changed)
+            except Exception:
+                logger.exception("the new overlay cannot be used; what was decided before stays")
+
+    async def _take_overlay(self, *, read: bool) -> None:
+        """People first: they need no engine. Then decisions about pages, once an engine of them is built."""
+        decided = None
+        try:
+            if read:
+                overlay = read_overlay(overlay_file(self.settings))
+                self.live.directory = overlay.directory
+                decided = decided_in(overlay)
+            await self.forming.decide(decided)
+        finally:
+            self._take_engine()
+        if self._supervisor is not None:
+            await _tell(self._supervisor, {"took": self._in_force()})
+
+    def _take_engine(self) -> None:
+        """One reference, read anew by every decision; then what is open is looked at again."""
+        self.live.engine = self.forming.engine
+        self._recheck()
 
     def _recheck(self) -> None:
         """What changed takes effect on open connections too (design §5.12)."""

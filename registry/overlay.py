@@ -12,13 +12,18 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection
 
+from categories import layered
 from identity.directory import Place
 from identity.overlay import FILE_NAME, Overlay, OverlayError, pack_overlay, read_overlay, unpack_overlay
+from policy import overrides
 from registry.change import revision_number
 from registry.devices import places as registered_places
+from registry.entries import made
+from registry.overrides import decisions
 from registry.people import accounts
 
 TRIES = 100
@@ -50,9 +55,18 @@ def build_overlay(connection: Connection, settings_places: Sequence[Place] = ())
         number = revision_number(connection)
         people = [account.person for account in accounts(connection, left=False)]
         known = [one.place for one in registered_places(connection)]
+        decided = _decided(connection)
         if revision_number(connection) == number:
-            return pack_overlay(number, people, known, settings_places)
+            return pack_overlay(number, people, known, settings_places, decided)
     raise TimeoutError(f"the registry changed {TRIES} times while it was read")
+
+
+def _decided(connection: Connection) -> dict[str, Any]:
+    """What is decided about pages and lists. What is over stays in until that is written down: readers know when."""
+    return {
+        "overrides": [overrides.pack(one.override) for one in decisions(connection)],
+        "entries": [layered.pack(one.entry) for one in made(connection)],
+    }
 
 
 @contextlib.contextmanager

@@ -75,3 +75,87 @@ registry_revision = Table(
     Column("changed_us", BigInteger, nullable=False),
 )
 """One row (id 1): how often anything was changed. The migration lays it down with number 0."""
+
+override = Table(
+    "override",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("action", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("site", Text),
+    Column("group_name", Text),
+    Column("band", Text),
+    Column("account", Text),
+    Column("until_us", BigInteger),
+    Column("why", Text, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("made_us", BigInteger, nullable=False),
+    Column("ended_by", Text),
+    Column("ended_us", BigInteger),
+    Column("ended_why", Text),
+    sqlite_autoincrement=True,
+)
+"""One-click decisions (B-14, B-47, L-15). Ended ones stay: their number is in the record."""
+
+entry = Table(
+    "entry",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("category", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("until_us", BigInteger),
+    Column("why", Text, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("made_us", BigInteger, nullable=False),
+    Column("ended_by", Text),
+    Column("ended_us", BigInteger),
+    Column("ended_why", Text),
+    sqlite_autoincrement=True,
+)
+"""Entries of the school's own lists. Removed ones stay, as with overrides."""
+
+list_source = Table(
+    "list_source",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("location", Text, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("category", Text),
+    Column("every_s", Integer),
+    Column("sha256", Text),
+    Column("checksum_url", Text),
+    Column("licence", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("made_us", BigInteger, nullable=False),
+    UniqueConstraint("name"),
+)
+"""Sources of lists added by command. How updating them goes is kept beside the lists, not here."""
+
+review_request = Table(
+    "review_request",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("mark", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("account", Text),
+    Column("address", Text, nullable=False),
+    Column("device", Text),
+    Column("site", Text),
+    Column("band", Text),
+    Column("verified", Boolean, nullable=False),
+    Column("wanted", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("asked_us", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("answer", Text),
+    Column("made", Text),
+    Column("decided_by", Text),
+    Column("decided_us", BigInteger),
+    UniqueConstraint("mark"),
+    sqlite_autoincrement=True,
+)
+"""Requests to look again at a page (A-17). `mark` tells one from its repeats; `verdict` is JSON."""

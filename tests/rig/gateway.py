@@ -238,6 +238,15 @@ class Gateway:
             timeout=seconds,
         )
 
+    def start_command(self, *words: str) -> subprocess.Popen[bytes]:
+        """Start `schoolgate --settings … WORDS` beside it, and go on."""
+        return subprocess.Popen(
+            [str(COMMAND), "--settings", str(self.file), *words],
+            cwd=self.folder,
+            env={**os.environ, **self.environment},
+            stdout=subprocess.DEVNULL,
+        )
+
     def rows(self, **wanted: Any) -> list[dict[str, Any]]:
         """Rows of the record, newest first, that have every wanted value."""
         known = {field.name for field in fields(LogFilter)}

@@ -1,0 +1,168 @@
+"""One-click decisions as rules: below LOCKED and TRUST, above the rest, the newest first, over when they are over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from categories.names import NameProblem
+from policy.client import Band
+from policy.engine import Engine
+from policy.model import Action, Reason, Tier
+from policy.overrides import Override, pack, rule_of, sentence, target, unpack, with_overrides
+from tests.policy.lists import PlainIndex
+from tests.policy.school import LESSON, LISTS, PEOPLE, TAXONOMY, request, school_policy
+
+POLICY = school_policy()
+
+
+def decided(*made: Override, who: str, url: str, at: datetime = LESSON) -> Any:
+    """The verdict with these decisions made."""
+    return Engine(PlainIndex(LISTS), with_overrides(POLICY, made)).decide(request(url), PEOPLE[who], at)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("Games.Example.", "host:games.example"),
+        ("https://games.example/", "host:games.example"),
+        ("games.example:443", "host:games.example"),
+        ("tube.example/lessons", "url:http://tube.example/lessons"),
+        ("url:https://tube.example/a?b=c", "url:https://tube.example/a?b=c"),
+        ("host:10.0.0.1", "host:10.0.0.1"),
+        ("category:games", "category:games"),
+    ],
+)
+def test_what_people_write_has_one_meaning(written: str, meant: str) -> None:
+    assert target(written, TAXONOMY) == meant
+    assert target(meant, TAXONOMY) == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [("category:gamse", "did you mean 'games'?"), ("no..host", "empty label"), ("", "names no host")],
+)
+def test_what_means_nothing_is_told(written: str, says: str) -> None:
+    with pytest.raises(NameProblem, match=says.replace("?", r"\?")):
+        target(written, TAXONOMY)
+
+
+def test_a_class_gets_what_its_teacher_chose_and_others_do_not() -> None:
+    """B-47: an override of a site-blocked page, for one group."""
+    made = Override(7, Action.ALLOW, "host:unknown.example", group="year-4")
+    assert decided(made, who="Year 4", url="https://unknown.example/").action is Action.ALLOW
+    assert decided(made, who="Year 2", url="https://unknown.example/").action is Action.BLOCK
+    verdict = decided(made, who="Year 4", url="https://unknown.example/")
+    assert (verdict.rule, verdict.tier, verdict.reason) == ("override-7", Tier.OVERRIDE, Reason.OVERRIDE)
+
+
+@pytest.mark.parametrize(
+    ("url", "who", "rule"),
+    [
+        ("https://illegal.example/", "a teacher", "locked-statutory"),
+        ("https://porn.example/", "a teacher", "no-pornography"),
+        ("https://vpn.example/", "Year 10", "ways-round"),
+    ],
+)
+def test_locked_and_trust_stand_above_it(url: str, who: str, rule: str) -> None:
+    """Whatever is opened with one click, by host, URL or category, for everybody."""
+    things = (
+        "host:illegal.example",
+        "host:porn.example",
+        "category:vpn",
+        "category:child-abuse",
+        "url:http://vpn.example/",
+    )
+    made = [Override(number, Action.ALLOW, what) for number, what in enumerate(things, 1)]
+    assert decided(*made, who=who, url=url).rule == rule
+
+
+def test_help_stays_open() -> None:
+    """B-53."""
+    made = (Override(1, Action.BLOCK, "host:childline.example"), Override(2, Action.BLOCK, "category:help"))
+    assert decided(*made, who="Year 2", url="https://childline.example/").action is Action.ALLOW
+
+
+def test_the_newest_decision_counts() -> None:
+    older, newer = Override(1, Action.BLOCK, "host:a.example"), Override(2, Action.ALLOW, "host:a.example")
+    assert decided(older, newer, who="a teacher", url="http://a.example/").action is Action.ALLOW
+    assert decided(newer, older, who="a teacher", url="http://a.example/").rule == "override-2"
+
+
+@pytest.mark.parametrize(("minutes", "action"), [(-1, Action.BLOCK), (0, Action.ALLOW), (1, Action.ALLOW)])
+def test_it_is_over_when_it_is_over(minutes: int, action: Action) -> None:
+    made = Override(1, Action.BLOCK, "host:a.example", until=LESSON)
+    assert (
+        decided(made, who="a teacher", url="http://a.example/", at=LESSON + timedelta(minutes=minutes)).action is action
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "who", "fits"),
+    [
+        (Override(1, Action.BLOCK, "host:a.example", site="oakwood"), "Year 10 at Oakwood", True),
+        (Override(1, Action.BLOCK, "host:a.example", site="oakwood"), "Year 10", False),
+        (Override(1, Action.BLOCK, "host:a.example", band=Band.KS4), "Year 10", True),
+        (Override(1, Action.BLOCK, "host:a.example", band=Band.KS4), "sixth form", False),
+        (Override(1, Action.BLOCK, "host:a.example", user="Pupil-0417"), "Year 10", True),
+        (Override(1, Action.BLOCK, "host:a.example", user="pupil-0417", site="oakwood"), "Year 10", False),
+    ],
+)
+def test_for_whom_and_where(made: Override, who: str, fits: bool) -> None:
+    assert (decided(made, who=who, url="http://a.example/").rule == "override-1") is fits
+
+
+def test_a_category_is_opened_and_a_page_closed() -> None:
+    made = (
+        Override(1, Action.ALLOW, "category:webmail", band=Band.KS4),
+        Override(2, Action.BLOCK, "url:http://mail.example/x"),
+    )
+    assert decided(*made, who="Year 10", url="https://mail.example/").rule == "override-1"
+    assert decided(*made, who="Year 10", url="https://mail.example/x/y").rule == "override-2"
+
+
+def test_pages_say_what_and_until_when_on_the_schools_clock_and_never_why() -> None:
+    until = datetime(2026, 6, 1, 10, 5, tzinfo=UTC)
+    made = Override(1, Action.ALLOW, "host:a.example", group="year-4", until=until)
+    assert sentence(made, POLICY) == "A member of staff has opened this for Year 4 until 11:05 on Monday 1 June."
+    assert rule_of(made, POLICY).because == sentence(made, POLICY)
+    assert "pupil" not in sentence(Override(1, Action.BLOCK, "host:a.example", user="pupil-0417"), POLICY)
+
+
+def test_equal_decisions_make_equal_engines_and_none_changes_nothing() -> None:
+    one, two = Override(1, Action.BLOCK, "host:a.example"), Override(2, Action.BLOCK, "host:b.example")
+    assert with_overrides(POLICY, (one, two)).digest == with_overrides(POLICY, (two, one)).digest
+    assert with_overrides(POLICY, (one,)).digest != with_overrides(POLICY, (replace(one, id=2),)).digest
+    assert with_overrides(POLICY, ()) is POLICY
+
+
+NAMES = st.none() | st.text("abcdefgh-", min_size=1, max_size=12)
+
+
+@given(
+    st.builds(
+        Override,
+        id=st.integers(1, 2**40),
+        action=st.sampled_from([Action.ALLOW, Action.BLOCK]),
+        what=st.sampled_from(["host:a.example", "url:http://b.example/x?y", "category:games"]),
+        site=NAMES,
+        group=NAMES,
+        band=st.none() | st.sampled_from(Band),
+        user=NAMES,
+        until=st.none() | st.datetimes(datetime(2025, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC)),
+    )
+)
+def test_the_overlay_keeps_every_word(made: Override) -> None:
+    assert unpack([[*pack(made), "a later column"]]) == (made,)
+
+
+@pytest.mark.parametrize("row", [[], [1], [1, "shout", "host:a", *[None] * 5], [1, "allow", "what", *[None] * 5]])
+def test_what_is_no_decision_is_refused(row: list[Any]) -> None:
+    """Half a set of decisions is never put in force."""
+    with pytest.raises((ValueError, TypeError)):
+        unpack([row])
