@@ -13,7 +13,7 @@ from categories.importers.e2guardian_conf import ListUse, read_groups
 from categories.importers.e2guardian_places import Tree
 from categories.importers.e2guardian_rules import GroupLists, proposed_groups, rules_for
 from categories.importers.e2guardian_words import leave_out, take_members, take_phrases, take_searches
-from categories.importers.e2guardian_work import TIME_LOST, Import, ListFacts, found_file, included, read_facts
+from categories.importers.e2guardian_work import Import, ListFacts, found_file, included, read_facts, tell_time
 from categories.importers.proposal import Imported, ProposedList, category_for, kebab
 from categories.importers.tallies import tally
 from categories.parse import FileFormat, problem
@@ -155,15 +155,14 @@ def _follow(
     """A list and the lists it includes: each is a list of its own, so that a line number names one line."""
     about = read_facts(work, file)
     name = work.tree.name(file)
-    if about.when:
-        work.problems.append(problem(name, 0, about.when, TIME_LOST.format(when=about.when), taken=True))
+    tell_time(work, name, about)
     lists.blanket = lists.blanket or about.blanket
     followed: set[int] = set()
     for include, other in included(work, name, about, (*within, file)):
         followed.add(include.line.number)
         _follow(work, other, format, role, own, lists, (*within, file))
     counted, problems = tally(file, name, format, followed=followed, top_levels=True)
-    lines_told = {include.line.number for include in about.includes}
+    lines_told = {item.line.number for item in (*about.includes, about.when) if item is not None}
     work.count(counted, [item for item in problems if item.line not in lines_told])
     if not counted.taken:
         return

@@ -105,7 +105,8 @@ def _read(stream: BinaryIO, name: str, understand: Callable[[str], Understood]) 
         elif isinstance(item, About):
             why = {"include": _INCLUDED, "time": _TIMED, "blanket": _MARKER}.get(item.what)
             if why:
-                yield problem(name, item.line.number, item.line.text, why)
+                told_lines = 0 if item.what == "time" else 1  # `#time:` is a comment, and no line of the list
+                yield problem(name, item.line.number, item.line.text, why, lines=told_lines)
         else:
             yield from _entries(item, name, understand, told)
     yield from told.told()

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from categories.importers.e2guardian_phrases import PhraseFile, read_phrases
 from categories.importers.e2guardian_work import (
-    TIME_LOST,
     Import,
     included,
     items_of,
     line_of,
     read_facts,
     says_something,
+    tell_time,
 )
 from categories.importers.proposal import FileTally, category_for, kebab
 from categories.model import Problem
@@ -38,8 +38,7 @@ def take_phrases(
     about = read_facts(work, file)
     called = about.category or inherited or file.parent.name
     category = category_for(work.names, called) or kebab(re.sub(r"\s*\(.*", "", called))
-    if about.when:
-        work.problems.append(problem(name, 0, about.when, TIME_LOST.format(when=about.when), taken=True))
+    tell_time(work, name, about)
     followed = 0
     for _, other in included(work, name, about, (*within, file)):
         followed += 1

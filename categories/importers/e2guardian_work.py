@@ -28,7 +28,7 @@ class ListFacts(NamedTuple):
 
     category: str
     """Its last `#listcategory`."""
-    when: str
+    when: About | None
     """Its `#time:`."""
     blanket: bool
     """Whether it closes everything else."""
@@ -68,7 +68,9 @@ def found_file(work: Import, use: ListUse) -> Path | None:
 
 def read_facts(work: Import, file: Path) -> ListFacts:
     """What a file says about itself; it is read twice, but never held."""
-    category, when, blanket, includes = "", "", False, []
+    category, blanket = "", False
+    when: About | None = None
+    includes: list[About] = []
     with file.open("rb") as stream:
         for item in items(stream, work.tree.name(file)):
             if not isinstance(item, About):
@@ -80,8 +82,16 @@ def read_facts(work: Import, file: Path) -> ListFacts:
             elif item.what == "category":
                 category = item.value
             else:
-                when = item.value
+                when = item
     return ListFacts(category, when, blanket, tuple(includes))
+
+
+def tell_time(work: Import, name: str, facts: ListFacts) -> None:
+    """A list that holds at some times only is in force always, which somebody must know."""
+    if facts.when is not None:
+        line, _, when = facts.when
+        why = TIME_LOST.format(when=when)
+        work.problems.append(problem(name, line.number, line.text, why, lines=0, taken=True))
 
 
 def included(work: Import, name: str, about: ListFacts, within: tuple[Path, ...]) -> Iterator[tuple[About, Path]]:

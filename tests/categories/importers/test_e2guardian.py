@@ -1,0 +1,181 @@
+"""An e2guardian installation: what its lists, groups and phrases become, and that no line is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from categories.importers.e2guardian import import_e2guardian
+from categories.importers.e2guardian_conf import use_by_name
+from categories.importers.e2guardian_rules import band_for
+from categories.importers.proposal import Imported
+from categories.taxonomy import load_taxonomy
+from tests.categories.importers.e2guardian_folder import FILES, write_installation
+
+DEBIAN = Path("/etc/e2guardian")
+
+
+@pytest.fixture
+def found(tmp_path: Path) -> Imported:
+    """The installation of the tests, imported."""
+    return import_e2guardian(write_installation(tmp_path), load_taxonomy())
+
+
+def why(found: Imported, file: str, line: int) -> str:
+    """What is told of a line."""
+    return " | ".join(item.why for item in found.problems if (item.list, item.line) == (file, line))
+
+
+def test_each_list_file_is_a_list_with_our_category(found: Imported) -> None:
+    """Included files are lists of their own; a closed one is what its folder or category says."""
+    assert {item.name.removeprefix("e2guardian/lists/"): (item.category, item.format) for item in found.lists} == {
+        "bannedsitelist": ("e2guardian-banned-1", "e2guardian-sites"),
+        "blacklists/porn/domains": ("pornography", "e2guardian-sites"),
+        "localexceptionsitelist": ("e2guardian-local-exception-1", "e2guardian-sites"),
+        "exceptionsitelist": ("e2guardian-exception-1", "e2guardian-sites"),
+        "moreexceptions": ("e2guardian-exception-1", "e2guardian-sites"),
+        "bannedurllist": ("e2guardian-banned-1", "e2guardian-urls"),
+        "bannedregexpurllist": ("e2guardian-banned-1", "expressions"),
+        "staffbannedsitelist": ("e2guardian-banned-2", "e2guardian-sites"),
+    }
+    assert {item.url_match for item in found.lists} == {"parents"}
+
+
+def test_rules_stand_in_the_order_in_which_e2guardian_decides(found: Imported) -> None:
+    """Local before main, exception before banned; group 1 is everybody else, so it comes last."""
+    assert [(rule.name, rule.action, rule.who) for rule in found.rules] == [
+        ("staff-room-banned", "block", ("group:staff-room",)),
+        ("staff-room-blanket", "block", ("group:staff-room",)),
+        ("pupils-local-exception", "allow", ()),
+        ("pupils-exception", "allow", ()),
+        ("pupils-banned", "block", ()),
+        ("pupils-rest", "allow", ()),
+    ]
+    banned = next(rule for rule in found.rules if rule.name == "pupils-banned")
+    assert set(banned.what) == {"e2guardian-banned-1", "pornography"}
+
+
+def test_groups_limits_and_members(found: Imported) -> None:
+    """The limit hints at a band; users and addresses go to their group."""
+    assert [(group.name, group.title, group.band) for group in found.groups] == [("staff-room", "Staff room", "staff")]
+    assert dict(found.limits) == {"pupils": 60, "staff-room": 200}
+    assert found.people == (("head", "staff-room"),)
+    assert found.places == (("10.9.0.0/16", "staff-room"),)
+
+
+def test_phrases_and_searches(found: Imported) -> None:
+    """Included phrases, their category without its language; searches sorted."""
+    assert [(item.parts, item.weight, item.category) for item in found.phrases] == [
+        (("nerve agent",), 0, "banned"),
+        (("poker",), 40, "gambling"),
+    ]
+    assert dict(found.searches) == {
+        "girl+naughty": "lists/bannedsearchlist:1",
+        "ape+zebra": "lists/bannedsearchlist:2",
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "told"),
+    [
+        ("lists/bannedsitelist", 4, "/elsewhere/domains is not in the imported folder"),
+        ("lists/blacklists/porn/domains", 2, "empty label"),
+        ("lists/exceptionsitelist", 1, "at some times only (12 0 13 0 01234)"),
+        ("lists/bannedregexpurllist", 1, "regular expression"),
+        ("lists/bannedregexpurllist", 2, "names one host"),
+        ("lists/urlregexplist", 1, "changes requests"),
+        ("lists/bannedsearchlist", 2, "not sorted"),
+        ("lists/bannedextensionlist", 1, "extensions; not taken (2 lines)"),
+        ("lists/nocheckcertsitelist", 1, "certificates are always checked"),
+        ("lists/bannediplist", 1, "client's address"),
+        ("lists/filtergroupslist", 3, "of a group there is"),
+        ("lists/phraselists/gambling/weighted", 3, "not closed"),
+        ("lists/staffbannedsitelist", 1, "closes everything else"),
+        ("e2guardianf1.conf", 16, "no setting"),
+        ("__LISTDIR__/missing", 0, "not in the imported folder"),
+        ("phraselists", 0, "1 phrase files are included by no list"),
+    ],
+)
+def test_what_has_no_equal_is_told(found: Imported, file: str, line: int, told: str) -> None:
+    """With file and line."""
+    assert told in why(found, file, line)
+
+
+def test_every_line_is_in_force_or_told(found: Imported) -> None:
+    """In every file that was read: taken, left out and followed are all lines that are no comment."""
+    for counted in found.files:
+        lines = [line.strip() for line in FILES[counted.file].splitlines()]
+        wanted = sum(1 for line in lines if line and not line.startswith("#"))
+        assert (counted.file, counted.taken + counted.left_out + counted.followed) == (counted.file, wanted)
+    unread = set(FILES) - {counted.file for counted in found.files}
+    assert {name for name in unread if not name.endswith(".conf")} == {"lists/phraselists/unused/weighted"}
+
+
+def test_nothing_outside_the_folder_is_read(tmp_path: Path) -> None:
+    """Not by `..`, not by a link, not by an absolute path: the configuration may be a stranger's."""
+    root = write_installation(tmp_path)
+    (tmp_path / "secret").write_text("secret.example\n")
+    (root / "lists" / "link").symlink_to(tmp_path / "secret")
+    (root / "lists" / "bannedsitelist").write_text(
+        f".Include<__LISTDIR__/../../secret>\n.Include<{tmp_path}/secret>\n.Include<__LISTDIR__/link>\n"
+    )
+    found = import_e2guardian(root, load_taxonomy())
+    assert not any("secret" in str(item.path) or "link" in str(item.path) for item in found.lists)
+    assert [item.line for item in found.problems if item.list == "lists/bannedsitelist"] == [1, 2, 3]
+
+
+def test_a_list_that_includes_itself_ends(tmp_path: Path) -> None:
+    """Told at the line that goes round."""
+    root = write_installation(tmp_path)
+    (root / "lists" / "moreexceptions").write_text(".Include<__LISTDIR__/exceptionsitelist>\nplay.example\n")
+    found = import_e2guardian(root, load_taxonomy())
+    assert "includes this one" in why(found, "lists/moreexceptions", 1)
+
+
+def test_lists_without_a_configuration_go_by_their_names(tmp_path: Path) -> None:
+    """A folder of lists is one group; all phrase lists in it are read."""
+    root = write_installation(tmp_path)
+    for conf in root.glob("*.conf"):
+        conf.unlink()
+    found = import_e2guardian(root / "lists", load_taxonomy())
+    assert "e2guardian-local-exception" in {item.category for item in found.lists}
+    assert {item.parts for item in found.phrases} == {("nerve agent",), ("poker",), ("unused",)}
+
+
+@pytest.mark.parametrize(
+    ("file", "type", "label"),
+    [
+        ("bannedsitelist", "sitelist", "banned"),
+        ("localgreyurllist", "urllist", "localgrey"),
+        ("exceptionsiteiplist", "ipsitelist", "exception"),
+        ("bannedregexpurllist", "regexpboollist", "banned"),
+        ("weightedphraselist.in", "weightedphraselist", "weighted"),
+        ("bannedextensionlist", "fileextlist", "banned"),
+        ("bannedmimetypelist", "mimelist", "banned"),
+        ("bannedsearchlist", "searchlist", "banned"),
+    ],
+)
+def test_a_file_name_says_what_a_list_is(file: str, type: str, label: str) -> None:
+    """The names e2guardian ships."""
+    use = use_by_name(file, file)
+    assert use is not None
+    assert (use.type, use.label) == (type, label)
+
+
+@pytest.mark.parametrize(("limit", "band"), [(50, "ks2"), (60, "ks2"), (100, "ks4"), (160, "ks5"), (161, "staff")])
+def test_a_phrase_limit_hints_at_an_age(limit: int, band: str) -> None:
+    """60 young children, 100 older ones, 160 young adults."""
+    assert band_for(limit) == band
+
+
+@pytest.mark.skipif(not DEBIAN.is_dir(), reason="Debian's package e2guardian is not installed")
+def test_debians_lists_come_in_without_an_unexplained_line() -> None:
+    """The lists that ship with the package."""
+    found = import_e2guardian(DEBIAN, load_taxonomy())
+    assert len(found.phrases) > 6_000
+    for counted in found.files:
+        raw = (DEBIAN / counted.file).read_bytes().removeprefix(b"\xef\xbb\xbf")
+        lines = [line.removeprefix(b"\xef\xbb\xbf").strip() for line in raw.split(b"\n")]
+        wanted = sum(1 for line in lines if line and not line.startswith(b"#"))
+        assert (counted.file, counted.taken + counted.left_out + counted.followed) == (counted.file, wanted)
