@@ -7,6 +7,7 @@ from mitmproxy.http import Headers, HTTPFlow
 from mitmproxy.test import tflow, tutils
 
 from addons.flownotes import flow_notes
+from addons.live import Live
 from addons.rewrite import Rewrite
 from policy.model import Action, Reason, Verdict
 
@@ -14,10 +15,10 @@ ALLOWED = Verdict(Action.ALLOW, Reason.DEFAULT, "fine")
 BLOCKED = Verdict(Action.BLOCK, Reason.RULE, "closed")
 
 
-def cleaned(headers: list[tuple[bytes, bytes]]) -> Headers:
+def cleaned(live: Live, headers: list[tuple[bytes, bytes]]) -> Headers:
     """What the origin is sent."""
     flow = tflow.tflow(req=tutils.treq(headers=Headers(headers)))
-    Rewrite().requestheaders(flow)
+    Rewrite(live).requestheaders(flow)
     return flow.request.headers
 
 
@@ -35,9 +36,9 @@ def cleaned(headers: list[tuple[bytes, bytes]]) -> Headers:
         "X-Forwarded-Proto",
     ],
 )
-def test_a_header_about_the_client_never_reaches_an_origin(name: str) -> None:
+def test_a_header_about_the_client_never_reaches_an_origin(live: Live, name: str) -> None:
     """Not the school's passwords, not the class's addresses; however often it is sent."""
-    headers = cleaned([(name.encode(), b"one"), (b"Accept", b"*/*"), (name.lower().encode(), b"two")])
+    headers = cleaned(live, [(name.encode(), b"one"), (b"Accept", b"*/*"), (name.lower().encode(), b"two")])
     assert list(headers.items()) == [("Accept", "*/*")]
 
 
@@ -53,13 +54,13 @@ def test_a_header_about_the_client_never_reaches_an_origin(name: str) -> None:
         ([b"connect-udp"], False),
     ],
 )
-def test_nothing_but_websocket_may_be_upgraded_to(upgrade: list[bytes], passes: bool) -> None:
+def test_nothing_but_websocket_may_be_upgraded_to(live: Live, upgrade: list[bytes], passes: bool) -> None:
     """A protocol we cannot read is a tunnel through the filter (F-21); the request itself goes on as HTTP."""
-    headers = cleaned([(b"Connection", b"Upgrade"), *((b"Upgrade", value) for value in upgrade)])
+    headers = cleaned(live, [(b"Connection", b"Upgrade"), *((b"Upgrade", value) for value in upgrade)])
     assert ("upgrade" in headers) is passes
 
 
-def answered(verdict: Verdict | None) -> HTTPFlow:
+def answered(live: Live, verdict: Verdict | None) -> HTTPFlow:
     """An answer with everything that may not pass."""
     flow = tflow.tflow(resp=True)
     assert flow.response is not None
@@ -72,20 +73,22 @@ def answered(verdict: Verdict | None) -> HTTPFlow:
         ]
     )
     flow_notes(flow).verdict = verdict
-    Rewrite().responseheaders(flow)
+    Rewrite(live).responseheaders(flow)
     return flow
 
 
 @pytest.mark.parametrize("verdict", [ALLOWED, None])
-def test_an_origin_neither_moves_a_browser_to_quic_nor_opens_the_sign_in_box(verdict: Verdict | None) -> None:
+def test_an_origin_neither_moves_a_browser_to_quic_nor_opens_the_sign_in_box(
+    live: Live, verdict: Verdict | None
+) -> None:
     """RFC 7838 and RFC 9110 11.7.1: both are for us to say, on this hop."""
-    response = answered(verdict).response
+    response = answered(live, verdict).response
     assert response is not None
     assert list(response.headers) == ["Content-Type"]
 
 
-def test_our_own_page_may_ask_for_a_sign_in() -> None:
+def test_our_own_page_may_ask_for_a_sign_in(live: Live) -> None:
     """The 407 of the gateway keeps its challenge."""
-    response = answered(BLOCKED).response
+    response = answered(live, BLOCKED).response
     assert response is not None
     assert "proxy-authenticate" in response.headers
