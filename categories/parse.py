@@ -24,7 +24,7 @@ from categories.paths import folded_path, folded_query
 
 OwnFormat = Literal["domains", "hosts", "urls", "phrases", "networks", "starter"]
 """Formats of a line at a time, understood here."""
-ForeignFormat = Literal["adblock", "csv", "dnsmasq", "e2guardian-sites", "e2guardian-urls", "expressions"]
+ForeignFormat = Literal["adblock", "csv", "dnsmasq", "e2guardian-sites", "e2guardian-urls", "expressions", "v2fly"]
 """Formats with a grammar of their own: `categories.importers.readers`."""
 FileFormat = Literal[OwnFormat, ForeignFormat]
 """How one file is written. (`ut1` is a tree of such files: `categories.importers.ut1`.)"""

@@ -23,7 +23,7 @@ from categories.importers.proposal import FileTally, Imported, ProposedList, Pro
 from categories.importers.squidguard_conf import import_squidguard
 from categories.importers.tallies import tally
 from categories.model import Problem
-from categories.sources import Format, ListSource, list_files
+from categories.sources import Format, ListFile, ListSource, list_files
 from categories.taxonomy import Taxonomy, load_taxonomy
 from policy.rules import PolicyErrors, load_policy
 from proxy.settings import SettingsError, parse_settings
@@ -111,15 +111,21 @@ def _one_list(source: Path, format: Any, taxonomy: Taxonomy) -> Imported:
     name = kebab(source.stem) or "imported"
     files: list[FileTally] = []
     problems: list[Problem] = []
+    parts: list[ListFile] = []
     for item in list_files(ListSource(name, source, format), taxonomy):
         if isinstance(item, Problem):
             problems.append(item)
-            continue
-        counted, told = tally(item.path, item.name, item.format, only=item.only)
+        else:
+            parts.append(item)
+    whole = sum(item.lines for item in problems if not item.taken)
+    for part in parts:
+        counted, told = tally(part.path, part.name, part.format, only=part.only)
         files.append(counted)
         problems += told
     if not files:
         raise ImportProblem("; ".join(f"{item.text} {item.why}" for item in problems) or f"{source} holds no list")
+    if whole and files:
+        files.append(FileTally(source.name, 0, whole))
     category = None if format in {"ut1", "csv"} else taxonomy.resolve(name) or name
     proposed = ProposedList(name, source, format, category)
     return Imported(format, lists=(proposed,), files=tuple(files), problems=tuple(problems))

@@ -13,6 +13,7 @@ from categories.importers.csvlist import read_csv
 from categories.importers.dnsmasq import read_dnsmasq
 from categories.importers.e2guardian_items import read_sites, read_urls
 from categories.importers.expressions import read_expressions
+from categories.importers.v2fly import read_v2fly
 from categories.model import Problem
 from categories.parse import Entry
 
@@ -31,4 +32,5 @@ READERS: Mapping[str, Reader] = {
     "e2guardian-sites": read_sites,
     "e2guardian-urls": read_urls,
     "expressions": read_expressions,
+    "v2fly": read_v2fly,
 }

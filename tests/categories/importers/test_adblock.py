@@ -1,4 +1,7 @@
-"""Adblock lists: hosts and URL prefixes are entries; exceptions, patterns, conditions and hiding are told."""
+"""Adblock lists: hosts and URL prefixes are entries; exceptions, patterns, conditions and hiding are told.
+
+Shows: `categories.importers.told`, `categories.importers.readers`
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""An e2guardian installation: what its lists, groups and phrases become, and that no line is lost."""
+"""An e2guardian installation: what its lists, groups and phrases become, and that no line is lost.
+
+Shows: `categories.importers.e2guardian_conf`, `categories.importers.e2guardian_places`,
+`categories.importers.e2guardian_rules`, `categories.importers.e2guardian_words`,
+`categories.importers.e2guardian_work`, `categories.importers.proposal`
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""e2guardian's phrase lists: weights, combinations, legacy charsets; every line a phrase or told."""
+"""e2guardian's phrase lists: weights, combinations, legacy charsets; every line a phrase or told.
+
+Shows: `categories.importers.charsets`
+"""
 
 from __future__ import annotations
 
