@@ -78,6 +78,7 @@ def open_writer(path: Path) -> Engine:
             "secure_delete=ON",
             "cache_size=-65536",
             "journal_size_limit=67108864",
+            "wal_autocheckpoint=4000",
         ):
             connection.execute(f"PRAGMA {pragma}")
         return connection

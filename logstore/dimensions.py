@@ -202,23 +202,42 @@ class Days:
 
 def learn(catalog: Connection, dimension: Dimension, keys: Iterable[Any], day: str) -> dict[Any, int]:
     """The ids of `keys`, made when they are new, and marked as used on `day`."""
-    name = dimension.table.name
-    ids: dict[Any, int] = {}
-    for key in keys:
-        columns = {column: stored(value) for column, value in dimension.columns(key).items()}
-        found = catalog.exec_driver_sql(
-            f"SELECT id, first_day, last_day FROM {name} WHERE key = ?", (columns["key"],)
-        ).fetchone()
-        if found is None:
-            columns |= {"first_day": day, "last_day": day}
-            names, marks = ", ".join(f'"{column}"' for column in columns), ", ".join("?" * len(columns))
-            made = catalog.exec_driver_sql(f"INSERT INTO {name} ({names}) VALUES ({marks})", tuple(columns.values()))
-            ids[key] = int(made.lastrowid)
-            continue
-        ids[key] = found[0]
-        if not found[1] <= day <= found[2]:
-            catalog.exec_driver_sql(
-                f"UPDATE {name} SET first_day = min(first_day, ?), last_day = max(last_day, ?) WHERE id = ?",
-                (day, day, found[0]),
-            )
-    return ids
+    texts = {key: stored(dimension.text(key)) for key in keys}
+    known = _look_up(catalog, dimension.table.name, texts.values())
+    rows = [{**dimension.columns(key), "key": text} for key, text in texts.items() if text not in known]
+    if rows:
+        _insert(catalog, dimension.table.name, rows, day)
+        known |= _look_up(catalog, dimension.table.name, [row["key"] for row in rows])
+    if outside := [found[0] for found in known.values() if not found[1] <= day <= found[2]]:
+        catalog.exec_driver_sql(
+            f"UPDATE {dimension.table.name} SET first_day = min(first_day, ?), last_day = max(last_day, ?) "
+            "WHERE id IN (SELECT value FROM json_each(?))",
+            (day, day, json.dumps(outside)),
+        )
+    return {key: known[text][0] for key, text in texts.items()}
+
+
+def _look_up(catalog: Connection, table: str, texts: Iterable[str | bytes]) -> dict[str | bytes, tuple[int, str, str]]:
+    """Id, first and last day of each key that is there."""
+    plain: list[str] = []
+    odd: list[str | bytes] = []
+    for text in texts:
+        # SQLite's JSON ends a text at a NUL, and cannot say bytes.
+        if isinstance(text, str) and "\0" not in text:
+            plain.append(text)
+        else:
+            odd.append(text)
+    wanted = f"SELECT key, id, first_day, last_day FROM {table} WHERE key"
+    found = list(catalog.exec_driver_sql(f"{wanted} IN (SELECT value FROM json_each(?))", (json.dumps(plain),)))
+    for text in odd:
+        found += catalog.exec_driver_sql(f"{wanted} = ?", (text,))
+    return {row[0]: (row[1], row[2], row[3]) for row in found}
+
+
+def _insert(catalog: Connection, table: str, rows: list[dict[str, Any]], day: str) -> None:
+    columns = list(rows[0])
+    names = ", ".join(f'"{column}"' for column in [*columns, "first_day", "last_day"])
+    catalog.exec_driver_sql(
+        f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * (len(columns) + 2))}) ON CONFLICT DO NOTHING",
+        [(*(stored(row[column]) for column in columns), day, day) for row in rows],
+    )

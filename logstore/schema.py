@@ -216,8 +216,8 @@ Index("log_host_id", log.c.host_id)
 Index("log_verdict_id", log.c.verdict_id)
 Index("log_blocked", log.c.id, sqlite_where=log.c.blocked == text("1"))
 Index("log_blocked_user", log.c.user_id, sqlite_where=log.c.blocked == text("1"))
-Index("log_terms", log.c.id, sqlite_where=log.c.terms.is_not(None))
-Index("log_title", log.c.id, sqlite_where=log.c.title.is_not(None))
+Index("log_terms", log.c.id, log.c.terms, sqlite_where=log.c.terms.is_not(None))
+Index("log_title", log.c.id, log.c.title, sqlite_where=log.c.title.is_not(None))
 
 attached_log = log.to_metadata(MetaData(schema="day"))
 """`log` of the day file that a reader has attached under the name `day`."""

@@ -19,8 +19,8 @@ INDEXES = (
     ("log_verdict_id", "verdict_id", None),
     ("log_blocked", "id", "blocked = 1"),
     ("log_blocked_user", "user_id", "blocked = 1"),
-    ("log_terms", "id", "terms IS NOT NULL"),
-    ("log_title", "id", "title IS NOT NULL"),
+    ("log_terms", "id terms", "terms IS NOT NULL"),
+    ("log_title", "id title", "title IS NOT NULL"),
 )
 
 
@@ -38,8 +38,8 @@ def upgrade() -> None:
         sa.Column("duration_us", sa.BigInteger, nullable=False),
         *(sa.Column(name, sa.Text) for name in ("note", "error", "title", "terms", "path", "query")),
     )
-    for name, column, where in INDEXES:
-        op.create_index(name, "log", [column], sqlite_where=None if where is None else sa.text(where))
+    for name, columns, where in INDEXES:
+        op.create_index(name, "log", columns.split(), sqlite_where=None if where is None else sa.text(where))
 
 
 def downgrade() -> None:

@@ -1,0 +1,135 @@
+"""`schoolgate db`, as the person who answers for the record types it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from logstore.db import catalog_path, days_folder
+from logstore.ids import wall_clock_us
+from logstore.store import Store
+from proxy.cli import main
+from tests.logstore.rows import ended, ids_from, request
+
+DAY_US = 86_400_000_000
+
+
+class Desk:
+    """Types `schoolgate db …` and reads the answers."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.data = folder
+        self.store = folder / "store"
+        self._capsys = capsys
+        self.said = ""
+        self.told = ""
+
+    def types(self, *words: str) -> int:
+        try:
+            status = main(["--data", str(self.data), "db", *words])
+        except SystemExit as exit_:
+            status = int(exit_.code or 0)
+        self.said, self.told = self._capsys.readouterr()
+        return status
+
+    def json(self, *words: str, status: int = 0) -> Any:
+        assert self.types(*words, "--json") == status, self.told
+        return json.loads(self.said)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
+    """A store with rows of 200 days ago and of now."""
+    with Store(tmp_path / "store") as store:
+        for ago in (200, 0):
+            ids = ids_from(wall_clock_us() - ago * DAY_US)
+            store.append([(request(ids.next(), user=f"pupil-{ago}"), ended()) for _ in range(3)])
+    return Desk(tmp_path, capsys)
+
+
+def test_a_store_is_made_where_there_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    desk = Desk(tmp_path, capsys)
+    assert desk.types("check") == 1
+    assert desk.json("upgrade") == {"ok": True, "changed": ["catalog.db"]}
+    assert desk.json("upgrade") == {"ok": True, "changed": []}
+    assert desk.json("check") == {"ok": True, "problems": []}
+
+
+def test_prune_says_what_would_go_then_what_went(desk: Desk) -> None:
+    told = desk.json("prune", "--dry-run")
+    assert (told["dry_run"], told["rows"], len(told["days"])) == (True, 3, 1)
+    assert len(list(days_folder(desk.store).glob("*.db"))) == 2
+    assert desk.types("prune", "--why", "half term") == 0
+    assert "3 rows in 1 days" in desk.said
+    assert "stayed: audit trail" in desk.said
+    assert len(list(days_folder(desk.store).glob("*.db"))) == 1
+    assert desk.types("audit", "--kind", "retention") == 0
+    assert "removed old rows record  (half term)" in desk.said
+
+
+def test_check_names_what_is_wrong(desk: Desk) -> None:
+    assert desk.types("prune") == 0
+    assert desk.json("check")["ok"]
+    day = next(days_folder(desk.store).glob("*.db"))
+    day.unlink()
+    assert desk.json("check", status=1)["problems"] == [f"{day} is missing"]
+    catalog_path(desk.store).write_bytes(b"no database" * 1000)
+    assert "is damaged" in desk.json("check", status=1)["problems"][0]
+
+
+def test_check_is_the_alarm_when_retention_is_behind(desk: Desk) -> None:
+    assert "too old remain" in desk.json("check", status=1)["problems"][0]
+
+
+def test_verify_names_the_line_that_was_touched(desk: Desk) -> None:
+    desk.types("prune")
+    kept = desk.json("verify")["head"]
+    assert kept.startswith("1:")
+    desk.types("prune")
+    assert desk.json("verify", "--head", kept)["lines"] == 2
+    assert desk.types("verify", "--head", "nonsense") == 2
+    with contextlib.closing(sqlite3.connect(catalog_path(desk.store))) as connection, connection:
+        connection.execute("DROP TRIGGER audit_no_update")
+        connection.execute("UPDATE audit SET who = 'nobody' WHERE id = 1")
+    assert desk.json("verify", status=1)["broken"] == 1
+    assert desk.types("verify") == 1
+    assert "line 1 of the audit trail was changed or taken out" in desk.said
+
+
+def test_the_trail_is_paged_and_filtered(desk: Desk) -> None:
+    for _ in range(3):
+        desk.types("prune")
+    desk.types("audit", "--json", "--limit", "2")
+    assert [json.loads(line)["id"] for line in desk.said.splitlines()] == [3, 2]
+    desk.types("audit", "--json", "--before", "2")
+    assert [json.loads(line)["id"] for line in desk.said.splitlines()] == [1]
+    assert desk.types("audit", "--who", "nobody") == 1
+
+
+def test_backup_and_restore_are_written_down_and_never_write_over(desk: Desk, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    assert desk.json("backup", str(copy), "--why", "weekly")["rows"] == 6
+    assert "names people" in desk.told
+    assert desk.types("backup", str(copy)) == 1
+    assert "is not empty" in desk.told
+    assert desk.types("restore", str(copy)) == 1
+    assert "never writes over rows" in desk.told
+    desk.store.rename(tmp_path / "lost")
+    assert desk.json("restore", str(copy))["rows"] == 6
+    assert desk.types("audit") == 0
+    assert "put the store back" in desk.said
+
+
+@pytest.mark.parametrize("words", [["verify"], ["audit"], ["prune"], ["backup", "copy"]])
+def test_without_a_store_it_says_what_makes_one(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    desk = Desk(tmp_path, capsys)
+    assert desk.types(*words) == 1
+    assert "there is no record" in desk.told
