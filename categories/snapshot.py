@@ -124,6 +124,7 @@ class _Compiled:
         self._files: list[ListFile] = []
         self._numbers: dict[str, int] = {}
         self._wrong: list[int] = []
+        self._told: list[int] = []
         self._updated: list[float] = []
         self._phrases: dict[tuple[int, str], PhraseEntry] = {}
 
@@ -141,11 +142,12 @@ class _Compiled:
                     self._add(item, number, parents, keys)
 
     def tell(self, number: int, item: Problem) -> None:
-        """Count a problem, and keep the first ones of each list."""
-        self._wrong[number] += 1
-        if self._wrong[number] <= PROBLEMS_KEPT:
+        """Count the lines that are not taken, and keep the first problems of each list."""
+        self._wrong[number] += 0 if item.taken else item.lines
+        self._told[number] += 1
+        if self._told[number] <= PROBLEMS_KEPT:
             self.problems.append(item)
-        elif self._wrong[number] == PROBLEMS_KEPT + 1:
+        elif self._told[number] == PROBLEMS_KEPT + 1:
             self.problems.append(
                 problem(item.list, item.line, item.text, "and more problems from here on, only counted")
             )
@@ -200,6 +202,7 @@ class _Compiled:
             self._files.append(file)
             self.entries.append(0)
             self._wrong.append(0)
+            self._told.append(0)
             self._updated.append(0.0)
         return number
 
