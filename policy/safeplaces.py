@@ -164,7 +164,9 @@ STRICT_HOSTS: dict[str, tuple[str, ...]] = {
     "safe.duckduckgo.com": ("duckduckgo.com", "www.duckduckgo.com", "start.duckduckgo.com"),
     "strict-safe-search.ecosia.org": ("ecosia.org", "www.ecosia.org"),
     "forcesafe.search.brave.com": ("search.brave.com",),
-    "familysearch.yandex.ru": ("yandex.*", "www.yandex.*", "ya.ru"),
+    "familysearch.yandex.ru": (
+        "yandex.*", "www.yandex.*", "ya.ru", "www.ya.ru", "xn--d1acpjx3f.xn--p1ai", "www.xn--d1acpjx3f.xn--p1ai",
+    ),
     "safesearch.pixabay.com": ("pixabay.com",),
     "restrict.youtube.com": (
         "youtube.com", "www.youtube.com", "m.youtube.com", "www.youtube-nocookie.com", "youtubei.googleapis.com",
