@@ -119,7 +119,10 @@ class Filter:
         notes = flow_notes(flow)
         connection = connection_notes(flow.client_conn)
         connection.requests += 1
-        if flow.response is not None or flow.error is not None:
+        if flow.response is not None:
+            return
+        if flow.error is not None:  # the host found it malformed: it is answered with 400 and goes nowhere
+            notes.verdict = self._unreadable(Unreadable("the request is malformed"))
             return
         try:
             self._request(flow, notes)

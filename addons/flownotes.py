@@ -50,6 +50,8 @@ class ConnectionNotes:
     """When the tunnel was asked for (`perf_counter`)."""
     requests: int = 0
     """Requests decided on this connection."""
+    told: bool = False
+    """True once a row tells of this connection: a refusal, a failed handshake, a tunnel."""
     active: int = 0
     """Exchanges under way."""
 

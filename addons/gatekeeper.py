@@ -56,6 +56,8 @@ class Gatekeeper:
             flow.request.stream = False
             return
         notes = flow_notes(flow)
+        if flow.error is not None and notes.verdict is not None and notes.verdict.blocked:
+            return  # malformed, refused by the host itself: a client's doing, not a failure of ours
         if notes.verdict is None or notes.verdict.blocked or not notes.recorded:
             self._stop(flow)
 

@@ -21,6 +21,7 @@ from mitmproxy.net.http.http1 import assemble_response
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import http as http_layers
+from mitmproxy.proxy.layers import websocket
 from mitmproxy.proxy.layers.http import _http1
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
@@ -33,6 +34,7 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseProtocolError,
 )
 from mitmproxy.proxy.layers.http._hooks import HttpRequestHook, HttpResponseHeadersHook
+from mitmproxy.proxy.layers.websocket import WebsocketEndHook
 
 from addons.content import within_limit
 from addons.flownotes import flow_notes
@@ -42,6 +44,8 @@ TOO_LARGE = "upload larger than the school allows"
 
 type Commands = layer.CommandGenerator[None]
 
+MESSAGE_TOO_BIG = 1009
+"""RFC 6455 §7.4.1."""
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -58,6 +62,8 @@ class HeadLimits:
     """Longest a client may take over one head once it has begun."""
     ahead: int = 256 * 1024
     """Most bytes a client may send ahead while an answer is awaited."""
+    message: int = 16 * 1024 * 1024
+    """Most bytes of one WebSocket message."""
     discarded: int = 64 * 1024 * 1024
     """Most bytes of a refused upload that are read and thrown away before the connection is cut."""
 
@@ -113,6 +119,8 @@ class BoundedHttp1Server(_http1.Http1Server):
 
     _waiting: object | None = None
     _discarded = 0
+    _tail: bytes | None = None
+    """The last bytes of an incomplete head, all of which has been looked at; None before a head has begun."""
 
     def _handle_event(self, event: events.Event) -> Commands:
         if isinstance(event, events.Wakeup):
@@ -137,17 +145,18 @@ class BoundedHttp1Server(_http1.Http1Server):
     def read_headers(self, event: events.ConnectionEvent) -> Commands:
         """Read one head; refuse what is too large, too slow or ambiguous."""
         if isinstance(event, events.DataReceived):
-            raw = bytes(self.buf)
-            end = _HEAD_END.search(raw)
-            if end is None:
-                if len(raw) > limits.size:
+            if not self._complete(event.data):
+                if len(self.buf) > limits.size:
                     yield from self._refuse(431, "the request head is too large")
-                elif raw.strip() and self._waiting is None:
+                elif len(self.buf) and self._waiting is None:
                     self._waiting = wakeup = commands.RequestWakeup(limits.seconds)
                     yield wakeup
                 return
             self._waiting = None
-            fault = head_fault(raw[: end.start()].lstrip(b"\r\n"), limits.fields)
+            raw = bytes(self.buf)
+            end = _HEAD_END.search(raw)
+            head = raw[: end.start()] if end is not None else raw
+            fault = head_fault(head.lstrip(b"\r\n"), limits.fields)
             if fault is not None:
                 yield from self._refuse(400, fault)
                 return
@@ -157,9 +166,14 @@ class BoundedHttp1Server(_http1.Http1Server):
             else:
                 yield command
 
-    def read_body(self, event: events.Event) -> Commands:
-        """As the original; kept as a state of this class."""
-        yield from super().read_body(event)
+    def _complete(self, new: bytes) -> bool:
+        """Whether the head is there; only what is new is looked at, or a dripping head would cost its square."""
+        window = bytes(self.buf) if self._tail is None else self._tail + new
+        if _HEAD_END.search(window) is not None:
+            self._tail = None
+            return True
+        self._tail = window[-3:]
+        return False
 
     def send(self, event: Any) -> Commands:
         """Send; an error that nobody made a page for is answered in our words."""
@@ -196,6 +210,40 @@ class BoundedHttp1Client(_http1.Http1Client):
                 self.state = self.done
                 return
         yield from super().read_headers(event)
+
+
+class BoundedWebsocket(websocket.WebsocketLayer):
+    """A WebSocket whose unfinished messages are bounded: the host holds a message until it is whole."""
+
+    def __init__(self, context: Context, flow: http.HTTPFlow) -> None:
+        super().__init__(context, flow)
+        self._held = {True: 0, False: 0}
+
+    def relay_messages(self, event: events.Event) -> Commands:
+        """Relay; end a connection that sends more than `limits.message` bytes without finishing a message."""
+        if not isinstance(event, events.DataReceived):
+            yield from super().relay_messages(event)
+            return
+        from_client = event.connection == self.context.client
+        self._held[from_client] += len(event.data)
+        if self._held[from_client] > limits.message:
+            yield from self._end(from_client)
+            return
+        yield from super().relay_messages(event)
+        source = self.client_ws if from_client else self.server_ws
+        if source.frame_buf == [b""]:
+            self._held[from_client] = 0
+
+    def _end(self, from_client: bool) -> Commands:
+        if self.flow.websocket is not None:
+            self.flow.websocket.timestamp_end = time.time()
+            self.flow.websocket.closed_by_client = from_client
+            self.flow.websocket.close_code = MESSAGE_TOO_BIG
+        yield WebsocketEndHook(self.flow)
+        self.flow.live = False
+        self._handle_event = self.done
+        yield commands.CloseConnection(self.context.server)
+        yield commands.CloseConnection(self.context.client)
 
 
 class GatewayStream(http_layers.HttpStream):
@@ -284,6 +332,7 @@ def install(new_limits: HeadLimits) -> None:
     http_layers.Http1Server = BoundedHttp1Server  # type: ignore[misc]
     http_layers.Http1Client = BoundedHttp1Client  # type: ignore[misc]
     _http1.make_body_reader = _make_body_reader
+    websocket.WebsocketLayer = BoundedWebsocket  # type: ignore[misc]
 
 
 def make_http_layer(context: Context, mode: http_layers.HTTPMode) -> http_layers.HttpLayer:

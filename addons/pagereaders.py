@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 
 from policy.client import Band
+from policy.locked import CLOSED_ROW
 from policy.model import Action, Reason, Verdict
 
 
@@ -48,6 +49,8 @@ class Occasion(enum.StrEnum):
     """The gateway cannot record, so it does not let through."""
     GUARD = "guard"
     """A place or form of request the gateway never serves."""
+    CLOSED = "closed"
+    """The school wants no service while its lists of illegal content are missing."""
     FAILURE = "failure"
     """Our own fault."""
 
@@ -60,7 +63,12 @@ CARE_CATEGORIES = frozenset(
 )
 """Subjects after which a pupil's page offers help first (L-14, G-06)."""
 
-TROUBLE = frozenset({Occasion.CERTIFICATE, Occasion.UNREACHABLE, Occasion.UNRECORDED, Occasion.GUARD, Occasion.FAILURE})
+TROUBLE = frozenset(
+    {
+        *(Occasion.CERTIFICATE, Occasion.UNREACHABLE, Occasion.UNRECORDED),
+        *(Occasion.GUARD, Occasion.CLOSED, Occasion.FAILURE),
+    }
+)
 """Nothing the reader did and nothing the policy decided."""
 
 _BANDS = {
@@ -92,7 +100,7 @@ def occasion_of(verdict: Verdict, refused: str | None, audience: Audience) -> Oc
     """What happened. `refused` is why this person may not browse (`identity.model.Identity.refused`)."""
     if verdict.reason is Reason.IDENTITY:
         return _REFUSED.get(refused or "", Occasion.SUSPENDED)
-    named = _REASONS.get(verdict.reason)
+    named = Occasion.CLOSED if verdict.rule == CLOSED_ROW else _REASONS.get(verdict.reason)
     if named in TROUBLE:
         return named
     if audience in _PUPILS and not CARE_CATEGORIES.isdisjoint((verdict.category or "", *verdict.categories)):

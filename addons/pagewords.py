@@ -298,6 +298,26 @@ _WORDS: dict[tuple[Occasion, Audience], Words] = {
         "The address, port or form of this request is one the gateway never serves, whoever asks.",
         ("Check the address.", "If you need it for your work, give the reference below to ICT support."),
     ),
+    (Occasion.CLOSED, Audience.YOUNG): Words(
+        "The internet is closed just now",
+        "It is not your fault.",
+        ("Do something else for now.", "A grown-up is putting it right."),
+    ),
+    (Occasion.CLOSED, Audience.OLDER): Words(
+        "The internet is closed for everyone",
+        "A list that keeps illegal content out is missing or too old. Until it is back, the school opens no page at all. "
+        "It is not about you.",
+        ("There is nothing to try: it opens again by itself when the list is back.",),
+    ),
+    (Occasion.CLOSED, Audience.STAFF): Words(
+        "The internet is closed: a statutory list is missing",
+        "A list of illegal content that every school must use is missing, expired or more than a day old, and the "
+        "school has chosen to open nothing without it.",
+        (
+            "Tell ICT support at once. ‘schoolgate statutory status’ says which list it is and what is wrong with it.",
+            "It opens again by itself as soon as a valid list is in place.",
+        ),
+    ),
     (Occasion.FAILURE, Audience.YOUNG): Words(
         "Something went wrong", "It is not your fault.", ("Try again.", "Tell a grown-up if it stays like this.")
     ),

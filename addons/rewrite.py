@@ -30,9 +30,11 @@ FROM_CLIENT = (
     "x-forwarded-host",
     "x-forwarded-proto",
 )
-TO_CLIENT = ("alt-svc", "proxy-authenticate", "proxy-authentication-info")
+TO_CLIENT = ("alt-svc", "proxy-authenticate", "proxy-authentication-info", "sec-websocket-extensions")
 UPGRADES = frozenset({"websocket"})
 """Protocols a request may upgrade to; any other Upgrade is taken off, the request stays HTTP."""
+COMPRESSION = "sec-websocket-extensions"
+"""Compressed messages are not agreed to: a few kilobytes may unfold to gigabytes, and the host unfolds them whole."""
 NOTE = "safesearch"
 """What the record says of a request that was made safe."""
 
@@ -63,6 +65,8 @@ class Rewrite:
                 del headers[name]
         if "upgrade" in headers and headers["upgrade"].lower().strip() not in UPGRADES:
             del headers["upgrade"]
+        if COMPRESSION in headers:
+            del headers[COMPRESSION]
         notes = flow_notes(flow)
         if flow.response is not None or notes.url is None or notes.verdict is None or notes.verdict.blocked:
             return

@@ -1,12 +1,13 @@
 """From a flow and its notes to a `LogRecord`: verdict, client and request in the record's primitives.
 
 Secrets are redacted here, before anything touches a disk (X-02, design §5.9). An entry of a statutory list is secret:
-the row names the list, never the entry (F-06).
+the row names the list, never the entry, nor what was asked for as far as that would spell the entry out (F-06).
 """
 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TypedDict
 
 from mitmproxy import http
@@ -14,7 +15,9 @@ from mitmproxy import http
 from addons.flownotes import ConnectionNotes, FlowNotes
 from addons.live import Live
 from addons.proceed import PATH as CONTINUE
+from categories.model import EntryKind
 from categories.names import Url
+from categories.statutory_forms import WITHHELD
 from logstore.record import LogRecord
 from logstore.redact import redact_path, redact_query
 from policy.client import Client
@@ -88,7 +91,7 @@ def refused_bytes_row(live: Live, notes: ConnectionNotes, why: str) -> LogRecord
     """The record of bytes that never became a request."""
     url = notes.connect
     client = notes.client
-    return LogRecord(
+    row = LogRecord(
         id=live.ids.next(),
         time_us=int(time.time() * 1e6),
         worker=live.worker,
@@ -106,6 +109,7 @@ def refused_bytes_row(live: Live, notes: ConnectionNotes, why: str) -> LogRecord
         stage="connect",
         note=why,
     )
+    return _withheld(row, notes.connect_verdict)
 
 
 def _row(
@@ -127,7 +131,7 @@ def _row(
 ) -> LogRecord:
     match = verdict.match if verdict is not None else None
     secret = verdict is not None and verdict.tier is Tier.LOCKED
-    return LogRecord(
+    row = LogRecord(
         id=live.ids.next() if record_id is None else record_id,
         time_us=time_us,
         worker=live.worker,
@@ -154,6 +158,22 @@ def _row(
         terms=verdict.terms if verdict is not None else (),
         note=note,
     )
+    return _withheld(row, verdict)
+
+
+def _withheld(row: LogRecord, verdict: Verdict | None) -> LogRecord:
+    """The row of a hit on a statutory list, without what the list keeps secret (F-06).
+
+    Of a listed page the path goes, of a listed host the host too. The number of the entry in the issue in force then
+    (the audit trail says which) tells the issuer, and the police, what it was; it tells nobody else.
+    """
+    hits = [match for match in verdict.matches if match.entry == WITHHELD] if verdict is not None else []
+    if not hits:
+        return row
+    number = f"statutory-entry:{hits[0].line}"
+    row = replace(row, path=None, query=None, terms=(), note=number if row.note is None else f"{row.note},{number}")
+    whole = any(match.kind is EntryKind.DOMAIN for match in hits)
+    return replace(row, host=WITHHELD, domain=None) if whole else row
 
 
 def _who(client: Client) -> Who:

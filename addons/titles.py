@@ -21,9 +21,13 @@ MOST_DECODED = 256 * 1024
 LONGEST_TITLE = 300
 """Characters kept."""
 
-_TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
+LONGEST_MARKUP = 4096
+"""Bytes a title element may span; a longer one is no title."""
+
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.IGNORECASE)
-_BODY = re.compile(rb"<body[\s>]", re.IGNORECASE)
+_HEAD_OF_PAGE = 4096
+"""Bytes in which a charset may be declared (HTML Standard: the first 1024)."""
+_ENDS_NAME = b" \t\r\n\f/>"
 
 
 class Decoder(Protocol):
@@ -78,7 +82,7 @@ def _zstd() -> Decoder:
 
 
 class TitleReader:
-    """Reads a title as chunks pass by."""
+    """Reads a title as chunks pass by. Every byte is looked at a bounded number of times, however it is cut."""
 
     def __init__(self, encoding: str, charset: str | None) -> None:
         self.title: str | None = None
@@ -87,6 +91,9 @@ class TitleReader:
         self._decoder = make_decoder(encoding)
         self._read = 0
         self._text = bytearray()
+        self._folded = bytearray()
+        self._looked = 0
+        self._begin = -1
         if self._decoder is None:
             self.done = True
 
@@ -95,22 +102,56 @@ class TitleReader:
         if self.done or not chunk or self._decoder is None:
             return
         try:
-            self._text += self._decoder(chunk, MOST_DECODED - len(self._text))
-        except Exception:
-            self.done = True
+            decoded = self._decoder(chunk, MOST_DECODED - len(self._text))
+        except Exception:  # any fault of a decoder only means that there is no title
+            self._finish()
             return
         self._read += len(chunk)
-        found = _TITLE.search(self._text)
-        if found is not None:
-            self.title = self._clean(found.group(1))
-            self.done = True
-        elif self._read >= MOST_READ or len(self._text) >= MOST_DECODED or _BODY.search(self._text):
-            self.done = True
-        if self.done:
-            self._text = bytearray()
+        self._text += decoded
+        self._folded += decoded.lower()
+        self._look()
+        if not self.done and (self._read >= MOST_READ or len(self._text) >= MOST_DECODED):
+            self._finish()
+
+    def _look(self) -> None:
+        """Find where the title's text begins, then where it ends; go on from where the last look stopped."""
+        if self._begin < 0 and not self._find_begin():
+            return
+        end = self._folded.find(b"</title", max(self._begin, self._looked - 7))
+        self._looked = len(self._folded)
+        if end >= 0:
+            self.title = self._clean(bytes(self._text[self._begin : end]))
+        if end >= 0 or self._looked - self._begin > LONGEST_MARKUP:
+            self._finish()
+
+    def _find_begin(self) -> bool:
+        folded, start = self._folded, max(0, self._looked - 7)
+        while (found := folded.find(b"<title", start)) >= 0 and found + 6 < len(folded):
+            if folded[found + 6] in _ENDS_NAME:
+                break
+            start = found + 6
+        body = folded.find(b"<body", max(0, self._looked - 7), found if found >= 0 else len(folded))
+        if body >= 0 and body + 5 < len(folded):
+            self._finish()  # a title in the body is not the page's
+            return False
+        if found < 0 or found + 6 >= len(folded):
+            self._looked = len(folded) if found < 0 else found
+            return False
+        close = folded.find(b">", found + 6, found + LONGEST_MARKUP)
+        if close < 0:
+            self._looked = found
+            if len(folded) - found > LONGEST_MARKUP:
+                self._finish()
+            return False
+        self._begin = self._looked = close + 1
+        return True
+
+    def _finish(self) -> None:
+        self.done = True
+        self._text, self._folded = bytearray(), bytearray()
 
     def _clean(self, raw: bytes) -> str | None:
-        declared = _META_CHARSET.search(self._text)
+        declared = _META_CHARSET.search(self._text, 0, _HEAD_OF_PAGE)
         charset = self._charset or (declared.group(1).decode("ascii", "replace") if declared else "utf-8")
         try:
             text = raw.decode(charset, "replace")

@@ -42,6 +42,7 @@ class TrafficLog:
     def http_connect_error(self, flow: http.HTTPFlow) -> None:
         """A CONNECT that is answered with an error is an exchange of its own."""
         notes = flow_notes(flow)
+        connection_notes(flow.client_conn).told = True
         self._write(flow, notes, self._ending(flow, notes, EndingKind.REFUSED))
 
     def tls_clienthello(self, data: ClientHelloData) -> None:
@@ -53,6 +54,7 @@ class TrafficLog:
             row = tunnel_row(self.live, notes)
             self.live.spool.open(row)
             notes.tunnel_record, notes.tunnel_started = row.id, time.perf_counter()
+            notes.told = True
         except SpoolFull:
             self.live.metrics.unrecorded.inc()
             notes.tunnel_unrecorded = data.ignore_connection = self._goes_on(notes.client)
@@ -67,6 +69,7 @@ class TrafficLog:
         notes = connection_notes(data.context.client)
         if notes.connect is None:
             return
+        notes.told = True
         row = tunnel_row(self.live, notes)
         self._append(row.id, lambda: self.live.spool.write(row, Ending(kind=EndingKind.TLS_REFUSED, error="tls")))
 
@@ -75,9 +78,13 @@ class TrafficLog:
         self.live.metrics.tls_failures.labels("server").inc()
 
     def client_disconnected(self, client: ClientConnection) -> None:
-        """The end of a tunnel that was passed through."""
+        """The end of a tunnel that was passed through, or of one in which nothing was ever asked."""
         notes = connection_notes(client)
         if notes.tunnel_record is None:
+            if notes.connect is not None and notes.requests == 0 and not notes.told:
+                row = tunnel_row(self.live, notes)
+                ending = Ending(kind=EndingKind.ABORTED, error="nothing asked")
+                self._append(row.id, lambda: self.live.spool.write(row, ending))
             return
         record, notes.tunnel_record = notes.tunnel_record, None
         elapsed = int((time.perf_counter() - notes.tunnel_started) * 1e6)
@@ -87,6 +94,7 @@ class TrafficLog:
 
     def refused_bytes(self, data: RefusedBytes) -> None:
         """Bytes that never became a request."""
+        connection_notes(data.client).told = True
         row = refused_bytes_row(self.live, connection_notes(data.client), data.why)
         ending = Ending(kind=EndingKind.REFUSED, status=data.status, error=data.why)
         self._append(row.id, lambda: self.live.spool.write(row, ending))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 import zlib
 
 import brotli
@@ -11,7 +12,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addons.titles import LONGEST_TITLE, MOST_DECODED, TitleReader
+from addons.titles import LONGEST_TITLE, MOST_DECODED, MOST_READ, TitleReader
 
 PAGE = "<!doctype html><html><head><title>\n Volcanoes &amp; Eärthquakes\t</title></head><body>x</body></html>".encode()
 ENCODERS = {
@@ -47,7 +48,9 @@ def test_the_title_is_read_in_every_encoding(encoding: str, step: int) -> None:
         (b"<TITLE lang=en>Loud</TITLE>", None, "Loud"),
         (b"<title></title>", None, None),
         (b"<title>" + b"a" * 1000 + b"</title>", None, "a" * LONGEST_TITLE),
-        (b"<html><body><svg><title>not this</title></svg>", None, "not this"),
+        (b"<html><body><svg><title>not this</title></svg>", None, None),
+        (b"<titles>no</titles><title\n>yes</title>", None, "yes"),
+        (b"<title>" + b"x" * 5000, None, None),
         (b"<html><body>" + b"y" * 5000 + b"<title>too late</title>", None, None),
         (b"no markup at all", None, None),
     ],
@@ -65,6 +68,16 @@ def test_a_bomb_costs_no_more_than_a_page(encoding: str) -> None:
     assert reader.done
     assert reader.title is None
     assert len(reader._text) <= MOST_DECODED
+
+
+@pytest.mark.parametrize("piece", [b"<title>", b"<title", b"<title x", b"</title", b"<meta charset", b"<body", b"<"])
+def test_a_page_made_to_be_slow_is_not(piece: bytes) -> None:
+    """Markup that makes a careless search quadratic costs milliseconds, in any cut."""
+    page = piece * (MOST_READ // len(piece))
+    began = time.process_time()
+    read(page, step=1000)
+    read(page[:8000], step=1)
+    assert time.process_time() - began < 1.0
 
 
 @given(st.binary(max_size=300), st.sampled_from([*ENCODERS, "rot13", "gzip, br"]))
