@@ -1,7 +1,7 @@
 """From a flow and its notes to a `LogRecord`: verdict, client and request in the record's primitives.
 
 Secrets are redacted here, before anything touches a disk (X-02, design §5.9). An entry of a statutory list is secret:
-the row names the list, never the entry, nor what was asked for as far as that would spell the entry out (F-06).
+the row names the list, never the entry, nor the address asked for, which would spell it out (F-06).
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from mitmproxy import http
 from addons.flownotes import ConnectionNotes, FlowNotes
 from addons.live import Live
 from addons.proceed import PATH as CONTINUE
-from categories.model import EntryKind
 from categories.names import Url
 from categories.statutory_forms import WITHHELD
 from logstore.record import LogRecord
 from logstore.redact import redact_path, redact_query
 from policy.client import Client
+from policy.kinds import SIGNALLED
 from policy.model import Tier, Verdict
 
 WEBSOCKET_SCHEME = {"http": "ws", "https": "wss"}
@@ -105,6 +105,8 @@ def refused_bytes_row(live: Live, notes: ConnectionNotes, why: str) -> LogRecord
         action="block",
         blocked=True,
         reason="circumvention" if url is not None else "guard",
+        category=SIGNALLED if url is not None else None,
+        categories=(SIGNALLED,) if url is not None else (),
         rule="guard:bytes",
         stage="connect",
         note=why,
@@ -162,18 +164,17 @@ def _row(
 
 
 def _withheld(row: LogRecord, verdict: Verdict | None) -> LogRecord:
-    """The row of a hit on a statutory list, without what the list keeps secret (F-06).
+    """The row of a hit on a statutory list, without host and path, which would spell out the entry (F-06).
 
-    Of a listed page the path goes, of a listed host the host too. The number of the entry in the issue in force then
-    (the audit trail says which) tells the issuer, and the police, what it was; it tells nobody else.
+    The number of the entry in the issue in force then (the audit trail says which) tells its issuer, and through them
+    the police, what it was; it tells nobody else.
     """
-    hits = [match for match in verdict.matches if match.entry == WITHHELD] if verdict is not None else []
-    if not hits:
+    hit = next((match for match in verdict.matches if match.entry == WITHHELD), None) if verdict is not None else None
+    if hit is None:
         return row
-    number = f"statutory-entry:{hits[0].line}"
-    row = replace(row, path=None, query=None, terms=(), note=number if row.note is None else f"{row.note},{number}")
-    whole = any(match.kind is EntryKind.DOMAIN for match in hits)
-    return replace(row, host=WITHHELD, domain=None) if whole else row
+    number = f"statutory-entry:{hit.line}"
+    note = number if row.note is None else f"{row.note},{number}"
+    return replace(row, host=WITHHELD, domain=None, path=None, query=None, terms=(), note=note)
 
 
 def _who(client: Client) -> Who:

@@ -1,4 +1,4 @@
-"""What a form gives away: DNS over HTTPS, web proxies, hidden networks, hidden searches. And what gives nothing away."""
+"""What a form gives away: DNS over HTTPS, web proxies, hidden networks, hidden searches. And what does not."""
 
 from __future__ import annotations
 
