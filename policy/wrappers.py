@@ -43,7 +43,8 @@ class Wrapped:
 
 def wrapped(url: Url) -> tuple[Wrapped, ...]:
     """Everything wrapped in a URL, outermost first, no duplicates; empty for nearly every URL. Never raises."""
-    if not _known(url.host, url.domain):
+    domain = url.domain
+    if not (domain in _DOMAINS or domain.startswith(_BRANDS) or domain.endswith(_SUFFIXES)):
         return ()
     found: dict[Url, Wrapped] = {}
     layer = [(url, True)]
@@ -116,7 +117,23 @@ def _by_key() -> dict[str, tuple[Wrapper, ...]]:
     return found
 
 
+def _owners() -> tuple[frozenset[str], tuple[str, ...], tuple[str, ...]]:
+    """Domains, brands and ends of domains that any key could fit: what nearly every URL is turned away by."""
+    domains, brands, suffixes = set(), set(), set()
+    for key in _BY_KEY:
+        if key.endswith(".*"):
+            brands.add(f"{key.removesuffix('.*').rpartition('.')[2]}.")
+            continue
+        below = registrable_domain(key.replace("*.", "x."))
+        if key.startswith("*.") and below == key.replace("*.", "x."):
+            suffixes.add(key[1:])
+        else:
+            domains.add(below)
+    return frozenset(domains), tuple(sorted(brands)), tuple(sorted(suffixes))
+
+
 _BY_KEY = _by_key()
+_DOMAINS, _BRANDS, _SUFFIXES = _owners()
 
 
 def _unquoted(text: str) -> str:
