@@ -1,12 +1,14 @@
 """A child process that is kept running: started, told, restarted with growing pauses, stopped.
 
 A crash is restarted after 0.2 s, doubling to 30 s while it keeps crashing; a child that has stood for a minute starts
-again from the shortest pause. Children die with the supervisor, however that dies.
+again from the shortest pause. What keeps it from starting (no memory, no process left) is a crash like any other.
+Children die with the supervisor, however that dies.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import json
 import logging
@@ -33,6 +35,13 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+def next_pause(before: float, stood: float) -> float:
+    """Seconds to wait before the next start, after a pause of `before` and a life of `stood` seconds."""
+    if stood > STANDING or before <= 0:
+        return FIRST_PAUSE
+    return min(before * 2, LONGEST_PAUSE)
+
+
 class Child:
     """One process that is kept running."""
 
@@ -53,7 +62,7 @@ class Child:
         self._stop_asked = asyncio.Event()
         self._writer: asyncio.StreamWriter | None = None
         self._answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._pause = FIRST_PAUSE
+        self._pause = 0.0
 
     @property
     def pid(self) -> int | None:
@@ -66,17 +75,26 @@ class Child:
         loop = asyncio.get_running_loop()
         while not self._stop_asked.is_set():
             began = loop.time()
-            process = await self._start()
-            status = await process.wait()
-            self.ready.clear()
-            on_exit(process.pid)
-            self._pid_file().unlink(missing_ok=True)
+            ending = await self._once(on_exit)
             if self._stop_asked.is_set():
                 return
             self.restarts += 1
-            self._pause = FIRST_PAUSE if loop.time() - began > STANDING else min(self._pause * 2, LONGEST_PAUSE)
-            logger.error("%s ended with status %d; starting it again in %.1f s", self.name, status, self._pause)
+            self._pause = next_pause(self._pause, loop.time() - began)
+            logger.error("%s %s; starting it again in %.1f s", self.name, ending, self._pause)
             await asyncio.sleep(self._pause)
+
+    async def _once(self, on_exit: Callable[[int], None]) -> str:
+        """From start to end, once; how it ended, in words."""
+        try:
+            process = await self._start()
+        except OSError as error:
+            return f"cannot be started: {error}"
+        status = await process.wait()
+        self.ready.clear()
+        on_exit(process.pid)
+        with contextlib.suppress(OSError):
+            self._pid_file().unlink(missing_ok=True)
+        return f"ended with status {status}"
 
     async def _start(self) -> asyncio.subprocess.Process:
         # -O takes out the host's own type checks and assertions; ours never rest on `assert`
@@ -91,15 +109,19 @@ class Child:
         finally:
             if theirs is not None:
                 theirs.close()
-        self._pid_file().write_text(f"{process.pid}\n")
+        try:
+            self._pid_file().write_text(f"{process.pid}\n")
+        except OSError as error:  # a full disk must not stop a worker from coming back
+            logger.warning("%s: its process id cannot be written: %s", self.name, error)
         if ours is not None:
-            reader, self._writer = await asyncio.open_connection(sock=ours)
-            self._listener = asyncio.create_task(self._listen(reader))
+            reader, writer = await asyncio.open_connection(sock=ours)
+            self._writer = writer
+            self._listener = asyncio.create_task(self._listen(reader, writer))
         else:
             self.ready.set()
         return process
 
-    async def _listen(self, reader: asyncio.StreamReader) -> None:
+    async def _listen(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while line := await reader.readline():
                 said = json.loads(line)
@@ -113,6 +135,9 @@ class Child:
                     self._answers.put_nowait(said)
         except (OSError, ValueError):
             logger.warning("%s: the control socket broke", self.name)
+        finally:
+            self._answers.put_nowait({"failed": f"{self.name} ended"})  # whoever waits for an answer waits in vain
+            writer.close()
 
     async def ask(self, what: dict[str, Any], seconds: float) -> dict[str, Any]:
         """Send an order and wait for its answer; a child that is not there answers `failed`."""

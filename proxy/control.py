@@ -21,7 +21,7 @@ type Handler = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
 class NotRunning(Exception):
-    """No gateway answers for this data folder."""
+    """No gateway answers for this data folder. Says why, as far as can be told, and what to do."""
 
 
 def socket_path(data: Path) -> Path:
@@ -58,10 +58,18 @@ def order(data: Path, what: dict[str, Any], seconds: float = 120.0) -> dict[str,
             end.connect(short)
             end.sendall(json.dumps(what).encode() + b"\n")
             with end.makefile("rb") as stream:
-                answer: dict[str, Any] = json.loads(stream.readline() or b"{}")
+                answer: dict[str, Any] = json.loads(stream.readline())
                 return answer
-    except (OSError, ValueError) as error:
+    except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
         raise NotRunning(f"no gateway runs with the data folder {data}; start it with `schoolgate run`") from error
+    except TimeoutError as error:
+        words = f"the gateway of {data} has not answered for {seconds:.0f} s; see its log, it may still be at it"
+        raise NotRunning(words) from error
+    except PermissionError as error:
+        words = f"the gateway of {data} takes orders from its own account only; run this command as that account"
+        raise NotRunning(words) from error
+    except (OSError, ValueError) as error:
+        raise NotRunning(f"the gateway of {data} broke off: {error}; see its log") from error
 
 
 class _short_path:  # noqa: N801 - a context manager used like a function

@@ -11,15 +11,18 @@ import shutil
 import ssl
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from categories.taxonomy import Category, load_taxonomy
 from proxy.settings import Settings
 
 MARKS = {"good": "ok  ", "note": "note", "bad": "BAD "}
 SMALL_DISK = 2 * 1024**3
+SILENT = 15.0
+"""Seconds after which a shipper that said nothing is taken to be gone: it writes every second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +118,36 @@ def _authority(settings: Settings) -> Iterator[Finding]:
 
 
 def _lists_and_policy(settings: Settings) -> Iterator[Finding]:
-    from proxy.assembly import open_engine, policy_text
+    from categories.snapshot import open_snapshot, snapshot_is_current
+    from policy.engine import Engine
+    from proxy.assembly import known_categories, list_sources, lists_folder, open_policy, policy_text
     from proxy.troubles import TROUBLES, in_words
 
-    _, file = policy_text(settings)
+    folder, taxonomy = lists_folder(settings), load_taxonomy()
+    categories: Mapping[str, Category] = taxonomy
+    index = None
     try:
-        engine = open_engine(settings)
+        if folder.exists():
+            index = open_snapshot(folder)
+            categories = known_categories(taxonomy, index)
+            entries = sum(status.entries for status in index.lists)
+            told = f"{len(index.lists)} lists, {entries:,} entries"
+            if snapshot_is_current(folder, list_sources(settings)):
+                yield Finding("lists", "good", told)
+            else:
+                yield Finding("lists", "note", f"{told}, and a list changed since", "`schoolgate reload` takes it")
+        else:
+            yield Finding("lists", "note", "not compiled yet", "`schoolgate run` compiles them")
     except TROUBLES as error:
-        yield Finding("lists and policy", "bad", in_words(error), "`schoolgate validate` shows every problem")
+        yield Finding("lists", "bad", in_words(error), "`schoolgate lists update` makes them anew")
+    try:
+        policy = open_policy(settings, categories)
+        if index is not None:
+            Engine(index, policy)  # checks itself, as at every start
+    except TROUBLES as error:
+        yield Finding("policy", "bad", in_words(error), "`schoolgate validate` shows every problem")
         return
-    entries = sum(status.entries for status in engine.index.lists)
-    yield Finding("lists", "good", f"{len(engine.index.lists)} lists, {entries:,} entries")
-    yield Finding("policy", "good", f"{file}, revision {engine.revision}")
+    yield Finding("policy", "good", f"{policy_text(settings)[1]}, {len(policy.rules)} rules")
 
 
 def _statutory(settings: Settings) -> Iterator[Finding]:
@@ -139,12 +160,15 @@ def _statutory(settings: Settings) -> Iterator[Finding]:
 
 
 def _running(settings: Settings) -> Iterator[Finding]:
-    from proxy.control import NotRunning, order
+    from proxy.control import NotRunning, order, socket_path
 
     try:
         status = order(settings.data, {"do": "status"}, seconds=5)
-    except NotRunning:
-        yield Finding("gateway", "note", "not running with this data folder", "`schoolgate run`")
+    except NotRunning as error:
+        if socket_path(settings.data).exists():  # it was there, and it does not answer
+            yield Finding("gateway", "bad", str(error), "look at its log; it may have been killed")
+        else:
+            yield Finding("gateway", "note", "not running with this data folder", "`schoolgate run`")
         return
     workers = status.get("workers", [])
     revisions = {worker["revision"] for worker in workers}
@@ -155,9 +179,16 @@ def _running(settings: Settings) -> Iterator[Finding]:
         f"{len(workers)} workers at revision {', '.join(sorted(revisions)) or '?'}",
         "" if same else "a worker is down or has an old revision; see its log",
     )
-    lag = status.get("shipper", {}).get("oldest_seconds", 0)
+    yield _record(status.get("shipper", {}), time.time())
+
+
+def _record(said: Mapping[str, Any], now: float) -> Finding:
+    """How far the store is behind, as the shipper says. One that says nothing is not well."""
+    if now - said.get("written_at", 0) > SILENT:
+        return Finding("record", "bad", "the shipper says nothing", "rows wait in the spool; look at the shipper's log")
+    lag = said.get("oldest_seconds", 0)
     late = lag > 60
-    yield Finding(
+    return Finding(
         "record", "bad" if late else "good", f"the store is {lag:.0f} s behind", "look at the shipper" if late else ""
     )
 

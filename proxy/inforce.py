@@ -1,7 +1,7 @@
-"""What is in force: the last policy that was found good, kept in the run folder.
+"""What is in force: the last policy that was found good, and the settings the gateway started with, in the run folder.
 
-The supervisor checks a policy and puts it here by rename; workers read only this. So a file that is being edited, or
-was broken after it was accepted, never stops a worker from starting again.
+The supervisor checks them and puts them here by rename; its processes read only this. So a file that is being edited,
+or was broken after it was accepted, never stops a worker from starting again.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+from categories.index import CompiledIndex
 from categories.snapshot import open_snapshot
 from categories.taxonomy import load_taxonomy
 from policy.engine import Engine
@@ -18,6 +19,7 @@ from policy.rules import load_policy
 from proxy import assembly
 from proxy.decided import Parts, open_decided, put_together
 from proxy.settings import Settings
+from proxy.trust import check_trust
 
 
 def policy_file(settings: Settings) -> Path:
@@ -27,11 +29,21 @@ def policy_file(settings: Settings) -> Path:
 
 def put_in_force(settings: Settings, text: str, file: str) -> None:
     """Keep a policy that was found good."""
-    target = policy_file(settings)
+    _keep(policy_file(settings), json.dumps({"file": file, "text": text}))
+
+
+def keep_settings(settings: Settings) -> Path:
+    """Keep the settings for the processes of this gateway; the file to hand them. JSON is YAML (YAML 1.2, §1.3)."""
+    target = settings.data / "run" / "settings-in-force.json"
+    _keep(target, settings.model_dump_json(indent=1))
+    return target
+
+
+def _keep(target: Path, text: str) -> None:
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = target.with_suffix(f".{os.getpid()}.new")
     with fresh.open("w", encoding="utf-8") as stream:
-        json.dump({"file": file, "text": text}, stream)
+        stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())
     fresh.replace(target)
@@ -40,10 +52,7 @@ def put_in_force(settings: Settings, text: str, file: str) -> None:
 def open_parts(settings: Settings) -> Parts:
     """Lists and policy in force. Raises what they raise."""
     kept = json.loads(policy_file(settings).read_text(encoding="utf-8"))
-    taxonomy = load_taxonomy()
-    index = open_snapshot(assembly.lists_folder(settings))
-    policy = load_policy(kept["text"], file=kept["file"], categories=assembly.known_categories(taxonomy, index))
-    return Parts(index, policy)
+    return _parts(kept["text"], kept["file"], open_snapshot(assembly.lists_folder(settings)))
 
 
 def open_engine(settings: Settings) -> Engine:
@@ -52,8 +61,19 @@ def open_engine(settings: Settings) -> Engine:
 
 
 def accept(settings: Settings) -> Engine:
-    """Check destinations, lists and policy by building them, then put the policy in force. Raises if one is bad."""
+    """Check destinations, trust, lists and policy by building them, then put the policy in force. Raises if one is bad.
+
+    The policy is read once: what was checked is what is kept, however often the file is saved meanwhile.
+    """
     assembly.destinations(settings, ())
-    engine = assembly.open_engine(settings)
-    put_in_force(settings, *assembly.policy_text(settings))
+    check_trust(settings)
+    text, file = assembly.policy_text(settings)
+    parts = _parts(text, file, assembly.open_index(settings))
+    engine = put_together(parts, open_decided(settings), datetime.now(UTC))
+    put_in_force(settings, text, file)
     return engine
+
+
+def _parts(text: str, file: str, index: CompiledIndex) -> Parts:
+    categories = assembly.known_categories(load_taxonomy(), index)
+    return Parts(index, load_policy(text, file=file, categories=categories))

@@ -9,17 +9,20 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from addons.destinations import read_destinations
 from categories.sources import Format
+from policy.client import Band
+from proxy.settingsproblems import SettingsError, SettingsProblem, problems_of, repeated_keys
 from proxy.statutory_settings import StatutorySettings
+
+__all__ = ["Settings", "SettingsError", "SettingsProblem", "find_settings", "load_settings", "parse_settings"]
 
 ENVIRONMENT = "SCHOOLGATE_SETTINGS"
 """Environment variable that names the settings file."""
@@ -27,34 +30,6 @@ PLACES = (Path("schoolgate.yaml"), Path("data/schoolgate.yaml"), Path("/etc/scho
 """Where a settings file is looked for, in this order, when none is named."""
 
 Port = Annotated[int, Field(ge=0, le=65535)]
-
-
-@dataclass(frozen=True, slots=True)
-class SettingsProblem:
-    """One mistake in the settings file."""
-
-    file: str
-    """The file."""
-    line: int
-    """Line from 1; 0 when it has none."""
-    where: str
-    """Dotted path of the setting: `proxy.port`."""
-    what: str
-    """What is wrong."""
-    instead: str = ""
-    """What would have been right."""
-
-    def __str__(self) -> str:
-        advice = f" ({self.instead})" if self.instead else ""
-        return f"{self.file}:{self.line}: {self.where}: {self.what}{advice}"
-
-
-class SettingsError(Exception):
-    """The settings cannot be used. Carries every problem, not the first one."""
-
-    def __init__(self, problems: tuple[SettingsProblem, ...]) -> None:
-        super().__init__("\n".join(str(problem) for problem in problems))
-        self.problems = problems
 
 
 class Section(BaseModel):
@@ -157,6 +132,13 @@ class PlaceSettings(Section):
     def _network(cls, value: str) -> str:
         return str(ipaddress.ip_network(value, strict=False))
 
+    @field_validator("band")
+    @classmethod
+    def _band(cls, value: str | None) -> str | None:
+        if value is not None and value not in set(Band):
+            raise ValueError(f"there is no such age band; it would be one of {', '.join(Band)}")
+        return value
+
 
 class IdentitySettings(Section):
     """How people are known."""
@@ -187,6 +169,18 @@ class RecordSettings(Section):
     """Calendar months."""
     timezone: str = "Europe/London"
     """Zone whose midnights count."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _timezone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            known = {name.lower(): name for name in available_timezones()}
+            close = difflib.get_close_matches(value.lower(), known, n=1)
+            like = known[close[0]] if close else "Europe/London"
+            raise ValueError(f"there is no time zone of that name; did you mean {like!r}?") from None
+        return value
 
 
 class Settings(Section):
@@ -249,49 +243,15 @@ def parse_settings(text: str, file: str) -> Settings:
         raise SettingsError((problem,)) from error
     if not isinstance(data, dict):
         raise SettingsError((SettingsProblem(file, 1, "file", "must be a mapping of settings"),))
+    problems = list(repeated_keys(node, file))
+    settings = None
     try:
-        return Settings.model_validate(data)
+        settings = Settings.model_validate(data)
     except ValidationError as error:
-        lines = dict(_lines(node))
-        raise SettingsError(tuple(_problem(file, lines, item) for item in error.errors())) from error
-
-
-def _problem(file: str, lines: dict[tuple[Any, ...], int], item: Any) -> SettingsProblem:
-    place = tuple(item["loc"])
-    line = next((lines[place[:n]] for n in range(len(place), -1, -1) if place[:n] in lines), 0)
-    where = ".".join(str(part) for part in place)
-    if item["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(str(place[-1]), _known_keys(place[:-1]), n=1)
-        return SettingsProblem(file, line, where, "unknown setting", f"did you mean {close[0]!r}?" if close else "")
-    return SettingsProblem(file, line, where, item["msg"], f"got {item['input']!r}"[:120])
-
-
-def _known_keys(place: tuple[Any, ...]) -> list[str]:
-    model: Any = Settings
-    for part in place:
-        if isinstance(part, int):
-            continue
-        annotation = model.model_fields[part].annotation if part in model.model_fields else None
-        inner = getattr(annotation, "__args__", (annotation,))[0]
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return []
-        model = inner
-    return list(model.model_fields)
-
-
-def _lines(node: yaml.Node | None, place: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], int]]:
-    if node is None:
-        return
-    yield place, node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            yield from (
-                (p, key.start_mark.line + 1 if p == (*place, key.value) else n)
-                for p, n in _lines(value, (*place, key.value))
-            )
-    elif isinstance(node, yaml.SequenceNode):
-        for number, value in enumerate(node.value):
-            yield from _lines(value, (*place, number))
+        problems += problems_of(error, node, file, Settings)
+    if settings is None or problems:
+        raise SettingsError(tuple(sorted(problems, key=lambda problem: problem.line)))
+    return settings
 
 
 def _absolute(settings: Settings, folder: Path) -> Settings:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator
 
 from categories.statutory_bundle import public_key_text, read_public_key
 
@@ -27,7 +27,12 @@ def _duration(value: Any) -> Any:
     raise ValueError("write a number and s, m or h: 90s, 5m, 12h")
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
+def _written(value: timedelta) -> str:
+    return f"{int(value.total_seconds())}s"
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(_written, when_used="json")]
+"""A time as people write it, also when settings are handed to another process."""
 
 
 class StatutorySource(BaseModel):

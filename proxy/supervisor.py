@@ -31,6 +31,7 @@ from proxy.control import serve_control, socket_path
 from proxy.expiry import Expiry
 from proxy.metrics import Facts, read_status, serve_metrics
 from proxy.settings import Settings, load_settings
+from proxy.troubles import TROUBLES, in_words
 from registry.watch import OverlayWriter
 
 logger = logging.getLogger(__name__)
@@ -49,13 +50,12 @@ class Supervisor:
     def __init__(self, settings: Settings, settings_file: Path | None) -> None:
         self.settings = settings
         self.settings_file = settings_file
+        self._started_with = settings
         self.run_folder = settings.data / "run"
         self.metrics_folder = self.run_folder / "metrics"
         self.facts = Facts()
         self.stopping = asyncio.Event()
-        self._settings_arguments = (
-            ["--settings", str(settings_file)] if settings_file else ["--data", str(settings.data)]
-        )
+        self._settings_arguments: list[str] = []
         self._reloading = asyncio.Lock()
         self.proxy_port = settings.proxy.port
         self.metrics_port = settings.metrics.port
@@ -69,6 +69,7 @@ class Supervisor:
         for what in made:
             print(f"made: {what}", file=sys.stderr)
         engine = await asyncio.to_thread(inforce.accept, self.settings)
+        self._settings_arguments = ["--settings", str(inforce.keep_settings(self.settings))]
         self._note_engine(engine)
         self.facts.ca_ends = authority.not_after.timestamp()
         shutil.rmtree(self.metrics_folder, ignore_errors=True)
@@ -237,11 +238,10 @@ class Supervisor:
                 engine = await asyncio.to_thread(inforce.accept, settings)
             except Exception as error:
                 self.facts.reloads["failed"] += 1
-                logger.exception("reload refused; the old engine stays")
-                return {"failed": f"{type(error).__name__}: {error}", "revision": self.facts.revision}
+                return {"failed": _told(error), "revision": self.facts.revision}
             answers = await asyncio.gather(*(child.ask({"do": "reload"}, START_SECONDS) for child in self.workers))
             failed = [answer["failed"] for answer in answers if "failed" in answer]
-            later = restart_needed(self.settings, settings)
+            later = restart_needed(self._started_with, settings)
             self.settings = settings
             self._note_engine(engine)
             self.facts.reloads["failed" if failed else "ok"] += 1
@@ -251,8 +251,9 @@ class Supervisor:
 
     def _settings_again(self) -> Settings:
         """The settings as the file has them now; the data folder never moves under a running gateway."""
-        settings = load_settings(self.settings_file)
-        return settings.model_copy(update={"data": self.settings.data})
+        if self.settings_file is None:
+            return self.settings
+        return load_settings(self.settings_file).model_copy(update={"data": self.settings.data})
 
     def _note_engine(self, engine: Any) -> None:
         self.facts.revision = engine.revision
@@ -286,12 +287,22 @@ class Supervisor:
 
 
 def restart_needed(old: Settings, new: Settings) -> list[str]:
-    """The changed settings that a reload cannot put in force."""
-    fixed = ("proxy", "metrics", "spool", "record")
-    changed = [name for name in fixed if getattr(old, name) != getattr(new, name)]
-    if old.identity.model_copy(update={"places": ()}) != new.identity.model_copy(update={"places": ()}):
-        changed.append("identity.sign_in")
+    """The settings that differ from those the gateway started with and that a reload cannot put in force."""
+    changed = ["contact"] if old.contact != new.contact else []
+    for section in ("proxy", "metrics", "identity", "spool", "record"):
+        before, after = getattr(old, section), getattr(new, section)
+        names = (f"{section}.{key}" for key in type(before).model_fields if getattr(before, key) != getattr(after, key))
+        changed += [name for name in names if name != "identity.places"]
     return changed
+
+
+def _told(error: Exception) -> str:
+    """Why a reload was refused, for the person who asked; what is nobody's mistake goes to the log with its trace."""
+    if isinstance(error, TROUBLES):
+        logger.warning("reload refused, the old engine stays: %s", in_words(error))
+        return in_words(error)
+    logger.exception("reload failed; the old engine stays")
+    return f"{type(error).__name__}: {error}"
 
 
 def _bind(end: socket.socket, host: str, port: int, setting: str) -> None:

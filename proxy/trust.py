@@ -10,6 +10,7 @@ from pathlib import Path
 
 import certifi
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from proxy.settings import Settings
 
@@ -23,18 +24,30 @@ def upstream_trust(settings: Settings, folder: Path) -> Path:
     public = Path(certifi.where())
     if not settings.proxy.upstream_trust:
         return public
-    parts = [public.read_bytes()]
-    for file in settings.proxy.upstream_trust:
-        try:
-            pem = file.read_bytes()
-            x509.load_pem_x509_certificates(pem)
-        except (OSError, ValueError) as error:
-            raise TrustError(
-                f"proxy.upstream_trust: {file}: {error}; a PEM file of CA certificates is wanted"
-            ) from error
-        parts.append(pem)
+    parts = [public.read_bytes(), *check_trust(settings)]
     target = folder / "upstream-trust.pem"
     fresh = target.with_suffix(f".{os.getpid()}.new")
     fresh.write_bytes(b"\n".join(parts))
     fresh.replace(target)
     return target
+
+
+def check_trust(settings: Settings) -> list[bytes]:
+    """The certificates of the settings' PEM files, and nothing else of them. Raises `TrustError` naming every bad file.
+
+    A private key that lies in such a file by mistake is not copied.
+    """
+    parts: list[bytes] = []
+    bad: list[str] = []
+    for file in settings.proxy.upstream_trust:
+        try:
+            found = x509.load_pem_x509_certificates(file.read_bytes())
+        except OSError as error:
+            bad.append(f"proxy.upstream_trust: {file}: {error.strerror or error}")
+        except ValueError:
+            bad.append(f"proxy.upstream_trust: {file}: holds no certificate; a PEM file of CA certificates is wanted")
+        else:
+            parts += [certificate.public_bytes(Encoding.PEM) for certificate in found]
+    if bad:
+        raise TrustError("\n".join(bad))
+    return parts

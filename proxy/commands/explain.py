@@ -66,6 +66,8 @@ def handle(args: argparse.Namespace, settings: Settings) -> int:
             answer_lines(asker, flags, sys.stdin.buffer, sys.stdout)
             return 0
         explanation = asker.ask(args.url, flags)
+    except BrokenPipeError:
+        raise  # whoever read the answers has gone: no fault of policy or lists
     except (PolicyErrors, SnapshotError, EngineProblem, OSError) as error:
         print(f"{error}\nnext: schoolgate validate", file=sys.stderr)
         return 2

@@ -1,0 +1,190 @@
+"""The one way out of a worker: judged by what a name resolves to, at the moment of connecting."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from addons.destinations import read_destinations
+from proxy.outbound import OutboundLoop, Refused, own_addresses
+
+Resolver = Callable[[dict[str, list[str]]], list[str]]
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """Somebody on loopback who must not be reached."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        yield server
+
+
+@pytest.fixture
+def resolve(monkeypatch: pytest.MonkeyPatch) -> Resolver:
+    """Let names resolve to these addresses; every question that was asked is returned."""
+
+    def install(answers: dict[str, list[str]]) -> list[str]:
+        asked: list[str] = []
+
+        def getaddrinfo(host: Any, port: Any, *_: Any, **__: Any) -> list[Any]:
+            asked.append(host)
+            found = []
+            for text in answers[host]:
+                family = socket.AF_INET6 if ":" in text else socket.AF_INET
+                end = (text, int(port or 0), 0, 0) if ":" in text else (text, int(port or 0))
+                found.append((family, socket.SOCK_STREAM, 6, "", end))
+            return found
+
+        monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+        return asked
+
+    return install
+
+
+def reach(
+    host: str, port: int, *, allowed: tuple[str, ...] = (), pins: dict[str, str] | None = None, timeout: float = 3
+) -> str:
+    """Connect as mitmproxy does, on a loop of a worker; the address that was reached."""
+
+    async def main() -> str:
+        _, writer = await asyncio.open_connection(host, port)
+        peer = writer.get_extra_info("peername")
+        writer.close()
+        return f"{peer[0]}:{peer[1]}"
+
+    loop = OutboundLoop()
+    loop.connect_timeout = timeout
+    loop.destinations = read_destinations(
+        allowed, pins or {}, own_ports=(8080,), own_addresses=own_addresses(), own_names=("gate.school.example",)
+    )
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        return runner.run(main())
+
+
+def port_of(listener: socket.socket) -> int:
+    return int(listener.getsockname()[1])
+
+
+def was_contacted(listener: socket.socket) -> bool:
+    try:
+        listener.accept()[0].close()
+    except BlockingIOError:
+        return False
+    return True
+
+
+INNER = (
+    *("127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "0.0.0.0", "169.254.169.254"),
+    *("10.0.0.1", "192.168.1.1", "fe80::1", "fd00::1", "224.0.0.1", "100.64.0.1"),
+)
+"""Addresses a public name has no business to resolve to."""
+
+
+@pytest.mark.parametrize("address", INNER)
+def test_a_name_that_resolves_to_an_inner_address_is_refused(
+    listener: socket.socket, resolve: Resolver, address: str
+) -> None:
+    """DNS rebinding: the public name `rebind.example` points inside."""
+    asked = resolve({"rebind.example": [address]})
+    with pytest.raises(Refused, match="^refused: "):
+        reach("rebind.example", port_of(listener))
+    assert not was_contacted(listener)
+    assert asked == ["rebind.example"]
+
+
+def test_the_name_is_asked_once_and_only_good_addresses_are_tried(listener: socket.socket, resolve: Resolver) -> None:
+    """No second look-up that could answer differently; of several addresses the inner ones are left out."""
+    asked = resolve({"mixed.example": ["10.0.0.1", "127.0.0.1"]})
+    assert (
+        reach("mixed.example", port_of(listener), allowed=(f"127.0.0.1:{port_of(listener)}",))
+        == f"127.0.0.1:{port_of(listener)}"
+    )
+    assert asked == ["mixed.example"]
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "127.0.0.1", "127.1", "0x7f000001", "2130706433", "::1", "::ffff:127.0.0.1", "0.0.0.0"]
+)
+def test_loopback_is_refused_in_every_spelling(listener: socket.socket, host: str) -> None:
+    """With the real resolver of this machine."""
+    with pytest.raises(OSError, match=r"refused: |Name or service|not known|No address"):
+        reach(host, port_of(listener))
+    assert not was_contacted(listener)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "0.0.0.0", *sorted(own_addresses())])
+def test_the_gateway_does_not_reach_itself(host: str) -> None:
+    """Not even where loopback is allowed: a request to our own port is a loop."""
+    with pytest.raises(Refused, match="loop"):
+        reach(host, 8080, allowed=("127.0.0.0/8", "::1", "0.0.0.0/0", "::/0"))
+
+
+@pytest.mark.parametrize("pin", ["127.0.0.1:{port}", "127.0.0.1"])
+def test_a_pinned_name_goes_where_the_settings_say(listener: socket.socket, resolve: Resolver, pin: str) -> None:
+    """Without asking DNS; with and without a port of its own."""
+    asked = resolve({})
+    port = port_of(listener)
+    asked_port = 443 if "{port}" in pin else port
+    assert (
+        reach("intranet.example", asked_port, pins={"intranet.example": pin.format(port=port)}) == f"127.0.0.1:{port}"
+    )
+    assert asked == []
+
+
+def test_a_pin_to_our_own_port_is_a_loop() -> None:
+    """A slip in the settings must not make the gateway talk to itself."""
+    with pytest.raises(Refused, match="loop"):
+        reach("intranet.example", 443, pins={"intranet.example": "127.0.0.1:8080"})
+
+
+def test_before_there_are_rules_nothing_is_reached(listener: socket.socket) -> None:
+    """Fail closed."""
+
+    async def main() -> None:
+        await asyncio.open_connection("127.0.0.1", port_of(listener))
+
+    with asyncio.Runner(loop_factory=OutboundLoop) as runner, pytest.raises(Refused, match="no destinations"):
+        runner.run(main())
+    assert not was_contacted(listener)
+
+
+def test_who_never_answers_is_given_up_on() -> None:
+    """A listener whose queue is full drops every SYN; the record needs a word for it."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        port = port_of(full)
+        waiting = []
+        for _ in range(4):
+            end = socket.socket()
+            end.setblocking(False)
+            end.connect_ex(("127.0.0.1", port))
+            waiting.append(end)
+        with pytest.raises(TimeoutError, match="connect timed out"):
+            reach("127.0.0.1", port, allowed=(f"127.0.0.1:{port}",), timeout=0.3)
+        for end in waiting:
+            end.close()
+
+
+def test_a_slow_name_server_counts_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time limit holds from the name to the socket."""
+    import threading
+
+    answer = threading.Event()
+
+    def hanging(*_: Any, **__: Any) -> list[Any]:
+        answer.wait(10)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", hanging)
+    timer = threading.Timer(0.6, answer.set)  # or the loop would wait for its thread at the end
+    timer.start()
+    with pytest.raises(TimeoutError, match="connect timed out"):
+        reach("slow.example", 443, timeout=0.2)
+
+
+def test_our_own_addresses_are_known() -> None:
+    """Loopback among them, in canonical text."""
+    assert "127.0.0.1" in own_addresses()
