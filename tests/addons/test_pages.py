@@ -1,4 +1,7 @@
-"""The pages people see instead of a site: nothing in them that could hurt, leak or mislead."""
+"""The pages people see instead of a site: nothing in them that could hurt, leak or mislead.
+
+Shows: `addons.pageevidence`, `addons.pagereaders`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""One way to write a host or a URL: whatever the spelling, the same value."""
+"""One way to write a host or a URL: whatever the spelling, the same value.
+
+Shows: `categories.hosts`, `categories.paths`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A snapshot is complete and checked, or it is not opened; a new one replaces the old by one rename."""
+"""A snapshot is complete and checked, or it is not opened; a new one replaces the old by one rename.
+
+Shows: `categories.stored`, `categories.model`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What goes into the spool comes out again: whole, or cut and marked, and never an exception."""
+"""What goes into the spool comes out again: whole, or cut and marked, and never an exception.
+
+Shows: `logstore.cleaning`.
+"""
 
 from __future__ import annotations
 

@@ -11,9 +11,7 @@ from pathlib import Path
 from logstore.encoding import decode_write
 from logstore.ids import RecordIds
 from logstore.quarantine import Quarantine, spool_cleaners
-from logstore.spool import SpoolLimits, SpoolWriter
-from logstore.spoolview import describe_spool
-from tests.logstore.spooling import DELIVERED, fill, make_record
+from tests.logstore.spooling import DELIVERED, make_record
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
@@ -57,25 +55,3 @@ def test_retention_reaches_the_quarantine_and_looks_at_the_spool(tmp_path: Path)
     told = look_at_spool(limit, False)
     assert [(stay.what, stay.wrong) for stay in told.stayed] == [(segment.name, True)]
     assert segment.exists()
-
-
-def test_the_spool_is_described(tmp_path: Path) -> None:
-    """Who writes, how much, since when, with or without what is stored already."""
-    writer = SpoolWriter(tmp_path, "w0", limits=SpoolLimits(ballast_bytes=0))
-    ids = RecordIds(0)
-    fill(writer, ids, 50)
-    view = describe_spool(tmp_path)
-    (producer,) = view.producers
-    assert (producer.name, producer.alive, producer.events) == (writer.producer, True, 100)
-    assert producer.oldest_us is not None
-    assert 0 < producer.bytes <= view.disk.used
-    assert describe_spool(tmp_path, {writer.producer: 60}).events == 40
-    assert describe_spool(tmp_path, {writer.producer: 100}).events == 0
-    writer.shut()
-    assert not describe_spool(tmp_path).producers[0].alive
-
-
-def test_a_spool_that_is_not_there_is_empty(tmp_path: Path) -> None:
-    """Before the first run."""
-    view = describe_spool(tmp_path / "missing")
-    assert (view.producers, view.events, view.quarantined) == ((), 0, 0)

@@ -1,4 +1,7 @@
-"""Rows come out newest first, page by page to the oldest, and no further file is opened than needed."""
+"""Rows come out newest first, page by page to the oldest, and no further file is opened than needed.
+
+Shows: `logstore.dayview`.
+"""
 
 from __future__ import annotations
 

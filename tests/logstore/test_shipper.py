@@ -1,4 +1,7 @@
-"""Every record reaches the store once, past an absent store, bad rows and damaged files."""
+"""Every record reaches the store once, past an absent store, bad rows and damaged files.
+
+Shows: `logstore.collecting`, `logstore.sending`, `logstore.shipping`.
+"""
 
 from __future__ import annotations
 

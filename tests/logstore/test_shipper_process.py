@@ -1,4 +1,7 @@
-"""`schoolgate shipper` as a process: ships, keeps alone, stops cleanly, runs the daily retention."""
+"""`schoolgate shipper` as a process: ships, keeps alone, stops cleanly, runs the daily retention.
+
+Shows: `proxy.commands.shipper`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The spool takes every record at once, on a full disk too as long as that can be, and says so when it cannot."""
+"""The spool takes every record at once, on a full disk too as long as that can be, and says so when it cannot.
+
+Shows: `logstore.disk`, `logstore.floor`, `logstore.segments`, `logstore.upkeep`.
+"""
 
 from __future__ import annotations
 

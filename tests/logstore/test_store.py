@@ -1,4 +1,7 @@
-"""Rows go in once, whole and in any company: the writer of the record."""
+"""Rows go in once, whole and in any company: the writer of the record.
+
+Shows: `logstore.dimensions`, `logstore.rows`, `logstore.rowcheck`, `logstore.record`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What the migrations make is what the models say, from the first revision to the newest and back."""
+"""What the migrations make is what the models say, from the first revision to the newest and back.
+
+Shows: `migrations.catalog.env`, `migrations.day.env`.
+"""
 
 from __future__ import annotations
 

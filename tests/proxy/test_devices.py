@@ -1,4 +1,7 @@
-"""`schoolgate devices`, as a technician types it: the register and the overlay follow."""
+"""`schoolgate devices`, as a technician types it: the register and the overlay follow.
+
+Shows: `proxy.devicechanges`.
+"""
 
 from __future__ import annotations
 

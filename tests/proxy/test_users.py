@@ -1,4 +1,7 @@
-"""`schoolgate users`, as a technician types it: the register, the audit trail and the overlay follow."""
+"""`schoolgate users`, as a technician types it: the register, the audit trail and the overlay follow.
+
+Shows: `proxy.decisions`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Accounts are given, changed, withdrawn and given back; every change is one transaction with one audit line."""
+"""Accounts are given, changed, withdrawn and given back; every change is one transaction with one audit line.
+
+Shows: `registry.change`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`schoolgate db`, as the person who answers for the record types it."""
+"""`schoolgate db`, as the person who answers for the record types it.
+
+Shows: `proxy.storecare`.
+"""
 
 from __future__ import annotations
 

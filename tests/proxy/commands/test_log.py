@@ -1,4 +1,7 @@
-"""`schoolgate log`, as ICT services type it; every look leaves a line in the audit trail."""
+"""`schoolgate log`, as ICT services type it; every look leaves a line in the audit trail.
+
+Shows: `proxy.logsearch`, `proxy.logtable`, `proxy.spoolview`.
+"""
 
 from __future__ import annotations
 
