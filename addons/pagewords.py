@@ -305,8 +305,8 @@ _WORDS: dict[tuple[Occasion, Audience], Words] = {
     ),
     (Occasion.CLOSED, Audience.OLDER): Words(
         "The internet is closed for everyone",
-        "A list that keeps illegal content out is missing or too old. Until it is back, the school opens no page at all. "
-        "It is not about you.",
+        "A list that keeps illegal content out is missing or too old. Until it is back, the school opens no page at "
+        "all. It is not about you.",
         ("There is nothing to try: it opens again by itself when the list is back.",),
     ),
     (Occasion.CLOSED, Audience.STAFF): Words(

@@ -28,6 +28,7 @@ from policy.rules import load_policy
 from proxy.decided import Parts, open_decided, put_together
 from proxy.outbound import own_addresses
 from proxy.settings import PlaceSettings, Settings
+from proxy.statutory import standing_for
 
 PRESET = "trust.yaml"
 """The policy in force when the school has written none."""
@@ -101,7 +102,8 @@ def _own(name: str) -> Category:
 def open_parts(settings: Settings) -> Parts:
     """Lists and policy as they are on disk. Raises what they raise; nothing is half built."""
     index = open_index(settings)
-    return Parts(index, open_policy(settings, known_categories(load_taxonomy(), index)))
+    policy = open_policy(settings, known_categories(load_taxonomy(), index))
+    return Parts(index, policy, standing_for(settings, datetime.now(UTC)))
 
 
 def open_engine(settings: Settings) -> Engine:

@@ -20,6 +20,7 @@ from policy.engine import Engine
 from policy.overrides import Override, with_overrides
 from policy.rows import Policy
 from proxy.settings import Settings
+from proxy.statutory_state import Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Parts:
     """The compiled lists."""
     policy: Policy
     """The policy file."""
+    standing: Standing = field(default_factory=Standing)
+    """The statutory lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,4 +87,6 @@ def put_together(parts: Parts, decided: Decided, at: datetime) -> Engine:
     """The engine of lists, policy and decisions at that moment. Raises `EngineProblem`."""
     now = decided.at(at)
     index = LayeredIndex(parts.index, now.entries) if now.entries else parts.index
-    return Engine(index, with_overrides(parts.policy, now.overrides))
+    # Statutory lists outermost: nothing that people decided lies over them.
+    lists, closes_at = parts.standing.over(index), parts.standing.closes_at
+    return Engine(lists, with_overrides(parts.policy, now.overrides), closes_at=closes_at)

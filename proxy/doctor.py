@@ -151,12 +151,16 @@ def _lists_and_policy(settings: Settings) -> Iterator[Finding]:
 
 
 def _statutory(settings: Settings) -> Iterator[Finding]:
-    yield Finding(
-        "statutory lists",
-        "bad",
-        "not compliant: no IWF or CTIRU list is in force",
-        "only members may hold them; the slot is there (LOCKED), a bundle cannot be installed yet",
-    )
+    from proxy.statutory import standing_for
+
+    at = datetime.now(UTC)
+    standing = standing_for(settings, at, strict=False)
+    if problems := standing.problems(at):
+        told = f"not compliant: {'; '.join(problems)}"
+        yield Finding("statutory lists", "bad", told, "`schoolgate statutory status`, docs/statutory.md")
+        return
+    entries = sum(bundle.header.entries for bundle in standing.bundles.values())
+    yield Finding("statutory lists", "good", f"{', '.join(sorted(standing.bundles))}: {entries:,} entries, verified")
 
 
 def _running(settings: Settings) -> Iterator[Finding]:

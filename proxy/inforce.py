@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from policy.rules import load_policy
 from proxy import assembly
 from proxy.decided import Parts, open_decided, put_together
 from proxy.settings import Settings
+from proxy.statutory_state import open_standing
 from proxy.trust import check_trust
 
 
@@ -52,7 +54,8 @@ def _keep(target: Path, text: str) -> None:
 def open_parts(settings: Settings) -> Parts:
     """Lists and policy in force. Raises what they raise."""
     kept = json.loads(policy_file(settings).read_text(encoding="utf-8"))
-    return _parts(kept["text"], kept["file"], open_snapshot(assembly.lists_folder(settings)))
+    parts = _parts(kept["text"], kept["file"], open_snapshot(assembly.lists_folder(settings)))
+    return replace(parts, standing=open_standing(settings.data))
 
 
 def open_engine(settings: Settings) -> Engine:

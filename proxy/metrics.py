@@ -37,8 +37,8 @@ class Facts:
     """When it was loaded, POSIX time."""
     lists: tuple[ListStatus, ...] = ()
     """The lists in force."""
-    statutory: bool = False
-    """Whether a valid statutory list is in force."""
+    statutory: Callable[[], bool] = bool
+    """Whether every statutory list that must be is valid now: asked at each scrape, so that it never stays green."""
     ca_ends: float = 0.0
     """When the CA expires, POSIX time."""
     reloads: dict[str, int] = field(default_factory=lambda: {"ok": 0, "failed": 0})
@@ -80,7 +80,7 @@ class GatewayCollector(Collector):
         yield entries
         yield ages
         yield _gauge(
-            "schoolgate_statutory_compliant", "1 when a valid statutory list is in force.", float(facts.statutory)
+            "schoolgate_statutory_compliant", "1 when a valid statutory list is in force.", float(facts.statutory())
         )
         yield _gauge("schoolgate_ca_expiry_timestamp_seconds", "When the CA expires, POSIX time.", facts.ca_ends)
         reloads = CounterMetricFamily("schoolgate_reloads", "Reloads by result.", labels=["result"])

@@ -23,6 +23,7 @@ from typing import IO, Any
 
 from prometheus_client.multiprocess import mark_process_dead
 
+from policy.engine import Engine
 from proxy import firstrun, hints, inforce
 from proxy.assembly import places
 from proxy.ca import CaStatus
@@ -31,6 +32,8 @@ from proxy.control import serve_control, socket_path
 from proxy.expiry import Expiry
 from proxy.metrics import Facts, read_status, serve_metrics
 from proxy.settings import Settings, load_settings
+from proxy.statutory import Keeper
+from proxy.statutory_watch import StatutoryAlarm
 from proxy.troubles import TROUBLES, in_words
 from registry.watch import OverlayWriter
 
@@ -38,6 +41,8 @@ logger = logging.getLogger(__name__)
 
 START_SECONDS = 60.0
 """Longest the workers may take to listen."""
+STATUTORY_POLL = 60.0
+"""Longest time between two thoughts about statutory lists: a list gets too old without anybody doing anything."""
 OVERLAY_POLL = 0.3
 """Seconds between looks at what people decided."""
 SHIP_SECONDS = 5.0
@@ -57,6 +62,9 @@ class Supervisor:
         self.stopping = asyncio.Event()
         self._settings_arguments: list[str] = []
         self._reloading = asyncio.Lock()
+        self._statutory = Keeper(settings.data)
+        self._served: tuple[object, ...] = ()
+        self._alarm = StatutoryAlarm(settings.data)
         self.proxy_port = settings.proxy.port
         self.metrics_port = settings.metrics.port
         self.children: list[Child] = []
@@ -68,7 +76,7 @@ class Supervisor:
         authority, made = firstrun.prepare(self.settings)
         for what in made:
             print(f"made: {what}", file=sys.stderr)
-        engine = await asyncio.to_thread(inforce.accept, self.settings)
+        engine = await asyncio.to_thread(self._accept, self.settings)
         self._settings_arguments = ["--settings", str(inforce.keep_settings(self.settings))]
         self._note_engine(engine)
         self.facts.ca_ends = authority.not_after.timestamp()
@@ -85,7 +93,7 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.ensure_future(self.reload()))
         self._make_children()
         keeping = [asyncio.create_task(child.keep_running(self._on_exit), name=child.name) for child in self.children]
-        watching = asyncio.create_task(self._watch_people())
+        watching = [asyncio.create_task(self._watch_people()), asyncio.create_task(self._watch_statutory())]
         try:
             if not await self._wait_ready(keeping):
                 return 1
@@ -93,7 +101,8 @@ class Supervisor:
             await self.stopping.wait()
         finally:
             reserved.close()
-            watching.cancel()
+            for task in watching:
+                task.cancel()
             control.close()
             await self._stop_children()
             server.shutdown()
@@ -207,6 +216,45 @@ class Supervisor:
                 logger.exception("what people decided could not be written for the workers; trying again")
             await asyncio.sleep(OVERLAY_POLL)
 
+    def _accept(self, settings: Settings) -> Engine:
+        """Check settings, lists and policy, look at statutory lists, put all of it in force. Raises what is wrong."""
+        self._statutory.refuse_loosening(settings.statutory)
+        inforce.accept(settings)
+        self._statutory.refresh(settings.statutory, datetime.now(UTC))
+        return inforce.open_engine(settings)
+
+    async def _watch_statutory(self) -> None:
+        """Look at statutory lists again and again; put newer ones in force on every worker; never be silent."""
+        looked = time.monotonic()
+        while True:
+            told = self.settings.statutory
+            due = time.monotonic() - looked >= told.refresh.total_seconds()
+            looked = time.monotonic() if due else looked
+            try:
+                async with self._reloading:
+                    if due:
+                        await asyncio.to_thread(self._statutory.refresh, told, datetime.now(UTC))
+                    await self._serve_statutory()
+            except Exception:
+                logger.exception("statutory lists could not be looked at; what is in force stays")
+            try:
+                self._alarm.say(self._statutory.standing, datetime.now(UTC))
+                await asyncio.to_thread(self._alarm.write, self._statutory.standing, datetime.now(UTC))
+            except Exception:
+                logger.exception("how statutory lists stand could not be written down; trying again")
+            await asyncio.sleep(min(told.refresh.total_seconds(), STATUTORY_POLL))
+
+    async def _serve_statutory(self) -> None:
+        """Have the workers take other lists, or close what is open the moment everything is closed."""
+        standing = self._statutory.standing
+        if standing.served_at(datetime.now(UTC)) != self._served and not await self._swap():
+            self._note_engine(await asyncio.to_thread(inforce.open_engine, self.settings))
+
+    async def _swap(self) -> list[str]:
+        """Have every worker take what is in force; what went wrong."""
+        answers = await asyncio.gather(*(child.ask({"do": "reload"}, START_SECONDS) for child in self.workers))
+        return [answer["failed"] for answer in answers if "failed" in answer]
+
     async def _order(self, what: dict[str, Any]) -> dict[str, Any]:
         match what.get("do"):
             case "reload":
@@ -225,7 +273,8 @@ class Supervisor:
                 for child in self.workers
             ],
             "restarts": self.facts.restarts(),
-            "statutory": self.facts.statutory,
+            "statutory": self.facts.statutory(),
+            "statutory_problems": list(self._statutory.standing.problems(datetime.now(UTC))),
             "shipper": read_status(self.run_folder / "shipper.json"),
             "ports": {"proxy": self.proxy_port, "metrics": self.metrics_port},
         }
@@ -235,19 +284,19 @@ class Supervisor:
         async with self._reloading:
             try:
                 settings = await asyncio.to_thread(self._settings_again)
-                engine = await asyncio.to_thread(inforce.accept, settings)
+                engine = await asyncio.to_thread(self._accept, settings)
             except Exception as error:
                 self.facts.reloads["failed"] += 1
                 return {"failed": _told(error), "revision": self.facts.revision}
-            answers = await asyncio.gather(*(child.ask({"do": "reload"}, START_SECONDS) for child in self.workers))
-            failed = [answer["failed"] for answer in answers if "failed" in answer]
+            failed = await self._swap()
             later = restart_needed(self._started_with, settings)
             self.settings = settings
             self._note_engine(engine)
             self.facts.reloads["failed" if failed else "ok"] += 1
             if failed:
+                self._served = ()  # statutory lists may be among what they did not take: asked again soon
                 return {"failed": "; ".join(failed), "revision": engine.revision}
-            return {"reloaded": engine.revision, "workers": len(answers), "restart_needed": later}
+            return {"reloaded": engine.revision, "workers": len(self.workers), "restart_needed": later}
 
     def _settings_again(self) -> Settings:
         """The settings as the file has them now; the data folder never moves under a running gateway."""
@@ -255,11 +304,12 @@ class Supervisor:
             return self.settings
         return load_settings(self.settings_file).model_copy(update={"data": self.settings.data})
 
-    def _note_engine(self, engine: Any) -> None:
+    def _note_engine(self, engine: Engine) -> None:
         self.facts.revision = engine.revision
         self.facts.loaded_at = time.time()
         self.facts.lists = tuple(engine.index.lists)
-        self.facts.statutory = False  # no signed bundle can be installed yet, and nothing else counts: never green
+        self._served = self._statutory.standing.served_at(datetime.now(UTC))
+        self.facts.statutory = lambda: not self._statutory.standing.problems(datetime.now(UTC))
 
     def _note_decision(self) -> None:
         """A decision changes the engine without a reload: tell its revision once every worker has it."""

@@ -33,6 +33,14 @@ def test_times_are_written_as_people_write_them(text: str, seconds: int) -> None
     assert told.refresh == timedelta(seconds=seconds)
 
 
+def test_they_can_be_handed_to_another_process() -> None:
+    """Workers read the settings in force as JSON, which is YAML too."""
+    told = parse_settings(
+        f"statutory: {{refresh: 90s, sources: [{{name: a, path: /a, public_key: '{ISSUER.key}'}}]}}", "f"
+    )
+    assert parse_settings(told.model_dump_json(), "again") == told
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
