@@ -1,4 +1,4 @@
-"""Rows older than six calendar months are gone, wherever a name could hide. Shows: `logstore.calendar`, `logstore.prunereport`."""
+"""Old rows are gone, wherever a name could hide. Shows: `logstore.calendar`, `logstore.prunereport`."""
 
 from __future__ import annotations
 
