@@ -58,6 +58,7 @@ class TrafficLog:
         except SpoolFull:
             self.live.metrics.unrecorded.inc()
             notes.tunnel_unrecorded = data.ignore_connection = self._goes_on(notes.client)
+            notes.tunnel_started = time.perf_counter()
         except Exception:
             logger.exception("a tunnel could not be recorded and is not opened")
             self.live.metrics.hook_failures.labels("trafficlog").inc()
@@ -80,6 +81,12 @@ class TrafficLog:
     def client_disconnected(self, client: ClientConnection) -> None:
         """The end of a tunnel that was passed through, or of one in which nothing was ever asked."""
         notes = connection_notes(client)
+        elapsed = int((time.perf_counter() - notes.tunnel_started) * 1e6)
+        passed = Ending(kind=EndingKind.BYPASSED, duration_us=elapsed)
+        if notes.tunnel_unrecorded:  # there may be room by now
+            row = tunnel_row(self.live, notes)
+            self._append(row.id, lambda: self.live.spool.write(row, passed))
+            return
         if notes.tunnel_record is None:
             if notes.connect is not None and notes.requests == 0 and not notes.told:
                 row = tunnel_row(self.live, notes)
@@ -87,10 +94,7 @@ class TrafficLog:
                 self._append(row.id, lambda: self.live.spool.write(row, ending))
             return
         record, notes.tunnel_record = notes.tunnel_record, None
-        elapsed = int((time.perf_counter() - notes.tunnel_started) * 1e6)
-        self._append(
-            record, lambda: self.live.spool.close(record, Ending(kind=EndingKind.BYPASSED, duration_us=elapsed))
-        )
+        self._append(record, lambda: self.live.spool.close(record, passed))
 
     def refused_bytes(self, data: RefusedBytes) -> None:
         """Bytes that never became a request."""
@@ -268,6 +272,7 @@ ERROR_WORDS = (
     ("reset by peer", "reset"),
     ("tls", "tls"),
     ("server closed", "closed early"),
+    ("peer closed", "closed early"),
     ("protocol error", "protocol"),
     ("smuggling", "protocol"),
 )

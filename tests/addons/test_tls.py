@@ -1,0 +1,64 @@
+"""TLS that cannot be made ends the connection; it never hangs and never passes."""
+
+from __future__ import annotations
+
+import ssl
+
+import pytest
+from mitmproxy.addons.tlsconfig import TlsConfig
+
+from tests.addons.host import Host
+from tests.rig.clients import Raw, curl
+from tests.rig.origin import Origin
+
+
+def broken(*_: object) -> None:
+    raise RuntimeError("broken on purpose")
+
+
+def test_without_a_certificate_for_the_client_the_connection_ends(
+    host: Host, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host alone would leave the client waiting."""
+    monkeypatch.setattr(TlsConfig, "tls_start_client", broken)
+    with Raw(host, timeout=5) as raw:
+        assert raw.tunnel(f"{name}:443") == 200
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            raw.secure(name)
+
+
+def test_without_a_context_for_the_origin_the_client_gets_a_page(
+    host: Host, origin: Origin, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the origin no request."""
+    monkeypatch.setattr(TlsConfig, "tls_start_server", broken)
+    answer = curl(host, f"https://{name}/page", seconds=5)
+    assert answer.status != 200
+    assert answer.code != 28, "curl ran out of time"
+    assert not origin.seen(name)
+
+
+@pytest.mark.parametrize(
+    "sni", ["xn--a.example", "a" * 60 + ".example", "-.example", "1.2.3.4", "UPPER.example", "a_b.example"]
+)
+def test_odd_names_in_a_hello_are_answered(host: Host, sni: str) -> None:
+    """Within time: with a certificate, or closed; never silence."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        end = context.wrap_bio(incoming, outgoing, server_hostname=sni)
+    except ValueError:
+        pytest.skip("this Python will not even send it")
+    with Raw(host, timeout=5) as raw:
+        assert raw.tunnel("fine.example:443") == 200
+        with pytest.raises(ssl.SSLWantReadError):
+            end.do_handshake()
+        raw.send(outgoing.read())
+        try:
+            assert raw.socket.recv(5)[:1] in (b"\x16", b"\x15", b"")
+        except ConnectionResetError:
+            pass
+        except TimeoutError:
+            pytest.fail("the client was left waiting")
