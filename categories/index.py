@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from categories.domains import DomainTable, Hit, entry_of, host_key
-from categories.model import EntryKind, ListStatus, Match
+from categories.model import ListStatus, Match
 from categories.names import Url
 from categories.paths import canonical_path
-from categories.phrases import PhraseTable
+from categories.words import Words
 
 CACHED_MATCHES = 8192
 """Match objects kept for entries seen lately: about 3 MB."""
@@ -23,12 +23,12 @@ class CompiledIndex:
     """Implements `categories.model.Index` over one snapshot. Thread-safe to read."""
 
     def __init__(
-        self, revision: str, lists: tuple[ListStatus, ...], domains: DomainTable, phrases: PhraseTable, fingerprint: str
+        self, revision: str, lists: tuple[ListStatus, ...], domains: DomainTable, words: Words, fingerprint: str
     ) -> None:
         self._revision = revision
         self._lists = lists
         self._domains = domains
-        self._phrases = phrases
+        self._words = words
         self._fingerprint = fingerprint
         self._categories = frozenset(status.category for status in lists)
         self._match_of = lru_cache(maxsize=CACHED_MATCHES)(self._new_match)
@@ -60,19 +60,18 @@ class CompiledIndex:
             hits = self._with_other_reading(url, hits)
         return tuple(map(self._match_of, hits))
 
+    @property
+    def reads_urls(self) -> bool:
+        """Whether some list wants its words looked for in addresses."""
+        return self._words.reads_urls
+
     def match_text(self, text: str) -> tuple[Match, ...]:
-        """All phrase entries (search words) found in `text` as whole words after normalisation."""
-        return tuple(
-            Match(
-                self._lists[hit.list].category,
-                self._lists[hit.list].name,
-                hit.words,
-                hit.line,
-                EntryKind.PHRASE,
-                hit.weight,
-            )
-            for hit in self._phrases.hits(text)
-        )
+        """Plain phrases in `text`, whole words; then each category it has too much of, by weighted phrases."""
+        return self._words.in_search(text)
+
+    def match_words(self, url: Url) -> tuple[Match, ...]:
+        """The same for the words of an address, by the lists that ask for it."""
+        return self._words.in_url(url)
 
     def has_entries_below(self, host: str) -> frozenset[str]:
         """Categories that have URL entries on this very host or its parents: the host alone cannot settle them."""
@@ -90,10 +89,7 @@ class CompiledIndex:
             # Labels stand in reverse in a key, so the cheap test comes first and the key is turned round only then.
             if (key[0] == "#" or all(label in key for label in labels)) and wanted in entry_of(key)[1]:
                 yield from map(self._match_of, self._domains.entries(key))
-        for hit in self._phrases.entries():
-            if wanted in hit.words:
-                status = self._lists[hit.list]
-                yield Match(status.category, status.name, hit.words, hit.line, EntryKind.PHRASE, hit.weight)
+        yield from self._words.containing(wanted)
 
     def below(self, host: str) -> Iterator[Match]:
         """Every domain and URL entry on a canonical host and below it."""

@@ -130,6 +130,15 @@ class LayeredIndex:
         """All phrase entries found in `text`: own entries are none."""
         return self._under.match_text(text)
 
+    @property
+    def reads_urls(self) -> bool:
+        """Whether some list wants its words looked for in addresses."""
+        return self._under.reads_urls
+
+    def match_words(self, url: Url) -> tuple[Match, ...]:
+        """What phrases say of the words of an address."""
+        return self._under.match_words(url)
+
     def has_entries_below(self, host: str) -> frozenset[str]:
         """Categories that have URL entries on this very host or its parents."""
         below = self._under.has_entries_below(host)

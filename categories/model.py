@@ -38,7 +38,7 @@ class Match:
     kind: EntryKind
     """How it was compared."""
     weight: int = 0
-    """Weight of a phrase; 0 for every other kind."""
+    """Score that weighted phrases came to together; 0 for a plain phrase and for every other kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,14 @@ class Index(Protocol):
         """All domain, URL and network entries that fit, most specific first; no duplicates."""
 
     def match_text(self, text: str) -> tuple[Match, ...]:
-        """All phrase entries (search words) found in `text` as whole words after normalisation."""
+        """What phrases say of `text`: plain ones found as whole words, and each category it has too much of."""
+
+    @property
+    def reads_urls(self) -> bool:
+        """Whether some list wants its words looked for in addresses; else `match_words` finds nothing."""
+
+    def match_words(self, url: Url) -> tuple[Match, ...]:
+        """What phrases say of the words of an address, by the lists that ask for it."""
 
     def has_entries_below(self, host: str) -> frozenset[str]:
         """Categories that have URL entries on this very host or its parents: the host alone cannot settle them."""

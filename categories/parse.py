@@ -5,7 +5,7 @@ file. The room's rule here: a line is either taken, or told; nothing is dropped 
 of any size is read a line at a time. What an entry means is the same whatever format it came in:
 
 * a domain fits the host and everything below it (a hosts file and `*.x` say less than that: they are widened);
-* a URL fits by path prefix up to a border; an address or network fits IP literals; a phrase fits as whole words.
+* a URL fits by path prefix up to a border; an address or network fits IP literals; a plain phrase fits as whole words.
 """
 
 from __future__ import annotations
@@ -21,10 +21,21 @@ from categories.names import NameProblem, Url, canonical_host, canonical_url
 from categories.networks import NetworkProblem, canonical_networks
 from categories.normalise import normalised
 from categories.paths import folded_path, folded_query
+from categories.scoring import ScoredPhrase
 
-OwnFormat = Literal["domains", "hosts", "urls", "phrases", "networks", "starter"]
+OwnFormat = Literal["domains", "hosts", "urls", "networks", "starter"]
 """Formats of a line at a time, understood here."""
-ForeignFormat = Literal["adblock", "csv", "dnsmasq", "e2guardian-sites", "e2guardian-urls", "expressions", "v2fly"]
+ForeignFormat = Literal[
+    "adblock",
+    "csv",
+    "dnsmasq",
+    "e2guardian-sites",
+    "e2guardian-urls",
+    "exception-phrases",
+    "expressions",
+    "phrases",
+    "v2fly",
+]
 """Formats with a grammar of their own: `categories.importers.readers`."""
 FileFormat = Literal[OwnFormat, ForeignFormat]
 """How one file is written. (`ut1` is a tree of such files: `categories.importers.ut1`.)"""
@@ -46,6 +57,8 @@ class Entry(NamedTuple):
     """Line in its file, from 1."""
     weight: int = 0
     """Weight of a phrase; 0 for none."""
+    scored: ScoredPhrase | None = None
+    """What a phrase in angle brackets means: it counts with others. None for every other entry."""
 
 
 class Line(NamedTuple):
@@ -68,7 +81,7 @@ _OWN_NAMES = frozenset(
     """localhost localhost.localdomain local broadcasthost 0.0.0.0 127.0.0.1 ::1 ip6-localhost ip6-loopback
     ip6-localnet ip6-mcastprefix ip6-allnodes ip6-allrouters ip6-allhosts""".split()  # noqa: SIM905
 )
-_PHRASE = re.compile(r"""(?:<(?P<angle>[^<>]*)>|"(?P<quoted>[^"]*)"|(?P<plain>[^<>"]+?))\s*(?:<(?P<weight>-?\d+)>)?""")
+_PHRASE = re.compile(r'"(?P<quoted>[^"]*)"|(?P<plain>[^<>"]+)')
 _NETWORK_LIKE = re.compile(r"[0-9.]+(?:/[0-9.]+)?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(?:/[0-9]+)?|[0-9.]+-[0-9.]+")
 
 
@@ -230,21 +243,20 @@ def network_items(text: str) -> Understood:
     return [(EntryKind.NETWORK, network, 0) for network in canonical_networks(text)]
 
 
-def _phrase(text: str) -> Understood:
+def phrase_items(text: str) -> Understood:
+    """Plain words, found as whole words, in quotation marks or without. Raises `Refused`."""
     found = _PHRASE.fullmatch(text)
     if found is None:
-        if re.fullmatch(r"(?:<[^<>]*>\s*,?\s*)+", text):
-            raise Refused("combines several phrases; combinations are not taken")
-        raise Refused('is no phrase: write `words`, `"words"` or `<words><weight>`')
-    words = normalised(found["angle"] or found["quoted"] or found["plain"] or "")
+        raise Refused('is no phrase: write `words`, `"words"` or, in a list of format `phrases`, `<words><weight>`')
+    words = normalised(found["quoted"] or found["plain"] or "")
     if not words:
         raise Refused("has no letter and no digit to look for")
-    return ((EntryKind.PHRASE, words, int(found["weight"] or 0)),)
+    return ((EntryKind.PHRASE, words, 0),)
 
 
 def _starter(text: str) -> Understood:
     if text.startswith('"'):
-        return _phrase(text)
+        return phrase_items(text)
     if _NETWORK_LIKE.fullmatch(text):
         return network_items(text)
     if "/" in text:
@@ -261,7 +273,6 @@ _UNDERSTAND: dict[FileFormat, Callable[[str], Understood]] = {
     "domains": domain_items,
     "hosts": _hosts,
     "urls": url_items,
-    "phrases": _phrase,
     "networks": network_items,
     "starter": _starter,
 }

@@ -118,22 +118,21 @@ def scored_text(text: str) -> str:
     return _BLANKS.sub(" ", folded.lower().translate(_TO_BLANK))
 
 
-class PhraseScorer:
-    """All phrases in force under one limit. Immutable; safe to use from any thread."""
+class PhraseFinder:
+    """Which of many phrases stand in a text, by Aho-Corasick. Immutable; safe to use from any thread."""
 
-    def __init__(self, phrases: Iterable[ScoredPhrase], *, limit: int, mode: Mode = "once") -> None:
-        """Of phrases that look for the same, an exception counts before a banned one, then the highest weight."""
-        self._limit = limit
-        self._mode = mode
-        self._phrases = _without_doubles(phrases, limit)
+    def __init__(self, phrases: Iterable[ScoredPhrase]) -> None:
+        self.phrases = tuple(phrases)
+        """What is looked for, in the order of the numbers `find` gives."""
         numbers: dict[str, int] = {}
         self._needs = tuple(
-            tuple(numbers.setdefault(part, len(numbers)) for part in phrase.parts) for phrase in self._phrases
+            tuple(numbers.setdefault(part, len(numbers)) for part in phrase.parts) for phrase in self.phrases
         )
-        self._wanted_by: list[list[int]] = [[] for _ in numbers]
+        wanted_by: list[list[int]] = [[] for _ in numbers]
         for place, needs in enumerate(self._needs):
             for number in needs:
-                self._wanted_by[number].append(place)
+                wanted_by[number].append(place)
+        self._wanted_by = tuple(map(tuple, wanted_by))
         self._automaton = ahocorasick.Automaton()
         for part, number in numbers.items():
             self._automaton.add_word(part, number)
@@ -141,23 +140,40 @@ class PhraseScorer:
             self._automaton.make_automaton()
 
     def __len__(self) -> int:
-        return len(self._phrases)
+        return len(self.phrases)
+
+    def find(self, *readings: str) -> dict[int, int]:
+        """Place and times of every phrase all of whose parts stand in some reading of a text (see `scored_text`).
+
+        A combination counts as often as its rarest part, a part as often as in the reading that has it most.
+        """
+        counts: Counter[int] = Counter()
+        for reading in readings if self.phrases else ():
+            counts |= Counter(number for _, number in self._automaton.iter(f" {reading} "))
+        touched = {place for number in counts for place in self._wanted_by[number]}
+        times = ((place, min(counts[number] for number in self._needs[place])) for place in touched)
+        return {place: least for place, least in times if least}
+
+
+class PhraseScorer:
+    """All phrases in force under one limit. Immutable; safe to use from any thread."""
+
+    def __init__(self, phrases: Iterable[ScoredPhrase], *, limit: int, mode: Mode = "once") -> None:
+        """Of phrases that look for the same, an exception counts before a banned one, then the highest weight."""
+        self._limit = limit
+        self._mode = mode
+        self._finder = PhraseFinder(_without_doubles(phrases, limit))
+
+    def __len__(self) -> int:
+        return len(self._finder)
 
     def score(self, text: str) -> Score:
         """Look for every phrase in a text."""
-        counts: Counter[int] = Counter()
-        if self._phrases:
-            counts.update(number for _, number in self._automaton.iter(f" {scored_text(text).strip()} "))
-        touched = {place for number in counts for place in self._wanted_by[number]}
-        found = (self._hit(place, counts) for place in touched)
-        hits = sorted((hit for hit in found if hit is not None), key=_order)
-        return _scored(hits, self._limit)
+        found = self._finder.find(scored_text(text).strip())
+        return _scored(sorted((self._hit(place, times) for place, times in found.items()), key=_order), self._limit)
 
-    def _hit(self, place: int, counts: Mapping[int, int]) -> PhraseHit | None:
-        times = min(counts.get(number, 0) for number in self._needs[place])
-        if not times:
-            return None
-        phrase = self._phrases[place]
+    def _hit(self, place: int, times: int) -> PhraseHit:
+        phrase = self._finder.phrases[place]
         counted = times if self._mode == "each" else 1
         return PhraseHit(phrase, times, phrase.points(self._limit) * counted)
 

@@ -35,6 +35,7 @@ from categories.stored import (
     PHRASES,
     ROWS,
     TRIE,
+    WEIGHTED,
     SnapshotError,
     SnapshotReport,
     current_manifest,
@@ -44,6 +45,7 @@ from categories.stored import (
     status_as_json,
     write_synced,
 )
+from categories.weighted import as_row
 
 __all__ = [
     "SnapshotError",
@@ -127,6 +129,7 @@ class _Compiled:
         self._told: list[int] = []
         self._updated: list[float] = []
         self._phrases: dict[tuple[int, str], PhraseEntry] = {}
+        self._weighted: list[list[Any]] = []
 
     def take(self, file: ListFile, keys: KeyFile) -> None:
         """Read one list file."""
@@ -165,7 +168,7 @@ class _Compiled:
             )
 
     def write(self, keys: KeyFile, fingerprint: str) -> dict[str, Any]:
-        """Write trie, rows and phrases; give the manifest."""
+        """Write trie, rows, phrases and weighted phrases; give the manifest."""
         trie = build_trie(keys.keys(), self.path / TRIE)
         starts, lists, lines = keys.columns(trie.get, len(trie))
         with (self.path / ROWS).open("wb") as stream:
@@ -173,9 +176,11 @@ class _Compiled:
                 column.tofile(stream)
         phrases = json.dumps(list(self._phrases.values())).encode()
         (self.path / PHRASES).write_bytes(phrases)
-        files = {name: self._sealed(self.path / name) for name in (TRIE, ROWS, PHRASES)}
+        (self.path / WEIGHTED).write_bytes(json.dumps(self._weighted).encode())
+        files = {name: self._sealed(self.path / name) for name in (TRIE, ROWS, PHRASES, WEIGHTED)}
         walks_up = [file.url_match == "parents" for file in self._files]
-        content = [FORMAT, [(file.name, file.category) for file in self._files], walks_up, files]
+        heed = [[file.limit, list(file.apply_to)] for file in self._files]
+        content = [FORMAT, [(file.name, file.category) for file in self._files], walks_up, heed, files]
         return {
             "format": FORMAT,
             "revision": hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12],
@@ -186,6 +191,7 @@ class _Compiled:
             "rows": len(lines),
             "longest": keys.longest + 1,
             "walks_up": walks_up,
+            "heed": heed,
             "files": files,
             "lists": [status_as_json(status) for status in self.statuses()],
         }
@@ -194,7 +200,7 @@ class _Compiled:
         number = self._numbers.setdefault(file.name, len(self._files))
         if number < len(self._files):
             first = self._files[number]
-            if (first.category, first.url_match) != (file.category, file.url_match):
+            if _nature(first) != _nature(file):
                 raise SnapshotError(f"two lists are called {file.name}", file.path, "give one another name")
         else:
             if number >= MOST_LISTS:
@@ -207,11 +213,13 @@ class _Compiled:
         return number
 
     def _add(self, entry: Entry, number: int, parents: bool, keys: KeyFile) -> None:
-        kind, value, line, weight = entry
+        kind, value, line, weight, scored = entry
         if kind is EntryKind.URL:
             key, head = url_keys(value, parents)
             keys.add(key, number, line)
             keys.add(head, number | BELOW, line)
+        elif scored is not None:
+            self._weighted.append(as_row(number, scored))
         elif kind is EntryKind.PHRASE:
             self._phrases.setdefault((number, value), PhraseEntry(number, value, line, weight))
         else:
@@ -221,6 +229,11 @@ class _Compiled:
         with file.open("rb") as stream:
             os.fsync(stream.fileno())
         return {"size": file.stat().st_size, "sha256": digest_of(file)}
+
+
+def _nature(file: ListFile) -> tuple[object, ...]:
+    """What files of one list must have in common."""
+    return file.category, file.url_match, file.limit, file.apply_to
 
 
 def _files(sources: Sequence[ListSource], names: Names, compiled: _Compiled, folder: Path) -> list[ListFile]:

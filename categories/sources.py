@@ -20,6 +20,11 @@ Format = Literal[FileFormat, "ut1"]
 UrlMatch = Literal["exact", "parents"]
 """Whether a URL entry fits only its own host (squidGuard) or also the hosts below it (e2guardian)."""
 
+Use = Literal["search", "url"]
+"""Where a list's phrases are looked for: in what people search for, in the words of addresses."""
+LIMIT = 60
+"""Score a text may reach unless its list says otherwise: e2guardian's guide value for young children."""
+
 _ROOM = Path(__file__).resolve().parent
 STARTER = _ROOM / "starter"
 """Folder of the lists that come with the product, a file per category."""
@@ -54,6 +59,10 @@ class ListSource:
     """For a tree: category folders to leave out."""
     top_levels: bool = False
     """True when a single label (`zip`) is meant: everything below that top level."""
+    limit: int = LIMIT
+    """For weighted phrases: the score a text may reach; only more than that is of the category."""
+    apply_to: tuple[Use, ...] = ("search",)
+    """For phrases: where they are looked for. Words in addresses close more than is meant, so only when asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,10 @@ class ListFile:
     """True when a single label is meant."""
     only: str = ""
     """The category whose rows are meant, as the file writes it, when a file holds several."""
+    limit: int = LIMIT
+    """For weighted phrases: the score a text may reach."""
+    apply_to: tuple[Use, ...] = ("search",)
+    """For phrases: where they are looked for."""
 
 
 def starter_sources() -> tuple[ListSource, ...]:
@@ -91,6 +104,11 @@ def list_files(source: ListSource, names: Names) -> Iterator[ListFile | Problem]
 
         yield from tree_files(source, names)
         return
+    if source.format == "phrases" and source.path.is_dir():
+        from categories.importers.phraselists import phrase_files
+
+        yield from phrase_files(source, names)
+        return
     if not source.path.is_file():
         why = "is a folder; a UT1 tree has format `ut1`" if source.path.is_dir() else "is not there"
         yield problem(source.name, 0, str(source.path), why)
@@ -101,7 +119,16 @@ def list_files(source: ListSource, names: Names) -> Iterator[ListFile | Problem]
         yield from category_files(source, names)
         return
     category = settled_category(source, source.category or source.path.stem, names)
-    yield ListFile(source.name, category, source.path, source.format, source.url_match, source.top_levels)
+    yield ListFile(
+        source.name,
+        category,
+        source.path,
+        source.format,
+        source.url_match,
+        source.top_levels,
+        limit=source.limit,
+        apply_to=source.apply_to,
+    )
 
 
 def settled_category(source: ListSource, name: str, names: Names) -> str:
@@ -119,7 +146,8 @@ def source_fingerprint(sources: Iterable[ListSource]) -> str:
         digest.update(own.read_bytes())
     for source in sources:
         options = (source.format, source.category, source.url_match, source.exclude, source.top_levels)
-        digest.update(repr((source.name, options, sorted(source.categories.items()))).encode())
+        phrases = (source.limit, source.apply_to)
+        digest.update(repr((source.name, options, phrases, sorted(source.categories.items()))).encode())
         for file in _files_below(source.path):
             try:
                 state = file.stat()

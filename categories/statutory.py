@@ -112,6 +112,15 @@ class StatutoryIndex:
         """Search words: statutory lists have none."""
         return self.under.match_text(text)
 
+    @property
+    def reads_urls(self) -> bool:
+        """Whether some list wants its words looked for in addresses."""
+        return self.under.reads_urls
+
+    def match_words(self, url: Url) -> tuple[Match, ...]:
+        """What phrases say of the words of an address."""
+        return self.under.match_words(url)
+
     def has_entries_below(self, host: str) -> frozenset[str]:
         """Categories that have URL entries on this very host or its parents: the host alone cannot settle them."""
         paged = self._of_host(host).paged

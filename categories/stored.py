@@ -1,12 +1,13 @@
 """Compiled lists as they lie on disk, and how they are opened.
 
 In comes the folder of snapshots; out comes the index in force, its files checked and mapped. A snapshot is a folder
-`<mark>/` of four files, and a pointer `current` names the one in force:
+`<mark>/` of five files, and a pointer `current` names the one in force:
 
-    manifest.json   format, revision, lists, size and SHA-256 of the other three   (<mark> is its own SHA-256)
+    manifest.json   format, revision, lists, size and SHA-256 of the other four   (<mark> is its own SHA-256)
     keys.trie       every host, URL and network (marisa trie)
     rows.bin        three columns: which lists have a key, on which line
-    phrases.json    words and phrases
+    phrases.json    words and phrases that count by themselves
+    weighted.json   phrases that count together: weights, combinations, exceptions
 
 The room's rule here: a snapshot is complete and checked, or it is not opened. Readers of a replaced one keep it: their
 pages stay mapped. One predecessor is kept on disk. See docs/decisions/0002.
@@ -27,15 +28,17 @@ from typing import Any
 from categories.domains import DomainTable, Postings, map_trie
 from categories.index import CompiledIndex
 from categories.model import ListStatus, Problem
-from categories.phrases import PhraseEntry, PhraseTable
+from categories.phrases import PhraseEntry
+from categories.words import Heed, Words
 
-FORMAT = "schoolgate-lists/1"
+FORMAT = "schoolgate-lists/2"
 """First thing in a manifest. A snapshot of another format is refused and built anew."""
 CURRENT = "current"
 """Name of the pointer file."""
 REBUILD = "run `schoolgate lists update` to compile the lists again"
 """What helps against every broken snapshot."""
 MANIFEST, TRIE, ROWS, PHRASES = "manifest.json", "keys.trie", "rows.bin", "phrases.json"
+WEIGHTED = "weighted.json"
 
 
 class SnapshotError(Exception):
@@ -149,8 +152,13 @@ def _open(path: Path, mark: str) -> CompiledIndex:
         tuple(manifest["walks_up"]),
         manifest["longest"],
     )
-    phrases = PhraseTable([PhraseEntry(*row) for row in json.loads((path / PHRASES).read_bytes())])
-    return CompiledIndex(manifest["revision"], lists, domains, phrases, manifest["fingerprint"])
+    words = Words(
+        lists,
+        [Heed(limit, tuple(apply_to)) for limit, apply_to in manifest["heed"]],
+        [PhraseEntry(*row) for row in json.loads((path / PHRASES).read_bytes())],
+        json.loads((path / WEIGHTED).read_bytes()),
+    )
+    return CompiledIndex(manifest["revision"], lists, domains, words, manifest["fingerprint"])
 
 
 def _check(file: Path, size: int, sha256: str) -> None:

@@ -22,13 +22,13 @@ _DEED = {
 _TIER_REASON = {Tier.LOCKED: Reason.STATUTORY, Tier.OVERRIDE: Reason.OVERRIDE}
 
 
-def reason_of(row: Row, match: Match | None, kinds: Kinds, signalled: bool) -> Reason:
+def reason_of(row: Row, match: Match | None, kinds: Kinds, signalled: bool, *, searched: bool = True) -> Reason:
     """Why, in one word. A way round the filter is called that only when it is stopped."""
     if row.tier in _TIER_REASON:
         return _TIER_REASON[row.tier]
     if row.name in {ALLOW_ONLY_ROW, ALLOW_REST_ROW}:
         return Reason.DEFAULT
-    if match is not None and match.kind is EntryKind.PHRASE:
+    if searched and match is not None and match.kind is EntryKind.PHRASE:
         return Reason.SEARCH
     if row.tightens and (signalled or (match is not None and _goes_round(match.category, kinds))):
         return Reason.CIRCUMVENTION
@@ -39,8 +39,13 @@ def _goes_round(category: str, kinds: Kinds) -> bool:
     return category == SIGNALLED or category in kinds.circumvention
 
 
-def because_of(row: Row, match: Match | None, policy: Policy, band: Band, holding: frozenset[str]) -> str:
-    """Why, in one sentence a teacher understands. `holding` are the schedules that made the row fit."""
+def because_of(
+    row: Row, match: Match | None, policy: Policy, band: Band, holding: frozenset[str], *, searched: bool = True
+) -> str:
+    """Why, in one sentence a teacher understands. `holding` are the schedules that made the row fit.
+
+    `searched` says whether the phrase that fitted stands in a search or in the address.
+    """
     if row.rule.because:
         return row.rule.because
     if row.name == ALLOW_ONLY_ROW:
@@ -52,7 +57,8 @@ def because_of(row: Row, match: Match | None, policy: Policy, band: Band, holdin
         return f"{_thing(row)} is {_DEED[row.action]} for {whom}{when}."
     title = policy.kinds.title(match.category)
     if match.kind is EntryKind.PHRASE:
-        return f"The words searched for belong to {title}, which {_is(title)} {_DEED[row.action]} for {whom}{when}."
+        words = "words searched for" if searched else "words of the address"
+        return f"The {words} belong to {title}, which {_is(title)} {_DEED[row.action]} for {whom}{when}."
     return f"{title} {_is(title)} {_DEED[row.action]} for {whom}{when}."
 
 

@@ -29,7 +29,7 @@ from policy.shapes import shape
 from policy.tables import Row, Table
 from policy.wrappers import Wrapped, wrapped
 
-ALGORITHM = 2
+ALGORITHM = 3
 """Raised whenever the same lists and policy would be read differently: it is part of the revision."""
 _CHANGES_KEPT = 20_000
 _NO_HOSTS: frozenset[str] = frozenset()
@@ -91,6 +91,7 @@ class Engine:
         """Changes with every change of lists, policy or algorithm."""
         sites = (None, *policy.sites)
         self._tables = {(band, site): Table(policy, band, site) for band in Band for site in sites}
+        self._reads_urls = index.reads_urls
         self._minute: tuple[int, dict[str | None, frozenset[str]]] = (-1, {})
         self._changes: dict[tuple[str | None, str, datetime], datetime | None] = {}
         self._check()
@@ -193,6 +194,9 @@ class Engine:
             sited = tuple(match for match in sited if match.kind is not EntryKind.URL)
         signalled = tuple(m for s in sorted(case.signals) for m in _SIGNALLED[s]) if case.signals else ()
         terms, words = self._words(url, request) if full else ((), ())
+        searched = words
+        if full and self._reads_urls:
+            words = tuple(dict.fromkeys((*searched, *self.index.match_words(url))))
         heeded = words
         if words and not self.policy.kinds.help.isdisjoint(match.category for match in sited):
             heeded = ()
@@ -215,7 +219,7 @@ class Engine:
         elif action is Action.BYPASS:
             action = Action.ALLOW
         match = hit if isinstance(hit, Match) else None
-        reason, because = self._why(row, match, hit, case)
+        reason, because = self._why(row, match, case, searched=match in searched)
         named = match
         if named is None and sited and not row.tightens:
             named = sited[0]
@@ -244,15 +248,16 @@ class Engine:
         match_text = self.index.match_text
         return terms, tuple(dict.fromkeys(match for term in terms for match in match_text(term)))
 
-    def _why(self, row: Row, match: Match | None, hit: Hit, case: Case) -> tuple[Reason, str]:
+    def _why(self, row: Row, match: Match | None, case: Case, *, searched: bool) -> tuple[Reason, str]:
         holding = row.include_when & case.holding if row.include_when else row.include_when
-        key = (None if match is None else match.category, match is not None and match.kind is EntryKind.PHRASE, holding)
+        worded = match is not None and match.kind is EntryKind.PHRASE
+        key = (None if match is None else match.category, worded, searched, holding)
         known = row.sentences.get(key)
         if known is None:
             signalled = match is None and bool(row.signals) and not row.anything
             kinds = self.policy.kinds
-            because = because_of(row, match, self.policy, case.table.band, holding)
-            known = row.sentences[key] = (reason_of(row, match, kinds, signalled), because)
+            because = because_of(row, match, self.policy, case.table.band, holding, searched=searched)
+            known = row.sentences[key] = (reason_of(row, match, kinds, signalled, searched=searched), because)
         return known
 
     def _at_connect(self, row: Row, facts: Facts, table: Table) -> tuple[Action, bool]:

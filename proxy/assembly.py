@@ -48,6 +48,8 @@ def list_sources(settings: Settings) -> tuple[ListSource, ...]:
                 categories=dict(item.categories),
                 url_match=item.url_match,
                 exclude=item.exclude,
+                limit=item.limit,
+                apply_to=item.apply_to,
             )
             for item in settings.lists
         ),

@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from addons.destinations import read_destinations
-from categories.sources import Format
+from categories.sources import LIMIT, Format, Use
 from policy.client import Band
 from proxy.settingsproblems import SettingsError, SettingsProblem, problems_of, repeated_keys
 from proxy.statutory_settings import StatutorySettings
@@ -109,6 +109,10 @@ class ListSettings(Section):
     """For a tree: category folders to leave out."""
     url_match: Literal["exact", "parents"] = "exact"
     """Whether a URL entry also fits below its host: `exact` as squidGuard, `parents` as e2guardian."""
+    limit: Annotated[int, Field(ge=0, le=100_000)] = LIMIT
+    """For weighted phrases: the score a text may reach; only more than that is of the category."""
+    apply_to: tuple[Use, ...] = ("search",)
+    """For phrases: where they are looked for, `search` and `url`; words in addresses close more than is meant."""
 
 
 class PlaceSettings(Section):

@@ -38,26 +38,31 @@ class PhraseFile:
     """What its phrases are about."""
     exceptions: bool = False
     """True when it is part of an exception phrase list."""
+    path: str = ""
+    """Its path when that is not its name: the words of it tell the charset."""
 
 
 def read_phrases(stream: BinaryIO, file: PhraseFile) -> Iterator[ScoredPhrase | About | Problem]:
     """Read a phrase file. Its own `#listcategory` is told as `About`; `file.category` is what phrases are given."""
     told = Told(file.name)
-    for item in _texts(stream, file.name):
-        if isinstance(item, Problem):
-            yield item
-        elif item.text.startswith("#"):
-            if item.text.lower().startswith("#noconvert"):
-                told.see(item, _NO_CASE, taken=True)
-            yield from about(item)
-        elif include := include_of(item):
-            yield include
-        else:
-            try:
-                yield phrase_of(item, file, told)
-            except Refused as why:
-                yield problem(file.name, item.number, item.text, str(why))
+    for item in phrase_texts(stream, file.name, file.path):
+        yield from (item,) if isinstance(item, Problem) else read_line(item, file, told)
     yield from told.told()
+
+
+def read_line(line: Line, file: PhraseFile, told: Told) -> Iterator[ScoredPhrase | About | Problem]:
+    """What one line says: a phrase, something about the file, a comment, or nothing that can be understood."""
+    if line.text.startswith("#"):
+        if line.text.lower().startswith("#noconvert"):
+            told.see(line, _NO_CASE, taken=True)
+        yield from about(line)
+    elif include := include_of(line):
+        yield include
+    else:
+        try:
+            yield phrase_of(line, file, told)
+        except Refused as why:
+            yield problem(file.name, line.number, line.text, str(why))
 
 
 def phrase_of(line: Line, file: PhraseFile, told: Told) -> ScoredPhrase:
@@ -102,10 +107,10 @@ def _whats_wrong(text: str) -> str:
     return "puts phrases together without a comma; write `<one>,<two><weight>`"
 
 
-def _texts(stream: BinaryIO, name: str) -> Iterator[Line | Problem]:
+def phrase_texts(stream: BinaryIO, name: str, path: str = "") -> Iterator[Line | Problem]:
     """Every line that is not blank, decoded. A comment that names a charset says what follows is in it."""
     read = list(raw_lines(stream, name))
-    hinted = charsets_for(name)
+    hinted = charsets_for(path or name)
     charsets = settled(hinted, (item[1] for item in read if not isinstance(item, Problem)))
     if charsets != hinted:
         why = f"by its name the file is in {hinted[0]}, by its letters in {charsets[0]}; read as {charsets[0]}"

@@ -13,6 +13,7 @@ from categories.importers.csvlist import read_csv
 from categories.importers.dnsmasq import read_dnsmasq
 from categories.importers.e2guardian_items import read_sites, read_urls
 from categories.importers.expressions import read_expressions
+from categories.importers.phraselists import read_exception_list, read_phrase_list
 from categories.importers.v2fly import read_v2fly
 from categories.model import Problem
 from categories.parse import Entry
@@ -31,6 +32,8 @@ READERS: Mapping[str, Reader] = {
     "dnsmasq": read_dnsmasq,
     "e2guardian-sites": read_sites,
     "e2guardian-urls": read_urls,
+    "exception-phrases": read_exception_list,
     "expressions": read_expressions,
+    "phrases": read_phrase_list,
     "v2fly": read_v2fly,
 }

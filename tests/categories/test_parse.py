@@ -68,12 +68,6 @@ def test_a_line_is_understood(format: FileFormat, line: str, entries: list[tuple
     assert all(entry.line == 3 for entry in taken)
 
 
-@pytest.mark.parametrize(("line", "weight"), [("<rude word><50>", 50), ("<rude word><-20>", -20), ("<rude word>", 0)])
-def test_phrases_carry_the_weight_of_e2guardian(line: str, weight: int) -> None:
-    """`<phrase><N>` is e2guardian's grammar."""
-    assert read("phrases", line)[0] == [Entry(P, "rude word", 1, weight)]
-
-
 @pytest.mark.parametrize(
     ("format", "line", "why"),
     [
@@ -97,8 +91,9 @@ def test_phrases_carry_the_weight_of_e2guardian(line: str, weight: int) -> None:
         ("networks", "10.0.0.9-10.0.0.1", "no address, network or range"),
         ("networks", "10.0.0.1-::1", "different families"),
         ("networks", "0.0.0.0/0", "every address"),
-        ("phrases", "<one>,<two><40>", "combinations"),
-        ("phrases", "<one", "no phrase"),
+        ("phrases", "<one>,<two><4o>", "no whole number"),
+        ("phrases", "<one", "not closed"),
+        ("phrases", 'one "two"', "no phrase"),
         ("phrases", "...", "no letter"),
         ("starter", '"unclosed', "no phrase"),
     ],

@@ -27,6 +27,7 @@ class PlainIndex:
         self.revision = hashlib.sha256(repr(sorted((k, list(v)) for k, v in entries.items())).encode()).hexdigest()[:8]
         self.categories = frozenset(entries)
         self.lists: tuple[ListStatus, ...] = ()
+        self.reads_urls = False
 
     def _add(self, category: str, line: int, text: str) -> None:
         name = f"test/{category}"
@@ -48,6 +49,10 @@ class PlainIndex:
     def match_text(self, text: str) -> tuple[Match, ...]:
         """Whole words, whatever their case."""
         return tuple(match for match in self.words if re.search(rf"\b{re.escape(match.entry)}\b", text.lower()))
+
+    def match_words(self, url: Url) -> tuple[Match, ...]:
+        """None: these lists leave addresses alone."""
+        return ()
 
     def has_entries_below(self, host: str) -> frozenset[str]:
         """Categories of the URL entries on this host or its parents."""
