@@ -24,6 +24,14 @@ class Unreadable(ValueError):
     """The request names no destination we can write down. The message says why."""
 
 
+class TooLong(Unreadable):
+    """The target is longer than anybody needs (RFC 9110 §15.5.15)."""
+
+
+LONGEST_TARGET = 64 * 1024
+"""Bytes of a path and query. Real pages stay below 16 kB; RFC 9110 §4.1 wants at least 8000."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a request asks for."""
@@ -57,14 +65,19 @@ def read_request(flow: HTTPFlow, connection: ConnectionNotes) -> Asked:
     """What a request asks for. Raises `Unreadable`. Rewrites the flow's destination to the canonical host."""
     request = flow.request
     data = request.data
-    target = data.path.decode("utf-8", "surrogateescape")
     try:
-        host = _host(data.host)
+        host = data.host = _host(data.host)
+        if len(data.path) > LONGEST_TARGET:
+            raise TooLong(f"the address is longer than {LONGEST_TARGET // 1024} kB")
+        if b"#" in data.path:  # no browser sends a fragment, and servers differ in what they make of one
+            raise NameProblem("a fragment in a request")
+        target = data.path.decode("utf-8", "surrogateescape")
         url = make_url(request.scheme, host, data.port, target)
         claims = tuple(_claims(request, url, connection))
     except NameProblem as problem:
         raise Unreadable(str(problem)) from problem
-    data.host = host
+    if connection.connect is not None:
+        data.authority = b""  # read as a claim; sent on, the origin would prefer it to Host (RFC 9112 §3.2.2)
     signals = set(connection.signals)
     if url.is_address:
         signals.add(Signal.IP_LITERAL)
@@ -83,7 +96,7 @@ def _claims(request: HttpRequest, url: Url, connection: ConnectionNotes) -> list
     if authority:
         texts.append(authority)
     for text in texts:
-        other = _authority_host(text)
+        other = _authority_host(text, url)
         if other and other != url.host:
             claims.append(make_url(url.scheme, other, url.port, url.path + (f"?{url.query}" if url.query else "")))
     for known in (connection.connect, connection.sni):
@@ -92,8 +105,8 @@ def _claims(request: HttpRequest, url: Url, connection: ConnectionNotes) -> list
     return claims
 
 
-def _authority_host(text: bytes) -> str:
-    """The canonical host of a Host header value; empty when it has none. Raises NameProblem."""
+def _authority_host(text: bytes, url: Url) -> str:
+    """The canonical host of a Host header value; empty when it has none. Raises NameProblem, also for another port."""
     decoded = text.decode("utf-8", "surrogateescape").strip()
     if not decoded:
         return ""
@@ -102,7 +115,10 @@ def _authority_host(text: bytes) -> str:
     host, colon, port = decoded.rpartition(":")
     if colon and (port.isdecimal() or not port) and (":" not in host or host.endswith("]")):
         decoded = host
-    return _host(decoded)
+    name = _host(decoded)
+    if colon and port.isdecimal() and name == url.host and int(port[:6]) != url.port:
+        raise NameProblem("a Host header with another port")
+    return name
 
 
 def looks_like_page(request: HttpRequest) -> bool:

@@ -14,7 +14,7 @@ from mitmproxy import http
 from mitmproxy.tls import ClientHelloData
 
 from addons.answers import answer, failure_verdict, plain, sign_in_needed
-from addons.asking import Unreadable, looks_like_page, read_connect, read_request
+from addons.asking import Asked, TooLong, Unreadable, looks_like_page, read_connect, read_request
 from addons.flownotes import FlowNotes, connection_notes, flow_notes
 from addons.guard import guard_verdict
 from addons.httplayers import TOO_LARGE
@@ -128,7 +128,7 @@ class Filter:
             self._request(flow, notes)
         except Unreadable as problem:
             notes.verdict = self._unreadable(problem)
-            flow.response = plain(flow, 400, notes.verdict.because)
+            flow.response = plain(flow, 414 if isinstance(problem, TooLong) else 400, notes.verdict.because)
         except Exception:
             notes.verdict = self._failed("requestheaders")
             flow.response = plain(flow, 503, notes.verdict.because)
@@ -154,7 +154,7 @@ class Filter:
         if verdict is None:
             notes.asked = Request(asked.url, Stage.REQUEST, flow.request.method, asked.claims, None, asked.signals)
             verdict = self._decide(notes.asked, notes.client)
-            notes.note = ",".join(sorted(asked.signals)) or None
+            notes.note = remarks(asked)
         notes.verdict = verdict
         if verdict.action is Action.WARN:
             self.warnings.answer(flow, notes)
@@ -216,6 +216,12 @@ class Filter:
         except Exception:
             self._failed("error")
             flow.response = plain(flow, 502, "This site could not be reached.")
+
+
+def remarks(asked: Asked) -> str | None:
+    """What the record must say besides the URL: signals, and every other host the request went by."""
+    others = dict.fromkeys(claim.host for claim in asked.claims if claim.host != asked.url.host)
+    return ",".join([*sorted(asked.signals), *(f"also:{host}" for host in list(others)[:4])]) or None
 
 
 def client_left(flow: http.HTTPFlow) -> bool:

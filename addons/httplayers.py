@@ -62,7 +62,7 @@ class HeadLimits:
     """Longest a client may take over one head once it has begun."""
     ahead: int = 256 * 1024
     """Most bytes a client may send ahead while an answer is awaited."""
-    message: int = 16 * 1024 * 1024
+    message: int = 4 * 1024 * 1024
     """Most bytes of one WebSocket message."""
     discarded: int = 64 * 1024 * 1024
     """Most bytes of a refused upload that are read and thrown away before the connection is cut."""

@@ -65,8 +65,11 @@ class Identify:
         try:
             if header is not None and not inside and self.live.sign_in != "off":
                 await self._sign_in(notes, header)
-            else:
+            elif inside:
                 self._refresh(notes)
+            elif notes.session is not None or notes.directory_revision != self.live.directory.revision:
+                # Proof goes with each request outside a tunnel (RFC 9110 §11.7.2): others may share this connection.
+                self._by_address(notes)
         except Exception:
             self._unknown(notes)
         flow_notes(flow).client = notes.client

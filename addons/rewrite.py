@@ -29,8 +29,12 @@ FROM_CLIENT = (
     "via",
     "x-forwarded-host",
     "x-forwarded-proto",
+    "x-original-url",
+    "x-rewrite-url",
 )
 TO_CLIENT = ("alt-svc", "proxy-authenticate", "proxy-authentication-info", "sec-websocket-extensions")
+NEEDED = frozenset({"connection", "keep-alive", "close", "upgrade", "host", "content-length", "transfer-encoding"})
+"""What a `Connection` header may name without its being taken off: framing and routing are not a client's to remove."""
 UPGRADES = frozenset({"websocket"})
 """Protocols a request may upgrade to; any other Upgrade is taken off, the request stays HTTP."""
 COMPRESSION = "sec-websocket-extensions"
@@ -60,7 +64,7 @@ class Rewrite:
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Clean what goes to the origin; the client's own evidence was read before this."""
         headers = flow.request.headers
-        for name in FROM_CLIENT:
+        for name in (*FROM_CLIENT, *hop_by_hop(headers.get("connection", ""))):
             if name in headers:
                 del headers[name]
         if "upgrade" in headers and headers["upgrade"].lower().strip() not in UPGRADES:
@@ -110,3 +114,11 @@ def apply(change: Change, request: http.Request) -> None:
         request.headers[name] = value
     if change.cookie is not None:
         request.headers["cookie"] = change.cookie
+
+
+def hop_by_hop(connection: str) -> list[str]:
+    """The fields a `Connection` header names, which end here (RFC 9110 §7.6.1); not those the message itself needs."""
+    if not connection or connection.lower() in ("keep-alive", "close", "upgrade"):
+        return []
+    named = [token.strip().lower() for token in connection.split(",")[:32]]
+    return [name for name in named if name and name not in NEEDED]

@@ -172,8 +172,8 @@ def _withheld(row: LogRecord, verdict: Verdict | None) -> LogRecord:
     hit = next((match for match in verdict.matches if match.entry == WITHHELD), None) if verdict is not None else None
     if hit is None:
         return row
-    number = f"statutory-entry:{hit.line}"
-    note = number if row.note is None else f"{row.note},{number}"
+    kept = [part for part in (row.note or "").split(",") if part and ":" not in part]  # not `also:` and its host
+    note = ",".join([*kept, f"statutory-entry:{hit.line}"])
     return replace(row, host=WITHHELD, domain=None, path=None, query=None, terms=(), note=note)
 
 

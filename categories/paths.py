@@ -14,11 +14,19 @@ from categories.hosts import NameProblem
 DEEPEST_ENCODING = 24
 """How often an octet may have been percent-encoded. Real pages reach three."""
 
-_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _CHAIN = re.compile(rb"%(?:25)+(?=[0-9A-Fa-f]{2})")
 _STUCK = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _KEPT = frozenset(b"/?#\\") | frozenset(range(0x21)) | {0x7F}
-_DECODED = {octet: bytes([octet]) for octet in range(256) if octet not in _KEPT}
+_HEX = "0123456789abcdefABCDEF"
+_DECODED = {
+    (high + low).encode(): f"%{high}{low}".upper().encode()
+    if (octet := int(high + low, 16)) in _KEPT
+    else bytes([octet])
+    for high in _HEX
+    for low in _HEX
+}
+"""What stands for each escape, `%` taken off: its octet, or the escape in capitals where it must stay."""
+_NO_UTF8 = {0xDC00 + octet: f"%{octet:02X}" for octet in range(0x80, 0x100)}
 _TO_ENCODE = re.compile(rb"[\x00-\x20\x7f]")
 _SLASHES = re.compile(r"/{2,}")
 
@@ -79,21 +87,26 @@ def _octets(text: str) -> bytes:
 
 def _fixpoint(raw: bytes) -> bytes:
     for _ in range(DEEPEST_ENCODING):
-        after = _ESCAPE.sub(_decode_one, _CHAIN.sub(b"%", raw))
+        after = _decode_once(_CHAIN.sub(b"%", raw))
         if after == raw:
             return _STUCK.sub(b"%25", raw)
         raw = after
     raise NameProblem(f"the path is percent-encoded more than {DEEPEST_ENCODING} times over")
 
 
-def _decode_one(found: re.Match[bytes]) -> bytes:
-    return _DECODED.get(int(found.group(1), 16)) or found.group().upper()
+def _decode_once(raw: bytes) -> bytes:
+    """Every escape once. Split and looked up: a function called for each costs five times as much."""
+    first, *pieces = raw.split(b"%")
+    known = _DECODED.get
+    return first + b"".join(
+        [b"%" + piece if (found := known(piece[:2])) is None else found + piece[2:] for piece in pieces]
+    )
 
 
 def _readable(raw: bytes) -> str:
     """UTF-8 where it is UTF-8, `%XX` for the octets that are not."""
     text = raw.decode("utf-8", "surrogateescape")
-    return re.sub("[\udc80-\udcff]", lambda found: f"%{ord(found.group()) - 0xDC00:02X}", text)
+    return text.translate(_NO_UTF8)
 
 
 def _without_dots(path: str) -> str:

@@ -37,10 +37,8 @@ class Limit:
 
 ACCOUNT_HERE = Limit(free=5, longest=timedelta(minutes=15))
 """One account from one address: somebody guesses, or forgot."""
-ADDRESS = Limit(free=40, longest=timedelta(minutes=1))
+ADDRESS = Limit(free=40, longest=timedelta(seconds=10))
 """One address with any names: somebody tries the register. Generous: a room may share an address."""
-ACCOUNT = Limit(free=60, longest=timedelta(minutes=1))
-"""One account from any address it has not signed in from: a room guesses together."""
 
 
 @dataclass(slots=True)
@@ -91,9 +89,9 @@ class Attempts:
             self._welcome.popitem(last=False)
 
     def _limits(self, name: str, address: str) -> list[tuple[tuple[str, str], Limit]]:
-        limits = [((name, address), ACCOUNT_HERE), (("", address), ADDRESS)]
-        if (name, address) not in self._welcome:
-            limits.append(((name, ""), ACCOUNT))
+        limits = [((name, address), ACCOUNT_HERE)]
+        if (name, address) not in self._welcome:  # whoever signed in here before is no stranger, whatever others try
+            limits.append((("", address), ADDRESS))
         return limits
 
     def _current(self, key: tuple[str, str], limit: Limit, at: datetime) -> _Count | None:

@@ -21,30 +21,34 @@ LIMIT = 60_000
 
 SECRET_NAMES = frozenset(
     {
-        "accesskey", "accesskeyid", "accesstoken", "apikey", "assertion", "auth", "authcode", "authkey",
-        "authorization", "authorizationcode", "clientsecret", "code", "idtoken", "jsessionid", "key", "nonce",
+        "accesscode", "accesskey", "accesskeyid", "accesstoken", "apikey", "assertion", "auth", "authcode", "authkey",
+        "authorization", "authorizationcode", "clientassertion", "clientsecret", "code", "idtoken", "jsessionid", "key",
+        "nonce",
         "passcode", "passphrase", "phpsessid", "pin", "privatekey", "refreshtoken", "relaystate",
-        "samlrequest", "samlresponse", "secretkey", "sess", "sessid", "sesskey", "sid", "sig", "signingkey",
-        "state", "subscriptionkey", "ticket", "userpass", "userpassword", "verificationcode",
+        "samlart", "samlrequest", "samlresponse", "secretkey", "sess", "sessid", "sesskey", "sid", "sig", "signingkey",
+        "state", "subscriptionkey", "wresult", "ticket", "userpass", "userpassword", "verificationcode",
     }
 )  # fmt: skip
 """Parameters whose value is a secret, written without separators, lower case."""
 SECRET_WORDS = frozenset(
     {
-        "credential", "credentials", "jwt", "otp", "passwd", "password", "passwort", "pwd", "secret", "secrets",
+        "credential", "credentials", "joincode", "jwt", "oobcode", "otp", "pass", "passw", "passwd", "password",
+        "passwort", "pincode", "pw", "pwd", "secret", "secrets",
         "session", "sessionid", "signature", "token", "tokens",
     }
 )  # fmt: skip
 """Words that make a parameter secret wherever they stand in its name: `x-amz-security-token`, `user[password]`."""
 SECRET_PLACES = frozenset(
     {
-        "activate", "activation", "apikey", "auth", "confirm", "confirmation", "forgotpassword", "invitation", "invite",
-        "key", "login", "magic", "magiclink", "oauth", "passwordreset", "reset", "resetpassword", "session", "sessions",
-        "signin", "sso", "token", "tokens", "unsubscribe", "verify", "verifyemail",
+        "activate", "activation", "apikey", "auth", "confirm", "confirmation", "forgotpassword", "invitation",
+        "invite", "hooks", "join", "key", "login", "magic", "magiclink", "oauth", "password", "passwordreset", "recover", "reset",
+        "resetpassword", "session", "sessions", "signin", "sso", "token", "tokens", "unsubscribe", "verify", "verifyemail",
     }
 )  # fmt: skip
 """Path parts after which a long part of letters and digits is a secret: `/reset-password/<part>`."""
 
+LOOKED_BACK = 3
+"""Path parts before a long part that may say it is a secret: `/users/password/edit/<part>`."""
 _DEPTH = 3
 _DELIMITERS = re.compile(r"([?&;#])")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -52,7 +56,9 @@ _JWT = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{6,}+\.[A-Za-z0-9_-]{4,}+(
 _USERINFO = re.compile(r"((?::|%3[Aa])(?://|%2[Ff]%2[Ff]))[^/?#@&]{1,512}@")
 _NESTED = re.compile(r"[=@]|%3[dD]|%40|%25|eyJ|%65|%4[aA]|%79")
 _PATH_SUSPECT = re.compile(r"[;=%@]|eyJ|[A-Za-z0-9_~.-]{16}")
-_LONG_PART = re.compile(r"[A-Za-z0-9_~.=+-]{16,}")
+_LONG_PART = re.compile(r"[A-Za-z0-9_~.=+:-]{16,}")
+_BOT = re.compile(r"bot\d+:[A-Za-z0-9_-]{16,}")
+_SCHEME_OF_PROOF = re.compile(r"(?:bearer|basic|negotiate|digest)[ +]", re.IGNORECASE)
 _BEARER = re.compile(r"[A-Za-z0-9_~=+-]{40,}")
 _HEX = re.compile(r"[0-9A-Fa-f-]+")
 
@@ -71,10 +77,8 @@ def redact_path(path: str) -> str:
         return path
     parts = _scrub(_cut(path)).split("/")
     redacted: list[str] = []
-    before = ""
-    for part in parts:
-        redacted.append(_redact_part(part, before))
-        before = part
+    for place, part in enumerate(parts):
+        redacted.append(_redact_part(part, parts[max(0, place - LOOKED_BACK) : place]))
     return "/".join(redacted)
 
 
@@ -107,6 +111,8 @@ def _redact_pair(piece: str, depth: int) -> str:
 
 def _redact_value(value: str, depth: int) -> str:
     """A value may be a URL, or a query, of its own, written in percent-encoding."""
+    if _SCHEME_OF_PROOF.match(_decoded(value[:40]) if "%" in value[:40] else value):
+        return REDACTED
     if _NESTED.search(value) is None:
         return value
     value = _scrub(value)
@@ -123,11 +129,13 @@ def _scrub(text: str) -> str:
     return _USERINFO.sub(r"\1", _JWT.sub(REDACTED, text))
 
 
-def _redact_part(part: str, before: str) -> str:
+def _redact_part(part: str, before: list[str]) -> str:
     if ";" in part or "=" in part:
         return _redact_pairs(part, 0)
     plain = _decoded(part) if "%" in part else part
     if _JWT.search(plain) or _USERINFO.search(plain):
+        return REDACTED
+    if _BOT.fullmatch(plain):
         return REDACTED
     if _LONG_PART.fullmatch(plain) and (_is_bearer(plain) or _follows_secret_place(plain, before)):
         return f"[redacted:{hashlib.sha256(plain.encode('utf-8', 'replace')).hexdigest()[:8]}]"
@@ -143,9 +151,9 @@ def _is_bearer(part: str) -> bool:
     return {1, 2, 3} <= set(kinds) and changes * 4 >= len(kinds)
 
 
-def _follows_secret_place(part: str, before: str) -> bool:
-    place = "".join(_WORDS.findall(before[-64:])).lower()
-    return place in SECRET_PLACES and any(c.isdigit() for c in part) and any(c.isalpha() for c in part)
+def _follows_secret_place(part: str, before: list[str]) -> bool:
+    places = {"".join(_WORDS.findall(earlier[-64:])).lower() for earlier in before}
+    return not SECRET_PLACES.isdisjoint(places) and any(c.isdigit() for c in part) and any(c.isalpha() for c in part)
 
 
 def _decoded(text: str) -> str:

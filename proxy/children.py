@@ -63,6 +63,7 @@ class Child:
         self._writer: asyncio.StreamWriter | None = None
         self._answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._pause = 0.0
+        self._order = 0
 
     @property
     def pid(self) -> int | None:
@@ -140,16 +141,19 @@ class Child:
             writer.close()
 
     async def ask(self, what: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """Send an order and wait for its answer; a child that is not there answers `failed`."""
+        """Send an order and wait for its answer; a child that is not there answers `failed`. One at a time."""
         if self._writer is None or self.pid is None:
             return {"failed": f"{self.name} is not running"}
         while not self._answers.empty():
             self._answers.get_nowait()
+        self._order += 1
         try:
-            self._writer.write(json.dumps(what).encode() + b"\n")
+            self._writer.write(json.dumps({**what, "order": self._order}).encode() + b"\n")
             await self._writer.drain()
             async with asyncio.timeout(seconds):
                 answer = await self._answers.get()
+                while answer.get("order", self._order) != self._order:  # a late answer to an earlier order
+                    answer = await self._answers.get()
         except (OSError, TimeoutError) as error:
             return {"failed": f"{self.name}: {type(error).__name__}"}
         self._note(answer)
@@ -159,6 +163,13 @@ class Child:
         """Which engine and which overlay it works with."""
         self.revision = said.get("revision", self.revision)
         self.overlay = said.get("overlay", self.overlay)
+
+    def replace(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End this life of it; `keep_running` starts the next, which takes what is in force."""
+        process = self.process
+        if process is not None and process.returncode is None:
+            self.ready.clear()
+            process.send_signal(number)
 
     async def stop(self, seconds: float) -> None:
         """Ask it to end; kill it after `seconds`."""

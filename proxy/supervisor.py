@@ -43,6 +43,10 @@ START_SECONDS = 60.0
 """Longest the workers may take to listen."""
 STATUTORY_POLL = 60.0
 """Longest time between two thoughts about statutory lists: a list gets too old without anybody doing anything."""
+PING_EVERY = 5.0
+"""Seconds between asking each worker whether it is there."""
+SILENCE = 20.0
+"""Seconds after which a worker that does not answer hangs."""
 OVERLAY_POLL = 0.3
 """Seconds between looks at what people decided."""
 SHIP_SECONDS = 5.0
@@ -93,7 +97,11 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.ensure_future(self.reload()))
         self._make_children()
         keeping = [asyncio.create_task(child.keep_running(self._on_exit), name=child.name) for child in self.children]
-        watching = [asyncio.create_task(self._watch_people()), asyncio.create_task(self._watch_statutory())]
+        watching = [
+            asyncio.create_task(self._watch_people()),
+            asyncio.create_task(self._watch_statutory()),
+            asyncio.create_task(self._watch_silence()),
+        ]
         try:
             if not await self._wait_ready(keeping):
                 return 1
@@ -251,9 +259,27 @@ class Supervisor:
             self._note_engine(await asyncio.to_thread(inforce.open_engine, self.settings))
 
     async def _swap(self) -> list[str]:
-        """Have every worker take what is in force; what went wrong."""
-        answers = await asyncio.gather(*(child.ask({"do": "reload"}, START_SECONDS) for child in self.workers))
-        return [answer["failed"] for answer in answers if "failed" in answer]
+        """Have every worker take what is in force; one that does not is replaced. What went wrong."""
+        workers = self.workers
+        answers = await asyncio.gather(*(child.ask({"do": "reload"}, START_SECONDS) for child in workers))
+        failed = []
+        for child, answer in zip(workers, answers, strict=True):
+            if "failed" in answer:
+                failed.append(f"{child.name} did not take it and is replaced: {answer['failed']}")
+                child.replace()
+        return failed
+
+    async def _watch_silence(self) -> None:
+        """A worker that hangs keeps its share of new connections: end it, and a new one starts."""
+        while True:
+            await asyncio.sleep(PING_EVERY)
+            async with self._reloading:
+                asked = [child for child in self.workers if child.ready.is_set()]
+                answers = await asyncio.gather(*(child.ask({"do": "ping"}, SILENCE) for child in asked))
+            for child, answer in zip(asked, answers, strict=True):
+                if "failed" in answer and child.pid is not None:
+                    logger.critical("%s has been silent for %.0f s and is replaced", child.name, SILENCE)
+                    child.replace(signal.SIGKILL)
 
     async def _order(self, what: dict[str, Any]) -> dict[str, Any]:
         match what.get("do"):
@@ -280,7 +306,8 @@ class Supervisor:
         }
 
     async def reload(self) -> dict[str, Any]:
-        """Build aside, check, then have every worker swap. On any failure the old engine stays at work everywhere."""
+        """Build aside, check, then have every worker swap. What is not good is refused, and the old engine stays; a
+        worker that does not swap is replaced by one that starts with what is in force."""
         async with self._reloading:
             try:
                 settings = await asyncio.to_thread(self._settings_again)
@@ -295,8 +322,12 @@ class Supervisor:
             self.facts.reloads["failed" if failed else "ok"] += 1
             if failed:
                 self._served = ()  # statutory lists may be among what they did not take: asked again soon
-                return {"failed": "; ".join(failed), "revision": engine.revision}
-            return {"reloaded": engine.revision, "workers": len(self.workers), "restart_needed": later}
+            return {
+                "reloaded": engine.revision,
+                "workers": len(self.workers) - len(failed),
+                "replaced": failed,
+                "restart_needed": later,
+            }
 
     def _settings_again(self) -> Settings:
         """The settings as the file has them now; the data folder never moves under a running gateway."""

@@ -160,8 +160,8 @@ class Worker:
         self._supervisor = writer
         while line := await reader.readline():
             order: dict[str, Any] = json.loads(line)
-            if order.get("do") == "reload":
-                await _tell(writer, await self._reload())
+            answer = await self._reload() if order.get("do") == "reload" else {"here": True}
+            await _tell(writer, {**answer, "order": order.get("order")})
         self.stopping.set()
 
     async def _until_listening(self) -> None:

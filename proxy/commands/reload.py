@@ -32,6 +32,8 @@ def handle(args: argparse.Namespace, settings: Settings) -> int:
         print(f"refused; revision {answer.get('revision')} stays at work:\n{answer['failed']}", file=sys.stderr)
     else:
         print(f"revision {answer['reloaded']} is in force on {answer['workers']} workers")
+        for trouble in answer.get("replaced", ()):
+            print(trouble, file=sys.stderr)
         if later := answer.get("restart_needed"):
             print(f"changed too, but only a restart puts it in force: {', '.join(later)}", file=sys.stderr)
     return 1 if "failed" in answer else 0

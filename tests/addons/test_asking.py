@@ -10,7 +10,7 @@ from mitmproxy.test import tflow, tutils
 
 from addons.asking import Unreadable, looks_like_page, read_connect, read_request
 from addons.flownotes import ConnectionNotes
-from categories.names import make_url
+from categories.names import canonical_url, make_url
 from policy.model import Signal
 
 
@@ -172,3 +172,27 @@ def test_a_page_is_what_a_person_opened(method: str, headers: dict[str, str], pa
         method=method.encode(), headers=Headers([(k.encode(), v.encode()) for k, v in headers.items()])
     )
     assert looks_like_page(request) is page
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        (b"/x#/closed", "a fragment in a request"),
+        (b"/" + b"a" * (64 * 1024), "longer than 64 kB"),
+    ],
+)
+def test_a_target_that_servers_read_differently_is_refused(path: bytes, why: str) -> None:
+    """What is sent must be what was classified."""
+    flow = tflow.tflow()
+    flow.request.data.path = path
+    with pytest.raises(Unreadable, match=why):
+        read_request(flow, ConnectionNotes("192.0.2.1"))
+
+
+def test_an_absolute_target_inside_a_tunnel_loses_its_authority() -> None:
+    """It was read as a claim; sent on, the origin would prefer it to Host."""
+    flow = tflow.tflow()
+    flow.request.data.authority = b"other.example:81"
+    asked = read_request(flow, ConnectionNotes("192.0.2.1", connect=canonical_url("https://address/")))
+    assert flow.request.data.authority == b""
+    assert "other.example" in {claim.host for claim in asked.claims}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from identity.attempts import ACCOUNT, ACCOUNT_HERE, ADDRESS, NO_WAIT, Attempts, Limit
+from identity.attempts import ACCOUNT_HERE, ADDRESS, NO_WAIT, Attempts, Limit
 
 AT = datetime(2026, 11, 17, 10, 20, tzinfo=UTC)
 
@@ -65,14 +65,23 @@ def test_one_machine_trying_the_whole_register_waits() -> None:
     assert waits[-1] == timedelta(seconds=4)
 
 
-def test_a_room_guessing_together_waits_and_the_teacher_does_not() -> None:
-    """Sixty guesses from thirty machines make new machines wait; the machine the teacher works on is let in."""
+def test_a_class_cannot_lock_its_teacher_out() -> None:
+    """However many machines guess at an account, a machine that has not guessed is looked at at once."""
     attempts = Attempts()
-    attempts.succeeded("teacher", "10.4.9.3")
-    for number in range(ACCOUNT.free + 5):
+    for number in range(500):
         attempts.failed("teacher", f"10.4.1.{number % 40}", AT)
-    assert attempts.wait("teacher", "10.4.1.200", AT) > NO_WAIT
+    assert attempts.wait("teacher", "10.4.1.7", AT) > NO_WAIT
     assert attempts.wait("teacher", "10.4.9.3", AT) == NO_WAIT
+
+
+def test_one_guesser_does_not_close_a_shared_address() -> None:
+    """Who signed in at an address before is let in whatever others there try; a stranger waits seconds, not minutes."""
+    attempts = Attempts()
+    attempts.succeeded("pupil-0417", "10.4.1.7")
+    for number in range(500):
+        attempts.failed(f"invented-{number}", "10.4.1.7", AT)
+    assert attempts.wait("pupil-0417", "10.4.1.7", AT) == NO_WAIT
+    assert NO_WAIT < attempts.wait("pupil-0999", "10.4.1.7", AT) <= timedelta(seconds=10)
 
 
 def test_the_longest_wait_is_bounded() -> None:

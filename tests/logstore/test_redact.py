@@ -129,3 +129,21 @@ def test_the_value_of_a_secret_never_comes_through(name: str, secret: str, other
     pieces = [f"x{place}={other}" for place, other in enumerate(others)]
     pieces.insert(len(pieces) // 2, f"{name}={secret}!end")
     assert f"{secret}!end" not in redact_query("&".join(pieces))
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/login?user=a&pass=hunter2x",
+        "/cgi?pw=hunter2x",
+        "/reset/password/hunter2xAbC123xyz987QWE",
+        "/users/password/edit/hunter2x9f8e7d6c5b4a3928",
+        "/api/v1/bot123456:hunter2x-AAFhunter2xAAF/send",
+        "/hooks/T00/B00/hunter2xXXXXXXXX9XXXXXXX",
+        "/x?h=Bearer%20hunter2xabc",
+        "/x?client_assertion=hunter2x",
+    ],
+)
+def test_what_a_reviewer_once_found_in_the_record_is_gone(target: str) -> None:
+    """Passwords under short names, tokens two parts after the word, bots' and hooks' tokens, proofs as values."""
+    assert "hunter2x" not in redact_target(target)
