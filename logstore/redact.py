@@ -41,8 +41,9 @@ SECRET_WORDS = frozenset(
 SECRET_PLACES = frozenset(
     {
         "activate", "activation", "apikey", "auth", "confirm", "confirmation", "forgotpassword", "invitation",
-        "invite", "hooks", "join", "key", "login", "magic", "magiclink", "oauth", "password", "passwordreset", "recover", "reset",
-        "resetpassword", "session", "sessions", "signin", "sso", "token", "tokens", "unsubscribe", "verify", "verifyemail",
+        "invite", "hooks", "join", "key", "login", "magic", "magiclink", "oauth", "password", "passwordreset",
+        "recover", "reset", "resetpassword", "session", "sessions", "signin", "sso", "token", "tokens", "unsubscribe",
+        "verify", "verifyemail",
     }
 )  # fmt: skip
 """Path parts after which a long part of letters and digits is a secret: `/reset-password/<part>`."""
