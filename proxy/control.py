@@ -63,7 +63,7 @@ def order(data: Path, what: dict[str, Any], seconds: float = 120.0) -> dict[str,
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
         raise NotRunning(f"no gateway runs with the data folder {data}; start it with `schoolgate run`") from error
     except TimeoutError as error:
-        words = f"the gateway of {data} has not answered for {seconds:.0f} s; see its log, it may still be at it"
+        words = f"the gateway of {data} has not answered for {seconds:g} s; see its log, it may still be at it"
         raise NotRunning(words) from error
     except PermissionError as error:
         words = f"the gateway of {data} takes orders from its own account only; run this command as that account"

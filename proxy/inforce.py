@@ -12,6 +12,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import yaml
+
 from categories.index import CompiledIndex
 from categories.snapshot import open_snapshot
 from categories.taxonomy import load_taxonomy
@@ -35,9 +37,9 @@ def put_in_force(settings: Settings, text: str, file: str) -> None:
 
 
 def keep_settings(settings: Settings) -> Path:
-    """Keep the settings for the processes of this gateway; the file to hand them. JSON is YAML (YAML 1.2, §1.3)."""
-    target = settings.data / "run" / "settings-in-force.json"
-    _keep(target, settings.model_dump_json(indent=1))
+    """Keep the settings for the processes of this gateway; returns the file to hand them."""
+    target = settings.data / "run" / "settings-in-force.yaml"
+    _keep(target, yaml.safe_dump(settings.model_dump(mode="json"), allow_unicode=False))
     return target
 
 

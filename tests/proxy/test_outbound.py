@@ -90,7 +90,7 @@ def test_a_name_that_resolves_to_an_inner_address_is_refused(
 ) -> None:
     """DNS rebinding: the public name `rebind.example` points inside."""
     asked = resolve({"rebind.example": [address]})
-    with pytest.raises(Refused, match="^refused: "):
+    with pytest.raises(Refused, match=r"^refused: "):
         reach("rebind.example", port_of(listener))
     assert not was_contacted(listener)
     assert asked == ["rebind.example"]

@@ -129,7 +129,7 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path, content: bytes | str
         file.mkdir()
     elif isinstance(content, bytes):
         file.write_bytes(content)
-    with pytest.raises(SettingsError, match="cannot be read"):
+    with pytest.raises(SettingsError, match=r"cannot be read"):
         load_settings(file)
 
 

@@ -1,0 +1,174 @@
+"""Doctor looks and says; it changes nothing, and shows no green for what it could not see."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from proxy import assembly
+from proxy.ca import create_ca
+from proxy.cli import main
+from proxy.control import socket_path
+from proxy.doctor import Finding, _record, examine
+from proxy.settings import ListSettings, Settings
+
+
+def said(settings: Settings) -> dict[str, Finding]:
+    """What was found, by what was looked at."""
+    return {finding.what: finding for finding in examine(settings)}
+
+
+def level(settings: Settings, what: str) -> str:
+    return said(settings)[what].level
+
+
+def test_on_a_fresh_clone_it_says_what_is_missing_and_leaves_no_trace(tmp_path: Path) -> None:
+    """No data folder: notes, not alarms; and still none afterwards."""
+    found = said(Settings(data=tmp_path / "data"))
+    assert {what for what, finding in found.items() if finding.level == "bad"} == {"statutory lists"}
+    assert (found["lists"].found, found["gateway"].level) == ("not compiled yet", "note")
+    assert found["policy"].level == "good"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_folder_stays_empty(tmp_path: Path) -> None:
+    """It compiles nothing, makes no authority, leaves no probe."""
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    said(Settings(data=data))
+    assert list(data.iterdir()) == []
+
+
+@pytest.mark.parametrize(("mode", "found"), [(0o700, "good"), (0o750, "bad"), (0o705, "bad"), (0o777, "bad")])
+def test_a_folder_that_others_may_read_is_bad(tmp_path: Path, mode: int, found: str) -> None:
+    """With the command that mends it."""
+    data = tmp_path / "data"
+    data.mkdir()
+    data.chmod(mode)
+    finding = said(Settings(data=data))["data folder"]
+    assert finding.level == found
+    assert found == "good" or finding.advice == f"chmod 700 {data}"
+
+
+@pytest.mark.parametrize(
+    ("made", "found"),
+    [(timedelta(days=0), "good"), (timedelta(days=365 * 5 - 10), "bad"), (timedelta(days=365 * 5 + 10), "bad")],
+    ids=["fresh", "ends soon", "ended"],
+)
+def test_an_authority_at_its_end_is_bad(tmp_path: Path, made: timedelta, found: str) -> None:
+    """Before every device stops trusting the school's internet."""
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    create_ca(data / "ca", name="Test", at=datetime.now(UTC) - made)
+    assert level(Settings(data=data), "certificate authority") == found
+
+
+def test_an_authority_whose_key_others_may_read_is_bad(tmp_path: Path) -> None:
+    """Whoever has the key can be any website."""
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    create_ca(data / "ca", name="Test", at=datetime.now(UTC))
+    (data / "ca" / "ca.pem").chmod(0o644)
+    finding = said(Settings(data=data))["certificate authority"]
+    assert finding.level == "bad"
+    assert "chmod" in finding.found
+
+
+@pytest.mark.parametrize(
+    ("policy", "found"), [("schoolgate: 1\npolicies: []\n", None), ("nonsense: [", "bad"), ("policies: 1\n", "bad")]
+)
+def test_a_policy_that_would_not_be_taken_is_bad(tmp_path: Path, policy: str, found: str | None) -> None:
+    """Found before the next start finds it."""
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    (data / "policy.yaml").write_text(policy)
+    finding = said(Settings(data=data))["policy"]
+    assert found is None or finding.level == found
+
+
+def test_a_list_that_changed_since_is_said(tmp_path: Path) -> None:
+    """It is not in force, and doctor does not put it in force."""
+    file = tmp_path / "ours.txt"
+    file.write_text("example.org\n")
+    ours = ListSettings(name="ours", path=file, category="games")
+    settings = Settings(data=tmp_path / "data", starter_lists=False, lists=(ours,))
+    assembly.compile_lists(settings)
+    before = sorted(path.name for path in (settings.data / "lists").rglob("*"))
+    assert level(settings, "lists") == "good"
+    file.write_text("example.org\nexample.net\n")
+    finding = said(settings)["lists"]
+    assert (finding.level, finding.advice) == ("note", "`schoolgate reload` takes it")
+    assert sorted(path.name for path in (settings.data / "lists").rglob("*")) == before
+
+
+def test_damaged_lists_are_bad(tmp_path: Path) -> None:
+    """Never believed."""
+    settings = Settings(data=tmp_path / "data")
+    assembly.compile_lists(settings)
+    for file in (settings.data / "lists").rglob("*"):
+        if file.is_file():
+            file.write_bytes(file.read_bytes()[:-100])
+    assert level(settings, "lists") == "bad"
+
+
+def test_a_gateway_that_does_not_answer_is_bad(tmp_path: Path) -> None:
+    """Its socket lies there and nobody listens: it was killed."""
+    data = tmp_path / "data"
+    (data / "run").mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(socket_path(data)))
+    assert level(Settings(data=data), "gateway") == "bad"
+
+
+@pytest.mark.parametrize(
+    ("facts", "found"),
+    [
+        ({}, "bad"),  # it never said anything
+        ({"written_at": 1000.0 - 60, "oldest_seconds": 0}, "bad"),  # it said so a minute ago
+        ({"written_at": 999.0, "oldest_seconds": 0}, "good"),
+        ({"written_at": 999.0, "oldest_seconds": 61}, "bad"),
+    ],
+)
+def test_a_shipper_that_says_nothing_is_not_green(facts: dict[str, float], found: str) -> None:
+    """Rows that wait unseen are the worst kind."""
+    assert _record(facts, 1000.0).level == found
+
+
+@pytest.mark.parametrize("name", ["SSLKEYLOGFILE", "MITMPROXY_SSLKEYLOGFILE"])
+def test_a_key_log_is_bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """It would let anybody read everything."""
+    monkeypatch.setenv(name, str(tmp_path / "keys"))
+    assert level(Settings(data=tmp_path / "data"), "environment") == "bad"
+
+
+def test_a_look_that_fails_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the others go on."""
+
+    def broken(_: Settings) -> list[Finding]:
+        raise RuntimeError("broken on purpose")
+
+    monkeypatch.setattr("proxy.doctor.LOOKS", (broken, *__import__("proxy.doctor").doctor.LOOKS))
+    found = said(Settings(data=tmp_path / "data"))
+    assert (found["broken"].level, "policy" in found) == ("bad", True)
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_the_command_says_it_and_its_exit_tells_programs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    """1 while anything needs attention."""
+    began = time.monotonic()
+    assert main(["--data", str(tmp_path / "data"), "doctor", *words]) == 1
+    told = capsys.readouterr()
+    assert "need attention" in told.err
+    if words:
+        found = json.loads(told.out)
+        assert {"what", "level", "found", "advice"} == set(found[0])
+    else:
+        assert "BAD  statutory lists" in told.out
+    assert time.monotonic() - began < 20
