@@ -111,7 +111,7 @@ def refused_bytes_row(live: Live, notes: ConnectionNotes, why: str) -> LogRecord
         stage="connect",
         note=why,
     )
-    return _withheld(row, notes.connect_verdict)
+    return withheld(row, notes.connect_verdict)
 
 
 def _row(
@@ -160,10 +160,10 @@ def _row(
         terms=verdict.terms if verdict is not None else (),
         note=note,
     )
-    return _withheld(row, verdict)
+    return withheld(row, verdict)
 
 
-def _withheld(row: LogRecord, verdict: Verdict | None) -> LogRecord:
+def withheld(row: LogRecord, verdict: Verdict | None) -> LogRecord:
     """The row of a hit on a statutory list, without host and path, which would spell out the entry (F-06).
 
     The number of the entry in the issue in force then (the audit trail says which) tells its issuer, and through them
