@@ -1,6 +1,6 @@
 """How long one whole decision takes: host and path, search terms, policy (design §6: p50 <= 10 us, p99 <= 25 us).
 
-    python -m benchmarks.decision [--lists FOLDER] [--urls FILE] [--count N]
+    python -m benchmarks.decision [--lists FOLDER] [--urls FILE] [--count N] [--phrases FOLDER] [--url-words]
 
 In come a UT1 tree and a file of URLs (by default those beside the clone; else the starter lists and made-up URLs); out
 come percentiles per band and stage, as text. Requests are made beforehand; nothing is remembered between decisions but
@@ -40,10 +40,12 @@ def main() -> int:
     parser.add_argument("--lists", type=Path, default=REAL / "ut1", help="a UT1 tree")
     parser.add_argument("--urls", type=Path, default=REAL / "urls" / "requests-dev.tsv.gz", help="URLs, one a line")
     parser.add_argument("--count", type=int, default=20_000, help="decisions per measurement")
+    parser.add_argument("--phrases", type=Path, help="a folder of e2guardian phrase lists, or one phrase list, besides")
+    parser.add_argument("--url-words", action="store_true", help="let those phrases be looked for in addresses, too")
     parser.add_argument("--snapshot", type=Path, help="folder of a compiled snapshot to use instead of compiling")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        engine = _engine(Path(scratch), args.lists, args.snapshot)
+        engine = _engine(Path(scratch), args.lists, args.snapshot, _phrases(args.phrases, args.url_words))
         urls = _urls(args.urls, args.count)
         print(f"{sum(s.entries for s in engine.index.lists):,} entries, {len(urls):,} URLs, revision {engine.revision}")
         _check(engine)
@@ -51,12 +53,21 @@ def main() -> int:
     return 0 if worst <= 1.0 else 1
 
 
-def _engine(scratch: Path, lists: Path, compiled: Path | None) -> Engine:
+def _phrases(path: Path | None, url_words: bool) -> tuple[ListSource, ...]:
+    """The phrase lists as a source, under the limit for young adults."""
+    if path is None:
+        return ()
+    return (
+        ListSource("phrases", path, "phrases", limit=160, apply_to=("search", "url") if url_words else ("search",)),
+    )
+
+
+def _engine(scratch: Path, lists: Path, compiled: Path | None, phrases: tuple[ListSource, ...]) -> Engine:
     taxonomy = load_taxonomy()
     if compiled is None:
         compiled = scratch / "snapshot"
         compiled.mkdir()
-        build_snapshot((*starter_sources(), *_tree(lists, scratch)), compiled, taxonomy)
+        build_snapshot((*starter_sources(), *_tree(lists, scratch), *phrases), compiled, taxonomy)
     index = open_snapshot(compiled)
     text = (ROOT / "policy" / "presets" / "trust.yaml").read_text(encoding="utf-8")
     return Engine(index, load_policy(text, file="trust.yaml", categories=taxonomy))
