@@ -8,7 +8,7 @@ do not matter; a second pass reads disguised words (`s3x`, Cyrillic look-alikes)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import ahocorasick
@@ -49,10 +49,14 @@ class PhraseTable:
 
     def hits(self, text: str) -> list[PhraseEntry]:
         """Entries whose words stand in the text, plain or disguised; each once."""
-        if self._empty or not text:
+        return self.hits_in((normalised(text), *undisguised(text))) if text and not self._empty else []
+
+    def hits_in(self, readings: Iterable[str]) -> list[PhraseEntry]:
+        """The same of a text whose readings are made already."""
+        if self._empty:
             return []
         found: set[int] = set()
-        for reading in (normalised(text), *undisguised(text)):
+        for reading in readings:
             for _, places in self._automaton.iter(f" {reading} "):
                 found.update(places)
         return [self._entries[place] for place in sorted(found)]

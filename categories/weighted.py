@@ -48,10 +48,12 @@ class WeightedTable:
         Disguised words are read, too. A phrase that any reading has is found, and found once; so no reading can lose
         an exception, or points below zero, that another has.
         """
-        if not len(self._finder) or not text:
-            return ()
+        return self.over_in(readings(text)) if text and len(self._finder) else ()
+
+    def over_in(self, readings: Iterable[str]) -> tuple[Over, ...]:
+        """The same of a text whose readings are made already."""
         phrases = self._finder.phrases
-        found = [phrases[place] for place in self._finder.find(*readings(text))]
+        found = [phrases[place] for place in self._finder.find(*readings)]
         if not found or any(phrase.kind is PhraseKind.EXCEPTION for phrase in found):
             return ()
         return tuple(sorted(self._exceeded(found), key=lambda over: (-over.score, over.category)))

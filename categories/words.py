@@ -15,7 +15,7 @@ from categories.model import EntryKind, ListStatus, Match
 from categories.names import Url
 from categories.phrases import PhraseEntry, PhraseTable
 from categories.scoring import PhraseKind, ScoredPhrase
-from categories.weighted import Over, WeightedTable, evidence, from_row, in_points, written
+from categories.weighted import Over, WeightedTable, evidence, from_row, in_points, readings, written
 
 URL_READ = 2048
 """Characters of an address whose words are looked at: what a decision costs stays bounded."""
@@ -81,8 +81,11 @@ class Words:
                     yield Match(phrase.category, phrase.list, entry, phrase.line, EntryKind.PHRASE, phrase.weight)
 
     def _matches(self, tables: _Tables, text: str) -> tuple[Match, ...]:
-        plain = [self._plain(entry) for entry in tables.plain.hits(text)]
-        return (*plain, *map(_weighted, tables.weighted.over(text)))
+        if not text:
+            return ()
+        read = readings(text)
+        plain = [self._plain(entry) for entry in tables.plain.hits_in(read)]
+        return (*plain, *map(_weighted, tables.weighted.over_in(read)))
 
     def _plain(self, entry: PhraseEntry) -> Match:
         status = self._lists[entry.list]
