@@ -39,6 +39,7 @@ from categories.stored import (
     SnapshotError,
     SnapshotReport,
     current_manifest,
+    current_mark,
     digest_of,
     mark_of,
     open_snapshot,
@@ -50,6 +51,7 @@ from categories.weighted import as_row
 __all__ = [
     "SnapshotError",
     "SnapshotReport",
+    "adopt_snapshot",
     "build_snapshot",
     "current_manifest",
     "open_snapshot",
@@ -102,6 +104,23 @@ def _build(sources: Sequence[ListSource], folder: Path, taxonomy: Names) -> Snap
         time.perf_counter() - started,
         sum(compiled.entries),
     )
+
+
+def adopt_snapshot(aside: Path, folder: Path) -> Path:
+    """Put the snapshot that was built in the folder `aside` in force in `folder`, by rename; where it is now.
+
+    Both are on one file system. Raises `SnapshotError`; then what was in force stays.
+    """
+    try:
+        with _alone(folder):
+            mark = current_mark(aside)
+            path = folder / mark
+            (aside / mark).rename(path)
+            _put_in_force(folder, mark)
+        _forget_old(folder, mark)
+    except OSError as error:
+        raise SnapshotError(f"new lists cannot be put in force: {error}", folder, _CORRECT) from error
+    return path
 
 
 def snapshot_is_current(folder: Path, sources: Sequence[ListSource]) -> bool:

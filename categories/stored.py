@@ -74,20 +74,20 @@ def open_snapshot(folder: Path) -> CompiledIndex:
 
     Raises `SnapshotError` when there is none, or when it is damaged.
     """
-    mark, before = _current(folder), ""
+    mark, before = current_mark(folder), ""
     while mark != before:
         try:
             return _open(folder / mark, mark)
         except OSError as error:
             if not isinstance(error, FileNotFoundError):
                 raise SnapshotError(f"cannot be opened: {error}", folder / mark) from error
-            mark, before = _current(folder), mark  # superseded twice while we were opening it?
+            mark, before = current_mark(folder), mark  # superseded twice while we were opening it?
     raise SnapshotError("a file of the snapshot is missing", folder / mark)
 
 
 def current_manifest(folder: Path) -> dict[str, Any]:
     """The manifest in force, without opening the index: to see whether it is stale. Raises `SnapshotError`."""
-    mark = _current(folder)
+    mark = current_mark(folder)
     try:
         return _manifest(folder / mark, mark)
     except FileNotFoundError:
@@ -110,7 +110,8 @@ def status_as_json(status: ListStatus) -> dict[str, Any]:
     return asdict(status)
 
 
-def _current(folder: Path) -> str:
+def current_mark(folder: Path) -> str:
+    """Name of the snapshot in force. Raises `SnapshotError` when there is none."""
     pointer = folder / CURRENT
     try:
         mark = pointer.read_text(encoding="ascii").strip()

@@ -19,23 +19,26 @@ from categories.index import CompiledIndex
 from categories.model import Index
 from categories.snapshot import SnapshotReport, build_snapshot, open_snapshot, snapshot_is_current
 from categories.sources import ListSource, starter_sources
+from categories.stored import CURRENT
 from categories.taxonomy import Category, FourC, Kind, Taxonomy, load_taxonomy
 from identity.directory import Directory, Place
 from identity.overlay import read_overlay
 from policy.engine import Engine
 from policy.rows import Policy
 from policy.rules import load_policy
+from proxy.control import answers
 from proxy.decided import Parts, open_decided, put_together
 from proxy.outbound import own_addresses
 from proxy.settings import PlaceSettings, Settings
+from proxy.sourcestore import fetched_sources
 from proxy.statutory import standing_for
 
 PRESET = "trust.yaml"
 """The policy in force when the school has written none."""
 
 
-def list_sources(settings: Settings) -> tuple[ListSource, ...]:
-    """Every list the settings put in force."""
+def list_sources(settings: Settings, versions: Mapping[str, Path] | None = None) -> tuple[ListSource, ...]:
+    """Every list the settings and the register put in force; `versions` of the register's are tried instead."""
     starter = starter_sources() if settings.starter_lists else ()
     return (
         *starter,
@@ -53,6 +56,7 @@ def list_sources(settings: Settings) -> tuple[ListSource, ...]:
             )
             for item in settings.lists
         ),
+        *fetched_sources(settings, versions),
     )
 
 
@@ -72,8 +76,12 @@ def compile_lists(settings: Settings, *, force: bool = False) -> SnapshotReport 
 
 
 def open_index(settings: Settings) -> CompiledIndex:
-    """The lists in force, compiled first when stale. Raises `SnapshotError`."""
-    compile_lists(settings)
+    """The lists in force. Where no gateway runs, they are compiled first when stale. Raises `SnapshotError`.
+
+    A running gateway's lists are only ever changed by `schoolgate lists update` and `schoolgate reload`, checked.
+    """
+    if not (answers(settings.data) and (lists_folder(settings) / CURRENT).exists()):
+        compile_lists(settings)
     return open_snapshot(lists_folder(settings))
 
 

@@ -72,6 +72,14 @@ def order(data: Path, what: dict[str, Any], seconds: float = 120.0) -> dict[str,
         raise NotRunning(f"the gateway of {data} broke off: {error}; see its log") from error
 
 
+def answers(data: Path) -> bool:
+    """Whether a gateway answers there."""
+    try:
+        return "revision" in order(data, {"do": "status"}, 5.0)
+    except NotRunning:
+        return False
+
+
 class _short_path:  # noqa: N801 - a context manager used like a function
     """A socket address is at most 108 bytes: reach long ones through the folder's descriptor."""
 

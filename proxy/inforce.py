@@ -6,6 +6,7 @@ or was broken after it was accepted, never stops a worker from starting again.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import replace
@@ -15,10 +16,11 @@ from pathlib import Path
 import yaml
 
 from categories.index import CompiledIndex
-from categories.snapshot import open_snapshot
+from categories.snapshot import SnapshotError, open_snapshot, snapshot_is_current
+from categories.stored import CURRENT
 from categories.taxonomy import load_taxonomy
-from policy.engine import Engine
-from policy.rules import load_policy
+from policy.engine import Engine, EngineProblem
+from policy.rules import PolicyErrors, load_policy
 from proxy import assembly
 from proxy.decided import Parts, open_decided, put_together
 from proxy.settings import Settings
@@ -55,8 +57,15 @@ def _keep(target: Path, text: str) -> None:
 
 def open_parts(settings: Settings) -> Parts:
     """Lists and policy in force. Raises what they raise."""
+    return parts_with(settings, open_snapshot(assembly.lists_folder(settings)))
+
+
+def parts_with(settings: Settings, index: CompiledIndex) -> Parts:
+    """The policy in force with other lists; as it is on disk where no gateway ever ran. Raises what it raises."""
+    if not policy_file(settings).exists():
+        return _parts(*assembly.policy_text(settings), index)
     kept = json.loads(policy_file(settings).read_text(encoding="utf-8"))
-    parts = _parts(kept["text"], kept["file"], open_snapshot(assembly.lists_folder(settings)))
+    parts = _parts(kept["text"], kept["file"], index)
     return replace(parts, standing=open_standing(settings.data))
 
 
@@ -65,18 +74,34 @@ def open_engine(settings: Settings) -> Engine:
     return put_together(open_parts(settings), open_decided(settings), datetime.now(UTC))
 
 
-def accept(settings: Settings) -> Engine:
+def accept(settings: Settings, index: CompiledIndex | None = None) -> Engine:
     """Check destinations, trust, lists and policy by building them, then put the policy in force. Raises if one is bad.
 
-    The policy is read once: what was checked is what is kept, however often the file is saved meanwhile.
+    The policy is read once: what was checked is what is kept, however often the file is saved meanwhile. `index` are
+    the lists to take; None: those in force, compiled first where there are none.
     """
     assembly.destinations(settings, ())
     check_trust(settings)
     text, file = assembly.policy_text(settings)
-    parts = _parts(text, file, assembly.open_index(settings))
+    parts = _parts(text, file, assembly.open_index(settings) if index is None else index)
     engine = put_together(parts, open_decided(settings), datetime.now(UTC))
     put_in_force(settings, text, file)
     return engine
+
+
+def accept_at_start(settings: Settings) -> bool:
+    """As `accept`, but with the lists compiled last, if there are any; whether they are to be compiled again.
+
+    So a start after an upgrade, or with a changed list, filters at once and compiles in the background. A policy that
+    only goes with the new lists waits for them.
+    """
+    folder = assembly.lists_folder(settings)
+    if (folder / CURRENT).exists() and not snapshot_is_current(folder, assembly.list_sources(settings)):
+        with contextlib.suppress(SnapshotError, PolicyErrors, EngineProblem):
+            accept(settings, open_snapshot(folder))
+            return True
+    accept(settings)
+    return False
 
 
 def _parts(text: str, file: str, index: CompiledIndex) -> Parts:

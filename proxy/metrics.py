@@ -43,6 +43,8 @@ class Facts:
     """When the CA expires, POSIX time."""
     reloads: dict[str, int] = field(default_factory=lambda: {"ok": 0, "failed": 0})
     """Reloads by result."""
+    list_updates: Callable[[], dict[str, tuple[int, float]]] = dict
+    """Failed updates and last success (POSIX time) by list."""
     processes: Callable[[], dict[str, int]] = dict
     """Process ids by name."""
     restarts: Callable[[], int] = int
@@ -79,6 +81,7 @@ class GatewayCollector(Collector):
             ages.add_metric([status.name], max(0.0, now - status.updated_at))
         yield entries
         yield ages
+        yield from self._updates()
         yield _gauge(
             "schoolgate_statutory_compliant", "1 when a valid statutory list is in force.", float(facts.statutory())
         )
@@ -87,6 +90,19 @@ class GatewayCollector(Collector):
         for result, count in facts.reloads.items():
             reloads.add_metric([result], count)
         yield reloads
+
+    def _updates(self) -> Iterator[Metric]:
+        failures = CounterMetricFamily(
+            "schoolgate_list_update_failures", "Updates of a list that failed or were refused.", labels=["list"]
+        )
+        success = GaugeMetricFamily(
+            "schoolgate_list_last_success_seconds", "Last good update of a list, POSIX time.", labels=["list"]
+        )
+        for name, (failed, at) in self.facts.list_updates().items():
+            failures.add_metric([name], failed)
+            success.add_metric([name], at)
+        yield failures
+        yield success
 
     def _spool(self) -> Iterator[Metric]:
         said = read_status(self.data / "run" / "shipper.json")

@@ -45,13 +45,14 @@ _UNITS = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "wee
 
 def make(args: argparse.Namespace, settings: Settings, engine: Engine, by: By) -> int:
     """`allow` and `block`: 0 made, 1 refused."""
-    parts = open_parts(settings)
+    parts = inforce.parts_with(settings, assembly.open_index(settings))
     at = by.at
     wanted = _wanted(args, parts, at)
     directory = assembly.open_directory(settings)
     if wanted.user is not None and directory.person(wanted.user) is None:
         advice = did_you_mean(wanted.user, list(directory.people))
         raise RegistryError(RegistryProblem(wanted.user, "there is no such account", advice))
+    overrides.check(wanted, by)
     trial = outlook(parts, open_decided(settings), wanted, directory, at)
     if trial.refusals:
         raise RegistryError(*(RegistryProblem(wanted.what, reason) for reason in trial.refusals))
@@ -80,13 +81,6 @@ def change(args: argparse.Namespace, settings: Settings, engine: Engine, by: By)
         print(f"ended {decision.override.name}: {_line(decision)}")
         print(in_force_words(workers), file=sys.stderr)
     return 0
-
-
-def open_parts(settings: Settings) -> Parts:
-    """Lists and policy as the workers have them; as they are on disk where no gateway ever ran."""
-    if inforce.policy_file(settings).exists():
-        return inforce.open_parts(settings)
-    return assembly.open_parts(settings)
 
 
 def wait_for_workers(settings: Settings) -> dict[str, Any] | None:

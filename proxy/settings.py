@@ -115,6 +115,21 @@ class ListSettings(Section):
     """For phrases: where they are looked for, `search` and `url`; words in addresses close more than is meant."""
 
 
+class ListChecks(Section):
+    """What new lists must pass before they are put in force."""
+
+    smallest: float = Field(default=0.7, ge=0, le=1)
+    """Entries of a new version for each old one, at least: a list that was cut short stays out."""
+    largest: float = Field(default=3.0, ge=1)
+    """Entries of a new version for each old one, at most."""
+    small: int = Field(default=100, ge=0)
+    """A list with fewer entries than this may change as it likes."""
+    classified: dict[str, str] = {}
+    """Hosts that must be in a category: `{games.example: games}`."""
+    never_blocked: tuple[str, ...] = ()
+    """The school's own sites, and others no update may close."""
+
+
 class PlaceSettings(Section):
     """What an address means: a network (or one address) and what stands there."""
 
@@ -200,6 +215,8 @@ class Settings(Section):
     """Whether the lists that come with the product are in force."""
     lists: tuple[ListSettings, ...] = ()
     """Further lists."""
+    list_checks: ListChecks = ListChecks()
+    """What new lists must pass."""
     proxy: ProxySettings = ProxySettings()
     metrics: MetricsSettings = MetricsSettings()
     identity: IdentitySettings = IdentitySettings()

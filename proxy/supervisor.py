@@ -30,6 +30,7 @@ from proxy.ca import CaStatus
 from proxy.children import Child
 from proxy.control import serve_control, socket_path
 from proxy.expiry import Expiry
+from proxy.listlife import ListLife, failures
 from proxy.metrics import Facts, read_status, serve_metrics
 from proxy.settings import Settings, load_settings
 from proxy.statutory import Keeper
@@ -72,6 +73,7 @@ class Supervisor:
         self.proxy_port = settings.proxy.port
         self.metrics_port = settings.metrics.port
         self.children: list[Child] = []
+        self.lists = ListLife(lambda: self.settings, settings_file)
 
     async def run(self) -> int:
         """Everything, start to stop. Raises what preparing raises, before anything listens."""
@@ -80,7 +82,7 @@ class Supervisor:
         authority, made = firstrun.prepare(self.settings)
         for what in made:
             print(f"made: {what}", file=sys.stderr)
-        engine = await asyncio.to_thread(self._accept, self.settings)
+        engine = await asyncio.to_thread(self._accept, self.settings, at_start=True)
         self._settings_arguments = ["--settings", str(inforce.keep_settings(self.settings))]
         self._note_engine(engine)
         self.facts.ca_ends = authority.not_after.timestamp()
@@ -101,6 +103,7 @@ class Supervisor:
             asyncio.create_task(self._watch_people()),
             asyncio.create_task(self._watch_statutory()),
             asyncio.create_task(self._watch_silence()),
+            asyncio.create_task(self.lists.keep()),
         ]
         try:
             if not await self._wait_ready(keeping):
@@ -172,6 +175,7 @@ class Supervisor:
             )
         for child in self.workers:
             child.on_took = self._note_decision
+        self.facts.list_updates = lambda: failures(self.settings)
         self.facts.processes = self._pids
         self.facts.restarts = lambda: sum(child.restarts for child in self.children)
         self.facts.workers = lambda: sum(child.ready.is_set() for child in self.workers)
@@ -224,10 +228,13 @@ class Supervisor:
                 logger.exception("what people decided could not be written for the workers; trying again")
             await asyncio.sleep(OVERLAY_POLL)
 
-    def _accept(self, settings: Settings) -> Engine:
+    def _accept(self, settings: Settings, *, at_start: bool = False) -> Engine:
         """Check settings, lists and policy, look at statutory lists, put all of it in force. Raises what is wrong."""
         self._statutory.refuse_loosening(settings.statutory)
-        inforce.accept(settings)
+        if at_start:
+            self.lists.stale = inforce.accept_at_start(settings)
+        else:
+            inforce.accept(settings)
         self._statutory.refresh(settings.statutory, datetime.now(UTC))
         return inforce.open_engine(settings)
 
@@ -285,6 +292,8 @@ class Supervisor:
         match what.get("do"):
             case "reload":
                 return await self.reload()
+            case "lists":
+                return await self.take_lists()
             case "status":
                 return self._status()
             case other:
@@ -299,6 +308,7 @@ class Supervisor:
                 for child in self.workers
             ],
             "restarts": self.facts.restarts(),
+            "lists": self.lists.status(),
             "statutory": self.facts.statutory(),
             "statutory_problems": list(self._statutory.standing.problems(datetime.now(UTC))),
             "shipper": read_status(self.run_folder / "shipper.json"),
@@ -308,6 +318,10 @@ class Supervisor:
     async def reload(self) -> dict[str, Any]:
         """Build aside, check, then have every worker swap. What is not good is refused, and the old engine stays; a
         worker that does not swap is replaced by one that starts with what is in force."""
+        # Not within the lock: an update that is under way takes it for its own swap.
+        if refused := await self.lists.compile_changed(self._settings_again):
+            self.facts.reloads["failed"] += 1
+            return {"failed": refused, "revision": self.facts.revision}
         async with self._reloading:
             try:
                 settings = await asyncio.to_thread(self._settings_again)
@@ -315,19 +329,27 @@ class Supervisor:
             except Exception as error:
                 self.facts.reloads["failed"] += 1
                 return {"failed": _told(error), "revision": self.facts.revision}
-            failed = await self._swap()
             later = restart_needed(self._started_with, settings)
             self.settings = settings
-            self._note_engine(engine)
-            self.facts.reloads["failed" if failed else "ok"] += 1
-            if failed:
-                self._served = ()  # statutory lists may be among what they did not take: asked again soon
-            return {
-                "reloaded": engine.revision,
-                "workers": len(self.workers) - len(failed),
-                "replaced": failed,
-                "restart_needed": later,
-            }
+            return {**await self._swap_and_tell(engine), "restart_needed": later}
+
+    async def take_lists(self) -> dict[str, Any]:
+        """Have every worker swap to the lists just put in force. Policy and settings stay as they are."""
+        async with self._reloading:
+            try:
+                engine = await asyncio.to_thread(inforce.open_engine, self.settings)
+            except Exception as error:
+                self.facts.reloads["failed"] += 1
+                return {"failed": _told(error), "revision": self.facts.revision}
+            return await self._swap_and_tell(engine)
+
+    async def _swap_and_tell(self, engine: Engine) -> dict[str, Any]:
+        failed = await self._swap()
+        self._note_engine(engine)
+        self.facts.reloads["failed" if failed else "ok"] += 1
+        if failed:
+            self._served = ()  # statutory lists may be among what they did not take: asked again soon
+        return {"reloaded": engine.revision, "workers": len(self.workers) - len(failed), "replaced": failed}
 
     def _settings_again(self) -> Settings:
         """The settings as the file has them now; the data folder never moves under a running gateway."""

@@ -20,6 +20,7 @@ from categories import layered
 from identity.directory import Place
 from identity.overlay import FILE_NAME, Overlay, OverlayError, pack_overlay, read_overlay, unpack_overlay
 from policy import overrides
+from registry import sources
 from registry.change import revision_number
 from registry.devices import places as registered_places
 from registry.entries import made
@@ -66,6 +67,7 @@ def _decided(connection: Connection) -> dict[str, Any]:
     return {
         "overrides": [overrides.pack(one.override) for one in decisions(connection)],
         "entries": [layered.pack(one.entry) for one in made(connection)],
+        "sources": [sources.pack(one.source) for one in sources.sources(connection)],
     }
 
 

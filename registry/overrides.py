@@ -50,9 +50,7 @@ class Decision:
 
 def add(connection: Connection, wanted: Override, by: By) -> Decision:
     """Decide. `wanted.id` is not looked at: the register gives the number."""
-    problems = _problems(wanted, by)
-    if problems:
-        raise RegistryError(*problems)
+    check(wanted, by)
     begin(connection, by)
     values = {
         "action": wanted.action.value,
@@ -140,7 +138,8 @@ def _end(connection: Connection, found: Decision, by: By) -> Decision:
     return ended
 
 
-def _problems(wanted: Override, by: By) -> list[RegistryProblem]:
+def check(wanted: Override, by: By) -> None:
+    """Raise `RegistryError` with every reason why nobody can decide so."""
     where = wanted.what
     problems = text_problems(where, "reason", by.why)
     if not by.why.strip():
@@ -153,7 +152,8 @@ def _problems(wanted: Override, by: By) -> list[RegistryProblem]:
     if wanted.until is not None and wanted.until <= by.at:
         said = wanted.until.isoformat(timespec="minutes")
         problems.append(RegistryProblem(where, f"would be over before it began ({said})", "give a later time"))
-    return problems
+    if problems:
+        raise RegistryError(*problems)
 
 
 def _decision(row: RowMapping) -> Decision:

@@ -10,32 +10,31 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
 from categories.index import CompiledIndex
-from categories.model import ListStatus, Match, Problem
+from categories.model import Match
 from categories.names import NameProblem, canonical_host, canonical_url
-from categories.snapshot import SnapshotError, SnapshotReport, open_snapshot, snapshot_is_current
-from proxy.assembly import compile_lists, list_sources, lists_folder, open_index
+from categories.snapshot import SnapshotError, open_snapshot, snapshot_is_current
+from proxy.assembly import list_sources, lists_folder, open_index
 from proxy.importtask import add_import, import_task
+from proxy.listtasks import TASKS, add_tasks, life_task, list_facts, source_facts, source_lines
 from proxy.settings import Settings
 
 SHOWN = 200
 """Entries `search` shows for people; `--json` shows all."""
-PROBLEMS_SHOWN = 20
-"""Problems `update` shows for people; `--json` gives all that were kept."""
 
 
 def add(commands: Any) -> None:
-    """Register `lists status|update|search|classify|import`."""
+    """Register `lists status|search|classify|import`, and the life of a list (`proxy.listtasks`)."""
     parser = commands.add_parser("lists", help="the lists that say what a host, URL or word is")
     parser.set_defaults(handle=handle)
-    tasks = parser.add_subparsers(dest="task", required=True, metavar="status|update|search|classify|import")
+    tasks = parser.add_subparsers(
+        dest="task", required=True, metavar=f"status|search|classify|import|{'|'.join(TASKS)}"
+    )
     status = tasks.add_parser("status", help="every list in force; exit 1 when they cannot be used or are stale")
-    update = tasks.add_parser("update", help="compile all lists now and tell every line that was not taken")
     search = tasks.add_parser("search", help="which entries fit a host or URL; exit 1 when none does")
     search.add_argument("what", metavar="HOST_OR_URL", help="what to look for")
     search.add_argument("--partial", action="store_true", help="any entry with this text in it (looks at every entry)")
@@ -44,15 +43,16 @@ def add(commands: Any) -> None:
         "urls", nargs="+", metavar="URL", help="URLs, or - to read one a line and answer in JSON lines"
     )
     add_import(tasks)
-    for task in (status, update, search, classify):
+    add_tasks(tasks)
+    for task in (status, search, classify):
         task.add_argument("--json", action="store_true", help="answer in JSON")
 
 
 def handle(args: argparse.Namespace, settings: Settings) -> int:
     """Run the task named in `args`; 0 yes, 1 no."""
-    tasks = {"status": _status, "update": _update, "search": _search, "classify": _classify, "import": import_task}
+    tasks = {"status": _status, "search": _search, "classify": _classify, "import": import_task}
     try:
-        return tasks[args.task](args, settings)
+        return tasks.get(args.task, life_task)(args, settings)
     except SnapshotError as error:
         if args.json:
             print(json.dumps({"ok": False, "problem": error.what, "where": str(error.where), "do": error.what_to_do}))
@@ -139,7 +139,8 @@ def _status(args: argparse.Namespace, settings: Settings) -> int:
     current = snapshot_is_current(folder, list_sources(settings))
     if args.json:
         facts = {"ok": current, "revision": index.revision, "current": current, "folder": str(folder)}
-        print(json.dumps(facts | {"lists": [_list_facts(status) for status in index.lists]}))
+        listed = {"lists": [list_facts(status) for status in index.lists], "sources": source_facts(settings)}
+        print(json.dumps(facts | listed))
     else:
         print(f"{'list':<32} {'category':<24} {'entries':>10} {'not taken':>10}  newest")
         for status in index.lists:
@@ -147,48 +148,11 @@ def _status(args: argparse.Namespace, settings: Settings) -> int:
             print(f"{status.name:<32} {status.category:<24} {status.entries:>10,} {status.problems:>10,}  {day}")
         total = sum(status.entries for status in index.lists)
         print(f"{len(index.lists)} lists, {total:,} entries, revision {index.revision}")
+        for line in source_lines(settings):
+            print(line)
     if not current:
         print("lists: a list changed since they were compiled; run `schoolgate lists update`", file=sys.stderr)
     return 0 if current else 1
-
-
-def _update(args: argparse.Namespace, settings: Settings) -> int:
-    report = compile_lists(settings, force=True)
-    if report is None:
-        raise RuntimeError("a forced compilation gives a report")
-    if args.json:
-        print(json.dumps(_report_facts(report)))
-        return 0
-    for problem in report.problems[:PROBLEMS_SHOWN]:
-        print(_sentence(problem))
-    if len(report.problems) > PROBLEMS_SHOWN:
-        print(f"… and {len(report.problems) - PROBLEMS_SHOWN} more; --json gives all")
-    wrong = sum(status.problems for status in report.lists)
-    print(
-        f"{len(report.lists)} lists, {report.entries:,} entries, {wrong:,} lines told as problems, "
-        f"revision {report.revision}, {report.seconds:.1f} s"
-    )
-    return 0
-
-
-def _sentence(problem: Problem) -> str:
-    return f"{problem.list}:{problem.line}: {problem.text!r} {problem.why}"
-
-
-def _report_facts(report: SnapshotReport) -> dict[str, Any]:
-    return {
-        "ok": True,
-        "revision": report.revision,
-        "path": str(report.path),
-        "seconds": round(report.seconds, 3),
-        "entries": report.entries,
-        "lists": [_list_facts(status) for status in report.lists],
-        "problems": [asdict(problem) for problem in report.problems],
-    }
-
-
-def _list_facts(status: ListStatus) -> dict[str, Any]:
-    return asdict(status) | {"updated_at": datetime.fromtimestamp(status.updated_at, UTC).isoformat()}
 
 
 def _evidence(match: Match) -> dict[str, Any]:

@@ -86,7 +86,11 @@ def assert_locked(built: Engine, client: Client, when: datetime, url: str, stage
     assert {match.entry for match in told} == {WITHHELD}
 
 
-EVERYTHING = ("anything", "host:bad-host.test, host:filehost.test, host:bank.test", "education, always-allowed, banking")
+EVERYTHING = (
+    "anything",
+    "host:bad-host.test, host:filehost.test, host:bank.test",
+    "education, always-allowed, banking",
+)
 
 
 ATTEMPTS = [(what, action) for what in EVERYTHING for action in ("allow", "warn", "bypass")]

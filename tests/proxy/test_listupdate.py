@@ -1,0 +1,204 @@
+"""`schoolgate lists add|update|remove|diff|entry`: what is in force stays until something better is complete.
+
+Shows: `proxy.listtasks`, `proxy.listchanges`, `proxy.listchecks`, `proxy.sourcestore`
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from categories.names import canonical_url
+from categories.snapshot import open_snapshot
+from proxy.settings import Settings, load_settings
+from proxy.sourcestore import read_state, store_of
+from tests.proxy.test_users import Technician
+from tests.rig.listserver import ListServer
+
+MANY = "".join(f"h{number}.example\n" for number in range(200)).encode()
+
+
+@pytest.fixture
+def server() -> Iterator[ListServer]:
+    with ListServer(files={"/games.txt": MANY}) as server:
+        yield server
+
+
+@pytest.fixture
+def technician(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Technician:
+    """At a school whose starter lists are off, so that a compilation is quick."""
+    technician = Technician(tmp_path, monkeypatch, capsys, command="lists")
+    (tmp_path / "help.txt").write_text("childline.org.uk\n")
+    told = [{"name": "own-help", "path": "help.txt", "category": "help"}]
+    technician.settings.write_text(json.dumps({"data": "data", "starter_lists": False, "lists": told}))
+    return technician
+
+
+def settings(technician: Technician) -> Settings:
+    return load_settings(technician.settings)
+
+
+def categories(technician: Technician, host: str) -> set[str]:
+    """What the lists in force say of a host."""
+    index = open_snapshot(technician.data / "lists")
+    return {match.category for match in index.match(canonical_url(host))}
+
+
+def add(technician: Technician, location: str, *words: str, name: str = "arcade", status: int = 0) -> Any:
+    return technician.json("add", name, location, *words, "--reason", "club", status=status)
+
+
+def test_a_list_is_added_updated_compared_and_removed(technician: Technician, server: ListServer) -> None:
+    """The whole life; each step in the trail."""
+    url = server.url("/games.txt")
+    added = add(technician, url, "--category", "games", "--every", "24h", "--licence", "CC BY-SA 4.0")
+    assert [(one["name"], one["state"]) for one in added["outcomes"]] == [("arcade", "updated")]
+    assert categories(technician, "h7.example") == {"games"}
+    assert technician.json("update")["outcomes"] == [
+        {"name": "arcade", "state": "unchanged", "what": "", "changes": None}
+    ]
+    server.files["/games.txt"] = MANY.replace(b"h7.example\n", b"") + b"fresh.example\n"
+    assert technician.json("update", "arcade")["outcomes"][0]["changes"]["added"] == 1
+    assert (categories(technician, "h7.example"), categories(technician, "fresh.example")) == (set(), {"games"})
+    assert technician.types("diff", "arcade") == 0
+    assert "+ arcade: fresh.example" in technician.said
+    assert "- arcade: h7.example" in technician.said
+    sources = technician.json("status")["sources"]
+    assert (sources[0]["name"], sources[0]["licence"], sources[0]["entries"]) == ("arcade", "CC BY-SA 4.0", 200)
+    assert technician.types("status") == 0
+    assert "last success 20" in technician.said
+    technician.json("remove", "arcade", "--reason", "over")
+    assert categories(technician, "fresh.example") == set()
+    assert not store_of(settings(technician), "arcade").exists()
+    assert [line[1] for line in technician.trail()] == ["list.add", "list.update", "list.update", "list.remove"]
+
+
+@pytest.mark.parametrize(
+    ("fresh", "says"),
+    [
+        (b"h1.example\n", "would shrink from 200 to 1 entries"),
+        (b"<html>sign in to the hotel</html>\n", "no entry in it that can be read"),
+        (b"".join(b"x%d.example\n" % number for number in range(1000)), "would grow from 200 to 1,000"),
+        (None, "404"),
+    ],
+)
+def test_a_bad_version_stays_out_and_is_told(
+    technician: Technician, server: ListServer, fresh: bytes | None, says: str
+) -> None:
+    """The old version stays in force, the state says why, and the metric counts."""
+    add(technician, server.url("/games.txt"), "--category", "games")
+    if fresh is None:
+        del server.files["/games.txt"]
+    else:
+        server.files["/games.txt"] = fresh
+    refused = technician.json("update", "arcade", status=1)
+    assert says in refused["problem"]
+    assert "stays in force" in refused["problem"]
+    assert categories(technician, "h7.example") == {"games"}
+    state = read_state(settings(technician), "arcade")
+    assert (state.failures, says in state.problem) == (1, True)
+    technician.types("status")
+    assert says.split(maxsplit=1)[0] in technician.said
+    server.files["/games.txt"] = MANY + b"well.example\n"
+    technician.json("update", "arcade")
+    state = read_state(settings(technician), "arcade")
+    assert (state.failures, state.problem) == (1, "")
+    assert len([path for path in store_of(settings(technician), "arcade").iterdir() if path.is_dir()]) <= 2
+
+
+def test_a_technician_may_take_a_list_that_shrank(technician: Technician, server: ListServer) -> None:
+    add(technician, server.url("/games.txt"), "--category", "games")
+    server.files["/games.txt"] = b"h1.example\n"
+    technician.json("update", "arcade", status=1)
+    technician.json("update", "arcade", "--anyway")
+    assert categories(technician, "h7.example") == set()
+
+
+@pytest.mark.parametrize("host", ["childline.org.uk", "www.gov.uk", "intranet.oakwood.example"])
+def test_no_list_closes_what_must_stay_open(technician: Technician, server: ListServer, host: str) -> None:
+    """A site that is never blocked, and the school's own: refused, whatever is said. A help site stays open anyway."""
+    told = json.loads(technician.settings.read_text())
+    technician.settings.write_text(json.dumps({**told, "list_checks": {"never_blocked": ["intranet.oakwood.example"]}}))
+    add(technician, server.url("/games.txt"), "--category", "malware")
+    server.files["/games.txt"] = MANY + f"{host}\n".encode()
+    if host == "childline.org.uk":
+        technician.json("update", "arcade", "--anyway")
+        return
+    for words in ((), ("--anyway",)):
+        refused = technician.json("update", "arcade", *words, status=1)
+        assert f"{host} would be blocked for" in refused["problem"]
+        assert categories(technician, host) == set()
+
+
+def test_one_bad_list_does_not_keep_the_others_back(technician: Technician, server: ListServer) -> None:
+    server.files["/video.txt"] = MANY.replace(b"h", b"v")
+    add(technician, server.url("/games.txt"), "--category", "games")
+    add(technician, server.url("/video.txt"), "--category", "video", name="films")
+    server.files["/games.txt"] = b"h1.example\n"
+    server.files["/video.txt"] += b"new.example\n"
+    said = technician.json("update", status=1)
+    assert {one["name"]: one["state"] for one in said["outcomes"]} == {"arcade": "failed", "films": "updated"}
+    assert (categories(technician, "h7.example"), categories(technician, "new.example")) == ({"games"}, {"video"})
+
+
+def test_a_refused_version_is_not_compiled_again_and_again(technician: Technician, server: ListServer) -> None:
+    """The schedule asks often; the same bad version is known."""
+    add(technician, server.url("/games.txt"), "--category", "games")
+    server.files["/games.txt"] = b"h1.example\n"
+    technician.json("update", "arcade", status=1)
+    again = technician.json("update", "arcade", status=1)
+    assert "would shrink" in again["problem"]
+    assert "seconds" not in again
+
+
+def test_a_well_known_host_stays_known(technician: Technician, server: ListServer) -> None:
+    """Asked for in the settings: without it, no update."""
+    told = json.loads(technician.settings.read_text())
+    checks = {"classified": {"h3.example": "games"}}
+    technician.settings.write_text(json.dumps({**told, "list_checks": checks}))
+    add(technician, server.url("/games.txt"), "--category", "games")
+    server.files["/games.txt"] = MANY.replace(b"h3.example\n", b"")
+    assert "h3.example would no longer be known as games" in technician.json("update", status=1)["problem"]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "says"),
+    [
+        (("add", "arcade", "/nowhere/games.txt", "--category", "games", "--reason", "x"), 1, "is not there"),
+        (("add", "arcade", "/nowhere/games.txt", "--reason", "x"), 2, "Say --category"),
+        (("add", "arcade", "/nowhere/x", "--category", "help", "--reason", "x"), 1, "by the product alone"),
+        (("add", "arcade", "/nowhere/x", "--category", "terrorism", "--reason", "x"), 1, "statutory list alone"),
+        (("add", "arcade", "/nowhere/x", "--category", "games", "--every", "5m", "--reason", "x"), 1, "too often"),
+        (("add", "own-help", "/nowhere/x", "--category", "games", "--reason", "x"), 1, "another list"),
+        (("remove", "arcade"), 1, "no list that was added by command"),
+        (("update", "arcade"), 1, "no list 'arcade'"),
+        (("diff", "arcade"), 1, "no list 'arcade'"),
+        (("entry", "add", "ks2-choosen", "a.example", "--reason", "x"), 1, "did you mean 'ks2-chosen'"),
+        (("entry", "remove", "ks2-chosen", "a.example"), 1, "no entry of yours"),
+    ],
+)
+def test_what_cannot_be_done(technician: Technician, words: tuple[str, ...], status: int, says: str) -> None:
+    """No is 1, usage is 2; a list that cannot be had is not added."""
+    assert technician.types(*words) == status
+    assert says in technician.told + technician.said
+    technician.json("update")
+    assert [one["name"] for one in technician.json("status")["sources"]] == ["all"]
+
+
+def test_an_own_entry_needs_no_compilation(technician: Technician) -> None:
+    """Chosen for Key Stage 2 for an hour; `explain` knows it at once; taken out again."""
+    made = technician.json("entry", "add", "ks2-chosen", "Chess.Example", "--for", "1h", "--reason", "chess week")
+    assert (made["entry"], made["category"]) == ("chess.example", "ks2-chosen")
+    technician.command = "explain"
+    verdict = technician.json("http://www.chess.example/", "--band", "ks2")
+    assert (verdict["action"], verdict["list"]) == ("allow", "own/ks2-chosen")
+    technician.command = "lists"
+    assert technician.types("entry", "list") == 0
+    assert "chess week" in technician.said
+    technician.json("entry", "remove", "ks2-chosen", "chess.example", "--reason", "over")
+    assert technician.json("entry", "list") == []
+    assert [line[1] for line in technician.trail()] == ["entry.add", "entry.remove"]
