@@ -14,7 +14,6 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import sys
 import time
 from datetime import UTC, datetime
@@ -32,6 +31,7 @@ from proxy.control import serve_control, socket_path
 from proxy.expiry import Expiry
 from proxy.listlife import ListLife, failures
 from proxy.metrics import Facts, read_status, serve_metrics
+from proxy.reserving import reserve
 from proxy.settings import Settings, load_settings
 from proxy.statutory import Keeper
 from proxy.statutory_watch import StatutoryAlarm
@@ -77,7 +77,8 @@ class Supervisor:
 
     async def run(self) -> int:
         """Everything, start to stop. Raises what preparing raises, before anything listens."""
-        reserved = self._reserve()
+        reserved = reserve(self.settings.proxy.host, self.proxy_port)
+        self.proxy_port = reserved.getsockname()[1]
         owned = self._own_data()
         authority, made = firstrun.prepare(self.settings)
         for what in made:
@@ -132,20 +133,6 @@ class Supervisor:
         except BlockingIOError as error:
             words = "another gateway is running on this data folder"
             raise OSError(error.errno, words, str(self.settings.data)) from error
-        return held
-
-    def _reserve(self) -> socket.socket:
-        """Hold the proxy port (bound, not listening) so that a busy one is told at once, and none takes it later."""
-        host = self.settings.proxy.host
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        if self.proxy_port:
-            with socket.socket(family) as probe:  # without SO_REUSEPORT: another gateway's port is a busy port
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                _bind(probe, host, self.proxy_port, "proxy.port")
-        held = socket.socket(family)
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        _bind(held, host, self.proxy_port, "proxy.port")
-        self.proxy_port = held.getsockname()[1]
         return held
 
     def _make_children(self) -> None:
@@ -406,10 +393,3 @@ def _told(error: Exception) -> str:
         return in_words(error)
     logger.exception("reload failed; the old engine stays")
     return f"{type(error).__name__}: {error}"
-
-
-def _bind(end: socket.socket, host: str, port: int, setting: str) -> None:
-    try:
-        end.bind((host, port))
-    except OSError as error:
-        raise OSError(error.errno, f"cannot listen on {host}:{port} ({setting}): {error.strerror}") from error

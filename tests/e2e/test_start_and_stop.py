@@ -1,7 +1,8 @@
 """Starting, reloading and stopping: with bad files, with missing files, and leaving nothing behind.
 
 Shows: `proxy.supervisor`, `proxy.firstrun`, `proxy.inforce`, `proxy.hints`, `proxy.control`, `proxy.assembly`,
-`proxy.troubles`, `proxy.privatefile`, `proxy.commands.run`, `proxy.commands.reload`, `proxy.commands.worker`.
+`proxy.troubles`, `proxy.privatefile`, `proxy.commands.run`, `proxy.commands.reload`, `proxy.commands.worker`,
+`proxy.reserving`.
 """
 
 from __future__ import annotations
