@@ -1,4 +1,7 @@
-"""Weighted phrases of all lists: points by category, exceptions for all, disguises read, order of no account."""
+"""Weighted phrases of all lists: points by category, exceptions for all, disguises read, order of no account.
+
+Shows: `categories.words`.
+"""
 
 from __future__ import annotations
 

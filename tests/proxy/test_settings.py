@@ -1,4 +1,7 @@
-"""The settings file: every mistake at once, each with its line and what would have been right."""
+"""The settings file: every mistake at once, each with its line and what would have been right.
+
+Shows: `proxy.settingsproblems`.
+"""
 
 from __future__ import annotations
 
