@@ -40,6 +40,8 @@ def handle(args: argparse.Namespace, settings: Settings) -> int:
 
     try:
         return TASKS[args.task](args, settings)
+    except BrokenPipeError:
+        raise  # whoever read the answer has seen enough: no trouble of the store's
     except (StoreError, OSError) as error:
         print(f"db: {error}", file=sys.stderr)
         return 1
