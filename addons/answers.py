@@ -12,6 +12,7 @@ from addons.flownotes import FlowNotes
 from addons.live import Live
 from addons.pages import Page, page_kind, render
 from addons.proceed import Offer
+from addons.review import offer as offer_review
 from categories.names import Url
 from policy.model import Action, Reason, Verdict
 
@@ -31,18 +32,21 @@ def answer(
     """Answer with the page for `verdict`."""
     if notes.reference is None:
         notes.reference = live.ids.next()
-    request = flow.request
+    request, at = flow.request, live.now()
+    url = notes.url or NOWHERE
     page = render(
         verdict,
         notes.client,
-        notes.url or NOWHERE,
+        url,
         page_kind(request.method, request.headers, request.path),
-        at=live.now(),
+        at=at,
         around=live.surroundings(notes.client.site),
         reference=notes.reference,
         proceed=proceed,
         refused=refused,
         method=request.method,
+        review=None if refused else offer_review(live.secret, verdict, notes.client, url, str(notes.reference), at),
+        answered=live.answers.told(notes.client, url, at),
     )
     put(flow, page)
 

@@ -19,6 +19,7 @@ from addons.flownotes import FlowNotes, connection_notes, flow_notes
 from addons.guard import guard_verdict
 from addons.httplayers import TOO_LARGE
 from addons.live import Live
+from addons.reviewdesk import ReviewDesk
 from addons.warnings import Warnings
 from categories.names import NameProblem, canonical_host, make_url
 from policy.client import Client
@@ -40,6 +41,7 @@ class Filter:
     def __init__(self, live: Live) -> None:
         self.live = live
         self.warnings = Warnings(live)
+        self.reviews = ReviewDesk(live)
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
         """Decide on a host. Only sign-in, odd ports and what cannot be TLS are refused here."""
@@ -136,6 +138,10 @@ class Filter:
             self._count(notes.client, notes.verdict)
             self.live.metrics.added_latency_seconds.observe(time.perf_counter() - notes.started)
 
+    def request(self, flow: http.HTTPFlow) -> None:
+        """Answer a form that waited for its body."""
+        self.reviews.request(flow)
+
     def _request(self, flow: http.HTTPFlow, notes: FlowNotes) -> None:
         connection = connection_notes(flow.client_conn)
         asked = read_request(flow, connection)
@@ -149,7 +155,7 @@ class Filter:
             return
         if verdict is None:
             verdict = guard_verdict(self.live, asked.url, connect=False) or self._too_large(flow)
-        if verdict is None and self.warnings.pressed(flow, notes):
+        if verdict is None and (self.reviews.begins(flow, notes) or self.warnings.pressed(flow, notes)):
             return
         if verdict is None:
             notes.asked = Request(asked.url, Stage.REQUEST, flow.request.method, asked.claims, None, asked.signals)

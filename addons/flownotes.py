@@ -78,6 +78,8 @@ class FlowNotes:
     """Id its record will have: the number people quote from a page."""
     record_id: int | None = None
     """Id of its record, once that is open."""
+    awaits_body: bool = False
+    """True for a form of ours whose answer waits for its body; nothing is sent on meanwhile."""
     page: bool = False
     """Whether it looks like a page a person opened."""
     recorded: bool = False

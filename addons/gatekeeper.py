@@ -58,6 +58,8 @@ class Gatekeeper:
         notes = flow_notes(flow)
         if flow.error is not None and notes.verdict is not None and notes.verdict.blocked:
             return  # malformed, refused by the host itself: a client's doing, not a failure of ours
+        if notes.awaits_body and notes.recorded:
+            return  # its answer comes with its body; `request` sees to it that it does
         if notes.verdict is None or notes.verdict.blocked or not notes.recorded:
             self._stop(flow)
 

@@ -15,6 +15,7 @@ from addons.destinations import Destinations
 from addons.grants import Grants
 from addons.metrics import Metrics
 from addons.pages import Surroundings
+from addons.reviewanswers import Answers
 from identity.basic import PasswordCheck
 from identity.directory import Directory
 from logstore.ids import RecordIds
@@ -51,6 +52,8 @@ class Live:
     """Warnings people went on past."""
     secret: bytes = field(repr=False)
     """Signs the buttons of warning pages; the same in every worker."""
+    answers: Answers = field(default_factory=Answers, repr=False)
+    """What was decided on requests for a review. Replaced whole."""
     sign_in: Literal["off", "optional", "required"] = "optional"
     """Whether proxy sign-in is asked for."""
     realm: str = "School internet"

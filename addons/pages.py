@@ -45,15 +45,15 @@ def _visible(value: object) -> object:
     return clean(value) if type(value) is str else value
 
 
-_TEMPLATES = Environment(
+TEMPLATES_BY_NAME = Environment(
     loader=FileSystemLoader(TEMPLATES),
     autoescape=True,
     undefined=StrictUndefined,
     auto_reload=False,
     finalize=_visible,
 )
-_PAGE = _TEMPLATES.get_template("page.html")
-_FRAME = _TEMPLATES.get_template("frame.html")
+_PAGE = TEMPLATES_BY_NAME.get_template("page.html")
+_FRAME = TEMPLATES_BY_NAME.get_template("frame.html")
 
 _MOODS = {Occasion.CARE: "care", Occasion.WARN: "warn", Occasion.STATUTORY: "alarm"}
 _STATUS = {
@@ -91,19 +91,22 @@ def render(
     proceed: Offer | None = None,
     refused: str | None = None,
     method: str = "GET",
+    review: str | None = None,
+    answered: str = "",
 ) -> Page:
     """The page for `verdict`.
 
     `reference` is the record id people quote; `proceed` the button of a warning (`addons.proceed.offer`); `refused` why
-    a person may not browse, for reason *identity* (`identity.model.Identity.refused`).
+    a person may not browse, for reason *identity* (`identity.model.Identity.refused`); `review` where the form for a
+    review posts to (`addons.review.offer`), and `answered` what was decided when this reader asked before.
     """
     audience = audience_of(verdict.band or client.band)
     occasion = occasion_of(verdict, refused, audience)
     shown = "" if reference is None else str(reference)
     told = Told(verdict, client, url, shown, at, around, audience, occasion)
-    media, body = _body(told, kind, proceed)
+    media, body = _body(told, kind, proceed, review, answered)
     status = _status(verdict, occasion, url)
-    headers = _headers(told, kind, media, status, offered=proceed is not None and kind is PageKind.HTML)
+    headers = _headers(told, kind, media, status, offered=(proceed or review) is not None and kind is PageKind.HTML)
     return Page(status, headers, b"" if method == "HEAD" else body)
 
 
@@ -120,10 +123,10 @@ def _status(verdict: Verdict, occasion: Occasion, url: Url) -> int:
     return _STATUS.get(verdict.reason, 403)
 
 
-def _body(told: Told, kind: PageKind, proceed: Offer | None) -> tuple[str, bytes]:
+def _body(told: Told, kind: PageKind, proceed: Offer | None, review: str | None, answered: str) -> tuple[str, bytes]:
     """Media type (empty for none) and body."""
     if kind is PageKind.HTML:
-        return "text/html; charset=utf-8", _html(told, proceed)
+        return "text/html; charset=utf-8", _html(told, proceed, review, answered)
     if kind is PageKind.FRAME:
         words = words_for(told.occasion, told.audience)
         text = _FRAME.render(
@@ -140,7 +143,7 @@ def _body(told: Told, kind: PageKind, proceed: Offer | None) -> tuple[str, bytes
     return "", b""
 
 
-def _html(told: Told, proceed: Offer | None) -> bytes:
+def _html(told: Told, proceed: Offer | None, review: str | None, answered: str) -> bytes:
     audience, occasion = told.audience, told.occasion
     words = words_for(occasion, audience)
     minutes = proceed.minutes if proceed else 0
@@ -159,6 +162,8 @@ def _html(told: Told, proceed: Offer | None) -> bytes:
         why=why_for(told.verdict, audience) if ours else "",
         stranger=stranger(told) if ours else "",
         proceed=proceed if occasion is Occasion.WARN else None,
+        review=review if occasion is Occasion.BLOCK else None,
+        answered=answered if occasion is Occasion.BLOCK else "",
         help=help_for(occasion, audience),
         evidence=evidence(told),
         reference=told.reference,
@@ -213,7 +218,7 @@ def _headers(told: Told, kind: PageKind, media: str, status: int, *, offered: bo
         headers.append(("Content-Type", media))
     if kind in (PageKind.HTML, PageKind.FRAME):
         headers.append(("Content-Language", "en-GB"))
-        headers.append(("Content-Security-Policy", _policy(framed=kind is PageKind.FRAME, offered=offered)))
+        headers.append(("Content-Security-Policy", page_policy(framed=kind is PageKind.FRAME, offered=offered)))
     if kind is PageKind.HTML:
         headers.append(("X-Frame-Options", "DENY"))
     if status == 407:
@@ -223,8 +228,8 @@ def _headers(told: Told, kind: PageKind, media: str, status: int, *, offered: bo
     return tuple(headers)
 
 
-def _policy(*, framed: bool, offered: bool) -> str:
-    """Content Security Policy level 3: nothing but our one style sheet, and the form of a warning."""
+def page_policy(*, framed: bool, offered: bool) -> str:
+    """Content Security Policy level 3: nothing but our one style sheet, and a form of our own."""
     rules = ["default-src 'none'", f"style-src 'sha256-{_STYLE_HASH}'", "img-src data:", "base-uri 'none'"]
     rules.append("form-action 'self'" if offered else "form-action 'none'")
     if not framed:  # a frame's page has nothing to click, so it may say in the frame what happened

@@ -47,21 +47,27 @@ def make(args: argparse.Namespace, settings: Settings, engine: Engine, by: By) -
     """`allow` and `block`: 0 made, 1 refused."""
     parts = inforce.parts_with(settings, assembly.open_index(settings))
     at = by.at
-    wanted = _wanted(args, parts, at)
+    wanted = wanted_override(args, parts, at)
+    try_out(wanted, parts, settings, by)
+    with engine.begin() as connection:
+        decision = overrides.add(connection, wanted, by)
+    put_in_force(settings, engine)
+    workers = wait_for_workers(settings)
+    directory = assembly.open_directory(settings)
+    seen = outlook(parts, open_decided(settings), decision.override, directory, datetime.now(UTC))
+    return _tell_made(decision, seen, workers, parts.policy, as_json=args.json)
+
+
+def try_out(wanted: Override, parts: Parts, settings: Settings, by: By) -> None:
+    """Raise `RegistryError` when it would decide for nobody, or cannot be decided at all; nothing is made."""
     directory = assembly.open_directory(settings)
     if wanted.user is not None and directory.person(wanted.user) is None:
         advice = did_you_mean(wanted.user, list(directory.people))
         raise RegistryError(RegistryProblem(wanted.user, "there is no such account", advice))
     overrides.check(wanted, by)
-    trial = outlook(parts, open_decided(settings), wanted, directory, at)
+    trial = outlook(parts, open_decided(settings), wanted, directory, by.at)
     if trial.refusals:
         raise RegistryError(*(RegistryProblem(wanted.what, reason) for reason in trial.refusals))
-    with engine.begin() as connection:
-        decision = overrides.add(connection, wanted, by)
-    put_in_force(settings, engine)
-    workers = wait_for_workers(settings)
-    seen = outlook(parts, open_decided(settings), decision.override, directory, datetime.now(UTC))
-    return _tell_made(decision, seen, workers, parts.policy, as_json=args.json)
 
 
 def change(args: argparse.Namespace, settings: Settings, engine: Engine, by: By) -> int:
@@ -131,7 +137,8 @@ def until_of(args: argparse.Namespace, policy: Policy, at: datetime, site: str |
         raise Usage(f"--until {problem}") from problem
 
 
-def _wanted(args: argparse.Namespace, parts: Parts, at: datetime) -> Override:
+def wanted_override(args: argparse.Namespace, parts: Parts, at: datetime) -> Override:
+    """The override that was typed, checked against the names there are. Raises `Usage`."""
     policy = parts.policy
     known = (("site", args.site, policy.sites), ("group", args.group, policy.groups), ("band", args.band, list(Band)))
     for kind, word, names in known:

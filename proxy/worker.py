@@ -25,6 +25,7 @@ from addons.live import Live
 from addons.metrics import Metrics
 from addons.pages import Surroundings
 from addons.recheck import recheck
+from addons.reviewanswers import read_answers
 from categories.taxonomy import load_taxonomy
 from identity.basic import PasswordCheck
 from identity.overlay import OverlayWatch, read_overlay
@@ -202,6 +203,7 @@ class Worker:
             if read:
                 overlay = read_overlay(overlay_file(self.settings))
                 self.live.directory = overlay.directory
+                self.live.answers = read_answers(overlay.decided.get("answers", ()))
                 decided = decided_in(overlay)
             await self.forming.decide(decided)
         finally:

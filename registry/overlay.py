@@ -26,6 +26,7 @@ from registry.devices import places as registered_places
 from registry.entries import made
 from registry.overrides import decisions
 from registry.people import accounts
+from registry.requests import answers
 
 TRIES = 100
 """How often the registry is read again when it changes meanwhile."""
@@ -68,6 +69,7 @@ def _decided(connection: Connection) -> dict[str, Any]:
         "overrides": [overrides.pack(one.override) for one in decisions(connection)],
         "entries": [layered.pack(one.entry) for one in made(connection)],
         "sources": [sources.pack(one.source) for one in sources.sources(connection)],
+        "answers": answers(connection),
     }
 
 

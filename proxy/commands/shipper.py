@@ -56,12 +56,14 @@ def _ship(args: argparse.Namespace, settings: Settings, zone: ZoneInfo, stop: th
     from logstore.disk import SpoolLimits
     from logstore.shipper import Shipper
     from logstore.store import Store
+    from proxy.factdesk import fact_taker
 
     shipper = Shipper(
         settings.data / "spool",
         lambda: Store(settings.data / "store"),
         status=settings.data / "run" / "shipper.json",
         limits=SpoolLimits(max_bytes=settings.spool.max_bytes),
+        facts=fact_taker(settings.data / "store"),
         job=None if args.once else _retention(settings, zone),
     )
     if not args.once:
@@ -80,9 +82,10 @@ def _retention(settings: Settings, zone: ZoneInfo) -> DailyJob:
     from logstore.db import StoreError
     from logstore.quarantine import spool_cleaners
     from logstore.retention import last_run, prune
+    from proxy.factdesk import request_cleaner
 
     store = settings.data / "store"
-    cleaners = spool_cleaners(settings.data / "spool")
+    cleaners = (*spool_cleaners(settings.data / "spool"), request_cleaner(store))
 
     def work(now: datetime) -> None:
         prune(store, now, zone, settings.record.months, cleaners=cleaners)

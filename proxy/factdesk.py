@@ -1,0 +1,51 @@
+"""Facts of the spool that people decide about, on their way into the register: requests for a review.
+
+The store's folder in; a taker of facts for the shipper and a cleaner for the daily retention out. The rule: a fact may
+come again and is filed once; one that can never be filed is told and left out, so that it holds nobody's rows back; a
+database that is away is waited for, like by the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from logstore.collecting import FactTaker
+from logstore.db import open_catalog, upgrade
+from logstore.encoding import Fact
+from logstore.prunereport import Cleaned, Cleaner
+from logstore.reading import SpoolCursor
+from registry.requests import KIND, file_all, forget
+
+
+def fact_taker(store: Path) -> FactTaker:
+    """Files what is a request, and lets the rest pass."""
+
+    def take(facts: Sequence[tuple[SpoolCursor, Fact]]) -> None:
+        payloads = [fact.payload for _, fact in facts if fact.kind == KIND]
+        if not payloads:
+            return
+        upgrade(store)
+        engine = open_catalog(store)
+        try:
+            with engine.begin() as connection:
+                file_all(connection, payloads)
+        finally:
+            engine.dispose()
+
+    return take
+
+
+def request_cleaner(store: Path) -> Cleaner:
+    """Removes requests that are older than rows may be."""
+
+    def clean_requests(limit: datetime, dry_run: bool) -> Cleaned:
+        engine = open_catalog(store)
+        try:
+            with engine.begin() as connection:
+                return Cleaned("review requests", forget(connection, limit, dry_run=dry_run))
+        finally:
+            engine.dispose()
+
+    return clean_requests
