@@ -143,7 +143,6 @@ def test_words_of_concern_warn_a_teacher(school: Gateway) -> None:
         "q=a&s%61fe%5B%5D=off",
         "q=a&+safe=off",
         "safe=&q=a&safe",
-        "q=a&safe=images#&safe=off",
     ],
 )
 def test_no_spelling_switches_it_off(school: Gateway, origin: Origin, query: str) -> None:
