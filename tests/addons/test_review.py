@@ -5,6 +5,7 @@ Shows: `addons.reviewpage`
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode, urlsplit
@@ -146,3 +147,13 @@ def test_the_page_after_it_needs_nothing_and_leaks_nothing(filed: Filed, audienc
     assert b"&lt;Oakwood&gt;" in page.body
     assert b"<script" not in page.body
     assert (page.status == 200) is (filed is Filed.SENT)
+
+
+def test_the_token_tells_a_website_nothing_of_who_asks() -> None:
+    """The page stands on the blocked site's origin, whose scripts could read the form."""
+    client = Client(address="10.4.2.17", user="pupil-0417")
+    blocked = Blocked("https://a.example/", "block", "no-games", "games", "starter/games", "a.example", "1")
+    token = make_token(b"s" * 32, blocked, client, datetime(2026, 11, 24, tzinfo=UTC))
+    payload = base64.urlsafe_b64decode(token.partition(".")[0] + "===")
+    assert b"pupil-0417" not in payload
+    assert b"10.4.2.17" not in payload
