@@ -18,7 +18,9 @@ def registered(folder: Path) -> dict[str, frozenset[str]]:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     facts = Facts(
-        lists=(ListStatus("starter/games", "games", 1, 0, 0.0, "games.txt"),), processes=lambda: {"worker-1": 1}
+        lists=(ListStatus("starter/games", "games", 1, 0, 0.0, "games.txt"),),
+        list_updates=lambda: {"ut1": (1, 0.0)},
+        processes=lambda: {"worker-1": 1},
     )
     found: dict[str, frozenset[str]] = {}
     for metric in vars(metrics).values():

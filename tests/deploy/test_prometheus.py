@@ -80,6 +80,7 @@ GOOD = {
     'schoolgate_list_age_seconds{list="ut1/adult"}': "86400+60x200",
     'schoolgate_list_age_seconds{list="starter/games"}': "99999999x200",
     'schoolgate_list_entries{list="ut1/adult"}': "4000000x200",
+    'schoolgate_list_update_failures_total{list="ut1"}': "1x200",
     'schoolgate_reloads_total{result="failed"}': "0x200",
     'schoolgate_reloads_total{result="ok"}': "0+1x200",
     'schoolgate_tls_failures_total{side="client"}': "0+5x200",
@@ -110,6 +111,7 @@ BAD: dict[str, dict[str, str | None]] = {
     "SchoolgateMemory": {'schoolgate_process_resident_bytes{process="worker-1"}': "5e9x200"},
     "SchoolgateNotCompliant": {"schoolgate_statutory_compliant": "0x200"},
     "SchoolgateListStale": {'schoolgate_list_age_seconds{list="ut1/adult"}': "1300000x200"},
+    "SchoolgateListUpdateFailed": {'schoolgate_list_update_failures_total{list="ut1"}': "0x100 1x30 2x30 3x40"},
     "SchoolgateListShrank": {'schoolgate_list_entries{list="ut1/adult"}': "4000000x170 1000x30"},
     "SchoolgateReloadFailed": {'schoolgate_reloads_total{result="failed"}': "0x195 1x5"},
     "SchoolgateNothingBlocked": {
