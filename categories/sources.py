@@ -38,6 +38,9 @@ class Names(Protocol):
     def resolve(self, alias: str) -> str | None:
         """Our name of a category, or None when nobody has one."""
 
+    def by_hand(self, category: str) -> bool:
+        """Whether only a person who looks after the gateway may say that a site is of this category: it opens."""
+
 
 @dataclass(frozen=True, slots=True)
 class ListSource:
@@ -132,8 +135,20 @@ def list_files(source: ListSource, names: Names) -> Iterator[ListFile | Problem]
 
 
 def settled_category(source: ListSource, name: str, names: Names) -> str:
-    """Our category for a list maker's: the source's own table, then the taxonomy's aliases, else its own name."""
-    return source.categories.get(name) or names.resolve(name) or name
+    """Our category for a list maker's: the source's own table, then the taxonomy's aliases, else its own name.
+
+    What a maker calls by a name that opens (`help`, `always-allowed`) is a category of its own, which no rule asks for:
+    a list that somebody else fills must not open anything by itself. Who means it says so in the settings.
+    """
+    if own := source.categories.get(name):
+        return own
+    found = names.resolve(name) or name
+    return found if found == source.category else of_others(found, names)
+
+
+def of_others(category: str, names: Names) -> str:
+    """The category as others may fill it: under another name when it is one that opens."""
+    return f"{category}-of-others" if names.by_hand(category) else category
 
 
 def source_fingerprint(sources: Iterable[ListSource]) -> str:

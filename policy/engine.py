@@ -133,7 +133,7 @@ class Engine:
 
     @property
     def missing_statutory(self) -> tuple[str, ...]:
-        """Statutory categories that no list fills: while there are any, the gateway is not compliant (design §5.3).
+        """Statutory categories that no list fills. What *compliant* asks of them is `proxy.statutory_state`'s to say.
 
         The starter lists hold none of the licensed entries, so what stands in them fills nothing.
         """

@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from categories.taxonomy import Kind, load_taxonomy
 from logstore.audit import record_change
 from logstore.db import StoreError, open_catalog
+from policy.reserved import reserved_categories
 from proxy import inforce
 from proxy.assembly import known_categories, open_index
 from proxy.decisions import Usage, put_in_force
@@ -66,7 +67,7 @@ def note_updates(settings: Settings, report: Report) -> None:
 
 
 def _add(args: argparse.Namespace, settings: Settings, engine: Engine, by: By) -> int:
-    source = _source(args)
+    source = _source(args, settings)
     with engine.begin() as connection:
         sources.add(connection, source, by, taken=[one.name for one in settings.lists])
     put_in_force(settings, engine)
@@ -82,15 +83,15 @@ def _add(args: argparse.Namespace, settings: Settings, engine: Engine, by: By) -
     return tell(report, swap(settings, report), as_json=args.json)
 
 
-def _source(args: argparse.Namespace) -> Source:
+def _source(args: argparse.Namespace, settings: Settings) -> Source:
     location = args.location if "://" in args.location else str(Path(args.location).expanduser().resolve())
     every = None if args.every is None else length(args.every)
     sha256 = None if args.sha256 is None else args.sha256.strip().lower()
-    category = _category(args)
+    category = _category(args, settings)
     return Source(args.name, location, args.format, category, every, sha256, args.checksum_url, args.licence.strip())
 
 
-def _category(args: argparse.Namespace) -> str | None:
+def _category(args: argparse.Namespace, settings: Settings) -> str | None:
     if args.format in NAMES_ITS_OWN and args.category is None:
         return None
     taxonomy = load_taxonomy()
@@ -101,6 +102,9 @@ def _category(args: argparse.Namespace) -> str | None:
     kind: Kind = taxonomy[name].kind
     if kind in CLOSED:
         raise RegistryError(RegistryProblem(name, CLOSED[kind]))
+    reserved = reserved_categories(inforce.parts_with(settings, open_index(settings)).policy)
+    if name in reserved:
+        raise RegistryError(RegistryProblem(name, reserved[name], "name such a list in the settings file"))
     return name
 
 
@@ -122,9 +126,12 @@ def _entry(args: argparse.Namespace, settings: Settings, engine: Engine, by: By)
     index = open_index(settings)
     categories = known_categories(load_taxonomy(), index)
     if args.kind == "add":
-        until = until_of(args, inforce.parts_with(settings, index).policy, by.at)
+        policy = inforce.parts_with(settings, index).policy
+        until, reserved = until_of(args, policy, by.at), reserved_categories(policy)
         with engine.begin() as connection:
-            one = entries.add(connection, args.category, args.what, by, categories=categories, until=until)
+            one = entries.add(
+                connection, args.category, args.what, by, categories=categories, reserved=reserved, until=until
+            )
     else:
         with engine.begin() as connection:
             one = entries.remove(connection, args.category, args.what, by)

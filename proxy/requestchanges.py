@@ -18,6 +18,7 @@ from categories.names import NameProblem, canonical_url
 from categories.taxonomy import load_taxonomy
 from policy.client import STRICTEST_BAND, Band, Client
 from policy.model import Request, Verdict
+from policy.reserved import reserved_categories
 from proxy import assembly, inforce
 from proxy.decided import Parts, open_decided, put_together
 from proxy.decisions import Usage, put_in_force
@@ -137,7 +138,8 @@ def _make_entry(
 ) -> str:
     categories = assembly.known_categories(load_taxonomy(), parts.index)
     what = canonical_url(one.url).host if args.whole_host else one.url
-    made = entries.add(connection, args.entry, what, by, categories=categories, until=until)
+    reserved = reserved_categories(parts.policy)
+    made = entries.add(connection, args.entry, what, by, categories=categories, reserved=reserved, until=until)
     return f"entry {made.entry.id} in {args.entry}"
 
 

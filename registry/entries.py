@@ -56,10 +56,12 @@ def add(
     by: By,
     *,
     categories: Mapping[str, Category],
+    reserved: Mapping[str, str],
     until: datetime | None = None,
 ) -> Made:
-    """Say that a host or URL is of a category. `categories` are those there are."""
-    problems = [*_category_problems(category, categories), *_reason_problems(text, by, until)]
+    """Say that a host or URL is of a category. `categories` are those there are; `reserved` is the policy's word on
+    which of them a school does not fill (`policy.reserved`)."""
+    problems = [*_category_problems(category, categories, reserved), *_reason_problems(text, by, until)]
     try:
         kind, value = read_entry(text)
     except NameProblem as problem:
@@ -134,15 +136,18 @@ def _end(connection: Connection, found: Made, by: By) -> Made:
     return replace(found, ended_at=by.at)
 
 
-def _category_problems(category: str, categories: Mapping[str, Category]) -> list[RegistryProblem]:
+def _category_problems(
+    category: str, categories: Mapping[str, Category], reserved: Mapping[str, str]
+) -> list[RegistryProblem]:
     known = categories.get(category)
     if known is None:
         meant = meant_by(category, categories)
         return [
             RegistryProblem(category[:80], "there is no such category", f"did you mean {meant!r}?" if meant else "")
         ]
-    closed = CLOSED.get(known.kind)
-    return [] if closed is None else [RegistryProblem(category, closed)]
+    closed = CLOSED.get(known.kind) or reserved.get(category)
+    instead = "" if known.kind in CLOSED else "to open a page use `always-allowed` or `schoolgate allow`"
+    return [] if closed is None else [RegistryProblem(category, closed, instead)]
 
 
 def _reason_problems(text: str, by: By, until: datetime | None) -> list[RegistryProblem]:

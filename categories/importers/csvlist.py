@@ -68,6 +68,9 @@ def category_files(source: ListSource, names: Names) -> Iterator[ListFile | Prob
             settled = own_name(category)
             why = f"category {category!r} is not in the taxonomy: taken as the school's own category {settled!r}"
             yield problem(source.name, row.line.number, row.line.text, why, taken=True)
+        elif settled.removesuffix("-of-others") != settled:
+            why = f"category {category!r} opens sites here, which a list does not: taken as {settled!r}"
+            yield problem(source.name, row.line.number, row.line.text, why, taken=True)
         list_name = f"{source.name}/{own_name(category)}"
         yield ListFile(list_name, settled, source.path, "csv", source.url_match, source.top_levels, only=category)
     if not first_rows:

@@ -18,7 +18,7 @@ from categories.importers.e2guardian_work import (
     says_something,
     tell_time,
 )
-from categories.importers.proposal import FileTally, category_for, kebab
+from categories.importers.proposal import FileTally, category_for, own_category
 from categories.model import Problem
 from categories.networks import NetworkProblem, canonical_networks
 from categories.parse import Line, problem
@@ -37,7 +37,7 @@ def take_phrases(
         return
     about = read_facts(work, file)
     called = about.category or inherited or file.parent.name
-    category = category_for(work.names, called) or kebab(re.sub(r"\s*\(.*", "", called))
+    category = category_for(work.names, called) or own_category(work.names, called)
     tell_time(work, name, about)
     followed = 0
     for _, other in included(work, name, about, (*within, file)):

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from categories.importers.e2guardian_items import About, include_of
 from categories.importers.e2guardian_phrases import PhraseFile, phrase_texts, read_line
-from categories.importers.proposal import category_for, kebab
+from categories.importers.proposal import category_for, own_category
 from categories.importers.told import Told
 from categories.model import EntryKind, Problem
 from categories.parse import Entry, Line, Refused, phrase_items, problem
@@ -106,7 +106,7 @@ def _category(file: Path, source: ListSource, names: Names) -> str:
     with file.open("rb") as stream:
         said = _SAYS_CATEGORY.search(stream.read(_HEAD))
     called = said[1].decode("ascii", "replace") if said else file.parent.name
-    return source.categories.get(called) or category_for(names, called) or kebab(re.sub(r"\s*\(.*", "", called))
+    return source.categories.get(called) or category_for(names, called) or own_category(names, called)
 
 
 def _files_below(path: Path, depth: int = 3) -> Iterator[Path]:

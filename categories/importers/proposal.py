@@ -13,7 +13,7 @@ from pathlib import Path
 
 from categories.model import Problem
 from categories.scoring import ScoredPhrase
-from categories.sources import Format, Names, UrlMatch
+from categories.sources import Format, Names, UrlMatch, of_others
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +124,17 @@ def kebab(text: str) -> str:
 
 
 def category_for(names: Names, *calls: str) -> str | None:
-    """Our category for the first of the names that has one. `Pornography (Danish)` is asked without its language."""
-    return next((found for call in _asked(calls) if (found := names.resolve(call)) is not None), None)
+    """Our category for the first of the names that has one. `Pornography (Danish)` is asked without its language.
+
+    Never one that opens: what other lists call help is not for them to say.
+    """
+    asked = (names.resolve(call) for call in _asked(calls))
+    return next((found for found in asked if found is not None and not names.by_hand(found)), None)
+
+
+def own_category(names: Names, call: str) -> str:
+    """What a list is about that has no category of ours: its maker's word for it, without its language."""
+    return of_others(kebab(re.sub(r"\s*\(.*", "", call)), names)
 
 
 def _asked(calls: Iterable[str]) -> Iterable[str]:

@@ -18,6 +18,10 @@ class OtherNames:
         """Our name, when the table has one."""
         return self._aliases.get(alias)
 
+    def by_hand(self, category: str) -> bool:
+        """As the taxonomy has it of help."""
+        return category == "help"
+
 
 def domain_list(folder: Path, name: str, *lines: str) -> ListSource:
     """A list of domains, written to a file."""

@@ -21,11 +21,13 @@ from tests.categories.rig import OtherNames, domain_list, ut1_tree
         (ListSource("own", Path("games.txt"), category="shopping"), "shopping"),
         (ListSource("own", Path("games.txt"), category="jeux"), "games"),
         (ListSource("own", Path("games.txt"), categories={"games": "video"}), "video"),
+        (ListSource("own", Path("games.txt"), category="help"), "help"),
+        (ListSource("own", Path("help.txt")), "help-of-others"),
     ],
 )
 def test_the_category_of_a_file(tmp_path: Path, source: ListSource, category: str) -> None:
     """The one that is configured, by our name for it; else the file's name."""
-    (tmp_path / "games.txt").write_text("games.example\n")
+    (tmp_path / source.path).write_text("games.example\n")
     files = list(list_files(replace(source, path=tmp_path / source.path), OtherNames({"jeux": "games"})))
     assert [file.category for file in files if isinstance(file, ListFile)] == [category]
 

@@ -39,8 +39,8 @@ def test_it_looks_at_the_overlay_and_writes_to_the_register(engine: Engine, stor
     assert expiry.look(AT) == 0
     with engine.begin() as connection:
         overrides.add(connection, Override(0, Action.ALLOW, "host:a.example", until=END), OFFICE)
-        entries.add(connection, "games", "b.example", OFFICE, categories=load_taxonomy(), until=END)
-        entries.add(connection, "games", "c.example", OFFICE, categories=load_taxonomy())
+        entries.add(connection, "games", "b.example", OFFICE, categories=load_taxonomy(), reserved={}, until=END)
+        entries.add(connection, "games", "c.example", OFFICE, categories=load_taxonomy(), reserved={})
     with engine.connect() as connection:
         write_overlay(connection, store.parent / "overlay")
     assert expiry.look(END - timedelta(seconds=1)) == 0

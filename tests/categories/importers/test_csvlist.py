@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,15 @@ def test_each_category_is_a_list(tmp_path: Path, text: str) -> None:
     found, problems = lists_of(table(tmp_path, text))
     assert found == {"games": ["domain play.example"], "gambling": ["url bets.example/odds"]}
     assert problems == []
+
+
+def test_a_list_opens_nothing_by_a_name(tmp_path: Path) -> None:
+    """What another calls help is a category of its own, which no rule asks for, unless a person says otherwise."""
+    found, (told,) = lists_of(table(tmp_path, "url,category\nporn.example,help\n"))
+    assert found == {"help-of-others": ["domain porn.example"]}
+    assert "opens sites here" in told.why
+    meant = replace(table(tmp_path, "url,category\nline.example,help\n"), categories={"help": "help"})
+    assert lists_of(meant) == ({"help": ["domain line.example"]}, [])
 
 
 def test_a_category_nobody_knows_becomes_the_schools_own(tmp_path: Path) -> None:
