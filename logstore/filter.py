@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, Table, column, exists, func, or_, select, text
+from sqlalchemy import Column, ColumnElement, Connection, Select, Table, column, exists, func, select, text
 
 from logstore.dimensions import reversed_labels, stored
 from logstore.schema import (
@@ -25,10 +25,10 @@ from logstore.schema import (
     dim_verdict,
     time_us,
 )
+from logstore.urltext import UrlText, contains, look_up
 
 LONGEST = 8_000
 """Characters of the longest text that can be looked for; SQLite's LIKE takes 50,000 bytes."""
-_ESCAPE = "\\"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +113,11 @@ class LogFilter:
     def select(self, catalog: Connection) -> Selection | None:
         """The SQL of this filter; None when the record knows a name in it not at all."""
         selection = Selection(wanted=self)
-        return selection if _points(self, selection, catalog) and _sets(self, selection, catalog) else None
+        if not (_points(self, selection, catalog) and _sets(self, selection, catalog)):
+            return None
+        if self.text is not None:
+            selection.url = look_up(self.text, catalog)
+        return selection
 
 
 _PHRASES = (
@@ -149,6 +153,8 @@ class Selection:
     """Columns of `log` that have one value; each has an index in time order."""
     sets: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """Columns of `log` that have one of several values."""
+    url: UrlText | None = None
+    """The text looked for in URLs."""
     first_day: str = ""
     """No row is on an earlier UTC day."""
     last_day: str = "9999-12-31"
@@ -171,12 +177,12 @@ class Selection:
             made.append(columns["blocked"] == text("1" if wanted.blocked else "0"))
         # NOT NULL is said because SQLite does not conclude it from LIKE, and the index holds only such rows.
         if wanted.terms is not None:
-            needle = _part(json.dumps(wanted.terms, ensure_ascii=False)[1:-1])
-            made += [columns["terms"].is_not(None), columns["terms"].like(needle, escape=_ESCAPE)]
+            needle = json.dumps(wanted.terms, ensure_ascii=False)[1:-1]
+            made += [columns["terms"].is_not(None), contains(columns["terms"], needle)]
         if wanted.title is not None:
-            made += [columns["title"].is_not(None), columns["title"].like(_part(wanted.title), escape=_ESCAPE)]
-        if wanted.text is not None:
-            made.append(_in_url(wanted.text, columns))
+            made += [columns["title"].is_not(None), contains(columns["title"], wanted.title)]
+        if self.url is not None:
+            made.append(self.url.condition(columns, members))
         since, until = self.bounds()
         if since is not None:
             made.append(time_us(attached_log) >= since)
@@ -264,35 +270,9 @@ def _in_list(place: Column[Any], value: str) -> ColumnElement[bool]:
     return exists(select(text("1")).select_from(items).where(items.c.value == stored(value)))
 
 
-def _in_url(wanted: str, columns: dict[str, ColumnElement[Any]]) -> ColumnElement[bool]:
-    """Whether host, path and query, written one behind the other, contain `wanted`."""
-    needle = wanted.partition("://")[2] or wanted
-    target = func.ifnull(columns["path"], "/").op("||")(func.ifnull(text("'?' || \"query\""), ""))
-    host = select(dim_host.c.name).where(dim_host.c.id == columns["host_id"]).scalar_subquery()
-    found: list[ColumnElement[bool]] = [
-        target.like(_part(needle), escape=_ESCAPE),
-        host.like(_part(needle), escape=_ESCAPE),
-    ]
-    before, slash, after = needle.partition("/")
-    if slash and before:
-        whole = host.like("%" + _escaped(before), escape=_ESCAPE)
-        found.append(whole & target.like(_escaped(slash + after) + "%", escape=_ESCAPE))
-    return or_(*found)
-
-
 def _narrow(selection: Selection, first_day: str, last_day: str) -> None:
     selection.first_day = max(selection.first_day, first_day)
     selection.last_day = min(selection.last_day, last_day)
-
-
-def _part(wanted: str) -> str:
-    return f"%{_escaped(wanted)}%"
-
-
-def _escaped(wanted: str) -> str:
-    for special in (_ESCAPE, "%", "_"):
-        wanted = wanted.replace(special, _ESCAPE + special)
-    return wanted.encode("utf-8", "replace").decode()
 
 
 def _host(name: str) -> str:
