@@ -146,6 +146,15 @@ log_cursor = Table(
 )
 """How far each producer's spool has been stored."""
 
+log_hour = Table(
+    "log_hour",
+    catalog_metadata,
+    Column("day", Text, primary_key=True),
+    Column("hour", Integer, primary_key=True),
+    Column("marks", BigInteger, nullable=False),
+)
+"""The hours (since the Unix epoch) that have rows, by the UTC day of their ids. `marks` grows with every batch."""
+
 retention_run = Table(
     "retention_run",
     catalog_metadata,

@@ -24,6 +24,7 @@ from sqlalchemy.dialects.sqlite import insert
 from logstore.db import create_day, days_folder, open_catalog, open_writer, reading_file, upgrade, write_lock
 from logstore.dimensions import FOLDED, Days, learn, stored, tightened
 from logstore.ids import COUNTER_BITS, NODE_BITS, id_time_us
+from logstore.marks import Hour, hours_of, mark_hours
 from logstore.record import Ending, LogRecord
 from logstore.rowcheck import fault
 from logstore.schema import day_file, log, log_cursor, retention_run
@@ -161,13 +162,15 @@ class Store:
         self._leave(kept_from)
         tallies: list[_Tally] = []
         refused: dict[str, int] = {}
+        hours: set[Hour] = set()
         for day, rows in _by_day(batch):
             if day < kept_from:
                 refused[day] = len(rows)
             else:
                 tallies.append(self._append_day(day, rows))
+                hours |= hours_of(day, rows)
         if tallies or refused or cursor is not None:
-            self._note(tallies, refused, cursor)
+            self._note(tallies, refused, hours, cursor)
         self.refused += sum(refused.values())
         return sum(tally.new for tally in tallies)
 
@@ -240,7 +243,9 @@ class Store:
                 there.update(found.scalars())
         return [value for value in values if value[0] not in there]
 
-    def _note(self, tallies: Sequence[_Tally], refused: dict[str, int], cursor: Position | None) -> None:
+    def _note(
+        self, tallies: Sequence[_Tally], refused: dict[str, int], hours: set[Hour], cursor: Position | None
+    ) -> None:
         now = self._clock() // 1000
         with self._catalog.begin():
             for tally in tallies:
@@ -251,6 +256,7 @@ class Store:
                     .values(file=f"{day}.db", day=day, part=0, state="dropped", refused=rows, changed_us=now)
                     .on_conflict_do_update(index_elements=["file"], set_={"refused": day_file.c.refused + rows})
                 )
+            mark_hours(self._catalog, hours)
             if cursor is not None:
                 place = insert(log_cursor).values(producer=cursor.producer, seq=cursor.seq, changed_us=now)
                 self._catalog.execute(
