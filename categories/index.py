@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
-from categories.domains import DomainTable, Hit, entry_of, host_key
+from categories.domains import HOSTS_REMEMBERED, DomainTable, Hit, entry_of, host_key
 from categories.model import ListStatus, Match
 from categories.names import Url
 from categories.paths import canonical_path
@@ -32,6 +32,7 @@ class CompiledIndex:
         self._fingerprint = fingerprint
         self._categories = frozenset(status.category for status in lists)
         self._match_of = lru_cache(maxsize=CACHED_MATCHES)(self._new_match)
+        self._of_host = lru_cache(maxsize=HOSTS_REMEMBERED)(self._match_host)
 
     @property
     def revision(self) -> str:
@@ -55,10 +56,13 @@ class CompiledIndex:
 
     def match(self, url: Url) -> tuple[Match, ...]:
         """All domain, URL and network entries that fit, most specific first; no duplicates."""
-        hits = self._domains.hits(url.host, url.path, url.query)
-        if "%2F" in url.path or "%5C" in url.path:
-            hits = self._with_other_reading(url, hits)
-        return tuple(map(self._match_of, hits))
+        found = self._of_host(url.host)
+        if found is None:
+            hits = self._domains.hits(url.host, url.path, url.query)
+            if "%2F" in url.path or "%5C" in url.path:
+                hits = self._with_other_reading(url, hits)
+            found = tuple(map(self._match_of, hits))
+        return found
 
     @property
     def reads_urls(self) -> bool:
@@ -95,6 +99,11 @@ class CompiledIndex:
         """Every domain and URL entry on a canonical host and below it."""
         for key in self._domains.keys_below(host_key(host)):
             yield from map(self._match_of, self._domains.entries(key))
+
+    def _match_host(self, host: str) -> tuple[Match, ...] | None:
+        """What the host alone settles; None when some list has URL entries on it."""
+        domains = self._domains
+        return None if domains.lists_below(host) else tuple(map(self._match_of, domains.hits(host, "/", "")))
 
     def _with_other_reading(self, url: Url, hits: Sequence[Hit]) -> Sequence[Hit]:
         """Some servers read an escaped slash as a slash: such a page is also what it would be there (design §5.6)."""

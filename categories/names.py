@@ -8,8 +8,8 @@ but `NameProblem`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from categories.hosts import NameProblem, canonical_host, host_suffixes, is_address, registrable_domain
 from categories.paths import canonical_path
@@ -39,11 +39,14 @@ _NO_HOST = frozenset(
 )
 _CONTROL_OR_BLANK = "".join(map(chr, range(0x21)))
 _REMOVED_BY_BROWSERS = str.maketrans("", "", "\t\n\r")
+_new_url = tuple.__new__
 
 
-@dataclass(frozen=True, slots=True)
-class Url:
-    """A canonical URL. Two spellings of the same thing give equal objects."""
+class Url(NamedTuple):
+    """A canonical URL. Two spellings of the same thing give equal objects.
+
+    A named tuple: one is made for every request, and a frozen dataclass takes three times as long to make.
+    """
 
     scheme: str
     """`http`, `https`, `ws`, `wss`, `ftp`, lower case; `https` for a CONNECT to 443."""
@@ -73,6 +76,34 @@ def canonical_url(text: str) -> Url:
     User information and fragment are dropped, backslashes read as slashes, tabs and line ends ignored, as browsers
     do (WHATWG URL §4.4). Raises `NameProblem` when it names no host.
     """
+    return _read_plainly(text) or _read_fully(text)
+
+
+def _read_plainly(text: str) -> Url | None:
+    """What nine in ten texts need: scheme, plain host, clean path. None when the whole grammar has to be read."""
+    if text.startswith("https://"):
+        scheme, start, port = "https", 8, 443
+    elif text.startswith("http://"):
+        scheme, start, port = "http", 7, 80
+    else:
+        return None
+    end = text.find("/", start)
+    if end < 0 or "#" in text or text[-1] == " " or not text.isprintable():
+        return None
+    host = text[start:end]
+    if ":" in host or "@" in host:
+        return None
+    try:
+        name, domain, literal = _host_facts(host)
+    except NameProblem:
+        return None
+    path, _, query = text[end:].partition("?")
+    if "%" in path or "/." in path or "//" in path or " " in path or "\\" in path:
+        path = canonical_path(path)
+    return _new_url(Url, (scheme, name, port, path, query, domain, literal))
+
+
+def _read_fully(text: str) -> Url:
     text = text.strip(_CONTROL_OR_BLANK)
     if "\t" in text or "\n" in text or "\r" in text:  # `translate` alone costs as much as all the rest
         text = text.translate(_REMOVED_BY_BROWSERS)
@@ -102,7 +133,7 @@ def make_url(scheme: str, host: str, port: int | None, target: str) -> Url:
     name, domain, literal = _host_facts(host)
     before, _, _ = target.partition("#")
     path, _, query = before.partition("?")
-    return Url(scheme, name, port, canonical_path(path), query, domain, literal)
+    return _new_url(Url, (scheme, name, port, canonical_path(path), query, domain, literal))
 
 
 @lru_cache(maxsize=16384)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 class Band(enum.StrEnum):
     """Age band, youngest first. The order is the order of strictness for pupils."""
 
+    __hash__ = str.__hash__  # an enum's own is Python code, and every request looks its table up by band
+
     EYFS = "eyfs"
     KS1 = "ks1"
     KS2 = "ks2"

@@ -8,15 +8,15 @@ out the same whoever computes them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Hashable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
-from urllib.parse import unquote
 
 from categories.model import EntryKind, Index, Match
 from categories.names import Url
 from policy.because import because_of, reason_of
+from policy.claims import mismatched, others
 from policy.client import Band, Client
 from policy.decide import Facts, Hit, Trace, read, strictness
 from policy.explain import Asked, Explanation, explain
@@ -32,7 +32,9 @@ from policy.wrappers import Wrapped, wrapped
 ALGORITHM = 3
 """Raised whenever the same lists and policy would be read differently: it is part of the revision."""
 _CHANGES_KEPT = 20_000
-_NO_HOSTS: frozenset[str] = frozenset()
+_NOT_SEARCHED: tuple[tuple[str, ...], tuple[Match, ...]] = ((), ())
+REMEMBERED = 16_384
+"""Verdicts an engine remembers, some 10 MB; then it starts anew."""
 _SIGNAL_LIST = "built-in/signals"
 _MEANINGS = {
     Signal.DOH: ("doh", SIGNALLED),
@@ -58,6 +60,10 @@ class EngineProblem(Exception):
     """The engine must not be used: it failed its own checks. Says what is wrong and what to do."""
 
 
+type Key = tuple[Hashable, ...]
+"""What verdicts are remembered by."""
+
+
 class Case(NamedTuple):
     """What is the same for everything one request claims to be."""
 
@@ -67,6 +73,7 @@ class Case(NamedTuple):
     table: Table
     holding: frozenset[str]
     signals: frozenset[Signal]
+    place: Key
 
 
 class Second(NamedTuple):
@@ -94,6 +101,7 @@ class Engine:
         self._reads_urls = index.reads_urls
         self._minute: tuple[int, dict[str | None, frozenset[str]]] = (-1, {})
         self._changes: dict[tuple[str | None, str, datetime], datetime | None] = {}
+        self._given: dict[Key, Verdict] = {}
         self._check()
 
     def decide(self, request: Request, client: Client, at: datetime) -> Verdict:
@@ -148,20 +156,22 @@ class Engine:
         if self.closes_at is not None and at >= self.closes_at:
             return closed(table.band, request.stage, self.revision)
         url = request.url
-        others = _others(request) if request.claims else ()
+        named = others(request) if request.claims else ()
         signals = request.signals
         if shaped := shape(url, request.method):
             signals |= shaped
-        if others and _mismatch(request, others):
+        if named and mismatched(request, named):
             signals |= {Signal.NAME_MISMATCH}
         inner = wrapped(url)
-        if others:
-            inner += tuple(one for other in others for one in wrapped(other))
+        if named:
+            inner += tuple(one for other in named for one in wrapped(other))
         if inner:
             signals |= {Signal.WRAPPED_URL}
-        case = Case(request, client, at, table, self.holding(site, at), signals)
+        holding = self.holding(site, at)
+        place = (table, request.stage, holding, *table.asker(client, at))
+        case = Case(request, client, at, table, holding, signals, place)
         verdict = self._answer(url, case, asked)
-        for other in others:
+        for other in named:
             verdict = _stricter(verdict, self._second(other, case, asked), asked)
         for one in inner:
             verdict = _stricter(verdict, self._inside(one, case, asked), asked)
@@ -192,8 +202,36 @@ class Engine:
         sited = self.index.match(url)
         if not full and sited:
             sited = tuple(match for match in sited if match.kind is not EntryKind.URL)
+        terms, words = _NOT_SEARCHED
+        if full and (url.query or url.path != "/" or request.terms):
+            terms, words = self._words(url, request)
+        if asked is not None or terms or (full and self._reads_urls):
+            return self._read(url, case, asked, sited, terms, words)
+        hosts = case.table.hosts(url)
+        if full and hosts and not case.table.url_hosts.isdisjoint(hosts):
+            return self._read(url, case, None, sited, (), ())
+        # Whatever a row may ask of this request is in the key: a verdict is remembered for all that differ in nothing.
+        key = (sited, case.signals, hosts, None if full else url.host, case.place)
+        verdict = self._given.get(key)
+        if verdict is None:
+            if len(self._given) >= REMEMBERED:
+                self._given.clear()
+            verdict = self._given[key] = self._read(url, case, None, sited, (), ())
+        return verdict
+
+    def _read(
+        self,
+        url: Url,
+        case: Case,
+        asked: list[Asked] | None,
+        sited: tuple[Match, ...],
+        terms: tuple[str, ...],
+        words: tuple[Match, ...],
+    ) -> Verdict:
+        """The verdict, by reading the table from the top."""
+        request = case.request
+        full = request.stage is not Stage.CONNECT
         signalled = tuple(m for s in sorted(case.signals) for m in _SIGNALLED[s]) if case.signals else ()
-        terms, words = self._words(url, request) if full else ((), ())
         searched = words
         if full and self._reads_urls:
             words = tuple(dict.fromkeys((*searched, *self.index.match_words(url))))
@@ -210,7 +248,7 @@ class Engine:
             signalled,
             heeded,
             case.signals,
-            _hosts(url, case.table),
+            case.table.hosts(url),
         )
         row, hit, lost = read(case.table, facts, None if asked is None else _listener(asked, facts))
         action, provisional = row.action, False
@@ -321,50 +359,6 @@ def _stricter(first: Verdict, second: Second, asked: list[Asked] | None) -> Verd
     if asked is not None and second.heard is not None:
         asked[:] = second.heard
     return verdict
-
-
-def _hosts(url: Url, table: Table) -> frozenset[str]:
-    """The host and its parents, as far as any row names them."""
-    named, host, found = table.named_hosts, url.host, _NO_HOSTS
-    if not named:
-        return found
-    while True:
-        if host in named:
-            found |= {host}
-        dot = host.find(".")
-        if dot < 0 or url.is_address:
-            return found
-        host = host[dot + 1 :]
-
-
-def _others(request: Request) -> tuple[Url, ...]:
-    """Claims that say something else than the URL does: not the URL again, and not just its own host."""
-    url = request.url
-    host = url.host
-    others: list[Url] = []
-    for claim in request.claims:
-        if claim.host == host and (claim is url or (claim.path == "/" and not claim.query) or claim == url):
-            continue
-        if claim not in others:
-            others.append(claim)
-    return tuple(others)
-
-
-def _mismatch(request: Request, others: tuple[Url, ...]) -> bool:
-    """Whether the names on one request belong to different owners.
-
-    A wrapped inner URL names another host by nature: it is no mismatch when the outer URL spells it out.
-    """
-    url = request.url
-    spelled = ""
-    if Signal.WRAPPED_URL in request.signals:
-        spelled = unquote(f"{url.path}?{url.query}").lower()
-    return any(
-        other.host != url.host
-        and (other.domain or other.host) != (url.domain or url.host)
-        and other.host not in spelled
-        for other in others
-    )
 
 
 def _listener(asked: list[Asked], facts: Facts) -> Trace:

@@ -33,6 +33,8 @@ class Tier(enum.StrEnum):
 class Stage(enum.StrEnum):
     """How much of the exchange is known. A later stage may tighten a verdict, never loosen it."""
 
+    __hash__ = str.__hash__  # an enum's own is Python code
+
     CONNECT = "connect"
     """Only the host: CONNECT or SNI."""
     REQUEST = "request"
@@ -74,6 +76,8 @@ class Reason(enum.StrEnum):
 
 class Signal(enum.StrEnum):
     """Forms of a request that smell of circumvention; the host sets them, rules ask for category `circumvention`."""
+
+    __hash__ = str.__hash__  # an enum's own is Python code
 
     IP_LITERAL = "ip-literal"
     NO_SNI = "no-sni"

@@ -9,7 +9,7 @@ order is data, in `policy.safeplaces`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote_plus, unquote, unquote_plus
 
@@ -63,7 +63,7 @@ def safe(url: Url, cookie: str = "") -> Change | None:
         return None
     return Change(
         engines[0].name,
-        replace(url, query=query) if query != url.query else None,
+        url._replace(query=query) if query != url.query else None,
         tuple(headers),
         new_cookie if new_cookie != cookie else None,
     )

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from categories.names import Url
@@ -74,10 +75,7 @@ _NOWHERE: tuple[_Asker, ...] = ()
 
 def search_terms(url: Url) -> tuple[str, ...]:
     """What was searched for, cleaned, in order, without duplicates; empty when the URL is no search. Never raises."""
-    domain = url.domain
-    askers = _ASKERS.get(domain) or _ASKERS.get(domain.partition(".")[0], _NOWHERE)
-    if url.host != domain:
-        askers = _ASKERS.get(url.host.removeprefix("www."), askers)
+    askers = _askers_of(url.host, url.domain)
     if askers:
         raw = [text for asker in askers for text in asker.raw_terms(url)]
         charset = next((asker.place.charset for asker in askers if asker.place.charset), "")
@@ -90,6 +88,13 @@ def search_terms(url: Url) -> tuple[str, ...]:
     said = _said_charset(url.query)
     terms = dict.fromkeys(clean for text in raw[: MAX_TERMS * 4] if (clean := _clean(text, (said, charset))))
     return tuple(terms)[:MAX_TERMS]
+
+
+@lru_cache(maxsize=16384)
+def _askers_of(host: str, domain: str) -> tuple[_Asker, ...]:
+    """The places of a host; remembered, because a page asks for the same few hosts."""
+    askers = _ASKERS.get(domain) or _ASKERS.get(domain.partition(".")[0], _NOWHERE)
+    return askers if host == domain else _ASKERS.get(host.removeprefix("www."), askers)
 
 
 def _site_search(url: Url) -> list[str]:

@@ -6,8 +6,11 @@ no list touches only the few rows that ask about everything. Built once, then on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from datetime import datetime
 
+from categories.names import Url, host_suffixes
 from policy.client import Band, Client
 from policy.kinds import Kinds
 from policy.model import Action, Outranked, Reason, Tier
@@ -19,6 +22,9 @@ ALLOW_ONLY_ROW = "allow-only"
 ALLOW_REST_ROW = "allow-the-rest"
 BUILT_IN_NAMES = (LOCKED_ROW, HELP_ROW, ALLOW_ONLY_ROW, ALLOW_REST_ROW)
 """Names of the rows every table has; no file may use them."""
+HOSTS_REMEMBERED = 4096
+"""Hosts of which each table remembers what its rows name."""
+_NO_HOSTS: frozenset[str] = frozenset()
 
 
 class LivePeople:
@@ -100,6 +106,9 @@ class Table:
     """Every row that could fit for one band at one site, in reading order."""
 
     __slots__ = (
+        "_ends",
+        "_known_hosts",
+        "_live",
         "band",
         "by_category",
         "by_host",
@@ -132,6 +141,27 @@ class Table:
         mild = (row.categories for row in self.rows if row.action is not Action.BLOCK)
         self.mild: frozenset[str] = frozenset().union(*mild)
         """Categories that some row allows, warns of or passes."""
+        self._live = any(row.include_who is not None or row.exclude_who is not None for row in self.rows)
+        self._ends = sorted(row.until for row in self.rows if row.until is not None)
+        self._known_hosts: dict[str, frozenset[str]] = {}
+
+    def asker(self, client: Client, at: datetime) -> tuple[Hashable, ...]:
+        """What rows may still ask of this client at this moment: equal answers, equal rows."""
+        who = (client.groups, client.user, client.device) if self._live else None
+        return who, bisect_right(self._ends, at) if self._ends else 0
+
+    def hosts(self, url: Url) -> frozenset[str]:
+        """The host and its parents, as far as any row names them; remembered."""
+        named = self.named_hosts
+        if not named:
+            return _NO_HOSTS
+        found = self._known_hosts.get(url.host)
+        if found is None:
+            if len(self._known_hosts) >= HOSTS_REMEMBERED:
+                self._known_hosts.clear()
+            names = (url.host,) if url.is_address else host_suffixes(url.host)
+            found = self._known_hosts[url.host] = named.intersection(names)
+        return found
 
 
 def _excluded(row: Row) -> Things:

@@ -43,8 +43,7 @@ class Wrapped:
 
 def wrapped(url: Url) -> tuple[Wrapped, ...]:
     """Everything wrapped in a URL, outermost first, no duplicates; empty for nearly every URL. Never raises."""
-    domain = url.domain
-    if not (domain in _DOMAINS or domain.startswith(_BRANDS) or domain.endswith(_SUFFIXES)):
+    if not _may_wrap(url.domain):
         return ()
     found: dict[Url, Wrapped] = {}
     layer = [(url, True)]
@@ -58,6 +57,11 @@ def wrapped(url: Url) -> tuple[Wrapped, ...]:
             break
         found.update((inner, Wrapped(inner, copied)) for inner, copied in layer)
     return tuple(found.values())
+
+
+@lru_cache(maxsize=16384)
+def _may_wrap(domain: str) -> bool:
+    return domain in _DOMAINS or domain.startswith(_BRANDS) or domain.endswith(_SUFFIXES)
 
 
 def inner_urls(url: Url) -> tuple[Url, ...]:

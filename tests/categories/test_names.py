@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from categories.names import (
     NameProblem,
     Url,
+    _read_fully,
+    _read_plainly,
     canonical_host,
     canonical_url,
     host_suffixes,
@@ -281,6 +283,22 @@ def test_the_canonical_form_of_odd_pieces_is_its_own(text: str) -> None:
         except NameProblem:
             continue
         assert canonical_url(str(url)) == url
+
+
+@given(
+    st.sampled_from(
+        ["http://", "https://", "HTTP://", "http:/", "", "http://school.example", "https://school.example/"]
+    ),
+    st.lists(ODD, max_size=14).map("".join),
+)
+@example("http://", "example.org/a b ")
+@example("http://", "me@example.org:80/%2567ames")
+@example("https://", "[::1]/..//a?b#c")
+def test_the_short_way_reads_what_the_whole_grammar_reads(scheme: str, rest: str) -> None:
+    """Most URLs are read without the whole grammar; none may come out otherwise than by it (§5.6)."""
+    quick = _read_plainly(scheme + rest)
+    if quick is not None:
+        assert quick == _read_fully(scheme + rest)
 
 
 LABELS = st.lists(st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True), min_size=2, max_size=4)

@@ -112,6 +112,35 @@ def test_explain_and_decide_agree(asked: Request, who: Client, when: datetime) -
     assert explanation.as_json()["action"] == explanation.verdict.action.value
 
 
+OVERRIDES = """
+  - tier: override
+    rules:
+      - {rule: lent, who: [user:pupil-0417], what: [webmail], action: allow, until: 2026-11-24T10:10}
+      - {rule: page, who: [ks4], what: ['url:mixed.example/lessons'], action: allow, until: 2026-11-24T10:12}
+      - {rule: club, who: [group:esports], what: [games], action: allow, when: [lunch]}
+"""
+around = st.integers(0, 30 * 60).map(lambda seconds: at("2026-11-24 09:50") + timedelta(seconds=seconds))
+REMEMBERING = school_engine(SCHOOL.replace("policies:\n", "policies:" + OVERRIDES, 1))
+
+
+@given(st.lists(st.tuples(requests, clients, st.one_of(moments, around)), min_size=2, max_size=6))
+@settings(max_examples=300, deadline=None)
+def test_what_was_decided_before_never_changes_a_verdict(asked: list[tuple[Request, Client, datetime]]) -> None:
+    """Requests that follow each other, in any order, meet what each meets by reading the whole table (§5.5)."""
+    for request, who, when in (*asked, *reversed(asked)):
+        assert REMEMBERING.decide(request, who, when) == REMEMBERING.explain(request, who, when).verdict
+
+
+def test_lent_mail_ends_on_the_second_for_the_one_it_was_lent_to() -> None:
+    """The verdict of a moment ago, and of somebody else, is not the verdict of now."""
+    mail = Request(canonical_url("https://mail.example/"))
+    borrower = Client(site="riverside", user="pupil-0417", band=Band.KS4, band_known=True)
+    neighbour = replace(borrower, user="pupil-0418")
+    before, after = at("2026-11-24 10:09:59"), at("2026-11-24 10:10:00")
+    answers = [REMEMBERING.decide(mail, who, when).action for who in (borrower, neighbour) for when in (before, after)]
+    assert answers == [Action.ALLOW, Action.BLOCK, Action.BLOCK, Action.BLOCK]
+
+
 @settings(deadline=None, max_examples=200)
 @given(requests, clients, moments)
 def test_another_engine_of_the_same_parts_says_the_same(asked: Request, who: Client, when: datetime) -> None:
