@@ -23,7 +23,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Engine, NullPool, StaticPool, create_engine, event
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
-type Tree = Literal["catalog", "day"]
+type Tree = Literal["catalog", "day", "clickhouse"]
 
 BUSY_SECONDS = 60.0
 """How long a writer waits for another one."""
@@ -44,7 +44,7 @@ class Hinting(SQLiteCompiler):
 class StoreError(Exception):
     """The store cannot be used: what is wrong, where, and what to do."""
 
-    def __init__(self, what: str, where: Path, do: str) -> None:
+    def __init__(self, what: str, where: object, do: str) -> None:
         super().__init__(f"{where}: {what}. {do}")
         self.what = what
         self.where = where
@@ -173,17 +173,22 @@ def head(tree: Tree) -> str:
 
 def migrate(path: Path, tree: Tree, revision: str = "head", *, down: bool = False) -> None:
     """Bring one file to `revision`, all of it or nothing."""
+    engine = open_writer(path)
+    migrate_with(engine, tree, revision, down=down)
+    engine.dispose()
+
+
+def migrate_with(engine: Engine, tree: Tree, revision: str = "head", *, down: bool = False) -> None:
+    """Bring what a writing engine opens to `revision`, all of it or nothing."""
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(_tree_folder(tree)).replace("%", "%%"))
-    engine = open_writer(path)
     with _alembic, engine.connect() as connection:
         config.attributes["connection"] = connection
         with connection.begin():
             (command.downgrade if down else command.upgrade)(config, revision)
-    engine.dispose()
 
 
 def create_day(path: Path) -> None:

@@ -1,0 +1,105 @@
+"""Connections to the rows in ClickHouse, and bringing their table to the newest schema.
+
+In comes a `ClickHouse`; out go SQLAlchemy engines. The rules: nothing waits for ever; a reader cannot write by mistake;
+the table is made by migrations only; whoever has not installed the driver is told what to install, and nobody else
+notices that it is missing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy.exc
+from sqlalchemy import Connection, Engine, create_engine, event, text
+
+from logstore.clickhouse.place import ClickHouse
+from logstore.db import StoreError, head, migrate_with
+
+CONNECT_SECONDS = 10
+STATEMENT_SECONDS = 300
+"""Longest time one statement may take."""
+TOO_LONG = 159
+"""ClickHouse's number for a statement that was stopped because it took too long."""
+_NO_TABLE, _NO_DATABASE = 60, 81
+
+
+def open_engine(where: ClickHouse, *, read_only: bool = False, seconds: float = STATEMENT_SECONDS) -> Engine:
+    """An engine whose statements end after `seconds`. Raises `StoreError` when the driver is not installed."""
+    _demand("clickhouse_connect", "schoolgate[clickhouse]", where)
+    if where.in_process:
+        _demand("chdb", "chdb", where)
+    # What begins with ch_ is a setting of the session.
+    arguments: dict[str, Any] = {"ch_max_execution_time": seconds}
+    if read_only:
+        arguments["ch_readonly"] = 2  # reads only, but a statement may bring settings
+    if not where.in_process:
+        arguments |= {"connect_timeout": CONNECT_SECONDS, "send_receive_timeout": STATEMENT_SECONDS + CONNECT_SECONDS}
+    engine = create_engine(where.url, connect_args=arguments)
+    # When a value cannot be sent, the driver logs it with the traceback; a row's content belongs in no log.
+    logging.getLogger("clickhouse_connect.driver.transform").setLevel(logging.CRITICAL + 1)
+
+    @event.listens_for(engine, "do_connect")
+    def add_password(_dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
+        # Read for each connection, so that a changed password needs no restart; kept out of every URL.
+        if (password := where.password()) is not None:
+            parameters["password"] = password
+
+    return engine
+
+
+@contextlib.contextmanager
+def reading(where: ClickHouse, seconds: float = STATEMENT_SECONDS) -> Iterator[Connection]:
+    """A read-only connection. Texts come as bytes: `restored` makes of them what was stored, whatever that was."""
+    engine = open_engine(where, read_only=True, seconds=seconds)
+    try:
+        with told(where), engine.connect() as connection:
+            yield connection.execution_options(query_formats={"String": "bytes"})
+    finally:
+        engine.dispose()
+
+
+@contextlib.contextmanager
+def told(where: ClickHouse) -> Iterator[None]:
+    """A server without our table says so as a folder without a record does."""
+    try:
+        yield
+    except sqlalchemy.exc.DBAPIError as error:
+        code = getattr(error.orig, "code", None)
+        if code == _NO_DATABASE:
+            raise StoreError("there is no such database", where, "CREATE DATABASE makes it.") from error
+        if code == _NO_TABLE:
+            raise StoreError("there is no record yet", where, "`schoolgate db upgrade` makes it.") from error
+        raise
+
+
+def upgrade(where: ClickHouse) -> bool:
+    """Make the table of the rows, or bring it to the newest schema; whether anything was to be done."""
+    engine = open_engine(where)
+    try:
+        with told(where):
+            if revision_of(engine) == head("clickhouse"):
+                return False
+            migrate_with(engine, "clickhouse")
+            return True
+    finally:
+        engine.dispose()
+
+
+def revision_of(engine: Engine) -> str | None:
+    """The schema revision of the rows; None when there is none."""
+    with engine.connect() as connection:
+        if not connection.execute(text("EXISTS TABLE alembic_version")).scalar():
+            return None
+        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        return None if found is None else str(found)
+
+
+def _demand(module: str, package: str, where: ClickHouse) -> None:
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise StoreError(f"{module} is not installed", where, f"pip install '{package}'.") from error

@@ -1,0 +1,55 @@
+"""A real ClickHouse inside the test process: one engine, one folder, a database for each test.
+
+chdb runs the server's engine as a library. One process can have one folder open, and one folder one process; so each
+pytest process makes a folder of its own, and a test that kills a writer gives it another.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import itertools
+import shutil
+import tempfile
+from pathlib import Path
+
+from sqlalchemy import Connection, create_engine, text
+
+from logstore.clickhouse.place import ClickHouse
+
+_databases = itertools.count(1)
+
+
+def address(folder: Path, database: str) -> str:
+    """The address of a database whose engine runs in the process that opens it."""
+    return f"clickhouse:///{database}?interface=chdb&path={folder}"
+
+
+def make_database(folder: Path, database: str) -> None:
+    """Make an empty database."""
+    engine = create_engine(f"clickhousedb://?interface=chdb&path={folder}")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {database}"))
+    engine.dispose()
+
+
+def fresh(catalog: Path) -> ClickHouse:
+    """An empty database, and where its catalog will be."""
+    name = f"t{next(_databases)}"
+    _engine().execute(text(f"CREATE DATABASE {name}"))
+    return ClickHouse(address(_folder(), name), catalog)
+
+
+@functools.cache
+def _folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="sg-ch-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+@functools.cache
+def _engine() -> Connection:
+    """Held open, because starting the engine takes a second."""
+    connection = create_engine(f"clickhousedb://?interface=chdb&path={_folder()}").connect()
+    atexit.register(connection.close)
+    return connection
