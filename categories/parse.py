@@ -34,6 +34,7 @@ ForeignFormat = Literal[
     "exception-phrases",
     "expressions",
     "phrases",
+    "searches",
     "v2fly",
 ]
 """Formats with a grammar of their own: `categories.importers.readers`."""
@@ -59,6 +60,8 @@ class Entry(NamedTuple):
     """Weight of a phrase; 0 for none."""
     scored: ScoredPhrase | None = None
     """What a phrase in angle brackets means: it counts with others. None for every other entry."""
+    whole: bool = False
+    """True for words that are a whole search: those and no others, in any order."""
 
 
 class Line(NamedTuple):

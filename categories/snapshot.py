@@ -232,7 +232,7 @@ class _Compiled:
         return number
 
     def _add(self, entry: Entry, number: int, parents: bool, keys: KeyFile) -> None:
-        kind, value, line, weight, scored = entry
+        kind, value, line, weight, scored, whole = entry
         if kind is EntryKind.URL:
             key, head = url_keys(value, parents)
             keys.add(key, number, line)
@@ -240,7 +240,7 @@ class _Compiled:
         elif scored is not None:
             self._weighted.append(as_row(number, scored))
         elif kind is EntryKind.PHRASE:
-            self._phrases.setdefault((number, value), PhraseEntry(number, value, line, weight))
+            self._phrases.setdefault((number, value), PhraseEntry(number, value, line, weight, whole))
         else:
             keys.add(domain_key(value) if kind is EntryKind.DOMAIN else bits_of(value), number, line)
 

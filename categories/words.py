@@ -54,10 +54,12 @@ class Words:
         def tables(use: str) -> _Tables:
             heeded = (phrase for number, phrase in points if use in heed[number].apply_to or _soothes(phrase))
             words = [entry for entry in plain if use in heed[entry.list].apply_to]
+            if use == "url":
+                words = [entry for entry in words if not entry.whole]
             return _Tables(PhraseTable(words), WeightedTable(heeded, limits))
 
         self._search = tables("search")
-        same = all(set(wants.apply_to) >= {"search", "url"} for wants in heed)
+        same = all(set(wants.apply_to) >= {"search", "url"} for wants in heed) and not any(one.whole for one in plain)
         self._url = self._search if same or not self.reads_urls else tables("url")
 
     def in_search(self, text: str) -> tuple[Match, ...]:

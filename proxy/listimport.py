@@ -2,7 +2,7 @@
 
 In come a source, its format and a new folder; out comes that folder with a copy of every list that is used
 (`lists/`, unchanged, so that evidence names the maker's own lines), `settings.yaml` and `policy.yaml` to read and take
-over, `people.csv`, `phrases.json` and `report.json`. Nothing is put in force: a person reads, decides and configures.
+over, `people.csv` and `report.json`. Nothing is put in force: a person reads, decides and configures.
 """
 
 from __future__ import annotations
@@ -142,13 +142,6 @@ def _write(found: Imported, taxonomy: Taxonomy, aside: Path, into: Path) -> None
     if found.people:
         with (aside / "people.csv").open("w", encoding="utf-8", newline="") as stream:
             csv.writer(stream).writerows([("user", "group"), *found.people])
-    if found.phrases or found.searches:
-        content = {
-            "limits": dict(found.limits),
-            "phrases": [asdict(phrase) for phrase in found.phrases],
-            "searches": dict(found.searches),
-        }
-        (aside / "phrases.json").write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
     report = report_facts(_report(found, into))
     (aside / "report.json").write_text(json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8")
 
@@ -177,12 +170,12 @@ def settings_text(found: Imported, lists: tuple[ProposedList, ...]) -> str:
 
 
 def _list_settings(item: ProposedList) -> dict[str, Any]:
-    fields = {"name": item.name, "path": item.path.as_posix(), "format": item.format}
+    fields: dict[str, Any] = {"name": item.name, "path": item.path.as_posix(), "format": item.format}
     if item.category:
         fields["category"] = item.category
     if item.url_match != "exact":
         fields["url_match"] = item.url_match
-    return fields
+    return fields if item.limit is None else fields | {"limit": item.limit}
 
 
 def policy_text(found: Imported) -> str:

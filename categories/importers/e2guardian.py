@@ -12,9 +12,15 @@ from pathlib import Path
 from categories.importers.e2guardian_conf import ListUse, read_groups
 from categories.importers.e2guardian_places import Tree
 from categories.importers.e2guardian_rules import GroupLists, proposed_groups, rules_for
-from categories.importers.e2guardian_words import leave_out, take_members, take_phrases, take_searches
+from categories.importers.e2guardian_words import (
+    leave_out,
+    take_members,
+    take_phrases,
+    take_searches,
+    tell_what_differs,
+)
 from categories.importers.e2guardian_work import Import, ListFacts, found_file, included, read_facts, tell_time
-from categories.importers.proposal import Imported, ProposedList, category_for, kebab
+from categories.importers.proposal import Imported, category_for, kebab
 from categories.importers.tallies import tally
 from categories.parse import FileFormat, problem
 from categories.sources import Names
@@ -39,6 +45,8 @@ ROLES = {
     "logurl": "log",
 }
 """What a label means for a request. Other labels are for things a list cannot say here."""
+SEARCH_ROLES = {"banned": "banned-search", "localbanned": "local-banned-search", "override": "open-search"}
+"""What a list of searches is for."""
 _LABELS_LEFT_OUT = {
     "semiexception": "trusts a site but for its closed URLs: put the URLs' rule before the one that allows the site",
     "exceptionfile": "opens downloads only; rules here name categories, hosts and URLs",
@@ -77,7 +85,8 @@ def import_e2guardian(root: Path, names: Names) -> Imported:
             _use(work, use, lists)
     for use in shared:
         _shared(work, use, group_names)
-    _by_name(work, group_names)
+    _by_name(work, told, group_names)
+    tell_what_differs(work)
     return Imported(
         format="e2guardian",
         lists=tuple(work.lists.values()),
@@ -89,7 +98,7 @@ def import_e2guardian(root: Path, names: Names) -> Imported:
         people=tuple(work.people),
         limits={ours.name: group.limit for group, ours in proposed},
         files=tuple(work.files.values()),
-        problems=tuple(work.problems),
+        problems=tuple(dict.fromkeys(work.problems)),
     )
 
 
@@ -99,10 +108,13 @@ def _use(work: Import, use: ListUse, lists: GroupLists) -> None:
     label = use.label.partition(" ")[0]
     if file is None:
         return
-    if use.type.endswith("phraselist"):
-        take_phrases(work, file, exceptions=use.type == "exceptionphraselist")
-    elif use.type == "searchlist" and label in {"banned", "localbanned"}:
-        take_searches(work, file)
+    if use.type.endswith("phraselist") and lists.group.phrases:
+        take_phrases(work, file, lists, exceptions=use.type == "exceptionphraselist")
+    elif use.type.endswith("phraselist"):
+        leave_out(work, file, "`weightedphrasemode` is 0: no phrase is looked for there; not proposed")
+    elif use.type == "searchlist" and label in SEARCH_ROLES:
+        number = f"-{lists.group.number}" if work.several else ""
+        take_searches(work, file, lists, SEARCH_ROLES[label], f"e2guardian-{SEARCH_ROLES[label]}{number}")
     elif use.type in FORMATS and label in ROLES:
         role = ROLES[label]
         number = f"-{lists.group.number}" if work.several else ""
@@ -121,7 +133,7 @@ def _shared(work: Import, use: ListUse, group_names: dict[int, str]) -> None:
         leave_out(work, file, _why_not(use.type, use.label))
 
 
-def _by_name(work: Import, group_names: dict[int, str]) -> None:
+def _by_name(work: Import, told: list[GroupLists], group_names: dict[int, str]) -> None:
     """Files no configuration names: members go by their name, phrase lists are read when there is no configuration."""
     unused = 0
     bare = work.tree.find("e2guardian.conf") is None
@@ -134,7 +146,7 @@ def _by_name(work: Import, group_names: dict[int, str]) -> None:
         elif not file.name.startswith(("weighted", "banned", "exception")):
             continue
         elif bare:
-            take_phrases(work, file, exceptions=file.name.startswith("exception"))
+            take_phrases(work, file, told[0], exceptions=file.name.startswith("exception"))
         else:
             unused += 1
     if unused:
@@ -167,10 +179,7 @@ def _follow(
     if not counted.taken:
         return
     category = _category(work, file, about, role, own)
-    if (file, category) not in work.lists:
-        taken = {item.name for item in work.lists.values()}
-        list_name = f"e2guardian/{name}" if f"e2guardian/{name}" not in taken else f"e2guardian/{name}/{category}"
-        work.lists[file, category] = ProposedList(list_name, file, format, category, "parents")
+    work.propose(file, format, category)
     lists.add(role, category)
 
 

@@ -64,6 +64,10 @@ class Group:
     """`groupname`."""
     limit: int = LIMIT
     """`naughtynesslimit`."""
+    search_limit: int = 0
+    """`searchtermlimit`: the score a search may reach; 0: searches are not scored."""
+    phrases: bool = True
+    """False when `weightedphrasemode` is 0: no phrase is looked for."""
     lists: dict[tuple[str, str], ListUse] = field(default_factory=dict)
     """Its lists by type and label: the last definition counts."""
 
@@ -89,14 +93,17 @@ def read_groups(tree: Tree) -> tuple[list[Group], list[ListUse], list[Problem]]:
         return [_by_names(tree)], [], problems
     shared: list[ListUse] = []
     count = 1
+    everybody = Group(0)
     for setting in _settings(tree, main, problems):
-        if setting.key == "filtergroups" and setting.value.isdigit():
+        if setting.key == "weightedphrasemode":
+            _take(setting, everybody, problems)
+        elif setting.key == "filtergroups" and setting.value.isdigit():
             count = int(setting.value)
         elif setting.key in LIST_TYPES:
             shared += _uses(setting, problems)
     groups = []
     for number in range(1, count + 1):
-        group = Group(number)
+        group = Group(number, phrases=everybody.phrases)
         groups.append(group)
         file = tree.find(f"e2guardianf{number}.conf")
         if file is None:
@@ -114,6 +121,12 @@ def _take(setting: Setting, group: Group, problems: list[Problem]) -> None:
         group.name = value
     elif key == "naughtynesslimit" and value.isdigit():
         group.limit = int(value)
+    elif key == "searchtermlimit" and value.isdigit():
+        group.search_limit = int(value)
+    elif key == "weightedphrasemode":
+        group.phrases = value != "0"
+        if value == "1":
+            problems.append(problem(setting.file, setting.line.number, setting.line.text, _EACH, taken=True))
     elif key in LIST_TYPES:
         for use in _uses(setting, problems):
             group.lists[use.type, use.label] = use
@@ -121,6 +134,7 @@ def _take(setting: Setting, group: Group, problems: list[Problem]) -> None:
         problems.append(problem(setting.file, setting.line.number, setting.line.text, why))
 
 
+_EACH = "a phrase counted as often as it stands there; here each counts once, so set the limits of the lists lower"
 _LEFT_OUT: Mapping[str, str] = {
     "storyboard": "a storyboard of its own may change the order of decisions; the import takes the shipped order",
     "bypass": "temporary bypass links: use an override with an end instead",
@@ -128,7 +142,6 @@ _LEFT_OUT: Mapping[str, str] = {
     "embeddedurlweight": "URLs inside URLs are decided as requests of their own here",
     "deepurlanalysis": "URLs inside URLs are decided as requests of their own here",
     "sslmitm": "decryption is the rule here; what must not be decrypted gets a rule with `action: bypass`",
-    "searchtermlimit": "a limit of its own for search terms; give it to the scorer that reads searches",
     "groupmode": "0 closed everything, 2 opened everything for the group: write a rule on `anything`",
     "blockdownloads": "closed every download; rules here name categories and hosts",
 }

@@ -1,7 +1,8 @@
 """e2guardian's order of decisions as rules, its groups as groups, its phrase limits as a hint at ages.
 
 In come groups and the categories their lists became; out come rules to propose, first to last as e2guardian's shipped
-storyboard asks: local exception, local grey, local banned, exception, grey, banned, blanket, and the rest is open.
+storyboard asks: local exception, local grey, local banned, exception, searches, phrases, grey, banned, blanket, and the
+rest is open. Searches and phrases come before grey, because e2guardian looks at the words of grey sites, too.
 Exception and grey both become `allow`: here what is allowed is still inspected, scored and recorded.
 """
 
@@ -17,7 +18,11 @@ ORDER = (
     ("local-exception", "allow"),
     ("local-grey", "allow"),
     ("local-banned", "block"),
+    ("local-banned-search", "block"),
     ("exception", "allow"),
+    ("open-search", "allow"),
+    ("banned-search", "block"),
+    ("phrases", "block"),
     ("grey", "allow"),
     ("banned", "block"),
 )
@@ -69,8 +74,11 @@ def rules_for(told: Sequence[GroupLists], names: Mapping[int, str]) -> Iterator[
         who = () if lists.group.number == 1 else (f"group:{name}",)
         for role, action in ORDER:
             if categories := lists.categories.get(role):
+                what = tuple(categories)
+                if role == "open-search":  # opens what closed searches close, and nothing that sites do
+                    what += tuple(f"not {closed}" for closed in lists.categories.get("banned", ()))
                 note = f"{role} lists of filter group {lists.group.number}"
-                yield ProposedRule(f"{name}-{role}", action, tuple(categories), who, note=note)
+                yield ProposedRule(f"{name}-{role}", action, what, who, note=note)
         if lists.blanket:
             yield ProposedRule(f"{name}-blanket", "block", ("anything",), who, note="a blanket block in its lists")
         else:

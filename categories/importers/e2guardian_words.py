@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from categories.importers.e2guardian_phrases import PhraseFile, read_phrases
+from categories.importers.e2guardian_rules import GroupLists
 from categories.importers.e2guardian_work import (
     Import,
     included,
@@ -19,45 +20,78 @@ from categories.importers.e2guardian_work import (
     tell_time,
 )
 from categories.importers.proposal import FileTally, category_for, own_category
+from categories.importers.searchlists import UNSORTED
 from categories.model import Problem
 from categories.networks import NetworkProblem, canonical_networks
-from categories.parse import Line, problem
-from categories.scoring import ScoredPhrase
+from categories.parse import FileFormat, Line, problem
+from categories.scoring import PhraseKind, ScoredPhrase
 from categories.searchwords import search_key
 
+_ELSEWHERE = (
+    "e2guardian looks for these in pages and adds up the points of all categories; here they are looked for in "
+    "searches, for each category by itself, up to the limit of its list"
+)
 _MEMBER = re.compile(r"(?P<who>[^=]+?)\s*=\s*(?:filter)?(?P<group>\d+)")
 
 
 def take_phrases(
-    work: Import, file: Path, *, exceptions: bool, inherited: str = "", within: tuple[Path, ...] = ()
+    work: Import,
+    file: Path,
+    lists: GroupLists,
+    *,
+    exceptions: bool,
+    inherited: str = "",
+    within: tuple[Path, ...] = (),
 ) -> None:
-    """A phrase list and those it includes: one set of phrases; category and kind go down, never back up."""
+    """A phrase list and those it includes: a list each; category and kind go down, never back up.
+
+    A group closes the categories that some phrase of its lists has points for; what only speaks for a text closes none.
+    """
     name = work.tree.name(file)
-    if name in work.files:
-        return
     about = read_facts(work, file)
     called = about.category or inherited or file.parent.name
-    category = category_for(work.names, called) or own_category(work.names, called)
+    category = category_for(work.names, called, file.parent.name) or own_category(work.names, called)
     tell_time(work, name, about)
     followed = 0
     for _, other in included(work, name, about, (*within, file)):
         followed += 1
-        take_phrases(work, other, exceptions=exceptions, inherited=called, within=(*within, file))
+        take_phrases(work, other, lists, exceptions=exceptions, inherited=called, within=(*within, file))
+    limit = lists.group.search_limit or lists.group.limit
+    if name in work.files:
+        if (known := work.closing.get(file)) is not None:
+            work.propose(file, _format(exceptions), category, limit)
+            if known:
+                lists.add("phrases", known)
+        return
     taken: set[int] = set()
+    closes = False
     problems: list[Problem] = []
     with file.open("rb") as stream:
         for item in read_phrases(stream, PhraseFile(name, category, exceptions)):
             if isinstance(item, ScoredPhrase):
                 work.phrases[name, item.line] = item
                 taken.add(item.line)
+                closes = closes or item.kind is PhraseKind.BANNED or item.weight > 0
             elif isinstance(item, Problem):
                 problems.append(item)
+    if taken:
+        work.closing[file] = category if closes else ""
+        work.propose(file, _format(exceptions), category, limit)
+    if closes:
+        lists.add("phrases", category)
     unfollowed = len(about.includes) - followed
     left_out = sum(item.lines for item in problems if not item.taken) + unfollowed
     work.count(FileTally(name, len(taken), left_out, followed), problems)
 
 
-def take_searches(work: Import, file: Path, within: tuple[Path, ...] = ()) -> None:
+def _format(exceptions: bool) -> FileFormat:
+    return "exception-phrases" if exceptions else "phrases"
+
+
+def take_searches(
+    work: Import, file: Path, lists: GroupLists, role: str, own: str, within: tuple[Path, ...] = ()
+) -> None:
+    """A list of whole searches and those it includes: a list each, of a category of their own."""
     name = work.tree.name(file)
     problems: list[Problem] = []
     taken = left_out = followed = 0
@@ -69,15 +103,20 @@ def take_searches(work: Import, file: Path, within: tuple[Path, ...] = ()) -> No
             work.searches.setdefault(key, f"{name}:{item.number}")
             taken += 1
             if key != item.text.lower():
-                why = f"its words are not sorted, so it never fits in e2guardian; taken as {key}"
+                why = f"{UNSORTED}{key}"
                 problems.append(problem(name, item.number, item.text, why, taken=True))
         elif isinstance(item, Line):
             problems.append(problem(name, item.number, item.text, "has no word to look for"))
             left_out += 1
     for _, other in included(work, name, read_facts(work, file), (*within, file)):
         followed += 1
-        take_searches(work, other, (*within, file))
+        take_searches(work, other, lists, role, own, (*within, file))
     work.count(FileTally(name, taken, left_out, followed), problems)
+    if taken:
+        category = category_for(work.names, read_facts(work, file).category) or own
+        category = own if role == "open-search" else category
+        work.propose(file, "searches", category)
+        lists.add(role, category)
 
 
 def take_members(work: Import, file: Path, group_names: dict[int, str]) -> None:
@@ -118,3 +157,34 @@ def leave_out(work: Import, file: Path, why: str) -> None:
     first = lines[:1]
     problems = [problem(name, at, text, f"{why} ({len(lines):,} lines)", lines=len(lines)) for at, text in first]
     work.count(FileTally(name, 0, len(lines)), problems)
+
+
+_UNREAD = (
+    ("authplugins/", "says how people sign in; here that is the settings' (docs/identity.md)"),
+    ("contentscanners/", "is about virus scanners; there is none here"),
+    ("languages/", "holds the words of its pages; the pages here have their own"),
+    (".story", "is an order of decisions; the import takes the shipped one, so compare if you changed it"),
+)
+"""Files no list setting names, by a part of their path, and what they are."""
+_UNNAMED = "is named by no setting: not in force there"
+_CONFIGURATION = re.compile(r"e2guardian(?:f\d+)?\.conf(?:\.in)?")
+
+
+def tell_what_differs(work: Import) -> None:
+    """Once for the whole import: where phrases are looked for, and the files that nothing names."""
+    if work.phrases:
+        taken = len(work.phrases)
+        work.problems.append(problem("phraselists", 0, f"{taken:,} phrases", _ELSEWHERE, lines=taken, taken=True))
+    unread: dict[tuple[str, str], list[tuple[str, int]]] = {}
+    for file in work.tree.files():
+        name = work.tree.name(file)
+        if name in work.files or "phraselists/" in f"/{name}" or _CONFIGURATION.fullmatch(file.name):
+            continue
+        kind = next((kind for kind in _UNREAD if kind[0] in name), (name, _UNNAMED))
+        if lines := sum(map(says_something, items_of(file, name))):
+            unread.setdefault(kind, []).append((name, lines))
+    for (_, why), those in unread.items():
+        lines = sum(one[1] for one in those)
+        text = ", ".join(one[0] for one in those)
+        told = f"{why} ({len(those)} files, {lines:,} lines)"
+        work.problems.append(problem(those[0][0], 0, text, told, lines=lines))

@@ -7,7 +7,7 @@ readers of sites (`e2guardian`) and of words (`e2guardian_words`) fill the one `
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from categories.importers.e2guardian_items import About, items
 from categories.importers.e2guardian_places import Tree
 from categories.importers.proposal import FileTally, ProposedList
 from categories.model import Problem
-from categories.parse import Line, problem
+from categories.parse import FileFormat, Line, problem
 from categories.scoring import ScoredPhrase
 from categories.sources import Names
 
@@ -46,11 +46,25 @@ class Import:
     lists: dict[tuple[Path, str], ProposedList] = field(default_factory=dict)
     own: dict[tuple[Path, str], str] = field(default_factory=dict)
     phrases: dict[tuple[str, int], ScoredPhrase] = field(default_factory=dict)
+    closing: dict[Path, str] = field(default_factory=dict)
     searches: dict[str, str] = field(default_factory=dict)
     files: dict[str, FileTally] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     people: list[tuple[str, str]] = field(default_factory=list)
     places: list[tuple[str, str]] = field(default_factory=list)
+
+    def propose(self, file: Path, format: FileFormat, category: str, limit: int | None = None) -> None:
+        """Note a list for the settings, once for each category; of several limits the lowest holds."""
+        known = self.lists.get((file, category))
+        if known is None:
+            taken, name = {item.name for item in self.lists.values()}, f"e2guardian/{self.tree.name(file)}"
+            name = name if name not in taken else f"{name}/{category}"
+            known = ProposedList(name, file, format, category, "exact" if limit is not None else "parents", limit)
+        elif limit is not None and known.limit is not None and limit != known.limit:
+            why = f"groups have the limits {known.limit} and {limit} for it; a list has one here, the lower"
+            self.problems.append(problem(self.tree.name(file), 0, "naughtynesslimit", why, lines=0, taken=True))
+            known = replace(known, limit=min(limit, known.limit))
+        self.lists[file, category] = known
 
     def count(self, counted: FileTally, problems: Iterable[Problem]) -> None:
         """Note what became of a file, once, whoever uses it."""

@@ -106,7 +106,7 @@ def _category(file: Path, source: ListSource, names: Names) -> str:
     with file.open("rb") as stream:
         said = _SAYS_CATEGORY.search(stream.read(_HEAD))
     called = said[1].decode("ascii", "replace") if said else file.parent.name
-    return source.categories.get(called) or category_for(names, called) or own_category(names, called)
+    return source.categories.get(called) or category_for(names, called, file.parent.name) or own_category(names, called)
 
 
 def _files_below(path: Path, depth: int = 3) -> Iterator[Path]:

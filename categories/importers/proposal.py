@@ -30,6 +30,8 @@ class ProposedList:
     """Our category for its entries; None where a tree or table names its own."""
     url_match: UrlMatch = "exact"
     """How its URL entries compare hosts."""
+    limit: int | None = None
+    """For phrases: the score a text may reach; None for every other list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class Imported:
     lists: tuple[ProposedList, ...] = ()
     """Lists to configure."""
     phrases: tuple[ScoredPhrase, ...] = ()
-    """Phrases for `categories.scoring`."""
+    """Every phrase of the lists proposed, as e2guardian scores it."""
     searches: Mapping[str, str] = field(default_factory=dict)
     """Closed searches: sorted words joined by `+`, and the file and line they stand in."""
     groups: tuple[ProposedGroup, ...] = ()

@@ -14,6 +14,7 @@ from categories.importers.dnsmasq import read_dnsmasq
 from categories.importers.e2guardian_items import read_sites, read_urls
 from categories.importers.expressions import read_expressions
 from categories.importers.phraselists import read_exception_list, read_phrase_list
+from categories.importers.searchlists import read_searches
 from categories.importers.v2fly import read_v2fly
 from categories.model import Problem
 from categories.parse import Entry
@@ -35,5 +36,6 @@ READERS: Mapping[str, Reader] = {
     "exception-phrases": read_exception_list,
     "expressions": read_expressions,
     "phrases": read_phrase_list,
+    "searches": read_searches,
     "v2fly": read_v2fly,
 }

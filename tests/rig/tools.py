@@ -31,6 +31,16 @@ def need(program: str, package: str) -> str:
     return found
 
 
+def need_unpacked(package: str, file: str) -> Path:
+    """A file of a Debian package: installed, or unpacked by `.ci/test-tools` without being installed."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "schoolgate-tests" / package
+    for root in (Path("/"), cache):
+        if (root / file).exists():
+            return root / file
+    missing(f"/{file}", package)
+    raise AssertionError("unreachable")
+
+
 def need_library(pattern: str, package: str, folders: Iterable[str] = ("/usr/lib",)) -> Path:
     """The path of a shared library found by a glob pattern."""
     for folder in folders:

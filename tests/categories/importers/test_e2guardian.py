@@ -17,8 +17,7 @@ from categories.importers.e2guardian_rules import band_for
 from categories.importers.proposal import Imported
 from categories.taxonomy import load_taxonomy
 from tests.categories.importers.e2guardian_folder import FILES, write_installation
-
-DEBIAN = Path("/etc/e2guardian")
+from tests.rig.tools import need_unpacked
 
 
 @pytest.fixture
@@ -43,8 +42,12 @@ def test_each_list_file_is_a_list_with_our_category(found: Imported) -> None:
         "bannedurllist": ("e2guardian-banned-1", "e2guardian-urls"),
         "bannedregexpurllist": ("e2guardian-banned-1", "expressions"),
         "staffbannedsitelist": ("e2guardian-banned-2", "e2guardian-sites"),
+        "bannedphraselist": ("banned", "phrases"),
+        "phraselists/gambling/weighted": ("gambling", "phrases"),
+        "bannedsearchlist": ("e2guardian-banned-search-1", "searches"),
     }
-    assert {item.url_match for item in found.lists} == {"parents"}
+    assert {item.url_match for item in found.lists if item.format.startswith("e2guardian")} == {"parents"}
+    assert {item.limit for item in found.lists if item.format == "phrases"} == {60}
 
 
 def test_rules_stand_in_the_order_in_which_e2guardian_decides(found: Imported) -> None:
@@ -54,6 +57,8 @@ def test_rules_stand_in_the_order_in_which_e2guardian_decides(found: Imported) -
         ("staff-room-blanket", "block", ("group:staff-room",)),
         ("pupils-local-exception", "allow", ()),
         ("pupils-exception", "allow", ()),
+        ("pupils-banned-search", "block", ()),
+        ("pupils-phrases", "block", ()),
         ("pupils-banned", "block", ()),
         ("pupils-rest", "allow", ()),
     ]
@@ -100,6 +105,7 @@ def test_phrases_and_searches(found: Imported) -> None:
         ("e2guardianf1.conf", 16, "no setting"),
         ("__LISTDIR__/missing", 0, "not in the imported folder"),
         ("phraselists", 0, "1 phrase files are included by no list"),
+        ("phraselists", 0, "looked for in searches, for each category by itself"),
     ],
 )
 def test_what_has_no_equal_is_told(found: Imported, file: str, line: int, told: str) -> None:
@@ -174,13 +180,104 @@ def test_a_phrase_limit_hints_at_an_age(limit: int, band: str) -> None:
     assert band_for(limit) == band
 
 
-@pytest.mark.skipif(not DEBIAN.is_dir(), reason="Debian's package e2guardian is not installed")
+def without(root: Path, name: str, old: str, new: str) -> Path:
+    """The installation with another line in one of its files."""
+    file = root / name
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    return root
+
+
+def test_a_limit_for_searches_is_the_limit_of_the_lists(tmp_path: Path) -> None:
+    """A search is short: where the school had a limit for it, that one counts."""
+    root = without(write_installation(tmp_path), "e2guardianf1.conf", "limit = 60", "limit = 60\nsearchtermlimit = 30")
+    found = import_e2guardian(root, load_taxonomy())
+    assert {item.limit for item in found.lists if item.format == "phrases"} == {30}
+
+
+def test_groups_with_other_limits_get_the_lower_and_are_told(tmp_path: Path) -> None:
+    """Both close what the list is about; a list has one limit here."""
+    line = "weightedphraselist = '__LISTDIR__/weightedphraselist'\n"
+    root = without(write_installation(tmp_path), "e2guardianf2.conf", "sitelist", f"{line}sitelist")
+    found = import_e2guardian(root, load_taxonomy())
+    assert [item.limit for item in found.lists if item.category == "gambling"] == [60]
+    assert "groups have the limits 60 and 200" in why(found, "lists/phraselists/gambling/weighted", 0)
+    assert [(rule.name, rule.what) for rule in found.rules if rule.name.endswith("-phrases")] == [
+        ("staff-room-phrases", ("gambling",)),
+        ("pupils-phrases", ("banned", "gambling")),
+    ]
+
+
+def test_where_no_phrase_was_looked_for_none_is_proposed(tmp_path: Path) -> None:
+    """`weightedphrasemode` 0, for everybody or for a group, switches banned phrases off, too."""
+    root = without(
+        write_installation(tmp_path), "e2guardian.conf", "filtergroups", "weightedphrasemode = 0\nfiltergroups"
+    )
+    found = import_e2guardian(root, load_taxonomy())
+    assert not found.phrases
+    assert "`weightedphrasemode` is 0" in why(found, "lists/bannedphraselist", 2)
+    root = without(root, "e2guardianf1.conf", "naughty", "weightedphrasemode = 1\nnaughty")
+    found = import_e2guardian(root, load_taxonomy())
+    assert len(found.phrases) == 2
+    assert "as often as it stands there" in why(found, "e2guardianf1.conf", 2)
+
+
+def test_what_only_speaks_for_a_text_closes_nothing(tmp_path: Path) -> None:
+    """Its list is proposed, and no rule asks for its category."""
+    root = without(write_installation(tmp_path), "lists/phraselists/gambling/weighted", "<poker><40>", "<odds><-40>")
+    found = import_e2guardian(root, load_taxonomy())
+    assert "gambling" in {item.category for item in found.lists}
+    assert "gambling" not in {name for rule in found.rules for name in rule.what}
+
+
+def test_a_search_that_was_let_through_stays_open(tmp_path: Path) -> None:
+    """Above closed searches, and for nothing on a closed site."""
+    line = "searchlist = 'name=override,path=__LISTDIR__/bannedsearchoveridelist'\nsearchlist"
+    root = without(write_installation(tmp_path), "e2guardianf1.conf", "searchlist", line)
+    (root / "lists" / "bannedsearchoveridelist").write_text("essex\n")
+    rules = {rule.name: rule for rule in import_e2guardian(root, load_taxonomy()).rules}
+    opened = rules["pupils-open-search"]
+    assert opened.action == "allow"
+    assert opened.what[0] == "e2guardian-open-search-1"
+    assert set(opened.what[1:]) == {"not e2guardian-banned-1", "not pornography"}
+    assert list(rules).index("pupils-open-search") < list(rules).index("pupils-banned-search")
+
+
+def test_what_no_setting_names_is_told(tmp_path: Path) -> None:
+    """Plugins, pages and storyboards by kind; a list by its name; nothing of them is imported."""
+    root = write_installation(tmp_path)
+    for name in ("authplugins/ip.conf", "languages/x/messages", "site.story", "lists/forgotten"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("# nothing\none.example\ntwo.example\n")
+    found = import_e2guardian(root, load_taxonomy())
+    assert "how people sign in" in why(found, "authplugins/ip.conf", 0)
+    assert "words of its pages" in why(found, "languages/x/messages", 0)
+    assert "order of decisions" in why(found, "site.story", 0)
+    assert "named by no setting: not in force there (1 files, 2 lines)" in why(found, "lists/forgotten", 0)
+
+
 def test_debians_lists_come_in_without_an_unexplained_line() -> None:
-    """The lists that ship with the package."""
-    found = import_e2guardian(DEBIAN, load_taxonomy())
+    """The lists that ship with the package: each line in force, told, or the name of a file that was read."""
+    debian = need_unpacked("e2guardian", "etc/e2guardian/e2guardian.conf").parent
+    found = import_e2guardian(debian, load_taxonomy())
     assert len(found.phrases) > 6_000
+    assert sum(item.format in {"phrases", "exception-phrases"} for item in found.lists) > 30
     for counted in found.files:
-        raw = (DEBIAN / counted.file).read_bytes().removeprefix(b"\xef\xbb\xbf")
-        lines = [line.removeprefix(b"\xef\xbb\xbf").strip() for line in raw.split(b"\n")]
-        wanted = sum(1 for line in lines if line and not line.startswith(b"#"))
-        assert (counted.file, counted.taken + counted.left_out + counted.followed) == (counted.file, wanted)
+        assert (counted.file, counted.taken + counted.left_out + counted.followed) == (
+            counted.file,
+            said_lines(debian / counted.file),
+        )
+    explained = {counted.file for counted in found.files} | {item.list for item in found.problems}
+    told_together = ("phraselists/", "authplugins/", "contentscanners/")
+    for file in sorted((debian / "lists").rglob("*")):
+        name = file.relative_to(debian).as_posix()
+        if file.is_file() and said_lines(file) and not any(part in name for part in told_together):
+            assert name in explained
+
+
+def said_lines(file: Path) -> int:
+    """Lines of a file that are neither blank nor a comment."""
+    raw = file.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    lines = [line.removeprefix(b"\xef\xbb\xbf").strip() for line in raw.split(b"\n")]
+    return sum(1 for line in lines if line and not line.startswith(b"#"))

@@ -12,8 +12,8 @@ import pytest
 from categories.importers.proposal import Imported
 from categories.importers.squidguard_conf import import_squidguard
 from categories.taxonomy import load_taxonomy
+from tests.rig.tools import need_unpacked
 
-DEBIAN = Path("/etc/squidguard/squidGuard.conf.default")
 CONF = r"""
 dbhome /var/lib/squidguard/db
 
@@ -172,9 +172,9 @@ def test_a_missing_list_leaves_closed_what_we_know(tmp_path: Path) -> None:
     assert {"porn/domains" in item.text or item.taken for item in found.problems} == {True}
 
 
-@pytest.mark.skipif(not DEBIAN.is_file(), reason="Debian's package squidguard is not installed")
 def test_debians_configuration_comes_in() -> None:
     """The one that ships with the package."""
-    found = import_squidguard(DEBIAN, load_taxonomy())
+    debian = need_unpacked("squidguard", "usr/share/doc/squidguard/examples/sample.conf")
+    found = import_squidguard(debian, load_taxonomy())
     assert [group.name for group in found.groups] == ["admin", "foo-clients", "bar-clients"]
     assert found.rules[-1].what == ("anything",)
