@@ -23,6 +23,8 @@ class Stayed:
     """Why."""
     wrong: bool = False
     """True when it should have gone."""
+    due: bool = False
+    """True for a day file that was due: it gets a line of its own in the audit trail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,13 @@ class PrunedDay:
     """Size on disk."""
     sha256: str | None
     """Hash it was sealed with."""
+    held: int = 0
+    """Rows copied for holds before it went."""
+
+    def as_json(self) -> dict[str, Any]:
+        """For the audit trail; record ids as text, because JSON's numbers are too short for them."""
+        values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self), default=_text))
+        return values | {name: None if values[name] is None else str(values[name]) for name in ("min_id", "max_id")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,14 +103,18 @@ class PruneReport:
     @property
     def ok(self) -> bool:
         """False when something is left that should have gone."""
+        return not self.overdue
+
+    @property
+    def overdue(self) -> int:
+        """Things left that should have gone."""
         everything = [*self.stayed, *(stayed for place in self.elsewhere for stayed in place.stayed)]
-        return not any(stayed.wrong for stayed in everything)
+        return sum(stayed.wrong for stayed in everything)
 
     def as_json(self) -> dict[str, Any]:
-        """For the audit trail and `--json`; record ids as text, because JSON's numbers are too short for them."""
+        """For the audit trail and `--json`."""
         values = json.loads(json.dumps(dataclasses.asdict(self), default=_text))
-        for day in values["days"]:
-            day |= {name: None if day[name] is None else str(day[name]) for name in ("min_id", "max_id")}
+        values["days"] = [day.as_json() for day in self.days]
         return {"ok": self.ok, "rows": self.rows, **values}
 
 

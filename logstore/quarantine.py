@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from logstore.encoding import EventKind, encode_write
-from logstore.merge import Row
+from logstore.merge import Row, event_time_us
 from logstore.prunereport import Cleaned, Cleaner, Stayed
 from logstore.reading import SpoolEvent
 from logstore.segments import COMPANIONS, list_segments, sync_folder
@@ -62,13 +62,17 @@ class Quarantine:
         return segments + sum(len(path.read_bytes().splitlines()) for path in self.folder.glob("*.jsonl"))
 
     def clean(self, limit: datetime, dry_run: bool) -> Cleaned:
-        """Delete what was set aside before `limit`: a cleaner for `logstore.retention.prune`. Raises `OSError`."""
+        """Delete what happened, or was set aside, before `limit`: a cleaner for `prune`. Raises `OSError`."""
         old: list[Path] = []
+        lines = 0
         if self.folder.is_dir():
             old = [path for path in self.folder.iterdir() if path.stat().st_mtime < limit.timestamp()]
+            # Not the newest file: a shipper may be adding to it. Its lines are taken out when there is a newer one.
+            for path in sorted(set(self.folder.glob("*.jsonl")) - set(old))[:-1]:
+                lines += _take_out(path, limit, dry_run)
         for path in old if not dry_run else ():
             path.unlink(missing_ok=True)
-        return Cleaned(FOLDER, len(old))
+        return Cleaned(FOLDER, len(old) + lines)
 
     def _add(self, producer: str, number: int, kind: int, payload: object, reason: str, at: datetime) -> None:
         self.folder.mkdir(exist_ok=True, mode=0o750)
@@ -89,6 +93,31 @@ class Quarantine:
         finally:
             os.close(file)
         sync_folder(self.folder)
+
+
+def _take_out(path: Path, limit: datetime, dry_run: bool) -> int:
+    """Take lines about what happened before `limit` out of a file that is younger; how many there are."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    kept = [line for line in lines if not _is_before(line, limit)]
+    if len(kept) < len(lines) and not dry_run:
+        aside = path.with_name(f".{path.name}.new")
+        aside.write_bytes(b"".join(kept))
+        aside.replace(path) if kept else aside.unlink()
+        if not kept:
+            path.unlink()
+        sync_folder(path.parent)
+    return len(lines) - len(kept)
+
+
+def _is_before(line: bytes, limit: datetime) -> bool:
+    """Whether a line tells of something before `limit`; False when nobody can read when it was."""
+    try:
+        told = json.loads(line)
+        event = SpoolEvent(told["producer"], told["number"], told["kind"], base64.b64decode(told["payload"]))
+    except (ValueError, KeyError, TypeError):
+        return False
+    at_us = event_time_us(event)
+    return at_us is not None and at_us < limit.timestamp() * 1e6
 
 
 def clean_spool(spool: Path, limit: datetime, dry_run: bool) -> Cleaned:

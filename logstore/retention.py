@@ -3,7 +3,8 @@
 In come the store's folder, the moment, the zone and the months; whole day files go out of the world, and with them
 every name no kept day needs. The rules: a day is marked before its files go, so that a crash in between is finished by
 the next run; each run, also one with nothing to do, leaves a line in the audit trail that says what was due, what went,
-what stayed and why.
+what stayed and why, and each day file has a line of its own (`logstore.removal`); a clock that cannot be right removes
+nothing (`logstore.clockcheck`).
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy.exc
 from sqlalchemy import Engine, func, select, update
 
-from logstore.audit import record_change
+from logstore.audit import entries, record_change
 from logstore.calendar import cutoff, is_due, kept_from
+from logstore.clockcheck import ClockDoubted, ahead_of, clock_doubt
 from logstore.db import (
     StoreError,
     catalog_path,
@@ -28,15 +29,16 @@ from logstore.db import (
     files_of,
     open_catalog,
     reading,
-    reading_file,
-    sync_folder,
     write_lock,
 )
 from logstore.prunereport import Cleaned, Cleaner, Overdue, PrunedDay, PruneReport, Stayed
-from logstore.schema import DIMENSIONS, day_file, log, retention_run
+from logstore.removal import KEPT, look, remove_day
+from logstore.schema import DIMENSIONS, day_file, retention_run
 
 GRACE = timedelta(hours=26)
 """How long the daily run may be away before it is an alarm."""
+REFUSED = "refused to remove rows"
+"""How the audit trail calls a run that does not believe the clock."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -51,8 +53,12 @@ def prune(
     who: str = "retention",
     why: str = "daily retention",
     cleaners: Sequence[Cleaner] = (),
+    clock_is_right: bool = False,
 ) -> PruneReport:
-    """Remove every day that ended `months` calendar months before today's midnight in `timezone`, or earlier."""
+    """Remove every day that ended `months` calendar months before today's midnight in `timezone`, or earlier.
+
+    Raises `ClockDoubted` when `now` cannot be right, unless somebody says it is.
+    """
     limit = cutoff(now, timezone, months)
     report = PruneReport(
         at=now.astimezone(UTC),
@@ -63,21 +69,28 @@ def prune(
         dry_run=dry_run,
     )
     engine = open_catalog(folder)
-    run = None if dry_run else _start(engine, report)
     days: list[PrunedDay] = []
     stayed: list[Stayed] = []
+    if not clock_is_right and (doubt := _doubt(folder, now)) is not None:
+        if not dry_run:
+            _refuse(engine, doubt, report, who)
+            raise ClockDoubted(doubt)
+        stayed.append(Stayed("everything", doubt, wrong=True))
+    run = None if dry_run else _start(engine, report)
     for file, day in _due(folder, limit):
         try:
-            days.append(_look(folder, file, day) if dry_run else _drop(folder, engine, file, day, now))
+            gone = (
+                look(folder, file, day) if dry_run else remove_day(folder, engine, file, day, report, who=who, why=why)
+            )
+            days.append(gone)
         except (OSError, StoreError, sqlalchemy.exc.SQLAlchemyError) as error:
-            stayed.append(Stayed(file, f"could not be removed: {error}", wrong=True))
+            stayed.append(Stayed(file, f"could not be removed: {error}", wrong=True, due=True))
+    # Before names are forgotten, because that rewrites the catalog, where a cleaner may have deleted something.
+    elsewhere = tuple(_clean(cleaner, limit, dry_run) for cleaner in cleaners)
     names = _unneeded(engine, report.kept_from) if dry_run else _forget(folder, engine, report.kept_from, stayed)
+    by_right = tuple(_by_right(folder, report))
     report = dataclasses.replace(
-        report,
-        days=tuple(days),
-        names=names,
-        elsewhere=tuple(_clean(cleaner, limit, dry_run) for cleaner in cleaners),
-        stayed=(*stayed, *_by_right(report)),
+        report, days=tuple(days), names=names, elsewhere=elsewhere, stayed=(*stayed, *by_right)
     )
     if run is not None:
         _finish(engine, run, report, who, why)
@@ -131,6 +144,11 @@ def _finish(engine: Engine, run: int, report: PruneReport, who: str, why: str) -
             .where(retention_run.c.id == run)
             .values(finished_us=_us(report.at) if report.ok else None, report=json.dumps(told))
         )
+        for kept in (one for one in report.stayed if one.due):
+            after = {"why": kept.why, "cutoff": report.cutoff.isoformat(), "months": report.months}
+            record_change(
+                catalog, who=who, what=KEPT, subject=kept.what, after=after, why=why, at=report.at, kind="retention"
+            )
         record_change(
             catalog,
             who=who,
@@ -159,47 +177,6 @@ def _present(folder: Path) -> Iterable[tuple[str, date]]:
         except ValueError:
             continue
     return found.items()
-
-
-def _look(folder: Path, file: str, day: date) -> PrunedDay:
-    path = days_folder(folder) / file
-    size = sum(part.stat().st_size for part in files_of(path)[:2] if part.exists())
-    rows: int | None = None
-    first: int | None = None
-    last: int | None = None
-    if path.exists():
-        try:
-            with reading_file(path) as connection:
-                rows, first, last = connection.execute(
-                    select(func.count(), func.min(log.c.id), func.max(log.c.id)).select_from(log)
-                ).one()
-        except sqlalchemy.exc.DatabaseError:  # damaged: it goes all the same
-            rows = None
-    with reading(folder) as catalog:
-        sealed = catalog.execute(select(day_file.c.sha256).where(day_file.c.file == file)).scalar()
-    return PrunedDay(day, file, rows, first, last, size, sealed)
-
-
-def _drop(folder: Path, engine: Engine, file: str, day: date, now: datetime) -> PrunedDay:
-    with write_lock(folder):
-        seen = _look(folder, file, day)
-        facts: dict[str, Any] = {"bytes": seen.bytes, "changed_us": _us(now)}
-        if seen.rows is not None:
-            facts |= {"rows": seen.rows, "min_id": seen.min_id, "max_id": seen.max_id}
-        _mark(engine, seen, "dropping", facts)
-        for part in files_of(days_folder(folder) / file):
-            part.unlink(missing_ok=True)
-        sync_folder(days_folder(folder))
-        _mark(engine, seen, "dropped", {"changed_us": _us(now)})
-    return seen
-
-
-def _mark(engine: Engine, seen: PrunedDay, state: str, facts: dict[str, Any]) -> None:
-    with engine.begin() as catalog:
-        known = update(day_file).where(day_file.c.file == seen.file).values(state=state, **facts)
-        if not catalog.execute(known).rowcount:
-            new = {"file": seen.file, "day": seen.day.isoformat(), "part": 0, "state": state}
-            catalog.execute(day_file.insert().values(**new, **facts))
 
 
 def _unneeded(engine: Engine, keep: date) -> dict[str, int]:
@@ -241,8 +218,26 @@ def _clean(cleaner: Cleaner, limit: datetime, dry_run: bool) -> Cleaned:
         return Cleaned(place, 0, (Stayed(place, f"could not be cleaned: {error}", wrong=True),))
 
 
-def _by_right(report: PruneReport) -> Iterable[Stayed]:
-    """What stays because it should."""
+def _doubt(folder: Path, now: datetime) -> str | None:
+    with reading(folder) as catalog:
+        return clock_doubt(catalog, now)
+
+
+def _refuse(engine: Engine, doubt: str, report: PruneReport, who: str) -> None:
+    """Note a run that did nothing; once, however often it is tried."""
+    with engine.begin() as catalog:
+        newest = entries(catalog, kind="retention", limit=1)
+        if not newest or newest[0].what != REFUSED:
+            record_change(catalog, who=who, what=REFUSED, subject="record", why=doubt, at=report.at, kind="retention")
+
+
+def _by_right(folder: Path, report: PruneReport) -> Iterable[Stayed]:
+    """What stays because it should, or because no clock says otherwise."""
+    with reading(folder) as catalog:
+        ahead = ahead_of(catalog, report.at)
+    if ahead:
+        why = "dated in the future: the clock was wrong when their rows were made; they go by that date"
+        yield Stayed(f"{len(ahead)} day(s) from {ahead[0]}", why)
     yield Stayed("audit trail", "says who changed, looked at and removed what; it is not browsing")
     if report.cutoff.time() != datetime.min.time():
         yield Stayed(f"{report.kept_from}", "the day ended after the cutoff; it goes with the next run")

@@ -189,6 +189,24 @@ audit = Table(
 )
 """The audit trail, a chain of hashes; triggers made by the migration refuse every change and deletion."""
 
+export_file = Table(
+    "export_file",
+    catalog_metadata,
+    Column("id", Integer, primary_key=True),
+    Column("path", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("made_us", BigInteger, nullable=False),
+    Column("newest_us", BigInteger),
+    Column("rows", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""Files with rows in them that we wrote and that are still about. `what` is subject, hold, search or case; `newest_us`
+is the time of the newest row. A line goes with its file: it names a person."""
+
 log = Table(
     "log",
     day_metadata,

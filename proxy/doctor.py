@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from categories.taxonomy import Category, load_taxonomy
 from proxy.settings import Settings
@@ -197,11 +198,33 @@ def _record(said: Mapping[str, Any], now: float) -> Finding:
     )
 
 
+def _retention(settings: Settings) -> Iterator[Finding]:
+    from logstore.clockcheck import clock_doubt
+    from logstore.db import catalog_path, head, reading, revision_of
+    from logstore.retention import overdue
+
+    store = settings.data / "store"
+    if not catalog_path(store).is_file() or revision_of(catalog_path(store)) != head("catalog"):
+        return
+    now = datetime.now(UTC)
+    with reading(store) as catalog:
+        doubt = clock_doubt(catalog, now)
+    if doubt is not None:
+        yield Finding("retention", "bad", doubt, "set the clock, or say that it is right")
+        return
+    behind = overdue(store, now, ZoneInfo(settings.record.timezone), settings.record.months)
+    told = f"{settings.record.months} months" if behind is None else str(behind)
+    yield Finding(
+        "retention", "good" if behind is None else "bad", told, "" if behind is None else "`schoolgate db prune`"
+    )
+
+
 LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _interpreter,
     _data_folder,
     _authority,
     _lists_and_policy,
     _statutory,
+    _retention,
     _running,
 )

@@ -11,11 +11,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from identity.overlay import FILE_NAME
 from logstore.collecting import FactTaker
 from logstore.db import open_catalog, upgrade
 from logstore.encoding import Fact
 from logstore.prunereport import Cleaned, Cleaner
 from logstore.reading import SpoolCursor
+from registry.overlay import write_overlay
+from registry.overrides import forget as forget_overrides
 from registry.requests import KIND, file_all, forget
 
 
@@ -37,14 +40,22 @@ def fact_taker(store: Path) -> FactTaker:
     return take
 
 
-def request_cleaner(store: Path) -> Cleaner:
-    """Removes requests that are older than rows may be."""
+def request_cleaner(store: Path, overlay: Path) -> Cleaner:
+    """Removes requests, and overrides that ended, when they are older than rows may be.
+
+    Answers to requests and overrides stand in the overlay, too, which is written anew.
+    """
 
     def clean_requests(limit: datetime, dry_run: bool) -> Cleaned:
         engine = open_catalog(store)
         try:
             with engine.begin() as connection:
-                return Cleaned("review requests", forget(connection, limit, dry_run=dry_run))
+                gone = forget(connection, limit, dry_run=dry_run)
+                gone += forget_overrides(connection, limit, dry_run=dry_run)
+            if not dry_run and (overlay / FILE_NAME).exists():
+                with engine.connect() as connection:
+                    write_overlay(connection, overlay)
+            return Cleaned("review requests and ended overrides", gone)
         finally:
             engine.dispose()
 

@@ -130,6 +130,11 @@ class GatewayCollector(Collector):
             "Last retention run, POSIX time.",
             said.get("retention_last_run", 0),
         )
+        yield _gauge(
+            "schoolgate_retention_overdue",
+            "Things the latest retention run should have removed and could not.",
+            read_status(self.data / "run" / "retention.json").get("overdue", 0),
+        )
         days = sorted(path.stem for path in (self.data / "store" / "days").glob("????-??-??.db"))
         oldest = 0.0
         if days:

@@ -14,11 +14,13 @@ from zoneinfo import ZoneInfo
 
 from logstore.audit import count, entries, head, record_change, verify
 from logstore.backup import back_up, check, restore
+from logstore.clockcheck import ClockDoubted
 from logstore.db import catalog_path, open_catalog, reading, upgrade
 from logstore.export import printable
+from logstore.exportbook import exports, settle_export
 from logstore.prunereport import PruneReport
-from logstore.quarantine import spool_cleaners
 from logstore.retention import overdue, prune
+from proxy.retaining import cleaners, tell
 from proxy.settings import Settings
 
 type Task = Callable[[argparse.Namespace, Settings], int]
@@ -45,16 +47,23 @@ def _check(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _prune(args: argparse.Namespace, settings: Settings) -> int:
-    report = prune(
-        settings.data / "store",
-        datetime.now(UTC),
-        ZoneInfo(settings.record.timezone),
-        settings.record.months,
-        dry_run=args.dry_run,
-        who=_who(),
-        why=args.why or "asked for on the command line",
-        cleaners=spool_cleaners(settings.data / "spool"),
-    )
+    try:
+        report = prune(
+            settings.data / "store",
+            datetime.now(UTC),
+            ZoneInfo(settings.record.timezone),
+            settings.record.months,
+            dry_run=args.dry_run,
+            who=_who(),
+            why=args.why or "asked for on the command line",
+            cleaners=cleaners(settings),
+            clock_is_right=args.clock_is_right,
+        )
+    except ClockDoubted as doubt:
+        _say(args, {"ok": False, "problems": [str(doubt)]}, f"db: {doubt}")
+        return 1
+    if not report.dry_run:
+        tell(settings, report)
     _say(args, report.as_json(), _told(report))
     return 0 if report.ok else 1
 
@@ -71,6 +80,25 @@ def _told(report: PruneReport) -> str:
     lines += [f"stayed: {stayed.what}: {stayed.why}" for stayed in report.stayed]
     lines += [f"stayed: {stayed.what}: {stayed.why}" for place in report.elsewhere for stayed in place.stayed]
     return "\n".join(lines)
+
+
+def _exports(args: argparse.Namespace, settings: Settings) -> int:
+    if args.settle is not None:
+        engine = open_catalog(settings.data / "store")
+        with engine.begin() as catalog:
+            done = settle_export(catalog, args.settle, who=_who(), why=args.why, at=datetime.now(UTC))
+        _say(args, {"ok": done}, f"export {args.settle} {'is settled' if done else 'is not in the book'}")
+        return 0 if done else 1
+    with reading(settings.data / "store") as catalog:
+        book = exports(catalog)
+    if args.json:
+        print(json.dumps([asdict(one) for one in book], default=str))
+        return 0
+    for one in book:
+        until = f"{one.newest_at or one.made_at:%Y-%m-%d}"
+        print(printable(f"{one.id:>4}  {one.what:<8} {one.subject:<20} {one.rows:>10,} rows to {until}  {one.path}"))
+    print(f"db: {len(book)} exports; each goes with the retention of its newest row", file=sys.stderr)
+    return 0
 
 
 def _verify(args: argparse.Namespace, settings: Settings) -> int:
@@ -149,6 +177,7 @@ TASKS: Mapping[str, Task] = {
     "upgrade": _upgrade,
     "check": _check,
     "prune": _prune,
+    "exports": _exports,
     "verify": _verify,
     "audit": _audit,
     "backup": _backup,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
 from policy.client import Band
 from policy.model import Action
@@ -96,6 +96,18 @@ def end_expired(connection: Connection, at: datetime, who: str) -> list[Decision
     by = By(who, at, EXPIRED)
     begin(connection, by)
     return [_end(connection, one, by) for one in over]
+
+
+def forget(connection: Connection, limit: datetime, *, dry_run: bool = False) -> int:
+    """Remove overrides that ended before `limit`: no row of the record has their number any more. How many there are.
+
+    Numbers are not given twice, and the audit trail keeps what was decided.
+    """
+    old = overrides_table.c.ended_us < to_us(limit)
+    count = int(connection.execute(select(func.count()).select_from(overrides_table).where(old)).scalar_one())
+    if count and not dry_run:
+        connection.execute(delete(overrides_table).where(old))
+    return count
 
 
 def next_end(decided: Collection[Decision]) -> datetime | None:

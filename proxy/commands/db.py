@@ -9,12 +9,14 @@ from typing import Any
 
 from proxy.settings import Settings
 
+TASKS = "upgrade|check|prune|exports|verify|audit|backup|restore"
+
 
 def add(commands: Any) -> None:
-    """Register `db upgrade|check|prune|verify|audit|backup|restore`."""
+    """Register the tasks of `db`."""
     parser = commands.add_parser("db", help="care for the store: upgrade, check, prune, audit, back up")
     parser.set_defaults(handle=handle)
-    tasks = parser.add_subparsers(dest="task", required=True, metavar="upgrade|check|prune|verify|audit|backup|restore")
+    tasks = parser.add_subparsers(dest="task", required=True, metavar=TASKS)
     made = [
         tasks.add_parser("upgrade", help="make the store, or bring it to the newest schema"),
         tasks.add_parser("check", help="exit 1 when a file is damaged or missing, or retention is behind"),
@@ -23,13 +25,14 @@ def add(commands: Any) -> None:
         _audit(tasks),
         tasks.add_parser("backup", help="copy the store while it is in use"),
         tasks.add_parser("restore", help="put a copy back; refuses to write over a store"),
+        _exports(tasks),
     ]
     made[3].add_argument("--head", metavar="N:HASH", help="a head kept elsewhere, as printed by an earlier verify")
     made[5].add_argument("folder", type=Path, metavar="DEST", help="a folder that is not there, or empty")
     made[6].add_argument("folder", type=Path, metavar="SRC", help="a folder made by backup")
     for task in made:
         task.add_argument("--json", action="store_true", help="answer in JSON")
-    for task in (made[2], made[5], made[6]):
+    for task in (made[2], made[5], made[6], made[7]):
         task.add_argument("--why", default="", metavar="TEXT", help="reason, for the audit trail")
 
 
@@ -50,7 +53,16 @@ def handle(args: argparse.Namespace, settings: Settings) -> int:
 def _prune(tasks: Any) -> argparse.ArgumentParser:
     prune: argparse.ArgumentParser = tasks.add_parser("prune", help="remove rows older than they may be")
     prune.add_argument("--dry-run", action="store_true", help="only say what would go")
+    prune.add_argument(
+        "--clock-is-right", action="store_true", help="remove rows although the clock seems to have jumped ahead"
+    )
     return prune
+
+
+def _exports(tasks: Any) -> argparse.ArgumentParser:
+    exports: argparse.ArgumentParser = tasks.add_parser("exports", help="files with rows in them that were written")
+    exports.add_argument("--settle", type=int, metavar="N", help="take one out of the book: somebody saw to its file")
+    return exports
 
 
 def _audit(tasks: Any) -> argparse.ArgumentParser:

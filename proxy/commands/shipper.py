@@ -9,17 +9,10 @@ import argparse
 import signal
 import sys
 import threading
-from datetime import datetime, time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from proxy.settings import Settings
-
-if TYPE_CHECKING:
-    from logstore.daily import DailyJob
-
-PRUNE_AT = time(3, 20)
-"""Local time of the daily retention: nobody is at school."""
 
 
 def add(commands: Any) -> None:
@@ -57,6 +50,7 @@ def _ship(args: argparse.Namespace, settings: Settings, zone: ZoneInfo, stop: th
     from logstore.shipper import Shipper
     from logstore.store import Store
     from proxy.factdesk import fact_taker
+    from proxy.retaining import daily_retention
 
     shipper = Shipper(
         settings.data / "spool",
@@ -64,7 +58,7 @@ def _ship(args: argparse.Namespace, settings: Settings, zone: ZoneInfo, stop: th
         status=settings.data / "run" / "shipper.json",
         limits=SpoolLimits(max_bytes=settings.spool.max_bytes),
         facts=fact_taker(settings.data / "store"),
-        job=None if args.once else _retention(settings, zone),
+        job=None if args.once else daily_retention(settings, zone),
     )
     if not args.once:
         shipper.run(stop)
@@ -74,26 +68,3 @@ def _ship(args: argparse.Namespace, settings: Settings, zone: ZoneInfo, stop: th
         print(f"not everything is shipped: {shipper.status().error}", file=sys.stderr)
     shipper.close()
     return 0 if ok else 1
-
-
-def _retention(settings: Settings, zone: ZoneInfo) -> DailyJob:
-    """Deletes what is older than it may be, store and quarantine; at once when that was missed."""
-    from logstore.daily import DailyJob
-    from logstore.db import StoreError
-    from logstore.quarantine import spool_cleaners
-    from logstore.retention import last_run, prune
-    from proxy.factdesk import request_cleaner
-
-    store = settings.data / "store"
-    cleaners = (*spool_cleaners(settings.data / "spool"), request_cleaner(store))
-
-    def work(now: datetime) -> None:
-        prune(store, now, zone, settings.record.months, cleaners=cleaners)
-
-    def last() -> datetime | None:
-        try:
-            return last_run(store)
-        except StoreError:  # no store yet
-            return None
-
-    return DailyJob("retention", at=PRUNE_AT, zone=zone, work=work, last=last)

@@ -55,3 +55,23 @@ def test_retention_reaches_the_quarantine_and_looks_at_the_spool(tmp_path: Path)
     told = look_at_spool(limit, False)
     assert [(stay.what, stay.wrong) for stay in told.stayed] == [(segment.name, True)]
     assert segment.exists()
+
+
+def test_what_happened_long_ago_goes_though_it_was_set_aside_lately(tmp_path: Path) -> None:
+    """Shipped late: the file is young, some of its lines are not. The newest file is left to the shipper."""
+    quarantine = Quarantine(tmp_path)
+    long_ago = int((NOW - timedelta(days=200)).timestamp() * 1e6)
+    old, new = (make_record(RecordIds(0, lambda at=at: at)) for at in (long_ago, int(NOW.timestamp() * 1e6)))
+    for row in (old, new):
+        quarantine.add_row("w0-1-ab", (row, DELIVERED), "no", NOW - timedelta(days=1))
+    quarantine.add_row("w0-1-ab", (old, DELIVERED), "no", NOW)
+    before, today = sorted((tmp_path / "quarantine").iterdir())
+    for path in (before, today):
+        age(path, 0)
+    limit = NOW - timedelta(days=180)
+    assert quarantine.clean(limit, True).removed == 1
+    assert quarantine.count() == 3
+    assert quarantine.clean(limit, False).removed == 1
+    (line,) = before.read_text().splitlines()
+    assert json.loads(line)["number"] == new.id
+    assert len(today.read_text().splitlines()) == 1

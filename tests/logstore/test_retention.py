@@ -1,8 +1,12 @@
-"""Old rows are gone, wherever a name could hide. Shows: `logstore.calendar`, `logstore.prunereport`."""
+"""Old rows are gone, wherever a name could hide.
+
+Shows: `logstore.prunereport`, `logstore.removal`.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import signal
@@ -16,93 +20,24 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
+from logstore import retention
 from logstore.audit import entries, verify
-from logstore.calendar import cutoff, is_due, kept_from, months_before
+from logstore.calendar import cutoff, kept_from
 from logstore.db import catalog_path, days_folder, open_catalog, reading
 from logstore.filter import LogFilter
 from logstore.prunereport import Cleaned, Stayed
 from logstore.query import Archive
-from logstore.retention import last_run, oldest_day, overdue, prune
+from logstore.retention import last_run, oldest_day, overdue
 from logstore.schema import DIMENSIONS, day_file
 from logstore.store import Store
 
 from .rows import ended, ids_from, request
 
+prune = functools.partial(retention.prune, clock_is_right=True)
+"""Rows here are made for a single run; what a doubtful clock does is in `test_clockcheck`."""
 LONDON = ZoneInfo("Europe/London")
 NOW = datetime(2026, 11, 21, 3, 20, tzinfo=UTC)
-
-
-class TestTheCalendar:
-    """Six months are calendar months: 181 to 184 days."""
-
-    @pytest.mark.parametrize(
-        ("day", "months", "before"),
-        [
-            ("2026-11-21", 6, "2026-05-21"),
-            ("2026-08-31", 6, "2026-02-28"),
-            ("2028-08-31", 6, "2028-02-29"),
-            ("2026-08-29", 6, "2026-02-28"),
-            ("2026-09-01", 6, "2026-03-01"),
-            ("2026-03-31", 1, "2026-02-28"),
-            ("2026-01-15", 6, "2025-07-15"),
-            ("2026-06-30", 6, "2025-12-30"),
-            ("2026-05-31", 120, "2016-05-31"),
-        ],
-    )
-    def test_months_before(self, day: str, months: int, before: str) -> None:
-        assert months_before(date.fromisoformat(day), months) == date.fromisoformat(before)
-
-    @pytest.mark.parametrize(
-        ("now", "limit"),
-        [
-            ("2026-11-21T03:20+00:00", "2026-05-20T23:00+00:00"),  # winter now, summer then
-            ("2026-08-31T23:30+01:00", "2026-02-28T00:00+00:00"),
-            ("2026-09-01T00:30+01:00", "2026-03-01T00:00+00:00"),  # the day before in UTC
-            ("2026-09-30T12:00+01:00", "2026-03-30T00:00+01:00"),
-            ("2026-09-29T12:00+01:00", "2026-03-29T00:00+00:00"),  # the day clocks went forward
-            ("2027-04-25T12:00+01:00", "2026-10-25T00:00+01:00"),  # the day clocks went back
-        ],
-    )
-    def test_the_cutoff_is_local_midnight(self, now: str, limit: str) -> None:
-        assert cutoff(datetime.fromisoformat(now), LONDON, 6) == datetime.fromisoformat(limit)
-
-    @given(
-        now=st.datetimes(datetime(2025, 8, 1), datetime(2040, 1, 1), timezones=st.just(UTC)),
-        zone=st.sampled_from(["Europe/London", "UTC", "Pacific/Auckland", "America/St_Johns", "Asia/Kathmandu"]),
-        months=st.integers(1, 24),
-        ago=st.integers(0, 800),
-    )
-    @example(datetime(2026, 8, 31, 12, tzinfo=UTC), "Europe/London", 6, 184)
-    @example(datetime(2026, 9, 1, 12, tzinfo=UTC), "Europe/London", 6, 184)
-    def test_never_early_and_at_most_a_day_late(self, now: datetime, zone: str, months: int, ago: int) -> None:
-        """A day goes only when its last moment is old enough, and every day is gone one day after it was."""
-        local = ZoneInfo(zone)
-        limit = cutoff(now, local, months)
-        day = now.date() - timedelta(days=ago)
-        end = datetime.combine(day + timedelta(days=1), time(), UTC)
-        if is_due(day, limit):
-            assert (
-                months_before(now.astimezone(local).date(), months)
-                >= (end - timedelta(microseconds=1)).astimezone(local).date()
-            )
-            assert day < kept_from(limit)
-        else:
-            assert day >= kept_from(limit)
-            assert end > limit
-        if end <= limit - timedelta(days=1):
-            assert is_due(day, limit)
-
-    @given(day=st.dates(date(2025, 1, 1), date(2050, 1, 1)))
-    def test_the_cutoff_only_moves_forward(self, day: date) -> None:
-        assert months_before(day, 6) <= months_before(day + timedelta(days=1), 6)
-        assert 181 <= (day - months_before(day, 6)).days <= 184
-
-    def test_a_moment_without_zone_is_refused(self) -> None:
-        with pytest.raises(ValueError, match="time zone"):
-            cutoff(datetime(2026, 11, 21), LONDON, 6)
 
 
 def at_noon(day: str) -> int:
@@ -196,6 +131,21 @@ class TestPrune:
         assert {stayed["what"] for stayed in line.after["stayed"]} == {"audit trail", "2026-05-20"}
         assert "mark20260519" not in json.dumps(line.after)
 
+    def test_each_day_that_went_has_a_line_of_its_own(self, tmp_path: Path) -> None:
+        """Asked for by its file: how much was in it, from which id to which, sealed with which hash, due by what."""
+        fill(tmp_path, OLD, "2026-05-01", NEW)
+        with open_catalog(tmp_path).begin() as catalog:
+            catalog.execute(day_file.update().where(day_file.c.day == OLD).values(state="sealed", sha256="5f" * 32))
+        report = prune(tmp_path, NOW, LONDON)
+        with reading(tmp_path) as catalog:
+            (line,) = entries(catalog, subject=f"{OLD}.db")
+            assert len(entries(catalog, kind="retention")) == 3
+        assert (line.what, line.at) == ("removed a day", NOW)
+        assert (line.after["rows"], line.after["sha256"], line.after["months"]) == (4, "5f" * 32, 6)
+        assert line.after["cutoff"] == "2026-05-20T23:00:00+00:00"
+        first, last = report.days[1].min_id, report.days[1].max_id
+        assert (line.after["min_id"], line.after["max_id"]) == (str(first), str(last))
+
     def test_a_run_with_nothing_to_do_is_proved_too(self, tmp_path: Path) -> None:
         fill(tmp_path, NEW)
         assert prune(tmp_path, NOW, LONDON).rows == 0
@@ -268,6 +218,10 @@ class TestPrune:
         assert not report.ok
         assert [day.file for day in report.days] == ["2026-05-01.db"]
         assert any(stayed.what == f"{OLD}.db" and "not permitted" in stayed.why for stayed in report.stayed)
+        with reading(tmp_path) as catalog:
+            (line,) = entries(catalog, subject=f"{OLD}.db")
+        assert line.what == "kept a day that was due"
+        assert "not permitted" in line.after["why"]
         assert last_run(tmp_path) is None
         assert overdue(tmp_path, NOW + timedelta(days=2), LONDON) is not None
         monkeypatch.undo()
@@ -305,7 +259,7 @@ import os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
-from logstore import retention
+from logstore import removal, retention
 folder, where = Path(sys.argv[1]), sys.argv[2]
 def die(*args, **kwargs):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -316,12 +270,12 @@ if where == "half unlinked":
         die()
     Path.unlink = unlink
 else:
-    setattr(retention, where, die)
+    setattr(removal if where == "sync_folder" else retention, where, die)
 retention.prune(folder, datetime(2026, 11, 21, 3, 20, tzinfo=UTC), ZoneInfo("Europe/London"))
 """
 
 
-@pytest.mark.parametrize("where", ["_drop", "half unlinked", "sync_folder", "_forget", "compact", "_finish"])
+@pytest.mark.parametrize("where", ["remove_day", "half unlinked", "sync_folder", "_forget", "compact", "_finish"])
 def test_a_kill_at_any_step_is_finished_by_the_next_run(tmp_path: Path, where: str) -> None:
     fill(tmp_path, OLD, NEW)
     died = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), where], capture_output=True, text=True)
@@ -329,7 +283,12 @@ def test_a_kill_at_any_step_is_finished_by_the_next_run(tmp_path: Path, where: s
     with Archive(tmp_path) as archive:
         assert len([row for row in archive.walk(LogFilter()) if f"{row.at:%Y-%m-%d}" == NEW]) == 4
     assert last_run(tmp_path) is None
-    assert prune(tmp_path, NOW, LONDON).ok
+    report = prune(tmp_path, NOW, LONDON)
+    assert report.ok
+    if report.days:  # what the first run noted of a file that is gone already
+        assert report.days[0].rows == 4
+    with reading(tmp_path) as catalog:
+        assert len(entries(catalog, subject=f"{OLD}.db")) == 1
     assert traces(tmp_path, "mark20260519") == []
     with Archive(tmp_path) as archive:
         assert archive.count(LogFilter()).rows == 4

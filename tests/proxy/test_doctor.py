@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from logstore.ids import wall_clock_us
+from logstore.store import Store
 from proxy import assembly
 from proxy.ca import create_ca
 from proxy.cli import main
 from proxy.control import socket_path
 from proxy.doctor import Finding, _record, examine
 from proxy.settings import ListSettings, Settings
+from tests.logstore.rows import ended, ids_from, request
 
 
 def said(settings: Settings) -> dict[str, Finding]:
@@ -172,3 +175,24 @@ def test_the_command_says_it_and_its_exit_tells_programs(
     else:
         assert "BAD  statutory lists" in told.out
     assert time.monotonic() - began < 20
+
+
+def test_retention_that_is_behind_is_bad(tmp_path: Path) -> None:
+    """And says nothing where there is no store, green only when nothing older is left."""
+    assert "retention" not in said(Settings(data=tmp_path))
+    with Store(tmp_path / "store") as store:
+        for ago in (200, 0):
+            store.append([(request(ids_from(wall_clock_us() - ago * 86_400_000_000).next()), ended())])
+    found = said(Settings(data=tmp_path))["retention"]
+    assert (found.level, found.advice) == ("bad", "`schoolgate db prune`")
+    assert "1 day(s) too old remain" in found.found
+    assert main(["--data", str(tmp_path), "db", "prune"]) == 0
+    assert level(Settings(data=tmp_path), "retention") == "good"
+
+
+def test_a_clock_that_cannot_be_right_is_bad(tmp_path: Path) -> None:
+    with Store(tmp_path / "store") as store:
+        store.append([(request(ids_from(wall_clock_us() - 200 * 86_400_000_000).next()), ended())])
+    found = said(Settings(data=tmp_path))["retention"]
+    assert found.level == "bad"
+    assert "--clock-is-right" in found.found

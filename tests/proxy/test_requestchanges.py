@@ -97,7 +97,7 @@ def test_staff_file_by_command(technician: Technician) -> None:
 
 def test_the_daily_retention_takes_old_ones(technician: Technician) -> None:
     asked(technician, at=(datetime.now(UTC) - timedelta(days=200)).isoformat())
-    clean = request_cleaner(technician.data / "store")
+    clean = request_cleaner(technician.data / "store", technician.data / "overlay")
     limit = datetime.now(UTC) - timedelta(days=180)
     assert (clean(limit, True).removed, clean(limit, False).removed, clean(limit, False).removed) == (1, 1, 0)
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from logstore.db import catalog_path, days_folder
+from logstore.db import catalog_path, days_folder, open_catalog
+from logstore.exportbook import Export, hash_file, note_export
 from logstore.ids import wall_clock_us
 from logstore.store import Store
 from proxy.cli import main
@@ -75,6 +77,46 @@ def test_prune_says_what_would_go_then_what_went(desk: Desk) -> None:
     assert "removed old rows record  (half term)" in desk.said
 
 
+def test_a_clock_that_jumped_is_refused_until_somebody_says_it_is_right(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only rows of 200 days ago, and nothing since."""
+    with Store(tmp_path / "store") as store:
+        store.append([(request(ids_from(wall_clock_us() - 200 * DAY_US).next()), ended())])
+    desk = Desk(tmp_path, capsys)
+    assert desk.types("prune") == 1
+    assert "no row and no run of retention" in desk.said
+    assert desk.json("prune", status=1)["problems"]
+    assert desk.json("prune", "--clock-is-right", "--why", "it was in a cupboard")["rows"] == 1
+
+
+def test_a_run_tells_the_metrics(desk: Desk) -> None:
+    """Also one by hand, so that an alarm ends when it was seen to."""
+    desk.types("prune", "--dry-run")
+    assert not (desk.data / "run" / "retention.json").exists()
+    desk.types("prune")
+    told = json.loads((desk.data / "run" / "retention.json").read_text())
+    assert (told["ok"], told["rows"], told["days"], told["overdue"]) == (True, 3, 1, 0)
+
+
+def test_exports_are_listed_and_settled(desk: Desk) -> None:
+    path = desk.data / "pupil.jsonl"
+    path.write_text("rows")
+    export = Export(
+        path=str(path), what="subject", subject="pupil-0", who="cli:head", why="asked", made_at=datetime.now(UTC),
+        newest_at=None, rows=3, sha256=hash_file(path),
+    )  # fmt: skip
+    with open_catalog(desk.store).begin() as catalog:
+        note_export(catalog, export)
+    assert desk.types("exports") == 0
+    assert str(path) in desk.said
+    (one,) = desk.json("exports")
+    assert (one["id"], one["subject"], one["rows"]) == (1, "pupil-0", 3)
+    assert desk.types("exports", "--settle", "1", "--why", "burnt the stick") == 0
+    assert desk.types("exports", "--settle", "1") == 1
+    assert desk.json("exports") == []
+
+
 def test_check_names_what_is_wrong(desk: Desk) -> None:
     assert desk.types("prune") == 0
     assert desk.json("check")["ok"]
@@ -92,9 +134,9 @@ def test_check_is_the_alarm_when_retention_is_behind(desk: Desk) -> None:
 def test_verify_names_the_line_that_was_touched(desk: Desk) -> None:
     desk.types("prune")
     kept = desk.json("verify")["head"]
-    assert kept.startswith("1:")
+    assert kept.startswith("2:")  # the day that went, and the run
     desk.types("prune")
-    assert desk.json("verify", "--head", kept)["lines"] == 2
+    assert desk.json("verify", "--head", kept)["lines"] == 3
     assert desk.types("verify", "--head", "nonsense") == 2
     with contextlib.closing(sqlite3.connect(catalog_path(desk.store))) as connection, connection:
         connection.execute("DROP TRIGGER audit_no_update")
@@ -108,7 +150,7 @@ def test_the_trail_is_paged_and_filtered(desk: Desk) -> None:
     for _ in range(3):
         desk.types("prune")
     desk.types("audit", "--json", "--limit", "2")
-    assert [json.loads(line)["id"] for line in desk.said.splitlines()] == [3, 2]
+    assert [json.loads(line)["id"] for line in desk.said.splitlines()] == [4, 3]
     desk.types("audit", "--json", "--before", "2")
     assert [json.loads(line)["id"] for line in desk.said.splitlines()] == [1]
     assert desk.types("audit", "--who", "nobody") == 1

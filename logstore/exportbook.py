@@ -1,0 +1,168 @@
+"""The book of exports: files with rows in them that we wrote, where they are, and when they must go.
+
+In comes a catalog connection within its transaction; out go the exports still about, and a cleaner for the daily
+retention. The rules: whoever writes rows into a file for somebody notes it here; a file goes when its newest row is as
+old as rows may be, unless a hold it belongs to lasts; only the file we wrote is removed (its hash says so), and what
+cannot be seen or was changed is told instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import Connection, RowMapping, delete, select
+
+from logstore.audit import record_change
+from logstore.db import open_catalog, reading, sync_folder
+from logstore.dimensions import restored, stored
+from logstore.prunereport import Cleaned, Cleaner, Stayed
+from logstore.schema import export_file
+
+PLACE = "exports"
+"""How retention's report calls them."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """One file with rows in it."""
+
+    path: str
+    """Where it was written: an absolute path."""
+    what: str
+    """What it is of: `subject`, `hold`, `search`, `case`."""
+    subject: str
+    """Whom or what it is about: an account, a case."""
+    who: str
+    """Who had it written."""
+    why: str
+    """The reason given."""
+    made_at: datetime
+    """When; aware."""
+    newest_at: datetime | None
+    """Time of the newest row in it; None when that is not known, and then `made_at` counts."""
+    rows: int
+    """Rows in it."""
+    sha256: str
+    """Hash of the file."""
+    id: int = 0
+    """Its number in the book; given by `note_export`."""
+
+    def due(self, limit: datetime) -> bool:
+        """Whether no row in it may be kept any longer."""
+        return (self.newest_at or self.made_at) < limit
+
+
+def note_export(connection: Connection, export: Export) -> int:
+    """Write an export into the book; its number."""
+    values = {
+        "path": export.path,
+        "what": export.what,
+        "subject": export.subject,
+        "who": export.who,
+        "why": export.why,
+        "sha256": export.sha256,
+    }
+    made = connection.execute(
+        export_file.insert()
+        .values(
+            **{name: stored(value) for name, value in values.items()},
+            made_us=(export.made_at - _EPOCH) // _MICROSECOND,
+            newest_us=None if export.newest_at is None else (export.newest_at - _EPOCH) // _MICROSECOND,
+            rows=export.rows,
+        )
+        .returning(export_file.c.id)
+    )
+    return int(made.scalar_one())
+
+
+def exports(connection: Connection) -> tuple[Export, ...]:
+    """Every export in the book, oldest first."""
+    return tuple(_export(row) for row in connection.execute(select(export_file).order_by(export_file.c.id)).mappings())
+
+
+def settle_export(connection: Connection, number: int, *, who: str, why: str, at: datetime) -> bool:
+    """Take an export out of the book, because somebody saw to its file; False when it is not in it."""
+    gone = connection.execute(delete(export_file).where(export_file.c.id == number)).rowcount
+    if gone:
+        record_change(connection, who=who, what="settled an export", subject=f"export {number}", why=why, at=at)
+    return bool(gone)
+
+
+def export_cleaner(store: Path, data: Path, held: Callable[[], Collection[str]] = tuple) -> Cleaner:
+    """Removes exports that are due. `data` is the data folder; `held` tells the cases whose exports stay."""
+
+    def clean_exports(limit: datetime, dry_run: bool) -> Cleaned:
+        with reading(store) as catalog:
+            book = exports(catalog)
+        stayed: list[Stayed] = []
+        over: list[int] = []
+        removed = 0
+        cases = set(held())
+        for export in book:
+            name = f"export {export.id}"
+            if not export.due(limit):
+                continue
+            if export.what == "hold" and export.subject in cases:
+                stayed.append(Stayed(name, "belongs to a hold that lasts"))
+                continue
+            found = _state(export, data)
+            if found == "there":
+                removed += 1
+                if not dry_run:
+                    Path(export.path).unlink()
+                    sync_folder(Path(export.path).parent)
+            elif found == "changed":
+                why = "is not the file that was written: look at it, then schoolgate db exports --settle"
+                stayed.append(Stayed(name, why, wrong=True))
+                continue
+            elif found == "unseen":
+                stayed.append(
+                    Stayed(name, f"is not where it was written, or cannot be seen from here; ask {export.who}")
+                )
+            over.append(export.id)
+        if over and not dry_run:
+            engine = open_catalog(store)
+            with engine.begin() as catalog:
+                catalog.execute(delete(export_file).where(export_file.c.id.in_(over)))
+            engine.dispose()
+        return Cleaned(PLACE, removed, tuple(stayed))
+
+    return clean_exports
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal. Raises `OSError`."""
+    told = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            told.update(chunk)
+    return told.hexdigest()
+
+
+def _state(export: Export, data: Path) -> str:
+    """`there`, `changed`, `gone`, or `unseen`: not there, but outside the folder that is ours to see."""
+    path = Path(export.path)
+    if not os.path.lexists(path):
+        return "gone" if path.is_relative_to(data) else "unseen"
+    if path.is_symlink() or not path.is_file():
+        return "changed"
+    return "there" if hash_file(path) == export.sha256 else "changed"
+
+
+def _export(row: RowMapping) -> Export:
+    newest = row["newest_us"]
+    return Export(
+        id=row["id"],
+        **{name: restored(row[name]) for name in ("path", "what", "subject", "who", "why", "sha256")},
+        made_at=_EPOCH + row["made_us"] * _MICROSECOND,
+        newest_at=None if newest is None else _EPOCH + newest * _MICROSECOND,
+        rows=row["rows"],
+    )

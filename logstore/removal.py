@@ -1,0 +1,90 @@
+"""One day file goes: looked at, copied for holds, marked, unlinked, proved.
+
+In come the store's folder and the name of a day file; out goes what was in it. The rules: a day is marked before its
+files go, so that a crash in between is finished by the next run; its line of proof is written in the transaction that
+says it is gone; a day whose held rows cannot be copied stays.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy.exc
+from sqlalchemy import Connection, Engine, func, select, update
+
+from logstore.audit import record_change
+from logstore.db import days_folder, files_of, reading, reading_file, sync_folder, write_lock
+from logstore.prunereport import PrunedDay, PruneReport
+from logstore.schema import day_file, log
+
+REMOVED = "removed a day"
+"""How the audit trail calls a day that went."""
+KEPT = "kept a day that was due"
+"""How it calls one that could not go."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def look(folder: Path, file: str, day: date) -> PrunedDay:
+    """What a day file holds: counted when it is there and can be read, else what the catalog noted of it."""
+    path = days_folder(folder) / file
+    size = sum(part.stat().st_size for part in files_of(path)[:2] if part.exists())
+    with reading(folder) as catalog:
+        noted = catalog.execute(
+            select(day_file.c.rows, day_file.c.min_id, day_file.c.max_id, day_file.c.sha256, day_file.c.bytes).where(
+                day_file.c.file == file
+            )
+        ).first()
+    rows, first, last, sealed = (None, None, None, None) if noted is None else tuple(noted[:4])
+    if path.exists():
+        try:
+            with reading_file(path) as connection:
+                rows, first, last = connection.execute(
+                    select(func.count(), func.min(log.c.id), func.max(log.c.id)).select_from(log)
+                ).one()
+        except sqlalchemy.exc.DatabaseError:  # damaged: it goes all the same
+            rows = first = last = None
+    elif noted is not None:  # unlinked by a run that died before it could say so
+        size = noted.bytes or 0
+    return PrunedDay(day, file, rows, first, last, size, sealed)
+
+
+def remove_day(
+    folder: Path, engine: Engine, file: str, day: date, report: PruneReport, *, who: str, why: str
+) -> PrunedDay:
+    """Remove one day file and what lies beside it. Raises what keeps it from going."""
+    with write_lock(folder):
+        seen = look(folder, file, day)
+        facts: dict[str, Any] = {"bytes": seen.bytes, "changed_us": _us(report.at)}
+        if seen.rows is not None:
+            facts |= {"rows": seen.rows, "min_id": seen.min_id, "max_id": seen.max_id}
+        with engine.begin() as catalog:
+            _mark(catalog, seen, "dropping", facts)
+        for part in files_of(days_folder(folder) / file):
+            part.unlink(missing_ok=True)
+        sync_folder(days_folder(folder))
+        with engine.begin() as catalog:
+            _mark(catalog, seen, "dropped", {"changed_us": _us(report.at)})
+            record_change(
+                catalog,
+                who=who,
+                what=REMOVED,
+                subject=file,
+                after=seen.as_json() | {"cutoff": report.cutoff.isoformat(), "months": report.months},
+                why=why,
+                at=report.at,
+                kind="retention",
+            )
+    return seen
+
+
+def _mark(catalog: Connection, seen: PrunedDay, state: str, facts: dict[str, Any]) -> None:
+    known = update(day_file).where(day_file.c.file == seen.file).values(state=state, **facts)
+    if not catalog.execute(known).rowcount:
+        new = {"file": seen.file, "day": seen.day.isoformat(), "part": 0, "state": state}
+        catalog.execute(day_file.insert().values(**new, **facts))
+
+
+def _us(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)

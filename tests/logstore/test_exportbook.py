@@ -1,0 +1,129 @@
+"""Files with rows in them that we wrote are found again, and go with their rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from logstore.audit import entries
+from logstore.db import open_catalog, reading, upgrade
+from logstore.exportbook import Export, export_cleaner, exports, hash_file, note_export, settle_export
+from logstore.prunereport import Cleaned
+from logstore.retention import prune
+
+from .test_retention import traces
+
+NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+LIMIT = NOW - timedelta(days=180)
+
+
+class Office:
+    """A store, and files written from it."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.store = data / "store"
+        upgrade(self.store)
+        (data / "exports").mkdir()
+
+    def write(self, name: str, *, newest: datetime | None, made: datetime = NOW, what: str = "subject") -> Path:
+        path = Path(name) if Path(name).is_absolute() else self.data / "exports" / name
+        path.write_text(f"rows of canary-pupil in {name}\n")
+        export = Export(
+            path=str(path), what=what, subject="canary-pupil", who="cli:head", why="asked", made_at=made,
+            newest_at=newest, rows=3, sha256=hash_file(path),
+        )  # fmt: skip
+        with open_catalog(self.store).begin() as catalog:
+            note_export(catalog, export)
+        return path
+
+    def book(self) -> tuple[Export, ...]:
+        with reading(self.store) as catalog:
+            return exports(catalog)
+
+    def clean(self, limit: datetime = LIMIT, *, dry_run: bool = False, held: tuple[str, ...] = ()) -> Cleaned:
+        return export_cleaner(self.store, self.data, lambda: held)(limit, dry_run)
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Office:
+    return Office(tmp_path)
+
+
+def test_the_book_gives_back_what_was_written(office: Office) -> None:
+    path = office.write("a.jsonl", newest=NOW - timedelta(days=3))
+    (one,) = office.book()
+    assert replace(one, id=0) == Export(
+        path=str(path), what="subject", subject="canary-pupil", who="cli:head", why="asked", made_at=NOW,
+        newest_at=NOW - timedelta(days=3), rows=3, sha256=hash_file(path),
+    )  # fmt: skip
+
+
+def test_a_file_goes_when_its_newest_row_is_due(office: Office) -> None:
+    old = office.write("old.jsonl", newest=LIMIT - timedelta(seconds=1))
+    young = office.write("young.jsonl", newest=LIMIT + timedelta(seconds=1))
+    unknown = office.write("unknown.jsonl", newest=None, made=LIMIT - timedelta(days=1))
+    assert office.clean(dry_run=True).removed == 2
+    assert old.exists()
+    assert office.clean() == Cleaned("exports", 2)
+    assert [old.exists(), young.exists(), unknown.exists()] == [False, True, False]
+    assert [one.path for one in office.book()] == [str(young)]
+
+
+def test_what_belongs_to_a_hold_stays_as_long_as_the_hold(office: Office) -> None:
+    path = office.write("case.jsonl", newest=LIMIT - timedelta(days=9), what="hold")
+    told = office.clean(held=("canary-pupil",))
+    assert [(stay.what, stay.wrong) for stay in told.stayed] == [("export 1", False)]
+    assert path.exists()
+    assert office.clean().removed == 1
+
+
+@pytest.mark.parametrize("how", ["another file", "a link"])
+def test_only_the_file_we_wrote_is_removed(office: Office, how: str) -> None:
+    """Somebody keeps other things under that name now: told, not deleted, until somebody looked."""
+    path = office.write("mine.jsonl", newest=LIMIT - timedelta(days=9))
+    content = path.read_bytes()
+    path.unlink()
+    if how == "a link":
+        (office.data / "precious").write_bytes(content)
+        path.symlink_to(office.data / "precious")
+    else:
+        path.write_text("something else")
+    told = office.clean()
+    assert (told.removed, [stay.wrong for stay in told.stayed]) == (0, [True])
+    assert path.exists()
+    with open_catalog(office.store).begin() as catalog:
+        assert settle_export(catalog, 1, who="cli:head", why="looked at it", at=NOW)
+        assert not settle_export(catalog, 1, who="cli:head", why="again", at=NOW)
+        assert entries(catalog)[0].subject == "export 1"
+    assert office.clean() == Cleaned("exports", 0)
+
+
+def test_a_file_that_is_gone_is_struck_out(office: Office) -> None:
+    office.write("gone.jsonl", newest=LIMIT - timedelta(days=9)).unlink()
+    assert office.clean() == Cleaned("exports", 0)
+    assert office.book() == ()
+
+
+def test_one_that_cannot_be_seen_is_told_once(office: Office, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Written to a stick that is not here: who had it written should know."""
+    stick = tmp_path_factory.mktemp("stick")
+    office.write(str(stick / "pupil.jsonl"), newest=LIMIT - timedelta(days=9)).unlink()
+    told = office.clean()
+    assert "ask cli:head" in told.stayed[0].why
+    assert office.book() == ()
+
+
+def test_after_the_run_nothing_names_the_person(office: Office) -> None:
+    """Neither the file nor a freed page of the catalog."""
+    office.write("canary-pupil.jsonl", newest=NOW - timedelta(days=200), made=NOW - timedelta(days=100))
+    assert traces(office.data, "canary-pupil")
+    cleaner = export_cleaner(office.store, office.data)
+    report = prune(office.store, NOW, ZoneInfo("Europe/London"), cleaners=(cleaner,))
+    assert report.ok
+    assert report.elsewhere[0].removed == 1
+    assert traces(office.data, "canary-pupil") == []
