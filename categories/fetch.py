@@ -1,8 +1,8 @@
 """Fetches lists: a source and what is known of its last version in, a new version in a folder of its own out.
 
 The only file of this room that may use the network. The rules: HTTPS or HTTP as somebody decided, never through a
-proxy, redirects only to HTTPS; size and time are bounded while bytes come in; a checksum that was promised is checked
-before anything is opened (`categories.archives`); nothing is in force before somebody flips `current`.
+proxy, redirects only to HTTPS; size and time are bounded while bytes come in; a checksum or signature that was promised
+is checked before anything is opened (`categories.archives`); nothing is in force before somebody flips `current`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import re
+import shutil
 import ssl
 import tempfile
 import time
@@ -22,11 +23,13 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from categories.archives import LIST_FILE, ArchiveProblem, Room, copy_tree, tree_files, unpack
+from categories.signatures import SUFFIX, SignatureProblem, check_signature, read_key
 
 AGENT = "Schoolgate list update"
 """How we call ourselves."""
 CHUNK = 1 << 16
 _CHECKSUM_BYTES = 1 << 20
+_SIGNATURE_BYTES = 1 << 16
 _SHA256 = re.compile(r"\b[0-9a-f]{64}\b", re.IGNORECASE)
 
 
@@ -46,6 +49,10 @@ class Remote:
     """Checksum the download must have."""
     checksum_url: str | None = None
     """Where the publisher tells it."""
+    key: str | None = None
+    """Public key that must have signed the download (`categories.signatures`); None for none."""
+    signature_url: str | None = None
+    """Where the signature is told; None: beside the list, `.minisig` behind its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +119,7 @@ def _fetch_url(remote: Remote, store: Path, aside: Path, known: Known, limits: L
         raise FetchProblem(f"the download is not what was promised: its SHA-256 is {now.sha256}, {told} was expected")
     if now.sha256 == known.sha256:
         return Fetched(now, None)
+    _check_signed(remote, file, aside, limits)
     unpack(file, aside / "new", tree=remote.tree, room=limits.room)
     return Fetched(now, _keep(aside / "new", store, now), file.stat().st_size)
 
@@ -131,11 +139,34 @@ def _fetch_path(remote: Remote, store: Path, aside: Path, known: Known, limits: 
         raise FetchProblem(f"{path} is not what was promised: its SHA-256 is {now.sha256}, {told} was expected")
     if now.sha256 == known.sha256:
         return Fetched(now, None)
+    if remote.key is not None:
+        if path.is_dir():
+            raise FetchProblem(f"{path} is a folder, which has no signature; name a signed archive")
+        path = Path(shutil.copyfile(path, aside / "copy"))  # what is checked is what is opened
+        _check_signed(remote, path, aside, limits)
     if path.is_dir():
         copy_tree(path, aside / "new", limits.room)
     else:
         unpack(path, aside / "new", tree=remote.tree, room=limits.room)
     return Fetched(now, _keep(aside / "new", store, now))
+
+
+def _check_signed(remote: Remote, file: Path, aside: Path, limits: Limits) -> None:
+    """Before anything is opened: the key that was decided on signed this very file."""
+    if remote.key is None:
+        return
+    where = remote.signature_url or remote.location + SUFFIX
+    told = aside / "signature"
+    try:
+        if urlsplit(where).scheme in {"http", "https"}:
+            _download(where, told, Known(), Limits(_SIGNATURE_BYTES, limits.room, limits.seconds, limits.silence))
+        else:
+            shutil.copyfile(where, told)
+        check_signature(file, told.read_text(encoding="utf-8", errors="replace"), read_key(remote.key))
+    except SignatureProblem as problem:
+        raise FetchProblem(str(problem)) from problem
+    except (FetchProblem, OSError) as error:
+        raise FetchProblem(f"its signature {where} cannot be had: {_in_words(error)}") from error
 
 
 def _keep(fresh: Path, store: Path, known: Known) -> Path:

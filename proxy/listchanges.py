@@ -88,7 +88,21 @@ def _source(args: argparse.Namespace, settings: Settings) -> Source:
     every = None if args.every is None else length(args.every)
     sha256 = None if args.sha256 is None else args.sha256.strip().lower()
     category = _category(args, settings)
-    return Source(args.name, location, args.format, category, every, sha256, args.checksum_url, args.licence.strip())
+    sums = (sha256, args.checksum_url, args.licence.strip(), _key(args.key), args.signature_url)
+    return Source(args.name, location, args.format, category, every, *sums)
+
+
+def _key(said: str | None) -> str | None:
+    """A public key as typed, or the one in the file that was named; without its comment."""
+    if said is None:
+        return None
+    file = Path(said).expanduser()
+    try:
+        text = file.read_text(encoding="utf-8") if file.is_file() else said
+    except (OSError, UnicodeDecodeError) as error:
+        raise Usage(f"--key {said!r} cannot be read: {error}") from error
+    lines = text.strip().splitlines()
+    return lines[-1].strip() if lines else ""
 
 
 def _category(args: argparse.Namespace, settings: Settings) -> str | None:

@@ -65,6 +65,8 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
     sums = parser.add_mutually_exclusive_group()
     sums.add_argument("--sha256", metavar="SUM", help="checksum the download must have")
     sums.add_argument("--checksum-url", metavar="URL", help="where the publisher tells the checksum")
+    parser.add_argument("--key", metavar="KEY", help="public key (minisign) that must have signed it, or its file")
+    parser.add_argument("--signature-url", metavar="URL", help="where its signature is; default beside it, .minisig")
     parser.add_argument("--licence", default="", metavar="TEXT", help="under which licence you use it")
     parser.add_argument("--reason", dest="why", required=True, help="why it is used; for the audit trail")
     parser.add_argument("--json", action="store_true", help="answer in JSON")
@@ -216,7 +218,13 @@ def source_facts(settings: Settings) -> list[dict[str, Any]]:
     found = []
     for one in registered(settings):
         every = None if one.every is None else one.every.total_seconds()
-        told = {"name": one.name, "location": one.location, "format": one.format, "licence": one.licence}
+        told = {
+            "name": one.name,
+            "location": one.location,
+            "format": one.format,
+            "licence": one.licence,
+            "key": one.key,
+        }
         found.append({**told, "every": every, **_state_facts(read_state(settings, one.name))})
     whole = read_state(settings, WHOLE)
     return [*found, {"name": "all", **_state_facts(whole)}] if whole.last_try else found

@@ -115,7 +115,8 @@ def registered(settings: Settings) -> tuple[Source, ...]:
 
 def remote_of(source: Source) -> Remote:
     """What to fetch."""
-    return Remote(source.location, source.format == "ut1", source.sha256, source.checksum_url)
+    sums = (source.sha256, source.checksum_url, source.key, source.signature_url)
+    return Remote(source.location, source.format == "ut1", *sums)
 
 
 def fetched_sources(settings: Settings, versions: Mapping[str, Path] | None = None) -> tuple[ListSource, ...]:

@@ -130,6 +130,8 @@ list_source = Table(
     Column("why", Text, nullable=False),
     Column("made_by", Text, nullable=False),
     Column("made_us", BigInteger, nullable=False),
+    Column("key", Text),
+    Column("signature_url", Text),
     UniqueConstraint("name"),
 )
 """Sources of lists added by command. How updating them goes is kept beside the lists, not here."""

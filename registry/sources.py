@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection, RowMapping, delete, insert, select
 
 from categories.parse import ForeignFormat, OwnFormat
+from categories.signatures import SignatureProblem, read_key
 from registry.change import By, RegistryError, RegistryProblem, begin, from_us, note, text_problems, to_us
 from registry.schema import list_source as sources_table
 
@@ -49,6 +50,10 @@ class Source:
     """Where the publisher tells the checksum; None for none."""
     licence: str = ""
     """Under which licence it is used."""
+    key: str | None = None
+    """Public key that must have signed it; None for none."""
+    signature_url: str | None = None
+    """Where its signature is told; None: beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,8 @@ def facts(source: Source) -> dict[str, Any]:
         "sha256": source.sha256,
         "checksum_url": source.checksum_url,
         "licence": source.licence,
+        "key": source.key,
+        "signature_url": source.signature_url,
     }
 
 
@@ -118,7 +125,7 @@ def pack(source: Source) -> list[Any]:
     """A source as primitives, for the overlay."""
     every = None if source.every is None else int(source.every.total_seconds())
     words = (source.name, source.location, source.format, source.category)
-    return [*words, every, source.sha256, source.checksum_url, source.licence]
+    return [*words, every, source.sha256, source.checksum_url, source.licence, source.key, source.signature_url]
 
 
 def unpack(rows: Sequence[Sequence[Any]]) -> tuple[Source, ...]:
@@ -126,8 +133,10 @@ def unpack(rows: Sequence[Sequence[Any]]) -> tuple[Source, ...]:
     found = []
     for row in rows:
         name, location, format, category, every, sha256, checksum_url, licence = row[:8]
+        key, signature_url = (*row[8:10], None, None)[:2]
         period = None if every is None else timedelta(seconds=every)
-        found.append(Source(name, location, format, category, period, sha256, checksum_url, licence))
+        sums = (sha256, checksum_url, licence, key, signature_url)
+        found.append(Source(name, location, format, category, period, *sums))
     return tuple(found)
 
 
@@ -145,9 +154,23 @@ def _problems(source: Source) -> list[RegistryProblem]:
         problems += _location_problems(where, source.checksum_url, file=False)
     if source.sha256 is not None and not _SHA256.fullmatch(source.sha256):
         problems.append(RegistryProblem(where, "the checksum is no SHA-256", "64 digits 0-9 a-f"))
+    if source.key is not None:
+        problems += _key_problems(where, source.key)
+    if source.signature_url is not None:
+        problems += _location_problems(where, source.signature_url, file=True)
+        if source.key is None:
+            problems.append(RegistryProblem(where, "has a signature and no key", "name the key that counts"))
     if source.every is not None and source.every < SHORTEST:
         problems.append(RegistryProblem(where, f"{source.every} is too often", f"at least {SHORTEST}"))
     return problems
+
+
+def _key_problems(where: str, key: str) -> list[RegistryProblem]:
+    try:
+        read_key(key)
+    except SignatureProblem as problem:
+        return [RegistryProblem(where, f"the key cannot be used: {problem}")]
+    return []
 
 
 def _location_problems(where: str, location: str, *, file: bool) -> list[RegistryProblem]:
@@ -174,7 +197,7 @@ def _reason(source: Source, by: By) -> list[RegistryProblem]:
 
 def _added(row: RowMapping) -> Added:
     every = None if row["every_s"] is None else timedelta(seconds=row["every_s"])
-    names = ("name", "location", "format", "category", "sha256", "checksum_url", "licence")
+    names = ("name", "location", "format", "category", "sha256", "checksum_url", "licence", "key", "signature_url")
     at = from_us(row["made_us"])
     if at is None:
         raise RuntimeError(f"source {row['name']} has no time")

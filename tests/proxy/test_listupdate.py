@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from categories.names import canonical_url
 from categories.snapshot import open_snapshot
 from proxy.settings import Settings, load_settings
 from proxy.sourcestore import read_state, store_of
+from tests.categories.signing import public_key, sign
 from tests.proxy.test_users import Technician
 from tests.rig.listserver import ListServer
 
@@ -153,6 +155,30 @@ def test_a_refused_version_is_not_compiled_again_and_again(technician: Technicia
     again = technician.json("update", "arcade", status=1)
     assert "would shrink" in again["problem"]
     assert "seconds" not in again
+
+
+def test_a_list_is_signed_by_the_key_that_was_decided_on(technician: Technician, server: ListServer) -> None:
+    """Unsigned, or by somebody else's key, it is not added; later the old version stays, and the alarm says why."""
+    mine, other = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    url, words = server.url("/games.txt"), ("--category", "games", "--key", public_key(mine))
+    assert "cannot be had" in add(technician, url, *words, status=1)["problem"]
+    server.files["/games.txt.minisig"] = sign(other, MANY)
+    assert "made by key" in add(technician, url, *words, status=1)["problem"]
+    assert technician.json("status")["sources"][:1] == [] or "arcade" not in str(technician.json("status")["sources"])
+    server.files["/games.txt.minisig"] = sign(mine, MANY)
+    add(technician, url, *words)
+    assert technician.json("status")["sources"][0]["key"] == public_key(mine)
+    server.files["/games.txt"] = forged = MANY + b"forged.example\n"
+    assert "the version before stays" in technician.json("update", "arcade", status=1)["problem"]
+    assert categories(technician, "h7.example") == {"games"}
+    assert categories(technician, "forged.example") == set()
+    assert read_state(settings(technician), "arcade").failures == 1
+    del server.files["/games.txt.minisig"]
+    assert "cannot be had" in technician.json("update", "arcade", status=1)["problem"]
+    server.files["/games.txt.minisig"] = sign(mine, forged)
+    technician.json("update", "arcade")
+    assert categories(technician, "forged.example") == {"games"}
+    assert read_state(settings(technician), "arcade").problem == ""
 
 
 def test_a_well_known_host_stays_known(technician: Technician, server: ListServer) -> None:
