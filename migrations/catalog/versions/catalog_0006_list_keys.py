@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "catalog_0005"
-down_revision: str | None = "catalog_0004"
+revision = "catalog_0006"
+down_revision: str | None = "catalog_0005"
 branch_labels = None
 depends_on = None
 
