@@ -186,8 +186,13 @@ class Worker:
     async def _watch_overlay(self) -> None:
         """Take a new overlay as soon as it is there; look again when a decision in it is over."""
         watch = OverlayWatch(overlay_file(self.settings))
+        minute = 0
         while True:
             await asyncio.sleep(OVERLAY_POLL)
+            # The minute is the unit schedules are written in: a game opened at lunch ends when the lesson begins.
+            if (now := int(self.live.now().timestamp()) // 60) != minute:
+                minute = now
+                self._recheck()
             changed = watch.changed()
             if not changed and not self.forming.due(self.live.now()):
                 continue

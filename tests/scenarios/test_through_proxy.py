@@ -11,11 +11,10 @@ from __future__ import annotations
 import contextlib
 import csv
 import itertools
-import math
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -26,6 +25,7 @@ from categories.names import canonical_url
 from policy.model import Action, Signal
 from tests.rig.certificates import Authority
 from tests.rig.clients import NO_CHECK_TIME, Answer, Raw, basic
+from tests.rig.clock import Clock
 from tests.rig.gateway import Gateway
 from tests.rig.origin import Origin
 from tests.rig.tools import need_library
@@ -53,31 +53,6 @@ CASES = [
     for scheme in SCHEMES
     if scheme == "https" or scenario.method != "CONNECT"
 ]
-
-
-@dataclass
-class Clock:
-    """The gateway's clock: so far away from ours, going at the same pace."""
-
-    file: Path
-    library: Path
-
-    def set(self, at: datetime) -> None:
-        """From now on it is `at` for the gateway."""
-        fresh = self.file.with_suffix(".new")
-        fresh.write_text(f"{math.ceil((at - datetime.now(UTC)).total_seconds()):+d}\n")
-        fresh.replace(self.file)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """What puts a process under this clock. Timeouts go on as they are: the monotonic clock is not moved."""
-        return {
-            "LD_PRELOAD": str(self.library),
-            "FAKETIME_TIMESTAMP_FILE": str(self.file),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "NO_FAKE_STAT": "1",
-        }
 
 
 @dataclass
@@ -187,8 +162,7 @@ def outcomes(
 ) -> Iterator[dict[tuple[str, str], Outcome]]:
     """Everything that came of the school day."""
     folder = tmp_path_factory.mktemp("school-day")
-    library = need_library("*/faketime/libfaketimeMT.so.1", "faketime")
-    clock = Clock(folder / "clock", library)
+    clock = Clock(folder / "clock", need_library("*/faketime/libfaketimeMT.so.1", "faketime"))
     clock.set(SCENARIOS[0].at - timedelta(minutes=5))
     places = [{"network": f"{first}.0.0/16", "site": site} for site, first in NETWORKS.items() if site]
     gateway = Gateway(
