@@ -30,6 +30,9 @@ BUSY_SECONDS = 60.0
 DAY_SUFFIX = ".db"
 """Ending of a day file's name."""
 
+SEALING = ".seal-"
+"""Beginning of the name of a day file's copy while it is being sealed."""
+
 _alembic = threading.Lock()
 
 
@@ -230,9 +233,15 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def is_sealed(path: Path) -> bool:
+    """Whether nobody may write to a file: that is how sealing leaves it."""
+    return path.is_file() and not path.stat().st_mode & 0o222
+
+
 def files_of(path: Path) -> tuple[Path, ...]:
-    """A database and what SQLite keeps beside it."""
-    return (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm"))
+    """A database, what SQLite keeps beside it, and the copy that sealing makes of it."""
+    beside = (path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm"))
+    return (path, *beside, path.with_name(SEALING + path.name))
 
 
 @functools.cache
@@ -276,7 +285,9 @@ def _present(path: Path) -> Path:
 
 
 def _uri(path: Path, mode: str) -> str:
-    return f"file:{urllib.parse.quote(str(path.absolute()))}?mode={mode}"
+    uri = f"file:{urllib.parse.quote(str(path.absolute()))}?mode={mode}"
+    # A sealed file never changes: no locks, no look for a log beside it.
+    return f"{uri}&immutable=1" if mode == "ro" and is_sealed(path) else uri
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

@@ -77,6 +77,15 @@ class Dimension:
         derived = {} if self.derive is None else self.derive(self.values(key))
         return {"key": self.text(key)} | derived
 
+    def derived(self, text: str) -> dict[str, Any]:
+        """The columns that searches look at, as the stored key says them."""
+        if self.derive is None:
+            return {}
+        record, ending = unfold(text)
+        told = record | {_END + name: value for name, value in ending.items()}
+        names = (*self.record, *(_END + name for name in self.ending))
+        return self.derive({name: told.get(name, _DEFAULTS[name]) for name in names})
+
 
 def reversed_labels(host: str) -> str:
     """`www.example.org` as `org.example.www.`: a domain and all below it is one range of these."""

@@ -14,6 +14,7 @@ from sqlalchemy import (
     ColumnElement,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     Table,
@@ -133,9 +134,13 @@ day_file = Table(
     Column("bytes", BigInteger),
     Column("sha256", Text),
     Column("changed_us", BigInteger),
+    Column("batches", BigInteger),
+    Column("mark", Text),
+    Column("verified_us", BigInteger),
 )
 """The day files. `state` is open, sealed, dropping or dropped. A row's time lies at most `early_us` before and
-`late_us` after the time in its id. `refused` counts rows that came after the day was dropped."""
+`late_us` after the time in its id. `refused` counts rows that came after the day was dropped. `batches` and `mark` are
+the end of the file's chain as far as the catalog heard; `verified_us` is when the file was last found whole."""
 
 log_cursor = Table(
     "log_cursor",
@@ -245,6 +250,22 @@ Index("log_blocked", log.c.id, sqlite_where=log.c.blocked == text("1"))
 Index("log_blocked_user", log.c.user_id, sqlite_where=log.c.blocked == text("1"))
 Index("log_terms", log.c.id, log.c.terms, sqlite_where=log.c.terms.is_not(None))
 Index("log_title", log.c.id, log.c.title, sqlite_where=log.c.title.is_not(None))
+
+log_batch = Table(
+    "log_batch",
+    day_metadata,
+    Column("number", Integer, primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("form", SmallInteger, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("ids", LargeBinary, nullable=False),
+    Column("hints", LargeBinary, nullable=False),
+    Column("names", LargeBinary, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("names_root", LargeBinary, nullable=False),
+    Column("mark", LargeBinary, nullable=False),
+)
+"""The chain of a day file: one line a batch, written with its rows (`logstore.chain.Batch`)."""
 
 attached_log = log.to_metadata(MetaData(schema="day"))
 """`log` of the day file that a reader has attached under the name `day`."""

@@ -21,6 +21,8 @@ import sqlalchemy.exc
 from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.dialects.sqlite import insert
 
+from logstore.batches import End, adopt, store_batch
+from logstore.chain import Name
 from logstore.db import create_day, days_folder, open_catalog, open_writer, reading_file, upgrade, write_lock
 from logstore.dimensions import FOLDED, Days, learn, stored, tightened
 from logstore.ids import COUNTER_BITS, NODE_BITS, id_time_us
@@ -88,6 +90,7 @@ class _Tally:
     last: int
     early_us: int
     late_us: int
+    end: End
 
 
 @lru_cache(maxsize=1024)
@@ -179,12 +182,12 @@ class Store:
         endings = [ending for _, ending in rows]
         with self._catalog.begin():
             target = self._target(day)
-            ids = self._folded(day, records, endings)
+            ids, names = self._folded(day, records, endings)
         values = _values(records, endings, ids)
         if target.elsewhere:
             values = self._not_elsewhere(target, values)
         with target.connection.begin():
-            new = _insert(target.connection, values)
+            new, end = store_batch(target.connection, target.file, values, names, self._clock() // 1000, _insert)
         offsets = [value[1] for value in values]
         keys = [value[0] for value in values]
         return _Tally(
@@ -194,16 +197,23 @@ class Store:
             max(keys, default=0),
             max(0, -min(offsets, default=0)),
             max(0, *offsets, 0),
+            end,
         )
 
-    def _folded(self, day: str, records: Sequence[LogRecord], endings: Sequence[Ending]) -> dict[str, list[int | None]]:
+    def _folded(
+        self, day: str, records: Sequence[LogRecord], endings: Sequence[Ending]
+    ) -> tuple[dict[str, list[int | None]], list[Name]]:
+        """The numbers of what repeats, and the names among them that are new that day."""
         ids: dict[str, list[int | None]] = {}
+        names: list[Name] = []
         for dimension, known in zip(FOLDED, self._days.known(day), strict=True):
             keys = dimension.keys(records, endings)
             if new := set(keys).difference(known):
-                known.update(learn(self._catalog, dimension, new, day))
+                learned = learn(self._catalog, dimension, new, day)
+                known.update(learned)
+                names += [(dimension.column, number, stored(dimension.text(key))) for key, number in learned.items()]
             ids[dimension.column] = [known[key] for key in keys]
-        return ids
+        return ids, names
 
     def _target(self, day: str) -> _Day:
         """The file that takes rows of `day`: the open one, or a new part when the others are closed."""
@@ -230,6 +240,8 @@ class Store:
             self._shut(next(iter(self._files)))
         engine = open_writer(path)
         self._files[day] = _Day(file, engine, engine.connect(), elsewhere)
+        with self._files[day].connection.begin():
+            adopt(self._files[day].connection, self._catalog, file, self._clock() // 1000)
         return self._files[day]
 
     def _not_elsewhere(self, target: _Day, values: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -281,6 +293,8 @@ class Store:
                 max_id=func.max(func.ifnull(day_file.c.max_id, tally.last), tally.last),
                 early_us=func.max(day_file.c.early_us, tally.early_us),
                 late_us=func.max(day_file.c.late_us, tally.late_us),
+                batches=tally.end.number,
+                mark=tally.end.mark.hex(),
                 changed_us=now,
             )
         )
@@ -337,7 +351,7 @@ def _values(
     return list(zip(*(columns[name] for name in _COLUMNS), strict=True))
 
 
-def _insert(connection: Connection, values: list[tuple[Any, ...]]) -> int:
+def _insert(connection: Connection, values: Sequence[tuple[Any, ...]]) -> int:
     if not values:
         return 0
     try:

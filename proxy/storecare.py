@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
-import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from logstore.audit import count, entries, head, record_change, verify
+from logstore.audit import entries, record_change
 from logstore.backup import back_up, check, restore
 from logstore.clockcheck import ClockDoubted
 from logstore.db import catalog_path, open_catalog, reading, upgrade
@@ -20,6 +18,7 @@ from logstore.export import printable
 from logstore.exportbook import exports, settle_export
 from logstore.prunereport import PruneReport
 from logstore.retention import overdue, prune
+from proxy.proving import whoami
 from proxy.retaining import cleaners, tell
 from proxy.settings import Settings
 
@@ -54,7 +53,7 @@ def _prune(args: argparse.Namespace, settings: Settings) -> int:
             ZoneInfo(settings.record.timezone),
             settings.record.months,
             dry_run=args.dry_run,
-            who=_who(),
+            who=whoami(),
             why=args.why or "asked for on the command line",
             cleaners=cleaners(settings),
             clock_is_right=args.clock_is_right,
@@ -86,7 +85,7 @@ def _exports(args: argparse.Namespace, settings: Settings) -> int:
     if args.settle is not None:
         engine = open_catalog(settings.data / "store")
         with engine.begin() as catalog:
-            done = settle_export(catalog, args.settle, who=_who(), why=args.why, at=datetime.now(UTC))
+            done = settle_export(catalog, args.settle, who=whoami(), why=args.why, at=datetime.now(UTC))
         _say(args, {"ok": done}, f"export {args.settle} {'is settled' if done else 'is not in the book'}")
         return 0 if done else 1
     with reading(settings.data / "store") as catalog:
@@ -99,24 +98,6 @@ def _exports(args: argparse.Namespace, settings: Settings) -> int:
         print(printable(f"{one.id:>4}  {one.what:<8} {one.subject:<20} {one.rows:>10,} rows to {until}  {one.path}"))
     print(f"db: {len(book)} exports; each goes with the retention of its newest row", file=sys.stderr)
     return 0
-
-
-def _verify(args: argparse.Namespace, settings: Settings) -> int:
-    kept = None
-    if args.head is not None:
-        number, _, mark = args.head.partition(":")
-        if not number.isdigit() or len(mark) != 64:
-            print("db: --head is like 12:5f…, a number and 64 hexadecimal digits", file=sys.stderr)
-            return 2
-        kept = (int(number), mark)
-    with reading(settings.data / "store") as catalog:
-        broken, number_of, (last, mark) = verify(catalog, kept), count(catalog), head(catalog)
-    facts = {"ok": broken is None, "lines": number_of, "broken": broken, "head": f"{last}:{mark}"}
-    if broken is None:
-        _say(args, facts, f"{number_of:,} lines, whole; keep elsewhere: {last}:{mark}")
-        return 0
-    _say(args, facts, f"line {broken} of the audit trail was changed or taken out")
-    return 1
 
 
 def _audit(args: argparse.Namespace, settings: Settings) -> int:
@@ -162,15 +143,13 @@ def _note(args: argparse.Namespace, settings: Settings, what: str, subject: str,
     engine = open_catalog(settings.data / "store")
     with engine.begin() as catalog:
         at = datetime.now(UTC)
-        record_change(catalog, who=_who(), what=what, subject=subject, after=after, why=args.why, at=at, kind="export")
+        record_change(
+            catalog, who=whoami(), what=what, subject=subject, after=after, why=args.why, at=at, kind="export"
+        )
 
 
 def _say(args: argparse.Namespace, facts: Mapping[str, object], text: str) -> None:
     print(json.dumps(facts) if args.json else text)
-
-
-def _who() -> str:
-    return f"cli:{os.environ.get('SUDO_USER') or getpass.getuser()}"
 
 
 TASKS: Mapping[str, Task] = {
@@ -178,7 +157,6 @@ TASKS: Mapping[str, Task] = {
     "check": _check,
     "prune": _prune,
     "exports": _exports,
-    "verify": _verify,
     "audit": _audit,
     "backup": _backup,
     "restore": _restore,

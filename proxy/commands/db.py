@@ -9,11 +9,13 @@ from typing import Any
 
 from proxy.settings import Settings
 
-TASKS = "upgrade|check|prune|exports|verify|audit|backup|restore"
+TASKS = "upgrade|check|prune|exports|verify|audit|backup|restore|seal|head"
 
 
 def add(commands: Any) -> None:
     """Register the tasks of `db`."""
+    from proxy.proving import add_proofs, add_verify
+
     parser = commands.add_parser("db", help="care for the store: upgrade, check, prune, audit, back up")
     parser.set_defaults(handle=handle)
     tasks = parser.add_subparsers(dest="task", required=True, metavar=TASKS)
@@ -21,13 +23,16 @@ def add(commands: Any) -> None:
         tasks.add_parser("upgrade", help="make the store, or bring it to the newest schema"),
         tasks.add_parser("check", help="exit 1 when a file is damaged or missing, or retention is behind"),
         _prune(tasks),
-        tasks.add_parser("verify", help="exit 1 when a line of the audit trail was changed or taken out"),
+        add_verify(tasks),
         _audit(tasks),
         tasks.add_parser("backup", help="copy the store while it is in use"),
         tasks.add_parser("restore", help="put a copy back; refuses to write over a store"),
         _exports(tasks),
+        *add_proofs(tasks),
     ]
-    made[3].add_argument("--head", metavar="N:HASH", help="a head kept elsewhere, as printed by an earlier verify")
+    made[3].add_argument(
+        "--head", metavar="N:HASH", help="a head kept elsewhere, as `db head` or an earlier verify printed it"
+    )
     made[5].add_argument("folder", type=Path, metavar="DEST", help="a folder that is not there, or empty")
     made[6].add_argument("folder", type=Path, metavar="SRC", help="a folder made by backup")
     for task in made:
@@ -39,10 +44,10 @@ def add(commands: Any) -> None:
 def handle(args: argparse.Namespace, settings: Settings) -> int:
     """Run the task named in `args`; 0 yes, 1 no, 2 usage."""
     from logstore.db import StoreError
-    from proxy.storecare import TASKS
+    from proxy import proving, storecare
 
     try:
-        return TASKS[args.task](args, settings)
+        return {**storecare.TASKS, **proving.TASKS}[args.task](args, settings)
     except BrokenPipeError:
         raise  # whoever read the answer has seen enough: no trouble of the store's
     except (StoreError, OSError) as error:
@@ -67,7 +72,7 @@ def _exports(tasks: Any) -> argparse.ArgumentParser:
 
 def _audit(tasks: Any) -> argparse.ArgumentParser:
     audit: argparse.ArgumentParser = tasks.add_parser("audit", help="the audit trail, newest first")
-    audit.add_argument("--kind", choices=("change", "look", "export", "retention"), help="only these")
+    audit.add_argument("--kind", choices=("change", "look", "export", "retention", "evidence"), help="only these")
     audit.add_argument("--who", metavar="NAME", help="done by")
     audit.add_argument("--subject", metavar="NAME", help="about")
     audit.add_argument("--before", type=int, metavar="N", help="lines before this one")

@@ -31,7 +31,7 @@ def test_a_later_column_of_a_day_file_must_be_nullable() -> None:
     """Old day files lack it and are never rewritten; these are the columns the first revision demanded."""
     demanded = {"id", "offset_us", "blocked", "bytes_up", "bytes_down", "duration_us"}
     assert {column.name for column in log.columns if not column.nullable} == demanded
-    assert list(day_metadata.tables) == ["log"]
+    assert list(day_metadata.tables) == ["log", "log_batch"]
 
 
 def test_every_dimension_is_folded_once() -> None:

@@ -1,6 +1,6 @@
 """`schoolgate db`, as the person who answers for the record types it.
 
-Shows: `proxy.storecare`.
+Shows: `proxy.storecare`, `proxy.proving`.
 """
 
 from __future__ import annotations
@@ -141,9 +141,37 @@ def test_verify_names_the_line_that_was_touched(desk: Desk) -> None:
     with contextlib.closing(sqlite3.connect(catalog_path(desk.store))) as connection, connection:
         connection.execute("DROP TRIGGER audit_no_update")
         connection.execute("UPDATE audit SET who = 'nobody' WHERE id = 1")
-    assert desk.json("verify", status=1)["broken"] == 1
+    assert [problem["where"] for problem in desk.json("verify", status=1)["problems"]] == ["audit trail"]
     assert desk.types("verify") == 1
-    assert "line 1 of the audit trail was changed or taken out" in desk.said
+    assert "audit trail: line 1 was changed, taken out" in desk.said
+
+
+def test_a_day_is_sealed_and_a_changed_row_is_named(desk: Desk) -> None:
+    assert desk.types("seal", "--why", "end of term") == 0
+    assert "3 rows" in desk.said
+    assert desk.types("seal") == 0
+    assert "no day waits" in desk.said
+    kept = desk.json("head")["head"]
+    assert desk.json("verify", "--deep", "--head", kept)["rows"] == 6
+    open_day = max(days_folder(desk.store).glob("*.db"))
+    assert desk.json("verify", "--day", open_day.name[:10])["files"] == [open_day.name]
+    assert desk.types("verify", "--day", "yesterday") == 2
+    with contextlib.closing(sqlite3.connect(open_day)) as connection, connection:
+        changed = connection.execute("UPDATE log SET path = '/x' WHERE id = (SELECT max(id) FROM log) RETURNING id")
+        record = str(changed.fetchone()[0])
+    problems = desk.json("verify", status=1)["problems"]
+    assert [(problem["where"], problem["batch"], problem["record"]) for problem in problems] == [
+        (open_day.name, 1, record)
+    ]
+    assert desk.types("verify") == 1
+    assert f"record {record}: the row was changed" in desk.said
+
+
+def test_a_head_pins_what_was_there(desk: Desk) -> None:
+    assert desk.types("head") == 0
+    kept = desk.said.strip()
+    assert desk.types("verify", "--head", kept) == 0
+    assert desk.types("verify", "--head", f"{kept.partition(':')[0]}:{'0' * 64}") == 1
 
 
 def test_the_trail_is_paged_and_filtered(desk: Desk) -> None:

@@ -1,0 +1,117 @@
+"""One day file held against everything that was said about it.
+
+In come a day file, the catalog, and what the audit trail says of the file; out come problems. It only reads. A sealed
+file whose SHA-256 is the one it was sealed with is what it was, so its rows are read only when asked for (`deep`); its
+names stand in the catalog and are always looked at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import sqlalchemy.exc
+from sqlalchemy import Connection, func, select
+
+from logstore import chaincheck
+from logstore.batches import batches_in, has_chain, rows_in
+from logstore.chain import Batch, names_of
+from logstore.chaincheck import Problem
+from logstore.db import SEALING, reading_file
+from logstore.dimensions import FOLDED, Dimension, restored
+from logstore.schema import log
+
+_CHUNK = 1 << 22
+_BY_COLUMN: Mapping[str, Dimension] = {dimension.column: dimension for dimension in FOLDED}
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, hexadecimal."""
+    with path.open("rb", buffering=0) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def problems(
+    path: Path, catalog: Connection, *, known: Sequence[tuple[int, str, str]] = (), sealed: str | None = None,
+    deep: bool = True,
+) -> Iterator[Problem]:  # fmt: skip
+    """What is wrong with the day file at `path`.
+
+    `known`: numbers of batches, the marks they must have, and who says so. `sealed`: the SHA-256 it must have.
+    """
+    file = path.name.removeprefix(SEALING)
+    if sealed is not None and (now := sha256_of(_in_force(path, sealed))) != sealed:
+        yield Problem(file, f"has the SHA-256 {now}, but was sealed with {sealed}")
+        deep = True
+    try:
+        with reading_file(path) as day:
+            day.exec_driver_sql("BEGIN")  # one moment of the file, whoever writes meanwhile
+            yield from _contents(file, day, catalog, known, deep=deep)
+    except sqlalchemy.exc.DatabaseError as error:
+        if path.exists():
+            yield Problem(file, f"cannot be read: {error.orig}")
+
+
+def _in_force(path: Path, sealed: str) -> Path:
+    """The sealed file; beside it, when a kill came between the books and the rename."""
+    copy = path.with_name(SEALING + path.name)
+    return copy if copy.is_file() and sha256_of(copy) == sealed else path
+
+
+def _contents(
+    file: str, day: Connection, catalog: Connection, known: Sequence[tuple[int, str, str]], *, deep: bool
+) -> Iterator[Problem]:
+    if not has_chain(day):
+        yield Problem(file, "has no chain: it is older than that; `schoolgate db upgrade`")
+        return
+    batches = list(batches_in(day))
+    if not batches and not known:
+        first = day.execute(select(func.min(log.c.id))).scalar()
+        if first is not None:
+            yield Problem(file, "its rows are older than the chain; the next row that comes in takes them under it")
+        return
+    yield from chaincheck.links(file, batches)
+    marks = {batch.number: batch.mark.hex() for batch in batches}
+    for number, mark, who in known:
+        if number not in marks:
+            yield Problem(file, f"ends before batch {number}, which {who} knows", number)
+        elif number and marks[number] != mark:
+            yield Problem(file, f"is not the batch that {who} knows", number)
+    if deep:
+        yield from chaincheck.rows(file, batches, rows_in(day, chaincheck.widest(batches)))
+    yield from chaincheck.names(file, batches, texts_of(catalog, batches))
+
+
+def texts_of(catalog: Connection, batches: Sequence[Batch]) -> dict[tuple[str, int], str | bytes]:
+    """The names that batches vouch for, as the catalog has them now."""
+    wanted: dict[str, set[int]] = {}
+    for batch in batches:
+        try:
+            for column, number in names_of(batch):
+                wanted.setdefault(column, set()).add(number)
+        except ValueError:  # told by whoever checks the batch
+            continue
+    found: dict[tuple[str, int], str | bytes] = {}
+    for column, numbers in wanted.items():
+        if column in _BY_COLUMN:
+            texts = catalog.exec_driver_sql(
+                f"SELECT id, key FROM {_BY_COLUMN[column].table.name} WHERE id IN (SELECT value FROM json_each(?))",
+                (json.dumps(sorted(numbers)),),
+            )
+            found |= {(column, number): text for number, text in texts}
+    return found
+
+
+def misleading(catalog: Connection) -> Iterator[Problem]:
+    """Names whose other columns, which searches look at, are not what their text says."""
+    for dimension in FOLDED:
+        if dimension.derive is None:
+            continue
+        for row in catalog.execute(select(dimension.table)).mappings():
+            told = {str(name): restored(value) for name, value in row.items()}
+            wrong = [name for name, value in dimension.derived(told["key"]).items() if value != told[name]]
+            if wrong:
+                what = f"{dimension.column} {told['id']}: {', '.join(wrong)} changed; searches by it mislead"
+                yield Problem("catalog.db", what)

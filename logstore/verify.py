@@ -1,0 +1,178 @@
+"""Whether the record is what was written: the trail, the chains, the sealed files, the names, the gaps.
+
+In comes the store's folder, out goes a report that names every day, batch and row that was changed, is missing or was
+added. It only reads, while rows come in. The rules: the audit trail is believed only after it was checked itself; a day
+the trail or the catalog knows must be there, or the trail must say that retention removed it.
+
+What it cannot see: whoever may write to the disk can write a whole new record, trail and all. Only a head that was kept
+elsewhere (`db head`) shows that; what came after the last one kept is as good as the machine it lies on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from logstore import audit, evidence, filecheck
+from logstore.chaincheck import Problem
+from logstore.db import days_folder, open_catalog, reading
+from logstore.schema import day_file
+
+MOST = 1_000
+"""Problems named at most; more of them say nothing more."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Verified:
+    """What was looked at, and what was found."""
+
+    lines: int = 0
+    """Lines of the audit trail."""
+    head: str = ""
+    """The trail's last line: its number and its hash, to be kept elsewhere."""
+    files: list[str] = field(default_factory=list)
+    """Day files looked at."""
+    rows: int = 0
+    """Rows in them, as the catalog counts."""
+    left: list[str] = field(default_factory=list)
+    """Day files not looked at, because time was over."""
+    problems: list[Problem] = field(default_factory=list)
+    """What is not as it was written."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was found."""
+        return not self.problems
+
+    def as_json(self) -> dict[str, Any]:
+        """For machines."""
+        told = {"lines": self.lines, "head": self.head, "files": self.files, "rows": self.rows, "left": self.left}
+        return {"ok": self.ok, **told, "problems": [problem.as_json() for problem in self.problems]}
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the catalog says of a day file."""
+
+    file: str
+    state: str
+    rows: int
+    sha256: str | None
+    batches: int | None
+    mark: str | None
+    verified_us: int | None
+
+
+def verify(
+    folder: Path, *, kept: tuple[int, str] | None = None, deep: bool = False, day: str | None = None,
+    seconds: float = float("inf"), at: datetime | None = None,
+) -> Verified:  # fmt: skip
+    """Check the store in `folder`.
+
+    `kept`: a head kept elsewhere. `deep`: read the rows of sealed days too. `day`: only that UTC day's files. After
+    `seconds` no further file is begun; those looked at longest ago come first. With `at` (aware) it is noted when a
+    file was found whole.
+    """
+    until = time.monotonic() + seconds
+    report = Verified()
+    with reading(folder) as catalog:
+        broken, report.lines = audit.verify(catalog, kept), audit.count(catalog)
+        number, mark = audit.head(catalog)
+        report.head = f"{number}:{mark}"
+        if broken is not None:
+            what = "was changed, taken out, or is not the one whose head was kept"
+            report.problems.append(Problem("audit trail", f"line {broken} {what}"))
+        told, known = evidence.told(catalog), _known(catalog)
+        report.problems += _gaps(folder, known, told, day)
+        if day is None:
+            report.problems += filecheck.misleading(catalog)
+        present = [one for one in known if one.state in ("open", "sealed") and day in (None, one.file[:10])]
+        for one in sorted(present, key=lambda one: (one.verified_us or 0, one.file)):
+            if time.monotonic() > until:
+                report.left.append(one.file)
+                continue
+            found = _file(folder, catalog, one, told, deep=deep)
+            report.files.append(one.file)
+            report.rows += one.rows
+            report.problems += found
+            if at is not None and not found:
+                _note(folder, one.file, at)
+    del report.problems[MOST:]
+    return report
+
+
+def last_verified(folder: Path) -> datetime | None:
+    """When a file was last found whole; UTC."""
+    with reading(folder) as catalog:
+        times = [one.verified_us for one in _known(catalog) if one.verified_us is not None]
+    return _EPOCH + timedelta(microseconds=max(times)) if times else None
+
+
+def _known(catalog: Connection) -> list[_Known]:
+    columns = (day_file.c[name] for name in _Known.__slots__)
+    return [_Known(*row) for row in catalog.execute(select(*columns).order_by(day_file.c.file))]
+
+
+def _file(folder: Path, catalog: Connection, one: _Known, told: evidence.Told, *, deep: bool) -> list[Problem]:
+    path = days_folder(folder) / one.file
+    if not path.is_file():
+        return []  # told among the gaps
+    marks: list[tuple[int, str, str]] = [
+        (number, mark, f"line {line} of the audit trail") for number, mark, line in told.ends.get(one.file, ())
+    ]
+    if one.batches is not None and one.mark is not None:
+        marks.append((one.batches, one.mark, "the catalog"))
+    sealed = one.sha256 if one.state == "sealed" else None
+    found: list[Problem] = []
+    facts = told.sealed.get(one.file)
+    if sealed is not None and facts is None:
+        found.append(Problem(one.file, "the catalog says it is sealed, but the audit trail does not"))
+    elif facts is not None:
+        if facts["sha256"] != one.sha256 or one.state != "sealed":
+            found.append(Problem(one.file, f"the catalog says {one.state}, {one.sha256}; the audit trail says it was "
+                                           f"sealed with {facts['sha256']}"))  # fmt: skip
+            sealed = facts["sha256"]
+        found += [Problem(one.file, f"when it was sealed: {said}") for said in facts.get("problems", ())]
+    for problem in filecheck.problems(path, catalog, known=marks, sealed=sealed, deep=deep or sealed is None):
+        found.append(problem)
+        if len(found) >= MOST:
+            break
+    return found if path.is_file() else []  # removed by retention while it was read
+
+
+def _gaps(folder: Path, known: Sequence[_Known], told: evidence.Told, day: str | None) -> Iterator[Problem]:
+    """Days that are not there and should be, or are there and should not."""
+    by_file = {one.file: one for one in known}
+    for file in sorted({*by_file, *told.files()}):
+        if day not in (None, file[:10]):
+            continue
+        one, there = by_file.get(file), (days_folder(folder) / file).is_file()
+        if one is None:
+            yield Problem(file, "the audit trail knows it, the catalog does not")
+        elif one.state in ("open", "sealed") and not there:
+            yield Problem(file, "the file is missing, and nothing says that retention removed it")
+        elif one.state == "dropped" and there:
+            yield Problem(file, "retention removed it, and it is there again")
+        elif one.state == "dropped" and one.batches is not None and file not in told.removed:
+            yield Problem(file, "the catalog says that retention removed it, but the audit trail does not")
+        if file in told.removed and file in told.sealed:
+            was, gone = told.sealed[file]["sha256"], told.removed[file].get("sha256")
+            if was != gone:
+                yield Problem(file, f"was sealed with {was}, and removed with {gone}")
+    for path in sorted(days_folder(folder).glob("[0-9]*.db")):
+        if path.name not in by_file and day in (None, path.name[:10]):
+            yield Problem(path.name, "is not in the catalog: it was put there behind the record's back")
+
+
+def _note(folder: Path, file: str, at: datetime) -> None:
+    engine = open_catalog(folder)
+    with engine.begin() as catalog:
+        when = (at - _EPOCH) // timedelta(microseconds=1)
+        catalog.execute(day_file.update().where(day_file.c.file == file).values(verified_us=when))

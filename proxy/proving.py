@@ -1,0 +1,103 @@
+"""What `schoolgate db seal|verify|head` do: is the record what was written, and how is that shown to others.
+
+Arguments in, results on stdout, talk on stderr. Looking changes nothing; sealing and noting a head leave lines in the
+audit trail.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from logstore.evidence import note_ends
+from logstore.export import printable
+from logstore.seal import Sealed, seal
+from logstore.verify import verify
+from proxy.settings import Settings
+
+type Task = Callable[[argparse.Namespace, Settings], int]
+
+
+def add_verify(tasks: Any) -> argparse.ArgumentParser:
+    """Register `db verify`."""
+    task: argparse.ArgumentParser = tasks.add_parser(
+        "verify", help="exit 1 when a row, a day or a line of the audit trail was changed, is missing or was added"
+    )
+    task.add_argument("--day", metavar="DAY", help="only this UTC day, like 2026-11-20")
+    task.add_argument("--deep", action="store_true", help="read the rows of sealed days too, not only their hash")
+    return task
+
+
+def add_proofs(tasks: Any) -> list[argparse.ArgumentParser]:
+    """Register `db seal` and `db head`."""
+    sealing = tasks.add_parser("seal", help="seal the days that are over; a job does it every night")
+    head = tasks.add_parser("head", help="one line that pins the whole record: keep it on paper or another machine")
+    for task in (sealing, head):
+        task.add_argument("--why", default="", metavar="TEXT", help="reason, for the audit trail")
+    return [sealing, head]
+
+
+def _verify(args: argparse.Namespace, settings: Settings) -> int:
+    kept = None
+    if args.head is not None:
+        number, _, mark = args.head.partition(":")
+        if not number.isdigit() or len(mark) != 64:
+            print("db: --head is like 12:5f…, a number and 64 hexadecimal digits", file=sys.stderr)
+            return 2
+        kept = (int(number), mark)
+    report = verify(settings.data / "store", kept=kept, deep=args.deep, day=args.day)
+    if args.day is not None and not report.files and report.ok:
+        print(f"db: there is no day file of {args.day}; a day is like 2026-11-20", file=sys.stderr)
+        return 2
+    if args.json:
+        print(json.dumps(report.as_json()))
+        return 0 if report.ok else 1
+    for problem in report.problems:
+        print(printable(str(problem)))
+    seen = f"{report.rows:,} rows in {len(report.files)} day files, {report.lines:,} lines of the audit trail"
+    if report.ok:
+        print(f"{seen}: whole; keep elsewhere: {report.head}")
+        return 0
+    print(f"db: {seen}: {len(report.problems)} problems; docs/evidence.md says what to do", file=sys.stderr)
+    return 1
+
+
+def _seal(args: argparse.Namespace, settings: Settings) -> int:
+    run = seal(settings.data / "store", datetime.now(UTC), who=whoami(), why=args.why or "asked for")
+    if args.json:
+        told = {"ok": run.ok, "sealed": [one.as_json() for one in run.sealed], "stayed": run.stayed}
+        print(json.dumps(told))
+        return 0 if run.ok else 1
+    for one in run.sealed:
+        print(_told(one))
+    for file, why in run.stayed.items():
+        print(printable(f"{file} stays open: {why}"))
+    if not run.sealed and not run.stayed:
+        print("no day waits to be sealed")
+    return 0 if run.ok else 1
+
+
+def _told(one: Sealed) -> str:
+    lines = [f"{one.file}  {one.rows:,} rows, {one.bytes:,} bytes ({one.was:,} before), SHA-256 {one.sha256}"]
+    return "\n".join([*lines, *(printable(f"  {said}") for said in one.problems)])
+
+
+def _head(args: argparse.Namespace, settings: Settings) -> int:
+    number, mark = note_ends(settings.data / "store", who=whoami(), why=args.why, at=datetime.now(UTC))
+    print(json.dumps({"head": f"{number}:{mark}"}) if args.json else f"{number}:{mark}")
+    return 0
+
+
+def whoami() -> str:
+    """Who types, for the audit trail."""
+    return f"cli:{os.environ.get('SUDO_USER') or getpass.getuser()}"
+
+
+TASKS: Mapping[str, Task] = {"verify": _verify, "seal": _seal, "head": _head}
+"""What each task does: 0 yes, 1 no, 2 usage."""
