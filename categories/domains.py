@@ -141,6 +141,11 @@ class DomainTable:
             return found
         return [*(hit for mark in marked for hit in self._url_hits(mark, path, query)), *found]
 
+    def settled(self, host: str) -> tuple[Hit, ...] | None:
+        """Entries that fit a host whatever the path; None when URL entries there could fit. Not remembered."""
+        found, marked = self._walk_through(host)
+        return None if marked else found
+
     def lists_below(self, host: str) -> frozenset[int]:
         """Lists with URL entries that could fit this host, given the path."""
         _, marked = self._walk(host)
@@ -148,10 +153,13 @@ class DomainTable:
 
     def _walk_through(self, host: str) -> tuple[tuple[Hit, ...], tuple[_Mark, ...]]:
         """What the host alone finds, longest first: entries, and hosts whose URL entries could fit."""
+        on_the_way = list(self._trie.iter_prefixes_with_ids(host_key(host)))
+        if not on_the_way:
+            return (), ()
         found: list[Hit] = []
         marked: list[_Mark] = []
         starts, lists, lines = self._starts, self._lists, self._lines
-        for key, number in reversed(list(self._trie.iter_prefixes_with_ids(host_key(host)))):
+        for key, number in reversed(on_the_way):
             marks: list[int] = []
             for row in range(starts[number], starts[number + 1]):
                 which = lists[row]

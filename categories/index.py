@@ -102,8 +102,8 @@ class CompiledIndex:
 
     def _match_host(self, host: str) -> tuple[Match, ...] | None:
         """What the host alone settles; None when some list has URL entries on it."""
-        domains = self._domains
-        return None if domains.lists_below(host) else tuple(map(self._match_of, domains.hits(host, "/", "")))
+        hits = self._domains.settled(host)
+        return None if hits is None else tuple(map(self._match_of, hits))
 
     def _with_other_reading(self, url: Url, hits: Sequence[Hit]) -> Sequence[Hit]:
         """Some servers read an escaped slash as a slash: such a page is also what it would be there (design §5.6)."""

@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from categories.hosts import NameProblem, canonical_host, host_suffixes, is_address, registrable_domain
+from categories.hosts import NameProblem, canonical_host, host_suffixes, is_address, registered, registrable_domain
 from categories.paths import canonical_path
 
 __all__ = [
@@ -139,7 +139,7 @@ def make_url(scheme: str, host: str, port: int | None, target: str) -> Url:
 @lru_cache(maxsize=16384)
 def _host_facts(host: str) -> tuple[str, str, bool]:
     name = canonical_host(host)
-    return name, registrable_domain(name), is_address(name)
+    return name, registered(name), is_address(name)
 
 
 def _split_scheme(text: str) -> tuple[str, str]:
