@@ -15,6 +15,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Literal
 
 import ahocorasick
@@ -22,8 +23,11 @@ import ahocorasick
 LONGEST_PHRASE = 127
 """Characters of a phrase that count; e2guardian cuts there, too."""
 
-_BLANKS = re.compile(r" {2,}")
-_TO_BLANK = dict.fromkeys((*range(ord("/")), *map(ord, ":;=?@[\\]^_`"), 160), " ")
+_BLANKS = re.compile(rb" {2,}")
+_PUNCTUATION = bytes((*range(ord("/")), *b":;=?@[\\]^_`"))
+_TO_BLANK = bytes.maketrans(_PUNCTUATION, b" " * len(_PUNCTUATION))
+
+_NUMBER = itemgetter(1)
 
 Mode = Literal["once", "each"]
 """Whether a phrase counts once (`weightedphrasemode` 2) or as often as it stands there (1)."""
@@ -115,7 +119,9 @@ def scored_text(text: str) -> str:
     `/ < > { | } ~`, digits and letters of all scripts stay; what stays at the ends is the caller's business.
     """
     folded = text if text.isascii() else unicodedata.normalize("NFKC", text)
-    return _BLANKS.sub(" ", folded.lower().translate(_TO_BLANK))
+    # As octets, five times as fast as `str.translate`; in UTF-8 no part of another letter looks like punctuation.
+    octets = folded.lower().encode("utf-8", "surrogatepass").translate(_TO_BLANK)
+    return _BLANKS.sub(b" ", octets).decode("utf-8", "surrogatepass")
 
 
 class PhraseFinder:
@@ -149,7 +155,8 @@ class PhraseFinder:
         """
         counts: Counter[int] = Counter()
         for reading in readings if self.phrases else ():
-            counts |= Counter(number for _, number in self._automaton.iter(f" {reading} "))
+            found = Counter(map(_NUMBER, self._automaton.iter(f" {reading} ")))
+            counts = counts | found if counts else found
         touched = {place for number in counts for place in self._wanted_by[number]}
         times = ((place, min(counts[number] for number in self._needs[place])) for place in touched)
         return {place: least for place, least in times if least}
