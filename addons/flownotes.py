@@ -7,6 +7,7 @@ are about.
 from __future__ import annotations
 
 import time
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -84,6 +85,8 @@ class FlowNotes:
     """Whether it looks like a page a person opened."""
     recorded: bool = False
     """True once a row of it is on disk, or the school chose to go on without."""
+    durable: Future[None] | None = None
+    """Fulfilled once that row is really on the disk; set only where answers wait for it (`spool.strict`)."""
     ended: bool = False
     """True once its ending is written: the first ending wins."""
     bytes_up: int = 0

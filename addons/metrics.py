@@ -52,7 +52,8 @@ class Metrics:
         )
         self.unrecorded = Counter(
             "schoolgate_unrecorded",
-            "Exchanges let through although the spool was full (the school's choice).",
+            "What could not be recorded: exchanges passed (the school's choice) or refused, and endings.",
+            ["what"],
             registry=registry,
         )
         self.tls_failures = Counter(

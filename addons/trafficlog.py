@@ -1,14 +1,17 @@
 """One record for every exchange, whatever its ending.
 
 Opens the record when the verdict is known and closes it at the first ending that comes. Appends to the local spool
-only: a database is none of its business. What cannot be recorded is refused (design §5.2; D-13, A-13).
+only: a database is none of its business. What cannot be recorded is refused (design §5.2; D-13, A-13). Where the school
+chose `spool.strict`, an answer waits until its record is on the disk; all who wait share one sync.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 
 from mitmproxy import http
 from mitmproxy.connection import Client as ClientConnection
@@ -16,7 +19,7 @@ from mitmproxy.tls import ClientHelloData, TlsData
 
 from addons.answers import refuse
 from addons.filter import client_left, error_verdict
-from addons.flownotes import FlowNotes, connection_notes, flow_notes
+from addons.flownotes import ConnectionNotes, FlowNotes, connection_notes, flow_notes
 from addons.httplayers import RefusedBytes
 from addons.live import Live
 from addons.rows import open_row, refused_bytes_row, tunnel_row
@@ -45,24 +48,28 @@ class TrafficLog:
         connection_notes(flow.client_conn).told = True
         self._write(flow, notes, self._ending(flow, notes, EndingKind.REFUSED))
 
-    def tls_clienthello(self, data: ClientHelloData) -> None:
+    def tls_clienthello(self, data: ClientHelloData) -> Awaitable[None] | None:
         """A tunnel that is passed through: no later hook will tell of it."""
         if not data.ignore_connection:
-            return
+            return None
         notes = connection_notes(data.context.client)
         try:
             row = tunnel_row(self.live, notes)
             self.live.spool.open(row)
             notes.tunnel_record, notes.tunnel_started = row.id, time.perf_counter()
             notes.told = True
+            if self.live.spool.strict:
+                return self._tunnel_after(self.live.spool.durable(), data, notes)
         except SpoolFull:
-            self.live.metrics.unrecorded.inc()
             notes.tunnel_unrecorded = data.ignore_connection = self._goes_on(notes.client)
             notes.tunnel_started = time.perf_counter()
+            if not notes.tunnel_unrecorded:
+                self._count_unrecorded("refused")
         except Exception:
             logger.exception("a tunnel could not be recorded and is not opened")
             self.live.metrics.hook_failures.labels("trafficlog").inc()
             data.ignore_connection = False
+        return None
 
     def tls_failed_client(self, data: TlsData) -> None:
         """The client would not have our certificate."""
@@ -72,7 +79,8 @@ class TrafficLog:
             return
         notes.told = True
         row = tunnel_row(self.live, notes)
-        self._append(row.id, lambda: self.live.spool.write(row, Ending(kind=EndingKind.TLS_REFUSED, error="tls")))
+        ending = Ending(kind=EndingKind.TLS_REFUSED, error="tls")
+        self._append(row.id, lambda: self.live.spool.write(row, ending), "refused")
 
     def tls_failed_server(self, data: TlsData) -> None:
         """The origin's handshake failed; the exchange itself ends in `error`."""
@@ -85,13 +93,13 @@ class TrafficLog:
         passed = Ending(kind=EndingKind.BYPASSED, duration_us=elapsed)
         if notes.tunnel_unrecorded:  # there may be room by now
             row = tunnel_row(self.live, notes)
-            self._append(row.id, lambda: self.live.spool.write(row, passed))
+            self._append(row.id, lambda: self.live.spool.write(row, passed), "passed")
             return
         if notes.tunnel_record is None:
             if notes.connect is not None and notes.requests == 0 and not notes.told:
                 row = tunnel_row(self.live, notes)
                 ending = Ending(kind=EndingKind.ABORTED, error="nothing asked")
-                self._append(row.id, lambda: self.live.spool.write(row, ending))
+                self._append(row.id, lambda: self.live.spool.write(row, ending), "refused")
             return
         record, notes.tunnel_record = notes.tunnel_record, None
         self._append(record, lambda: self.live.spool.close(record, passed))
@@ -101,7 +109,7 @@ class TrafficLog:
         connection_notes(data.client).told = True
         row = refused_bytes_row(self.live, connection_notes(data.client), data.why)
         ending = Ending(kind=EndingKind.REFUSED, status=data.status, error=data.why)
-        self._append(row.id, lambda: self.live.spool.write(row, ending))
+        self._append(row.id, lambda: self.live.spool.write(row, ending), "refused")
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """The verdict is known: open the record, or write it whole when we answer ourselves."""
@@ -117,6 +125,8 @@ class TrafficLog:
             self.live.spool.open(row)
             notes.record_id = row.id
             notes.recorded = True
+            if self.live.spool.strict:
+                notes.durable = self.live.spool.durable()
             connection_notes(flow.client_conn).active += 1
             self.live.metrics.record_seconds.observe(time.perf_counter() - began)
         except SpoolFull:
@@ -125,6 +135,11 @@ class TrafficLog:
             logger.exception("a request could not be recorded and is refused")
             self.live.metrics.hook_failures.labels("trafficlog").inc()
             refuse(self.live, flow, notes, Reason.FAILURE, UNRECORDED)
+
+    def responseheaders(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        """The answer is about to go out: in strict mode it waits for its record."""
+        notes = flow_notes(flow)
+        return None if notes.durable is None else self._answer_after(notes.durable, flow, notes)
 
     def response(self, flow: http.HTTPFlow) -> None:
         """The answer is through."""
@@ -197,9 +212,11 @@ class TrafficLog:
             row = open_row(self.live, flow, notes)
             notes.record_id = row.id
             self.live.spool.write(row, ending)
+            if self.live.spool.strict and not notes.recorded:
+                notes.durable = self.live.spool.durable()
             notes.recorded = True
         except SpoolFull:
-            self.live.metrics.unrecorded.inc()
+            self._count_unrecorded("passed" if notes.recorded else "refused")
         except Exception:
             logger.exception("a refusal could not be recorded")
             self.live.metrics.hook_failures.labels("trafficlog").inc()
@@ -220,11 +237,38 @@ class TrafficLog:
         record, ending = notes.record_id, self._ending(flow, notes, kind, error, failure)
         self._append(record, lambda: self.live.spool.close(record, ending))
 
-    def _append(self, record: int, append: Appending) -> None:
+    async def _answer_after(self, durable: Future[None], flow: http.HTTPFlow, notes: FlowNotes) -> None:
+        """Let the answer go once its record is on the disk. When the disk refuses, the school's choice decides."""
+        try:
+            await asyncio.wrap_future(durable)
+        except OSError:
+            if not self._goes_on(notes.client):
+                self._count_unrecorded("refused")
+                flow.kill()
+                return
+            self._count_unrecorded("passed")
+
+    async def _tunnel_after(self, durable: Future[None], data: ClientHelloData, notes: ConnectionNotes) -> None:
+        """Open the tunnel once its record is on the disk, or when the school's choice is to go on without."""
+        try:
+            await asyncio.wrap_future(durable)
+        except OSError:
+            data.ignore_connection = self._goes_on(notes.client)
+            self._count_unrecorded("passed" if data.ignore_connection else "refused")
+            if not data.ignore_connection and notes.tunnel_record is not None:
+                record, notes.tunnel_record = notes.tunnel_record, None
+                refused = Ending(kind=EndingKind.REFUSED, error="record")
+                self._append(record, lambda: self.live.spool.close(record, refused))
+
+    def _count_unrecorded(self, what: str) -> None:
+        self.live.metrics.unrecorded.labels(what).inc()
+
+    def _append(self, record: int, append: Appending, lost: str = "ending") -> None:
+        """Complete a record; `lost` says what is missing from the record when there is no room."""
         try:
             append()
         except SpoolFull:
-            self.live.metrics.unrecorded.inc()
+            self._count_unrecorded(lost)
         except Exception:
             logger.exception("record %d could not be completed", record)
             self.live.metrics.hook_failures.labels("trafficlog").inc()
@@ -232,13 +276,12 @@ class TrafficLog:
     def _unrecordable(self, flow: http.HTTPFlow, notes: FlowNotes) -> None:
         """The spool is full: the school's choice decides (A-13)."""
         if self._goes_on(notes.client):
-            self.live.metrics.unrecorded.inc()
-            notes.recorded = notes.ended = True
+            notes.recorded = True  # written whole at its end, when there is room by then; counted when not
             return
         notes.ended = True
         refuse(self.live, flow, notes, Reason.RECORD, FULL)
         self.live.metrics.count_request(Action.BLOCK, str(notes.client.band), "record")
-        self.live.metrics.unrecorded.inc()
+        self._count_unrecorded("refused")
 
     def _goes_on(self, client: Client) -> bool:
         """Whether this client goes on while nothing can be recorded."""

@@ -83,6 +83,8 @@ def through_spool(folder: Path, requests: list[tuple[LogRecord, Ending]], *, str
     def both(record: LogRecord, ending: Ending) -> None:
         writer.open(record)
         writer.close(record.id, ending)
+        if strict:
+            writer.durable().result()
 
     each = timed("spool, strict (open + close)" if strict else "spool (open + close)", requests, both)
     writer.shut()
@@ -104,7 +106,7 @@ def check(folder: Path, requests: list[tuple[LogRecord, Ending]]) -> None:
 
 def bare_sqlite(folder: Path, requests: list[tuple[LogRecord, Ending]]) -> float:
     """One INSERT an event, bytes made beforehand: what SQLite alone costs."""
-    connection = create_segment(folder / "bare-1-a.00000001.seg", strict=False)
+    connection = create_segment(folder / "bare-1-a.00000001.seg")
     ready = {record.id: (encode_open(record), encode_close(record.id, ending)) for record, ending in requests}
     numbers = iter(range(1, 10**9))
 

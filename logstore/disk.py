@@ -7,6 +7,7 @@ told at 70 and 85 %, and when nothing more fits, the ballast buys the minutes in
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Literal
 
 type Level = Literal["ok", "warn", "alert", "full"]
 
+NOTHING = 128 * 1024
+"""Bytes left below which the spool counts as full: SQLite needs some to begin a segment."""
 BALLAST = "ballast"
 """Name of the ballast file, shared by all workers of a spool folder."""
 
@@ -36,11 +39,17 @@ class SpoolLimits:
         """Size of the ballast that is really kept."""
         return min(self.ballast_bytes, self.max_bytes // 10)
 
-    def level(self, used: int, free: int) -> Level:
-        """How full `used` bytes are when the file system has `free` bytes left; only a failed write says `full`."""
-        room = max(1, min(self.max_bytes, used + free))
-        share = used / room
+    def level(self, use: DiskUse) -> Level:
+        """How full the spool is, of its limit or of what the file system leaves it, whichever is less."""
+        room = self.left(use) + use.ballast
+        if not use.writable or room < NOTHING:
+            return "full"
+        share = use.used / (use.used + room)
         return "alert" if share >= self.alert else "warn" if share >= self.warn else "ok"
+
+    def left(self, use: DiskUse) -> int:
+        """Bytes that may still be written before the ballast is thrown out."""
+        return max(0, min(self.max_bytes - use.used - use.ballast, use.free))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +62,12 @@ class DiskUse:
     """Bytes the file system has left for us."""
     ballast: int
     """Bytes of the ballast; 0 when it is spent."""
+    writable: bool = True
+    """False when the file system is read-only, as the kernel does after an error of the disk."""
 
 
-def measure(folder: Path) -> DiskUse:
-    """How full the spool folder is. Raises `OSError`."""
+def measure(folder: Path, *, probe: bool = False) -> DiskUse:
+    """How full the spool folder is; `probe` also tries whether it can be written. Raises `OSError`."""
     used = ballast = 0
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -66,7 +77,17 @@ def measure(folder: Path) -> DiskUse:
                 elif entry.is_file():
                     used += entry.stat().st_size
     disk = os.statvfs(folder)
-    return DiskUse(used, disk.f_bavail * disk.f_frsize, ballast)
+    writable = not disk.f_flag & os.ST_RDONLY and (not probe or _takes(folder))
+    return DiskUse(used, disk.f_bavail * disk.f_frsize, ballast, writable)
+
+
+def _takes(folder: Path) -> bool:
+    """Whether a file can be made: after an error of the disk the kernel refuses, and does not say so beforehand."""
+    try:
+        os.close(os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        return error.errno not in (errno.EROFS, errno.EIO, errno.ENOSPC, errno.EDQUOT)
+    return True
 
 
 def lay_ballast(folder: Path, size: int) -> bool:

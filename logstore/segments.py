@@ -64,17 +64,17 @@ def list_segments(folder: Path) -> dict[str, list[Segment]]:
     return {producer: sorted(found[producer]) for producer in sorted(found)}
 
 
-def create_segment(path: Path, *, strict: bool) -> sqlite3.Connection:
+def create_segment(path: Path) -> sqlite3.Connection:
     """Make a segment on disk, its directory entry included, and open it for appending.
 
-    `strict` waits for the disk at every append. Raises `sqlite3.Error` or `OSError`.
+    Appending does not wait for the disk: `sync_segment` does. Raises `sqlite3.Error` or `OSError`.
     """
     connection = sqlite3.connect(path, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
     try:
         # A process killed right here would leave a rollback journal, which a reader may not touch.
         connection.execute("PRAGMA journal_mode=MEMORY")
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute(f"PRAGMA synchronous={'FULL' if strict else 'NORMAL'}")
+        connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
         connection.execute("CREATE TABLE q(seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL, payload BLOB NOT NULL)")
         sync_segment(path)

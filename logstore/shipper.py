@@ -151,7 +151,7 @@ class Shipper:
             lag_events=lag,
             oldest_seconds=max(0.0, now - oldest / 1e6) if oldest else 0.0,
             spool_bytes=disk.used,
-            level="full" if disk.used > self._limits.max_bytes else self._limits.level(disk.used, disk.free),
+            level=self._limits.level(disk),
             open_records=len(self._collector.merger),
             shipped=totals.shipped,
             failed=totals.failed,

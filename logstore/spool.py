@@ -2,7 +2,7 @@
 
 In come `LogRecord`s at the decision and `Ending`s at the end; each becomes one row of the worker's own segment file
 before the call returns. That row survives the death of the process at once, and the death of the machine within a
-second (`strict`: at once, too). Nothing here knows a database, the network or another worker.
+second, or once `durable` is fulfilled. Nothing here knows a database, the network or another worker.
 
 The room's rule: what cannot be recorded is told (`SpoolFull`), never swallowed. Call from one thread only.
 """
@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,8 @@ class SpoolWriter:
         """
         self.limits = limits or SpoolLimits()
         self.folder = folder
+        self.strict = strict
+        """Whether an exchange has to wait for `durable` before its answer goes out. Whoever answers keeps to it."""
         self._clock = clock
         self._rows_at_most = rows
         self._seq = 0
@@ -107,7 +109,7 @@ class SpoolWriter:
             """Ids have to stay above this: `RecordIds(node, floor=writer.id_floor)`."""
         except OSError as error:
             raise SpoolFull(f"spool folder {folder} cannot be written: {error}") from error
-        self._upkeep = Upkeep(folder, self.producer, name, self.limits, strict=strict)
+        self._upkeep = Upkeep(folder, self.producer, name, self.limits)
         self._upkeep.rotate_after = seconds
         self._begin()
 
@@ -169,7 +171,7 @@ class SpoolWriter:
                 self._catch_up()
         for segment in [one for one in self._written if not one.path(self.folder).exists()]:
             del self._written[segment]
-        level: Level = "full" if self._full else self.limits.level(self._used(), upkeep.disk.free)
+        level: Level = "full" if self._full else self.limits.level(replace(upkeep.disk, used=self._used()))
         return SpoolState(
             bytes=self._used(),
             events=sum(rows for rows, _ in self._written.values()) + self._rows,

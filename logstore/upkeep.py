@@ -26,18 +26,17 @@ logger = logging.getLogger(__name__)
 type Prepared = tuple[Segment, sqlite3.Connection]
 
 SECOND = 1.0
-"""Longest time, in seconds, an event waits for the disk: what a power cut can cost when not strict."""
+"""Longest time, in seconds, an event waits for the disk: what a power cut can cost where nobody waits."""
 
 
 class Upkeep:
     """The helper thread of one `SpoolWriter`."""
 
-    def __init__(self, folder: Path, producer: str, worker: str, limits: SpoolLimits, *, strict: bool) -> None:
+    def __init__(self, folder: Path, producer: str, worker: str, limits: SpoolLimits) -> None:
         self.folder = folder
         self.producer = producer
         self.worker = worker
         self.limits = limits
-        self.strict = strict
         self.active: Segment | None = None
         """Segment being written. Set by the writer."""
         self.dirty = False
@@ -123,14 +122,14 @@ class Upkeep:
                 return
             segment = Segment(self.producer, self._number)
             self._number += 1
-            self._next.append((segment, create_segment(segment.path(self.folder), strict=self.strict)))
+            self._next.append((segment, create_segment(segment.path(self.folder))))
 
     def look_at_disk(self) -> None:
         """Measure the disk and lay the ballast again when there is room; raises `OSError`."""
         self.disk, self.grown = measure(self.folder), 0
-        size = self.limits.ballast
-        used, free = self.disk.used, self.disk.free
-        if self.disk.ballast == 0 and size and free > 2 * size and self.limits.level(used + size, free) == "ok":
+        size, disk = self.limits.ballast, self.disk
+        with_it = DiskUse(disk.used + size, disk.free - size, 0, disk.writable)
+        if disk.ballast == 0 and size and disk.free > 2 * size and self.limits.level(with_it) == "ok":
             lay_ballast(self.folder, size)
 
     def stop(self) -> None:

@@ -7,6 +7,7 @@ or URL is a label (design §5.9).
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -23,14 +24,19 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from categories.model import ListStatus
+from logstore.disk import DiskUse, SpoolLimits, measure
 
 LEVELS = ("ok", "warn", "alert", "full")
+COUNTERS = 256 * 1024
+"""Bytes of disk a worker's counters of one kind are given at its start: some thousand counters."""
 
 
 @dataclass(slots=True)
 class Facts:
     """What the supervisor knows; replaced field by field, read at each scrape."""
 
+    spool: SpoolLimits = field(default_factory=SpoolLimits)
+    """How much disk the spool may fill."""
     revision: str = ""
     """Revision of the engine in force."""
     loaded_at: float = 0.0
@@ -106,12 +112,17 @@ class GatewayCollector(Collector):
 
     def _spool(self) -> Iterator[Metric]:
         said = read_status(self.data / "run" / "shipper.json")
+        use = self._disk()
         yield _gauge("schoolgate_spool_events", "Events not yet shipped.", said.get("lag_events", 0))
-        yield _gauge("schoolgate_spool_bytes", "Disk the spool fills.", said.get("spool_bytes", 0))
-        yield _gauge("schoolgate_spool_oldest_seconds", "Age of the oldest event.", said.get("oldest_seconds", 0))
+        yield _gauge("schoolgate_spool_bytes", "Disk the spool fills.", use.used)
+        yield _gauge("schoolgate_spool_free_bytes", "Disk the spool may still fill.", self.facts.spool.left(use))
+        # The report's own age is added: a shipper that stands still must not look young.
+        waited = max(0.0, time.time() - said["written_at"]) if said.get("lag_events") and "written_at" in said else 0.0
+        oldest = said.get("oldest_seconds", 0) + waited
+        yield _gauge("schoolgate_spool_oldest_seconds", "Age of the oldest event.", oldest)
         level = GaugeMetricFamily("schoolgate_spool_level", "1 for the level the spool is at.", labels=["level"])
         for name in LEVELS:
-            level.add_metric([name], float(said.get("level", "ok") == name))
+            level.add_metric([name], float(self.facts.spool.level(use) == name))
         yield level
         for key, name, words in (
             ("shipped", "schoolgate_rows_shipped", "Rows in the store."),
@@ -122,6 +133,13 @@ class GatewayCollector(Collector):
         yield _gauge(
             "schoolgate_shipper_last_success_seconds", "Last success, POSIX time.", said.get("last_success", 0)
         )
+
+    def _disk(self) -> DiskUse:
+        """Measured here and not by the shipper: when the disk is full, the shipper cannot tell."""
+        try:
+            return measure(self.data / "spool", probe=True)
+        except OSError:  # not made yet
+            return DiskUse(0, self.facts.spool.max_bytes, 0)
 
     def _store(self) -> Iterator[Metric]:
         said = read_status(self.data / "run" / "shipper.json")
@@ -164,6 +182,24 @@ def read_status(file: Path) -> dict[str, Any]:
 
 def _gauge(name: str, words: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, words, value=float(value))
+
+
+def reserve_room(folder: Path, pid: int) -> bool:
+    """Take the disk room of a worker's counters at its start; False when there is none.
+
+    Counters lie in memory-mapped files with holes: touching a hole on a full disk ends the process (SIGBUS), at the
+    very moment somebody has to be told that the disk is full.
+    """
+    try:
+        for kind in ("counter", "histogram", "gauge_livesum"):
+            file = os.open(folder / f"{kind}_{pid}.db", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(file, 0, COUNTERS)
+            finally:
+                os.close(file)
+    except OSError:
+        return False
+    return True
 
 
 def serve_metrics(host: str, port: int, data: Path, folder: Path, facts: Facts) -> tuple[WSGIServer, Thread]:

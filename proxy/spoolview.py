@@ -12,7 +12,7 @@ import time
 from dataclasses import asdict
 
 from logstore.db import StoreError, reading
-from logstore.disk import measure
+from logstore.disk import DiskUse, Level, SpoolLimits, measure
 from logstore.reading import SpoolCursor, SpoolReader
 from logstore.schema import log_cursor
 from logstore.shipping import ShipperStatus, read_status
@@ -22,6 +22,13 @@ YOUNG = 10.0
 """Seconds after which the shipper's report counts as old: it is written every second."""
 PATIENCE = 15.0
 """Longest wait for the shipper, seconds."""
+LEVELS: dict[Level, str] = {
+    "ok": "enough",
+    "warn": "less than a third of its room is left",
+    "alert": "nearly full",
+    "full": "FULL, what happens now says spool.when_full",
+}
+"""How full the spool is, in words."""
 BEHIND = 5.0
 """Age of the oldest event, in seconds, that is worth a word."""
 
@@ -63,16 +70,22 @@ def show_spool(settings: Settings, *, as_json: bool) -> int:
     folder = settings.data / "spool"
     status = _young(settings)
     producers = _producers(settings)
-    use = measure(folder) if folder.is_dir() else None
+    limits = SpoolLimits(max_bytes=settings.spool.max_bytes)
+    use = measure(folder, probe=True) if folder.is_dir() else DiskUse(0, limits.max_bytes, 0)
+    level = limits.level(use)
     ok = (status is not None and not status.error) or not any(item["waiting"] for item in producers)
+    ok = ok and level in ("ok", "warn")
     if as_json:
-        told = {"ok": ok, "bytes": use.used if use else 0, "shipper": asdict(status) if status else None}
+        disk = {"bytes": use.used, "left": limits.left(use), "level": level, "ballast": use.ballast}
+        told = {"ok": ok, **disk, "shipper": asdict(status) if status else None}
         print(json.dumps({**told, "producers": producers}))
         return 0 if ok else 1
     for item in producers:
         alive = "alive" if item["alive"] else "ended"
         print(f"{item['producer']:<44} {alive:<6} {item['segments']:>4} segments {item['waiting']:>10,} events waiting")
-    print(f"spool: {use.used if use else 0:,} bytes in {folder}", file=sys.stderr)
+    print(
+        f"spool: {use.used:,} bytes in {folder}, room for {limits.left(use):,} more: {LEVELS[level]}", file=sys.stderr
+    )
     say_behind(settings, even=0.0)
     return 0 if ok else 1
 

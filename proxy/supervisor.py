@@ -22,6 +22,7 @@ from typing import IO, Any
 
 from prometheus_client.multiprocess import mark_process_dead
 
+from logstore.disk import SpoolLimits
 from policy.engine import Engine
 from proxy import firstrun, hints, inforce
 from proxy.assembly import places
@@ -63,7 +64,7 @@ class Supervisor:
         self._started_with = settings
         self.run_folder = settings.data / "run"
         self.metrics_folder = self.run_folder / "metrics"
-        self.facts = Facts()
+        self.facts = Facts(spool=SpoolLimits(max_bytes=settings.spool.max_bytes))
         self.stopping = asyncio.Event()
         self._settings_arguments: list[str] = []
         self._reloading = asyncio.Lock()

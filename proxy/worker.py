@@ -15,6 +15,7 @@ import os
 import signal
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from prometheus_client import REGISTRY
@@ -39,6 +40,7 @@ from proxy.decided import decided_in, overlay_file
 from proxy.firstrun import HOST_FOLDER
 from proxy.forming import Forming
 from proxy.master import GatewayMaster, HostOptions
+from proxy.metrics import reserve_room
 from proxy.outbound import OutboundLoop
 from proxy.settings import Settings
 from proxy.trust import upstream_trust
@@ -234,6 +236,8 @@ async def _tell(writer: asyncio.StreamWriter, what: dict[str, Any]) -> None:
 
 def run_worker(settings: Settings, place: WorkerPlace) -> int:
     """The worker process."""
+    if (folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR")) and not reserve_room(Path(folder), os.getpid()):
+        logger.warning("the disk is full: this worker's counters have no room of their own")
 
     async def main() -> None:
         await Worker(settings, place).run()

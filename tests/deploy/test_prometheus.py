@@ -89,7 +89,7 @@ GOOD = {
     'schoolgate_spool_level{level="ok"}': "1x200",
     'schoolgate_spool_level{level="alert"}': "0x200",
     'schoolgate_spool_level{level="full"}': "0x200",
-    "schoolgate_unrecorded_total": "0x200",
+    'schoolgate_unrecorded_total{what="passed"}': "0x200",
     "schoolgate_rows_failed_total": "0x200",
     "schoolgate_rows_quarantined_total": "0x200",
     "schoolgate_shipper_last_success_seconds": "0+60x200",
@@ -125,7 +125,7 @@ BAD: dict[str, dict[str, str | None]] = {
     "SchoolgateSpoolBehind": {"schoolgate_spool_oldest_seconds": "0+60x200"},
     "SchoolgateSpoolFilling": {'schoolgate_spool_level{level="alert"}': "0x150 1x50"},
     "SchoolgateSpoolFull": {'schoolgate_spool_level{level="full"}': "0x195 1x5"},
-    "SchoolgateUnrecorded": {"schoolgate_unrecorded_total": "0x195 3x5"},
+    "SchoolgateUnrecorded": {'schoolgate_unrecorded_total{what="passed"}': "0x195 3x5"},
     "SchoolgateShipperFails": {"schoolgate_rows_failed_total": "0x195 1x5"},
     "SchoolgateRowsQuarantined": {"schoolgate_rows_quarantined_total": "0x195 1x5"},
     "SchoolgateShipperSilent": {"schoolgate_shipper_last_success_seconds": "0+60x100 6000x100"},
@@ -251,7 +251,11 @@ def test_a_real_prometheus_scrapes_a_real_gateway(gateway: Gateway, prometheus: 
     for expected in ('schoolgate_requests_total{action="allow"}', 'schoolgate_requests_total{action="block"}'):
         wait_for(lambda expected=expected: asked(prometheus, expected), expected, seconds=20)
     there = {item["metric"]["__name__"] for item in asked(prometheus, '{__name__=~"schoolgate_.+"}')}
-    only_when_it_happens = {"schoolgate_hook_failures_total", "schoolgate_tls_failures_total"}
+    only_when_it_happens = {
+        "schoolgate_hook_failures_total",
+        "schoolgate_tls_failures_total",
+        "schoolgate_unrecorded_total",
+    }
     assert set(registered(tmp_path)) - there - only_when_it_happens == set()
     labels = {key for item in asked(prometheus, '{__name__=~"schoolgate_.+"}') for key in item["metric"]}
     allowed = {
@@ -264,6 +268,7 @@ def test_a_real_prometheus_scrapes_a_real_gateway(gateway: Gateway, prometheus: 
         "reason",
         "hook",
         "side",
+        "what",
         "level",
         "list",
         "result",

@@ -20,7 +20,7 @@ PRODUCER = "w0-77-abc"
 def make_segment(folder: Path, number: int, first: int, last: int) -> sqlite3.Connection:
     """A segment with events `first` to `last`; the connection stays open, as a writer's does."""
     folder.mkdir(exist_ok=True)
-    connection = create_segment(Segment(PRODUCER, number).path(folder), strict=False)
+    connection = create_segment(Segment(PRODUCER, number).path(folder))
     append(connection, first, last)
     return connection
 

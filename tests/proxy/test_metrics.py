@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -15,7 +16,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from categories.model import ListStatus
+from logstore.disk import SpoolLimits
 from proxy.metrics import Facts, read_status, serve_metrics
+from tests.conftest import REPOSITORY
+from tests.rig.disks import small_disk
+
+LIMITS = SpoolLimits(max_bytes=1_000_000)
 
 WORKER = """
 import os, sys
@@ -38,7 +44,7 @@ class Page:
         self.folder = folder
         (folder / "metrics").mkdir()
         (folder / "run").mkdir()
-        self.facts = Facts()
+        self.facts = Facts(spool=LIMITS)
         self.server, self.thread = serve_metrics("127.0.0.1", 0, folder, folder / "metrics", self.facts)
         self.workers: list[subprocess.Popen[str]] = []
 
@@ -107,17 +113,14 @@ def test_the_engine_and_its_lists(page: Page) -> None:
 
 
 def test_the_spool_as_the_shipper_says(page: Page) -> None:
-    """One level is 1, the others 0; nothing said is nothing waiting, and the last success is never."""
+    """Nothing said is nothing waiting, and the last success is never; what waits grows older."""
     assert page.value("schoolgate_shipper_last_success_seconds") == 0
-    facts = {"lag_events": 5, "spool_bytes": 1000, "oldest_seconds": 2.5, "level": "warn", "shipped": 9, "failed": 1}
+    facts = {"lag_events": 5, "oldest_seconds": 2.5, "shipped": 9, "failed": 1, "written_at": time.time() - 60}
     (page.folder / "run" / "shipper.json").write_text(json.dumps(facts))
     assert page.value("schoolgate_spool_events") == 5
-    assert [page.value("schoolgate_spool_level", level=level) for level in ("ok", "warn", "alert", "full")] == [
-        0,
-        1,
-        0,
-        0,
-    ]
+    oldest = page.value("schoolgate_spool_oldest_seconds")
+    assert oldest is not None
+    assert 62.5 <= oldest < 120, "a shipper that stands still does not look young"
     assert (page.value("schoolgate_rows_shipped_total"), page.value("schoolgate_rows_failed_total")) == (9, 1)
 
 
@@ -145,3 +148,38 @@ def test_a_busy_port_is_an_error_before_anything_else(page: Page) -> None:
     """Said at the start, not found at the first scrape."""
     with pytest.raises(OSError, match="in use"):
         serve_metrics("127.0.0.1", page.server.server_port, page.folder, page.folder / "metrics", Facts())
+
+
+def test_a_full_disk_does_not_end_a_worker_that_counts(tmp_path: Path) -> None:
+    """Its counters have their room from the start: a thousand new ones on a disk without a byte left."""
+    script = (
+        "import os, sys\nfrom pathlib import Path\nfrom proxy.metrics import reserve_room\n"
+        "folder = Path(os.environ['PROMETHEUS_MULTIPROC_DIR'])\n"
+        "if sys.argv[1] == 'reserved':\n    assert reserve_room(folder, os.getpid())\n"
+        "from prometheus_client import REGISTRY\nfrom addons.metrics import Metrics\nmetrics = Metrics(REGISTRY)\n"
+        "from tests.rig.disks import fill_disk\nfill_disk(folder)\n"
+        "for number in range(1000):\n    metrics.count_request('block', 'ks3', f'reason-{number}')\n"
+    )
+    with small_disk(tmp_path / "disk", 4) as disk:
+        environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(disk)}
+        ends = {}
+        for how in ("reserved", "as it comes"):
+            command = [sys.executable, "-c", script, how]
+            ends[how] = subprocess.run(command, env=environment, cwd=REPOSITORY, check=False).returncode
+            for file in disk.iterdir():
+                file.unlink()
+    assert ends == {"reserved": 0, "as it comes": -signal.SIGBUS}
+
+
+def test_the_spools_room_is_measured_when_asked(page: Page) -> None:
+    """Not told by the shipper, who cannot tell anything when the disk is full."""
+    assert page.value("schoolgate_spool_level", level="ok") == 1
+    spool = page.folder / "spool"
+    spool.mkdir()
+    (spool / "w0-1-1.00000001.seg").write_bytes(b"x" * 900_000)
+    assert page.value("schoolgate_spool_bytes") == 900_000
+    assert page.value("schoolgate_spool_free_bytes") == 100_000
+    assert page.value("schoolgate_spool_level", level="full") == 1
+    (spool / "w0-1-1.00000001.seg").write_bytes(b"x" * 750_000)
+    levels = [page.value("schoolgate_spool_level", level=level) for level in ("ok", "warn", "alert", "full")]
+    assert levels == [0, 1, 0, 0]
