@@ -17,6 +17,7 @@ from categories.words import Words
 
 CACHED_MATCHES = 8192
 """Match objects kept for entries seen lately: about 3 MB."""
+_NONE: frozenset[str] = frozenset()
 
 
 class CompiledIndex:
@@ -79,6 +80,8 @@ class CompiledIndex:
 
     def has_entries_below(self, host: str) -> frozenset[str]:
         """Categories that have URL entries on this very host or its parents: the host alone cannot settle them."""
+        if self._of_host(host) is not None:
+            return _NONE
         return frozenset(self._lists[which].category for which in self._domains.lists_below(host))
 
     def classify(self, urls: Iterable[Url]) -> Iterator[tuple[Match, ...]]:

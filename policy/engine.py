@@ -211,7 +211,7 @@ class Engine:
         if full and hosts and not case.table.url_hosts.isdisjoint(hosts):
             return self._read(url, case, None, sited, (), ())
         # Whatever a row may ask of this request is in the key: a verdict is remembered for all that differ in nothing.
-        key = (sited, case.signals, hosts, None if full else url.host, case.place)
+        key = (sited, case.signals, hosts, None if full else self.index.has_entries_below(url.host), case.place)
         verdict = self._given.get(key)
         if verdict is None:
             if len(self._given) >= REMEMBERED:
