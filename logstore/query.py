@@ -85,6 +85,8 @@ class Archive:
     def __init__(self, folder: Path, *, seconds: float = 30.0) -> None:
         """Opens the store in `folder`. `seconds`: longest time one call may take."""
         self._folder = folder
+        self.folder: Path | None = folder
+        """Folder of the record."""
         self._seconds = seconds
         self._stack = ExitStack()
         self.catalog: Connection = self._stack.enter_context(reading(folder))
@@ -107,6 +109,11 @@ class Archive:
     def start_clock(self) -> None:
         """Give the work that follows its full time."""
         self._deadline = time.monotonic() + self._seconds
+
+    def check_clock(self) -> None:
+        """For work outside the archive that counts as one with it. Raises `SearchTooWide` when its time is up."""
+        if time.monotonic() > self._deadline:
+            raise SearchTooWide(self._seconds)
 
     def search(
         self, wanted: LogFilter, limit: int = 50, *, before: int | None = None, after: int | None = None

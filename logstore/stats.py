@@ -1,31 +1,61 @@
 """Numbers about the rows a filter wants: totals, what comes first, and how it went over time.
 
-In come an open `Archive` and a `LogFilter`; out go values. Raw rows are read, so a whole day of a large school takes
-seconds: bound the time. Like a search, it is stopped after the archive's time limit and says so.
+In come an open `Archive` and a `LogFilter`; out go values that say what they were told from. Roll-ups are read where
+they hold, rows where not: hours that have changed since, hours of which only a part is asked for, and filters that no
+roll-up knows (words, titles, URLs; hosts of one user). The answer is the same. Rows of a whole day of a large school
+take seconds: such an answer is stopped after the archive's time limit, like a search, and says so.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Select, Table, column, func, select
 
 from logstore.dayview import DaySearch
 from logstore.dimensions import restored
-from logstore.filter import LogFilter
+from logstore.filter import LogFilter, Selection
+from logstore.marks import marks
 from logstore.query import Archive
+from logstore.rolled import Group, Plan, Sums, grouped, plan_day, serving
 from logstore.schema import dim_client, dim_device, dim_host, dim_user, dim_verdict
 
 type By = Literal["category", "host", "domain", "user", "device", "rule", "reason", "action", "site", "band"]
 
 BYTES = ("bytes_up", "bytes_down")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What numbers were told from."""
+
+    rolled: int
+    """Hours told from roll-ups."""
+    counted: int | None
+    """Hours told from the rows; None when everything is told from them."""
+    behind: int
+    """Of those told from roll-ups, hours whose rows have changed since; 0 unless that was allowed."""
+    computed: datetime | None
+    """When the oldest of the sums was made; UTC."""
+
+    @property
+    def source(self) -> Literal["roll-ups", "rows", "both"]:
+        """Roll-ups, rows, or both."""
+        if not self.rolled:
+            return "rows"
+        return "both" if self.counted else "roll-ups"
+
+
+ROWS = Basis(0, None, 0, None)
+"""Everything was told from the rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +74,8 @@ class Totals:
     """Body bytes from clients."""
     bytes_down: int
     """Body bytes to clients."""
+    basis: Basis = field(default=ROWS, compare=False)
+    """What this was told from."""
 
     @property
     def blocked_share(self) -> float:
@@ -77,6 +109,26 @@ class Span:
     """Of them, blocked."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """What comes first."""
+
+    places: tuple[Place, ...]
+    """Most rows first; equal ones by name."""
+    basis: Basis
+    """What this was told from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """How it went over time."""
+
+    spans: tuple[Span, ...]
+    """Steps that have rows, oldest first."""
+    basis: Basis
+    """What this was told from."""
+
+
 _SOURCES: Mapping[By, tuple[str, Table, str]] = {
     "user": ("user_id", dim_user, "key"),
     "device": ("device_id", dim_device, "key"),
@@ -92,60 +144,160 @@ _SOURCES: Mapping[By, tuple[str, Table, str]] = {
 """For each ranking the column of `log`, the dimension it points into, and the column that is the name."""
 
 
+class Figures:
+    """Numbers about the rows of one filter, all told from the same hours of roll-ups and rows."""
+
+    def __init__(self, archive: Archive, wanted: LogFilter, *, exact: bool = True) -> None:
+        """Not `exact`: roll-ups that are behind will do; the basis says for how many hours."""
+        self._archive = archive
+        self._exact = exact
+        self._selection = wanted.select(archive.catalog)
+
+    def totals(self) -> Totals:
+        """Everything added up."""
+        self._archive.start_clock()
+        sums: Counter[str] = Counter()
+        users: set[int | None] = set()
+        hosts: set[int | None] = set()
+        rolled = self._serves("user_id") and self._serves("host_id")
+        if rolled:
+            for (user,), part in self._rolled("user_id"):
+                sums.update(_named(part))
+                users.add(user)
+            hosts.update(host for (host,), _ in self._rolled("host_id"))
+        for (user, host), part in self._counted("user_id", "host_id", whole=not rolled):
+            sums.update(_named(part))
+            users.add(user)
+            hosts.add(host)
+        return Totals(
+            sums["rows"], sums["blocked"], len(users - {None}), len(hosts - {None}), sums["up"], sums["down"],
+            self._basis(rolled),
+        )  # fmt: skip
+
+    def top(self, by: By, limit: int = 10) -> Ranking:
+        """The `limit` names with the most rows, most first; equal ones by name."""
+        self._archive.start_clock()
+        place, table, name = _SOURCES[by]
+        rolled = self._serves(place)
+        by_id: defaultdict[int | None, Counter[str]] = defaultdict(Counter)
+        for (key,), part in self._groups(rolled, place):
+            by_id[key].update(_named(part))
+        names = _names(self._archive.catalog, table, name, (key for key in by_id if key is not None))
+        sums: defaultdict[str | None, Counter[str]] = defaultdict(Counter)
+        for key, counts in by_id.items():
+            sums[None if key is None else names.get(key)].update(counts)
+        ranked = sorted(sums.items(), key=lambda item: (-item[1]["rows"], item[0] or ""))[:limit]
+        places = (Place(said, one["rows"], one["blocked"], one["up"] + one["down"]) for said, one in ranked)
+        return Ranking(tuple(places), self._basis(rolled))
+
+    def series(self, step: timedelta = timedelta(hours=1)) -> Series:
+        """Rows for each step of time that has any; steps are counted from UTC midnight."""
+        width = step // timedelta(milliseconds=1)
+        if not 1000 <= width <= 86_400_000:
+            raise ValueError(f"step is {step}; it lies between a second and a day")
+        self._archive.start_clock()
+        rolled = self._serves(f"step:{width}")
+        steps: defaultdict[int, Counter[str]] = defaultdict(Counter)
+        for (start,), part in self._groups(rolled, f"step:{width}"):
+            steps[start].update(_named(part))
+        spans = (
+            Span(_EPOCH + timedelta(milliseconds=start * width), counts["rows"], counts["blocked"])
+            for start, counts in sorted(steps.items())
+        )
+        return Series(tuple(spans), self._basis(rolled))
+
+    @cached_property
+    def _plans(self) -> tuple[Plan, ...]:
+        """Where each day's hours are told from: looked up once, so that all numbers agree."""
+        folder, selection = self._archive.folder, self._selection
+        if folder is None or selection is None:
+            return ()
+        days = sorted({part.day for part in self._archive.parts(selection)})
+        if not days:
+            return ()
+        marked = marks(self._archive.catalog, days[0], days[-1])
+        return tuple(plan_day(folder, day, marked.get(day, {}), selection, exact=self._exact) for day in days)
+
+    def _serves(self, *by: str) -> bool:
+        return self._archive.folder is not None and self._selection is not None and bool(serving(self._selection, by))
+
+    def _groups(self, rolled: bool, *by: str) -> Iterator[Group]:
+        if rolled:
+            yield from self._rolled(*by)
+        yield from self._counted(*by, whole=not rolled)
+
+    def _rolled(self, *by: str) -> Iterator[Group]:
+        """What roll-ups say of the hours that are told from them."""
+        folder, selection = self._archive.folder, self._selection
+        if folder is None or selection is None or (rollup := serving(selection, by)) is None:
+            return
+        for plan in self._plans:
+            yield from grouped(folder, rollup, selection, by, plan)
+            self._archive.check_clock()
+
+    def _counted(self, *by: str, whole: bool) -> Iterator[Group]:
+        """What the rows say: all of them when `whole`, else those of the hours no roll-up tells."""
+        if self._selection is None:
+            return
+        if whole:
+            yield from _grouped(self._archive, self._selection, by)
+            return
+        for plan in self._plans:
+            for begin, end in plan.windows():
+                since, until = _within(self._selection, begin, end)
+                narrow = dataclasses.replace(self._selection.wanted, since=since, until=until)
+                one = dataclasses.replace(self._selection, wanted=narrow, first_day=plan.day, last_day=plan.day)
+                yield from _grouped(self._archive, one, by)
+
+    def _basis(self, rolled: bool) -> Basis:
+        if not rolled:
+            return ROWS
+        told = sum(len(plan.hours) + len(plan.day_hours) for plan in self._plans)
+        moments = [plan.computed_us for plan in self._plans if plan.computed_us is not None]
+        return Basis(
+            told,
+            sum(len(plan.rows) for plan in self._plans),
+            sum(plan.behind for plan in self._plans),
+            _EPOCH + timedelta(microseconds=min(moments)) if moments else None,
+        )
+
+
 def totals(archive: Archive, wanted: LogFilter) -> Totals:
-    """Everything `wanted` added up, in one reading of the rows."""
-    rows: Counter[str] = Counter()
-    users: set[int] = set()
-    hosts: set[int] = set()
-    for (user, host), (number, blocked, up, down) in _grouped(archive, wanted, ("user_id", "host_id")):
-        rows.update({"rows": number, "blocked": blocked, "up": up, "down": down})
-        users.add(user) if user is not None else None
-        hosts.add(host) if host is not None else None
-    return Totals(rows["rows"], rows["blocked"], len(users), len(hosts), rows["up"], rows["down"])
+    """Everything `wanted` added up."""
+    return Figures(archive, wanted).totals()
 
 
 def top(archive: Archive, wanted: LogFilter, by: By, limit: int = 10) -> tuple[Place, ...]:
     """The `limit` names with the most rows, most first; equal ones by name."""
-    place, table, name = _SOURCES[by]
-    by_id: defaultdict[int | None, Counter[str]] = defaultdict(Counter)
-    for (key,), (number, blocked, up, down) in _grouped(archive, wanted, (place,)):
-        by_id[key].update({"rows": number, "blocked": blocked, "bytes": up + down})
-    names = _names(archive.catalog, table, name, (key for key in by_id if key is not None))
-    sums: defaultdict[str | None, Counter[str]] = defaultdict(Counter)
-    for key, counts in by_id.items():
-        sums[None if key is None else names.get(key)].update(counts)
-    ranked = sorted(sums.items(), key=lambda item: (-item[1]["rows"], item[0] or ""))
-    return tuple(Place(name, counts["rows"], counts["blocked"], counts["bytes"]) for name, counts in ranked[:limit])
+    return Figures(archive, wanted).top(by, limit).places
 
 
 def series(archive: Archive, wanted: LogFilter, step: timedelta = timedelta(hours=1)) -> tuple[Span, ...]:
-    """Rows and blocked rows for each step of time that has any, oldest first; steps are counted from UTC midnight."""
-    width = step // timedelta(milliseconds=1)
-    if not 1000 <= width <= 86_400_000:
-        raise ValueError(f"step is {step}; it lies between a second and a day")
-    steps: defaultdict[int, Counter[str]] = defaultdict(Counter)
-    for (start,), (number, blocked, _, _) in _grouped(archive, wanted, (f"step:{width}",)):
-        steps[start].update({"rows": number, "blocked": blocked})
-    return tuple(
-        Span(_EPOCH + timedelta(milliseconds=start * width), counts["rows"], counts["blocked"])
-        for start, counts in sorted(steps.items())
-    )
+    """Rows and blocked rows for each step of time that has any, oldest first."""
+    return Figures(archive, wanted).series(step).spans
 
 
-def _grouped(
-    archive: Archive, wanted: LogFilter, by: tuple[str, ...]
-) -> Iterable[tuple[tuple[Any, ...], tuple[int, int, int, int]]]:
-    """Keys and (rows, blocked, bytes up, bytes down) of each group of each day file."""
-    archive.start_clock()
-    if (selection := wanted.select(archive.catalog)) is None:
-        return
+def _named(sums: Sums) -> dict[str, int]:
+    return dict(zip(("rows", "blocked", "up", "down"), sums, strict=True))
+
+
+def _within(selection: Selection, begin: int, end: int) -> tuple[datetime, datetime]:
+    """A span of time, microseconds since the epoch, cut to what is asked for."""
+    since, until = selection.bounds()
+    low = begin if since is None else max(begin, since)
+    high = end if until is None else min(end, until)
+    return _EPOCH + timedelta(microseconds=low), _EPOCH + timedelta(microseconds=high)
+
+
+def _grouped(archive: Archive, selection: Selection, by: tuple[str, ...]) -> Iterator[Group]:
+    """Keys and sums of each group of the rows of each day file."""
     search = DaySearch(selection)
     for part in archive.parts(selection):
         work: Callable[[], list[Any]] = partial(search.grouped, archive.catalog, part.first, part.past, by, BYTES)
         none: list[Any] = []
         for row in archive.read(part, none, work):
-            keys, sums = tuple(row[: len(by)]), tuple(int(value or 0) for value in row[len(by) :])
-            yield keys, (sums[0], sums[1], sums[2], sums[3])
+            sums = tuple(int(value or 0) for value in row[len(by) :])
+            yield tuple(row[: len(by)]), (sums[0], sums[1], sums[2], sums[3])
 
 
 def _names(catalog: Connection, table: Table, name: str, ids: Iterable[int]) -> dict[int, str | None]:

@@ -1,30 +1,31 @@
-"""Numbers about rows agree with counting the rows."""
+"""Numbers about rows agree with counting the rows, whatever they were told from."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
 from logstore.filter import LogFilter
-from logstore.query import Archive
+from logstore.query import Archive, SearchTooWide
+from logstore.rolling import Roller
 from logstore.rows import Row
-from logstore.stats import By, Totals, series, top, totals
+from logstore.stats import ROWS, Basis, By, Figures, Totals, series, top, totals
 from logstore.store import Store
 
 from .rows import AT, ended, ids_from, request
 
 HOUR_US = 3_600_000_000
 START = datetime.fromtimestamp(AT // 1_000_000, UTC)
+LATER = datetime(2026, 12, 1, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
-    """Two days of a small school."""
-    folder = tmp_path_factory.mktemp("store")
+def school(first: int, past: int) -> list[Any]:
+    """Requests of two days of a small school, numbered from `first` to before `past`."""
     ids = ids_from(AT, HOUR_US // 2)
     rows = []
     for n in range(80):
@@ -37,8 +38,25 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
             device="lab2-14" if n % 6 == 0 else None, band="ks2" if n % 2 else "ks3",
         )  # fmt: skip
         rows.append((record, ended(bytes_up=n, bytes_down=1000 + n)))
+    return rows[first:past]
+
+
+def rolled(folder: Path, told_from: str) -> None:
+    """Store the school, with roll-ups as told."""
     with Store(folder) as store:
-        store.append(rows)
+        store.append(school(0, 50))
+        if told_from != "rows":
+            list(Roller(folder, lambda: LATER).catch_up())
+        store.append(school(50, 80))
+        if told_from == "roll-ups":
+            list(Roller(folder, lambda: LATER).catch_up())
+
+
+@pytest.fixture(scope="module", params=["rows", "roll-ups", "both"])
+def archive(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
+    """Without roll-ups, with all of them, and with some that no longer hold."""
+    folder = tmp_path_factory.mktemp("store")
+    rolled(folder, request.param)
     with Archive(folder) as opened:
         yield opened
 
@@ -62,10 +80,15 @@ def plain(row: Row, by: By) -> Any:
 FILTERS = [
     LogFilter(),
     LogFilter(user="pupil-0003"),
+    LogFilter(device="lab2-14", band="ks3"),
     LogFilter(blocked=True),
+    LogFilter(blocked=False, host="www1.games1.example"),
     LogFilter(site="beech", category="games"),
+    LogFilter(group="year-4", rule="rule-1"),
     LogFilter(since=START + timedelta(hours=20), until=START + timedelta(hours=30)),
+    LogFilter(since=START.replace(minute=0), until=START.replace(minute=0) + timedelta(hours=26)),
     LogFilter(domain="games0.example"),
+    LogFilter(text="games0"),
     LogFilter(user="nobody"),
 ]
 
@@ -95,7 +118,7 @@ class TestAgreesWithCounting:
         assert sum(p.bytes for p in found) == sum(row.ending.bytes_up + row.ending.bytes_down for row in rows)
         assert top(archive, wanted, by, 2) == found[:2]
 
-    @pytest.mark.parametrize("step", [timedelta(minutes=30), timedelta(hours=1), timedelta(days=1)])
+    @pytest.mark.parametrize("step", [timedelta(minutes=30), timedelta(hours=1), timedelta(hours=5), timedelta(days=1)])
     def test_series(self, archive: Archive, wanted: LogFilter, step: timedelta) -> None:
         rows = list(archive.walk(wanted))
         epoch = datetime(1970, 1, 1, tzinfo=UTC)
@@ -103,6 +126,42 @@ class TestAgreesWithCounting:
         found = series(archive, wanted, step)
         assert [(span.start, span.rows) for span in found] == sorted(counted.items())
         assert sum(span.blocked for span in found) == sum(row.blocked for row in rows)
+
+
+class TestSaysWhatItWasToldFrom:
+    def test_roll_ups_say_when_they_were_made(self, tmp_path: Path) -> None:
+        rolled(tmp_path, "roll-ups")
+        with Archive(tmp_path) as archive:
+            basis = Figures(archive, LogFilter()).totals().basis
+            assert basis == Basis(rolled=40, counted=0, behind=0, computed=LATER)
+            assert basis.source == "roll-ups"
+            assert Figures(archive, LogFilter(text="games")).totals().basis == ROWS
+            assert Figures(archive, LogFilter(user="pupil-0003")).top("host").basis.source == "rows"
+            assert Figures(archive, LogFilter(user="pupil-0003")).top("category").basis.source == "roll-ups"
+            assert Figures(archive, LogFilter()).series(timedelta(minutes=5)).basis == ROWS
+
+    def test_hours_cut_by_the_time_asked_for_come_from_the_rows(self, tmp_path: Path) -> None:
+        rolled(tmp_path, "roll-ups")
+        with Archive(tmp_path) as archive:
+            wanted = LogFilter(since=START + timedelta(minutes=1), until=START + timedelta(hours=4))
+            basis = Figures(archive, wanted).totals().basis
+        assert (basis.rolled, basis.counted, basis.source) == (3, 2, "both")
+
+    def test_roll_ups_that_are_behind_are_told_from_only_when_that_will_do(self, tmp_path: Path) -> None:
+        with Store(tmp_path) as store:
+            store.append(school(0, 1))
+            list(Roller(tmp_path, lambda: LATER).catch_up())
+            store.append(school(1, 2))
+        with Archive(tmp_path) as archive:
+            wanted = LogFilter(until=START.replace(minute=0) + timedelta(hours=1))
+            assert Figures(archive, wanted).totals().rows == 2
+            quick = Figures(archive, wanted, exact=False).totals()
+        assert (quick.rows, quick.basis) == (1, Basis(1, 0, 1, LATER))
+
+    def test_an_answer_that_takes_too_long_is_stopped(self, tmp_path: Path) -> None:
+        rolled(tmp_path, "roll-ups")
+        with Archive(tmp_path, seconds=0) as archive, pytest.raises(SearchTooWide):
+            Figures(archive, LogFilter()).top("category")
 
 
 def test_the_blocked_share_of_nothing_is_nothing() -> None:

@@ -1,0 +1,96 @@
+"""Keeps roll-ups up with the rows, aside, as long as the shipper runs.
+
+In comes the store's folder; out go roll-ups and, every few minutes, a small file that says how they stand. The rules:
+it works in a thread of its own and takes no lock a writer waits for, so that records are shipped meanwhile; what fails
+is told and tried again at the next round, because an answer without roll-ups is slower and still right.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import sqlalchemy.exc
+
+from logstore.db import StoreError, catalog_path
+from logstore.rolling import Roller
+
+logger = logging.getLogger(__name__)
+
+EVERY = 300.0
+"""Seconds between two rounds."""
+TOLD = "rollups.json"
+"""File of the run folder that says how the latest round went."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollupStatus:
+    """How the latest round went."""
+
+    at: float
+    """When it ended, POSIX seconds."""
+    hours: int
+    """Hours it summed."""
+    stale: int
+    """Hours that are behind still: it was stopped, or they changed meanwhile."""
+    seconds: float
+    """How long it took."""
+    error: str = ""
+    """How it failed; empty when it did not."""
+
+
+class RollupJob:
+    """Rounds of catching up, in a thread."""
+
+    def __init__(self, folder: Path, status: Path, stop: threading.Event, every: float = EVERY) -> None:
+        """`status`: file to tell in; `stop` ends it soon."""
+        self._folder = folder
+        self._status = status
+        self._stop = stop
+        self._every = every
+        self._roller = Roller(folder)
+        self._thread = threading.Thread(target=self._run, name="rollups", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the first round at once."""
+        self._thread.start()
+
+    def join(self, seconds: float) -> None:
+        """Wait for the end, at most so many seconds; what it was at then is done again another time."""
+        self._thread.join(seconds)
+
+    def round(self) -> RollupStatus:
+        """Catch up once."""
+        begin, hours, error = time.monotonic(), 0, ""
+        try:
+            if catalog_path(self._folder).exists():
+                for rolled in self._roller.catch_up():
+                    hours += rolled.grain == "hour"
+                    if self._stop.is_set():
+                        break
+            stale = len(self._roller.stale()) if catalog_path(self._folder).exists() else 0
+        except (OSError, StoreError, sqlalchemy.exc.SQLAlchemyError) as failure:
+            error, stale = f"{type(failure).__name__}: {failure}", -1
+            logger.warning("roll-ups could not be made: %s", error)
+        return RollupStatus(
+            at=time.time(), hours=hours, stale=stale, seconds=round(time.monotonic() - begin, 3), error=error
+        )
+
+    def _run(self) -> None:
+        while True:
+            self._tell(self.round())
+            if self._stop.wait(self._every):
+                return
+
+    def _tell(self, status: RollupStatus) -> None:
+        with contextlib.suppress(OSError):  # an old status tells by its age
+            self._status.parent.mkdir(parents=True, exist_ok=True)
+            aside = self._status.with_name(f"{self._status.name}.{os.getpid()}.new")
+            aside.write_text(json.dumps(asdict(status)) + "\n", encoding="utf-8")
+            aside.replace(self._status)
