@@ -38,6 +38,8 @@ from logstore.rollups import (
 )
 from logstore.schema import attached_log, day_file, dim_client, time_us
 
+SHARE = 0.005
+"""Part of the time that may go into summing the hour that is not over yet, again and again."""
 _SUMS = ("rows", "bytes_up", "bytes_down")
 _ALIKE = ("user_id", "device_id", "address_id", "client_id", "host_id", "verdict_id")
 _HOURS = 24
@@ -82,6 +84,7 @@ class Roller:
         self._now = now
         self._known: dict[str, dict[int, int]] = {}
         self._over: dict[str, int] = {}
+        self._cost: dict[int, tuple[float, float]] = {}
 
     def stale(self) -> list[tuple[str, int]]:
         """Days and hours whose rows have changed since they were summed; newest first."""
@@ -97,9 +100,14 @@ class Roller:
         return sorted(found, key=lambda one: (one[1], one[0]), reverse=True)
 
     def catch_up(self) -> Iterator[Rolled]:
-        """Sum everything that is stale, newest first; between two steps it can be left."""
-        for day, hour in self.stale():
-            if (rolled := self.roll(day, hour)) is not None:
+        """Sum everything that is stale, newest first; between two steps it can be left.
+
+        The hour that is not over changes all the time: it is summed again when that takes a `SHARE` of the time since.
+        """
+        stale = self.stale()
+        self._cost = {hour: cost for hour, cost in self._cost.items() if any(hour == other for _, other in stale)}
+        for day, hour in stale:
+            if not self._rests(hour) and (rolled := self.roll(day, hour)) is not None:
                 yield rolled
         for day in sorted(self._known, reverse=True):
             if (rolled := self.roll_day(day)) is not None:
@@ -127,6 +135,7 @@ class Roller:
                     rows = _sum_hour(connection, hour)
                     self._note(connection, "hour", hour, mark)
             self._known.setdefault(day, {})[hour] = mark
+        self._cost[hour] = time.monotonic(), time.monotonic() - begin
         return Rolled(day, "hour", hour, rows, time.monotonic() - begin)
 
     def roll_day(self, day: str) -> Rolled | None:
@@ -151,6 +160,12 @@ class Roller:
                         self._note(connection, "day", number, mark)
             self._over[day] = sum(hours.values())
         return Rolled(day, "day", max(changed), rows, time.monotonic() - begin) if changed else None
+
+    def _rests(self, hour: int) -> bool:
+        """Whether the hour is not over and was summed only just now, for what that costs."""
+        at, seconds = self._cost.get(hour, (0.0, 0.0))
+        over = (hour + 1) * HOUR_US <= self._now().timestamp() * 1_000_000
+        return not over and time.monotonic() - at < seconds / SHARE
 
     @contextlib.contextmanager
     def _writing(self, day: str) -> Iterator[Connection]:

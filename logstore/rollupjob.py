@@ -83,6 +83,8 @@ class RollupJob:
         )
 
     def _run(self) -> None:
+        with contextlib.suppress(OSError):  # of this thread alone: shipping goes first
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
         while True:
             self._tell(self.round())
             if self._stop.wait(self._every):

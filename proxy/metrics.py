@@ -153,6 +153,9 @@ class GatewayCollector(Collector):
             "Things the latest retention run should have removed and could not.",
             read_status(self.data / "run" / "retention.json").get("overdue", 0),
         )
+        sums = read_status(self.data / "run" / "rollups.json")
+        yield _gauge("schoolgate_rollup_last_round_seconds", "Last round of roll-ups, POSIX time.", sums.get("at", 0))
+        yield _gauge("schoolgate_rollup_stale_hours", "Hours whose roll-ups are behind.", max(0, sums.get("stale", 0)))
         days = sorted(path.stem for path in (self.data / "store" / "days").glob("????-??-??.db"))
         oldest = 0.0
         if days:

@@ -19,6 +19,7 @@ from logstore.exportbook import export_cleaner
 from logstore.prunereport import Cleaner, PruneReport
 from logstore.quarantine import spool_cleaners
 from logstore.retention import last_run, prune
+from logstore.rolling import rollup_cleaner
 from proxy.factdesk import request_cleaner
 from proxy.settings import Settings
 
@@ -35,6 +36,7 @@ def cleaners(settings: Settings) -> tuple[Cleaner, ...]:
         *spool_cleaners(settings.data / "spool"),
         request_cleaner(store, settings.data / "overlay"),
         export_cleaner(store, settings.data),
+        rollup_cleaner(store),
     )
 
 

@@ -1,6 +1,7 @@
 """`schoolgate shipper`: moves records from the spool into the store; started by `schoolgate run` or by systemd.
 
-Also runs the daily retention. It opens no port: what it has to tell stands in `<data>/run/shipper.json`.
+Also runs the daily retention, and keeps the roll-ups up. It opens no port: what it has to tell stands in files of
+`<data>/run`.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def handle(args: argparse.Namespace, settings: Settings) -> int:
 
 def _ship(args: argparse.Namespace, settings: Settings, zone: ZoneInfo, stop: threading.Event) -> int:
     from logstore.disk import SpoolLimits
-    from logstore.shipper import Shipper
+    from logstore.rollupjob import TOLD, RollupJob
+    from logstore.shipper import LAST_SECONDS, Shipper
     from logstore.store import Store
     from proxy.factdesk import fact_taker
     from proxy.retaining import daily_retention
@@ -61,7 +63,10 @@ def _ship(args: argparse.Namespace, settings: Settings, zone: ZoneInfo, stop: th
         job=None if args.once else daily_retention(settings, zone),
     )
     if not args.once:
+        sums = RollupJob(settings.data / "store", settings.data / "run" / TOLD, stop)
+        sums.start()
         shipper.run(stop)
+        sums.join(LAST_SECONDS)
         return 0
     ok = shipper.drain()
     if not ok:
