@@ -41,14 +41,22 @@ from logstore.schema import attached_log, day_file, dim_client, time_us
 SHARE = 0.005
 """Part of the time that may go into summing the hour that is not over yet, again and again."""
 _SUMS = ("rows", "bytes_up", "bytes_down")
-_ALIKE = ("user_id", "device_id", "address_id", "client_id", "host_id", "verdict_id")
 _HOURS = 24
 
 _temporary = MetaData()
-_base = Table(
-    "base", _temporary, *(Column(name, Integer) for name in (*_ALIKE, "blocked", *_SUMS)), prefixes=["TEMPORARY"]
+
+
+def _base(name: str, *alike: str) -> Table:
+    """One hour's rows, those alike in some columns together."""
+    columns = (Column(column, Integer) for column in (*alike, "blocked", *_SUMS))
+    return Table(f"base_{name}", _temporary, *columns, prefixes=["TEMPORARY"])
+
+
+_BASES = (
+    _base("person", "user_id", "device_id", "address_id", "client_id", "verdict_id"),
+    _base("host", "host_id", "client_id", "verdict_id"),
 )
-"""One hour's rows, alike ones together: the rows are read once, and each roll-up is made of this."""
+"""What roll-ups are made of: the rows are read once for each. One for both would hardly be shorter than the rows."""
 _scoped = Table(
     "scoped",
     _temporary,
@@ -223,27 +231,28 @@ def _parts(catalog: Connection, day: str) -> list[tuple[str, int, int]]:
 
 
 def _gather(connection: Connection, hour: int, early: int, late: int) -> None:
-    """Add the attached file's rows of an hour to the base."""
+    """Add the attached file's rows of an hour to the bases."""
     begin, end = hour * HOUR_US, (hour + 1) * HOUR_US
     first, past = id_range(begin - late, end + early)
-    columns = attached_log.c
-    alike: list[Any] = [func.coalesce(columns[name], 0) for name in _ALIKE]
+    columns, moment = attached_log.c, time_us(attached_log)
     sums = [func.count(), func.sum(columns.bytes_up), func.sum(columns.bytes_down)]
-    moment = time_us(attached_log)
-    rows = (
-        select(*alike, columns.blocked, *sums)
-        .with_hint(attached_log, "NOT INDEXED", "sqlite")
-        .where(columns.id >= first, columns.id < past, moment >= begin, moment < end)
-        .group_by(*alike, columns.blocked)
-    )
-    connection.execute(insert(_base).from_select([*_ALIKE, "blocked", *_SUMS], rows))
+    for base in _BASES:
+        names = [column.name for column in base.c if column.name not in _SUMS]
+        alike: list[Any] = [columns[name] if name == "blocked" else func.coalesce(columns[name], 0) for name in names]
+        rows = (
+            select(*alike, *sums)
+            .with_hint(attached_log, "NOT INDEXED", "sqlite")
+            .where(columns.id >= first, columns.id < past, moment >= begin, moment < end)
+            .group_by(*alike)
+        )
+        connection.execute(insert(base).from_select([*names, *_SUMS], rows))
 
 
 def _learn_scopes(connection: Connection, clients: dict[int, tuple[str | None, str | None]]) -> None:
     """Number the sites and bands of the base's clients."""
     known = {(row.site, row.band): row.id for row in connection.execute(select(scope))}
     found = []
-    for client in connection.execute(select(_base.c.client_id).distinct()).scalars().all():
+    for client in connection.execute(select(_BASES[1].c.client_id).distinct()).scalars().all():
         place = clients.get(client, (None, None))
         if place not in known:
             known[place] = max(known.values(), default=0) + 1
@@ -255,12 +264,13 @@ def _learn_scopes(connection: Connection, clients: dict[int, tuple[str | None, s
 
 def _sum_hour(connection: Connection, hour: int) -> int:
     """Put one hour's sums in place of those there were."""
-    source = _base.join(_scoped, _scoped.c.client_id == _base.c.client_id)
     for rollup in ROLLUPS:
-        columns = [(_scoped if name == "scope_id" else _base).c[name] for name in rollup.columns]
+        base = next(base for base in _BASES if {*rollup.columns} - {"scope_id"} <= {*base.c.keys()})
+        source = base.join(_scoped, _scoped.c.client_id == base.c.client_id) if "scope_id" in rollup.columns else base
+        columns = [(_scoped if name == "scope_id" else base).c[name] for name in rollup.columns]
         connection.execute(delete(rollup.hours).where(rollup.hours.c.hour == hour))
-        _insert(connection, rollup.hours, rollup.columns, hour, select(*columns).select_from(source), _base)
-    return int(connection.execute(select(func.coalesce(func.sum(_base.c.rows), 0))).scalar_one())
+        _insert(connection, rollup.hours, rollup.columns, hour, select(*columns).select_from(source), base)
+    return int(connection.execute(select(func.coalesce(func.sum(_BASES[0].c.rows), 0))).scalar_one())
 
 
 def _sum_day(connection: Connection, day: int) -> int:
