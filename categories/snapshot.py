@@ -44,6 +44,7 @@ from categories.stored import (
     mark_of,
     open_snapshot,
     status_as_json,
+    verify_snapshot,
     write_synced,
 )
 from categories.weighted import as_row
@@ -56,6 +57,7 @@ __all__ = [
     "current_manifest",
     "open_snapshot",
     "snapshot_is_current",
+    "verify_snapshot",
 ]
 
 PROBLEMS_KEPT = 1000

@@ -20,7 +20,7 @@ import json
 import mmap
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -69,15 +69,32 @@ class SnapshotReport:
     """Entries in force."""
 
 
-def open_snapshot(folder: Path) -> CompiledIndex:
+def open_snapshot(folder: Path, verified: str = "") -> CompiledIndex:
     """Open the snapshot in force. Checks every byte once (SHA-256) before anything is answered.
 
-    Raises `SnapshotError` when there is none, or when it is damaged.
+    `verified` is the mark of a snapshot of which somebody on this machine checked every byte already
+    (`verify_snapshot`): should it be the one in force, only manifest and sizes are looked at again. Raises
+    `SnapshotError` when there is none, or when it is damaged.
     """
+    return _of_current(folder, lambda path, mark: _open(path, mark, whole=mark != verified))
+
+
+def verify_snapshot(folder: Path) -> str:
+    """Check every byte of the snapshot in force, for all who open it after; its mark. Raises `SnapshotError`."""
+
+    def verify(path: Path, mark: str) -> str:
+        _verify(path, _manifest(path, mark), whole=True)
+        return mark
+
+    return _of_current(folder, verify)
+
+
+def _of_current[Found](folder: Path, look: Callable[[Path, str], Found]) -> Found:
+    """What `look` finds in the snapshot in force, which may be superseded meanwhile."""
     mark, before = current_mark(folder), ""
     while mark != before:
         try:
-            return _open(folder / mark, mark)
+            return look(folder / mark, mark)
         except OSError as error:
             if not isinstance(error, FileNotFoundError):
                 raise SnapshotError(f"cannot be opened: {error}", folder / mark) from error
@@ -140,12 +157,16 @@ def _manifest(path: Path, mark: str) -> dict[str, Any]:
     return manifest
 
 
-def _open(path: Path, mark: str) -> CompiledIndex:
-    manifest = _manifest(path, mark)
+def _verify(path: Path, manifest: dict[str, Any], *, whole: bool) -> None:
     if manifest["byteorder"] != sys.byteorder:
         raise SnapshotError(f"was built on a {manifest['byteorder']}-endian machine", path)
     for name, told in manifest["files"].items():
-        _check(path / name, told["size"], told["sha256"])
+        _check(path / name, told["size"], told["sha256"] if whole else None)
+
+
+def _open(path: Path, mark: str, *, whole: bool) -> CompiledIndex:
+    manifest = _manifest(path, mark)
+    _verify(path, manifest, whole=whole)
     lists = tuple(ListStatus(**status) for status in manifest["lists"])
     domains = DomainTable(
         map_trie(path / TRIE),
@@ -162,7 +183,7 @@ def _open(path: Path, mark: str) -> CompiledIndex:
     return CompiledIndex(manifest["revision"], lists, domains, words, manifest["fingerprint"])
 
 
-def _check(file: Path, size: int, sha256: str) -> None:
+def _check(file: Path, size: int, sha256: str | None) -> None:
     try:
         actual = file.stat().st_size
     except FileNotFoundError:
@@ -171,7 +192,7 @@ def _check(file: Path, size: int, sha256: str) -> None:
         raise SnapshotError(f"cannot be read: {error}", file) from error
     if actual != size:
         raise SnapshotError(f"is damaged: {actual:,} bytes long, {size:,} were written", file)
-    if digest_of(file) != sha256:
+    if sha256 is not None and digest_of(file) != sha256:
         raise SnapshotError("is damaged: its content is not what was written (SHA-256 differs)", file)
 
 

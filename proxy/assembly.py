@@ -101,7 +101,17 @@ def policy_text(settings: Settings) -> tuple[str, str]:
 
 def known_categories(taxonomy: Taxonomy, index: Index) -> Mapping[str, Category]:
     """Every category a rule may name: the taxonomy's, and those only a list of the school's own has."""
-    return {**taxonomy, **{name: _own(name) for name in index.categories if name not in taxonomy}}
+    return with_own(taxonomy, own_categories(taxonomy, index))
+
+
+def own_categories(taxonomy: Taxonomy, index: Index) -> frozenset[str]:
+    """Categories that only a list of the school's own has."""
+    return frozenset(name for name in index.categories if name not in taxonomy)
+
+
+def with_own(taxonomy: Taxonomy, own: frozenset[str]) -> Mapping[str, Category]:
+    """The taxonomy with categories of the school's own."""
+    return {**taxonomy, **{name: _own(name) for name in sorted(own)}}
 
 
 def _own(name: str) -> Category:

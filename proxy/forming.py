@@ -35,9 +35,12 @@ class Forming:
         self._next_end = self.decided.next_end(at)
         self._last_step = asyncio.Lock()
 
-    async def reload(self) -> None:
-        """Take lists and policy that were put in force. Raises what their parts raise."""
-        parts = await asyncio.to_thread(inforce.open_parts, self._settings)
+    async def reload(self, verified: str = "") -> None:
+        """Take lists and policy that were put in force. Raises what their parts raise.
+
+        `verified` is the snapshot the supervisor checked whole: not every worker needs to read every byte again.
+        """
+        parts = await asyncio.to_thread(inforce.open_parts, self._settings, verified)
         async with self._last_step:
             await self._put_together(parts, self.decided)
 

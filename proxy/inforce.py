@@ -11,15 +11,17 @@ import json
 import os
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
 
 from categories.index import CompiledIndex
-from categories.snapshot import SnapshotError, open_snapshot, snapshot_is_current
+from categories.snapshot import SnapshotError, open_snapshot, snapshot_is_current, verify_snapshot
 from categories.stored import CURRENT
 from categories.taxonomy import load_taxonomy
 from policy.engine import Engine, EngineProblem
+from policy.rows import Policy
 from policy.rules import PolicyErrors, load_policy
 from proxy import assembly
 from proxy.decided import Parts, open_decided, put_together
@@ -55,9 +57,9 @@ def _keep(target: Path, text: str) -> None:
     fresh.replace(target)
 
 
-def open_parts(settings: Settings) -> Parts:
-    """Lists and policy in force. Raises what they raise."""
-    return parts_with(settings, open_snapshot(assembly.lists_folder(settings)))
+def open_parts(settings: Settings, verified: str = "") -> Parts:
+    """Lists and policy in force; `verified` as for `open_snapshot`. Raises what they raise."""
+    return parts_with(settings, open_snapshot(assembly.lists_folder(settings), verified))
 
 
 def parts_with(settings: Settings, index: CompiledIndex) -> Parts:
@@ -69,9 +71,15 @@ def parts_with(settings: Settings, index: CompiledIndex) -> Parts:
     return replace(parts, standing=open_standing(settings.data))
 
 
-def open_engine(settings: Settings) -> Engine:
+def open_engine(settings: Settings, verified: str = "") -> Engine:
     """The engine in force: lists, policy and one-click decisions. Raises what its parts raise."""
-    return put_together(open_parts(settings), open_decided(settings), datetime.now(UTC))
+    return put_together(open_parts(settings, verified), open_decided(settings), datetime.now(UTC))
+
+
+def open_verified(settings: Settings) -> tuple[Engine, str]:
+    """The engine in force, and the mark of its lists after a look at every byte. Raises what its parts raise."""
+    verified = verify_snapshot(assembly.lists_folder(settings))
+    return open_engine(settings, verified), verified
 
 
 def accept(settings: Settings, index: CompiledIndex | None = None) -> Engine:
@@ -104,6 +112,21 @@ def accept_at_start(settings: Settings) -> bool:
     return False
 
 
+def restart_needed(old: Settings, new: Settings) -> list[str]:
+    """The settings that differ from those the gateway started with and that a reload cannot put in force."""
+    changed = ["contact"] if old.contact != new.contact else []
+    for section in ("proxy", "metrics", "identity", "spool", "record"):
+        before, after = getattr(old, section), getattr(new, section)
+        names = (f"{section}.{key}" for key in type(before).model_fields if getattr(before, key) != getattr(after, key))
+        changed += [name for name in names if name != "identity.places"]
+    return changed
+
+
 def _parts(text: str, file: str, index: CompiledIndex) -> Parts:
-    categories = assembly.known_categories(load_taxonomy(), index)
-    return Parts(index, load_policy(text, file=file, categories=categories))
+    return Parts(index, _read_policy(text, file, assembly.own_categories(load_taxonomy(), index)))
+
+
+@lru_cache(maxsize=2)
+def _read_policy(text: str, file: str, own: frozenset[str]) -> Policy:
+    """Kept: lists are swapped far more often than the policy, and reading it is most of a swap's work in a worker."""
+    return load_policy(text, file=file, categories=assembly.with_own(load_taxonomy(), own))

@@ -27,6 +27,7 @@ from proxy.listtasks import put_in_force as swap
 from proxy.listtasks import tell
 from proxy.listupdate import Report, update
 from proxy.overridechanges import in_force_words, length, until_of, wait_for_workers
+from proxy.quietly import quietly
 from proxy.settings import Settings
 from proxy.sourcestore import forget_versions, read_state
 from registry import entries, sources
@@ -71,7 +72,7 @@ def _add(args: argparse.Namespace, settings: Settings, engine: Engine, by: By) -
     with engine.begin() as connection:
         sources.add(connection, source, by, taken=[one.name for one in settings.lists])
     put_in_force(settings, engine)
-    report = update(settings, [source], by.at)
+    report = quietly(lambda: update(settings, [source], by.at))
     if not report.ok and not read_state(settings, source.name).version:
         with engine.begin() as connection:
             sources.remove(connection, source.name, By(by.who, by.at, "its first version could not be used"))
@@ -126,7 +127,7 @@ def _remove(args: argparse.Namespace, settings: Settings, engine: Engine, by: By
     with engine.begin() as connection:
         gone = sources.remove(connection, args.name, by)
     put_in_force(settings, engine)
-    report = update(settings, (), by.at)
+    report = quietly(lambda: update(settings, (), by.at))
     status = tell(report, swap(settings, report), as_json=args.json)
     if status == 0:
         forget_versions(settings, gone.name, keep="")

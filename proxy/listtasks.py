@@ -17,6 +17,7 @@ from typing import Any
 from categories.model import ListStatus, Problem
 from categories.snapshot import SnapshotReport
 from proxy.listupdate import Outcome, Report, update
+from proxy.quietly import quietly
 from proxy.settings import Settings
 from proxy.sourcestore import WHOLE, State, read_state, registered
 
@@ -95,12 +96,14 @@ def _update(args: argparse.Namespace, settings: Settings) -> int:
     wanted = [one for one in known if args.name in {None, one.name}]
     if args.due:
         wanted = [one for one in known if read_state(settings, one.name).due(one.every, at)]
-    report = update(
-        settings,
-        () if args.compile_only else wanted,
-        at,
-        anyway=args.anyway,
-        again=args.name is None and not args.due and not args.compile_only,
+    report = quietly(
+        lambda: update(
+            settings,
+            () if args.compile_only else wanted,
+            at,
+            anyway=args.anyway,
+            again=args.name is None and not args.due and not args.compile_only,
+        )
     )
     taken = None if args.compile_only else put_in_force(settings, report)
     return tell(report, taken, as_json=args.json)

@@ -32,6 +32,7 @@ from proxy.control import serve_control, socket_path
 from proxy.expiry import Expiry
 from proxy.listlife import ListLife, failures
 from proxy.metrics import Facts, read_status, serve_metrics
+from proxy.quietly import quietly
 from proxy.reserving import reserve
 from proxy.settings import Settings, load_settings
 from proxy.statutory import Keeper
@@ -70,6 +71,7 @@ class Supervisor:
         self._reloading = asyncio.Lock()
         self._statutory = Keeper(settings.data)
         self._served: tuple[object, ...] = ()
+        self._verified = ""
         self._alarm = StatutoryAlarm(settings.data)
         self.proxy_port = settings.proxy.port
         self.metrics_port = settings.metrics.port
@@ -224,7 +226,12 @@ class Supervisor:
         else:
             inforce.accept(settings)
         self._statutory.refresh(settings.statutory, datetime.now(UTC))
-        return inforce.open_engine(settings)
+        return self._open_verified(settings)
+
+    def _open_verified(self, settings: Settings | None = None) -> Engine:
+        """The engine in force; its lists are checked whole here, once for the machine, and not by every worker."""
+        engine, self._verified = inforce.open_verified(settings or self.settings)
+        return engine
 
     async def _watch_statutory(self) -> None:
         """Look at statutory lists again and again; put newer ones in force on every worker; never be silent."""
@@ -251,12 +258,13 @@ class Supervisor:
         """Have the workers take other lists, or close what is open the moment everything is closed."""
         standing = self._statutory.standing
         if standing.served_at(datetime.now(UTC)) != self._served and not await self._swap():
-            self._note_engine(await asyncio.to_thread(inforce.open_engine, self.settings))
+            self._note_engine(await asyncio.to_thread(inforce.open_engine, self.settings, self._verified))
 
     async def _swap(self) -> list[str]:
         """Have every worker take what is in force; one that does not is replaced. What went wrong."""
         workers = self.workers
-        answers = await asyncio.gather(*(child.ask({"do": "reload"}, START_SECONDS) for child in workers))
+        what = {"do": "reload", "verified": self._verified}
+        answers = await asyncio.gather(*(child.ask(what, START_SECONDS) for child in workers))
         failed = []
         for child, answer in zip(workers, answers, strict=True):
             if "failed" in answer:
@@ -317,7 +325,7 @@ class Supervisor:
             except Exception as error:
                 self.facts.reloads["failed"] += 1
                 return {"failed": _told(error), "revision": self.facts.revision}
-            later = restart_needed(self._started_with, settings)
+            later = inforce.restart_needed(self._started_with, settings)
             self.settings = settings
             return {**await self._swap_and_tell(engine), "restart_needed": later}
 
@@ -325,7 +333,7 @@ class Supervisor:
         """Have every worker swap to the lists just put in force. Policy and settings stay as they are."""
         async with self._reloading:
             try:
-                engine = await asyncio.to_thread(inforce.open_engine, self.settings)
+                engine = await asyncio.to_thread(quietly, self._open_verified)
             except Exception as error:
                 self.facts.reloads["failed"] += 1
                 return {"failed": _told(error), "revision": self.facts.revision}
@@ -375,16 +383,6 @@ class Supervisor:
     def _clean(self) -> None:
         for path in (socket_path(self.settings.data), self.run_folder / "ports.json"):
             path.unlink(missing_ok=True)
-
-
-def restart_needed(old: Settings, new: Settings) -> list[str]:
-    """The settings that differ from those the gateway started with and that a reload cannot put in force."""
-    changed = ["contact"] if old.contact != new.contact else []
-    for section in ("proxy", "metrics", "identity", "spool", "record"):
-        before, after = getattr(old, section), getattr(new, section)
-        names = (f"{section}.{key}" for key in type(before).model_fields if getattr(before, key) != getattr(after, key))
-        changed += [name for name in names if name != "identity.places"]
-    return changed
 
 
 def _told(error: Exception) -> str:

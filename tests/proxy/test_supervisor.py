@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from proxy.control import order
+from proxy.inforce import restart_needed
 from proxy.settings import IdentitySettings, PlaceSettings, ProxySettings, Settings, SpoolSettings
-from proxy.supervisor import restart_needed
 from tests.rig.clients import curl
 from tests.rig.gateway import COMMAND, YEAR_4, Gateway
 from tests.rig.waiting import wait_for

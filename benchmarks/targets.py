@@ -1,0 +1,44 @@
+"""How every benchmark tells what it found: one line each of measured, target, their ratio, and pass or MISS.
+
+In comes a target (design §6) and what was measured; out come the line and whether the target was met. The ratio is
+measured to target, so with "at most" less than one is good, and with "at least" more than one.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What something must reach."""
+
+    what: str
+    """What is measured, in a few words."""
+    bound: float
+    """The number to reach."""
+    unit: str = ""
+    """Its unit; empty for a ratio or a count."""
+    at_least: bool = False
+    """Whether more is better; else less is."""
+
+    def met(self, measured: float) -> bool:
+        """Whether it was reached."""
+        return measured >= self.bound if self.at_least else measured <= self.bound
+
+    def tell(self, measured: float) -> bool:
+        """Print the line; whether it was reached."""
+        sign = ">=" if self.at_least else "<="
+        ratio = f"{measured / self.bound:7.2f} of it" if self.bound else f"{'':13}"
+        print(
+            f"{self.what:<58}{measured:>10,.4g} {self.unit:<5} target {sign}{self.bound:>7,.4g} {self.unit:<5}{ratio}"
+            f"  {'pass' if self.met(measured) else 'MISS'}",
+            flush=True,
+        )
+        return self.met(measured)
+
+
+def machine() -> str:
+    """Cores and load, for the reader of a number: what else ran beside it."""
+    return f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.2f} at this moment"
