@@ -2,7 +2,7 @@
 
     python -m benchmarks.decision [--lists FOLDER] [--urls FILE] [--count N] [--phrases FOLDER] [--url-words]
 
-In come a UT1 tree and a file of URLs (by default those beside the clone; else the starter lists and made-up URLs); out
+In come a UT1 tree and a file of URLs (those beside the clone, else made-up ones); out
 come percentiles per band and stage, as text. Requests are made beforehand; nothing is remembered between decisions but
 what the engine itself remembers; some answers are checked first, because a fast wrong answer is worth nothing.
 """
@@ -19,7 +19,8 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from benchmarks.corpus import REAL, ROOT, unpacked_tree, urls_of
+from benchmarks.corpus import REAL, ROOT, lists_tree, request_urls
+from benchmarks.targets import Target, machine
 from categories.names import NameProblem, Url, canonical_url
 from categories.snapshot import build_snapshot, open_snapshot
 from categories.sources import ListSource, starter_sources
@@ -31,7 +32,8 @@ from policy.rules import load_policy
 
 AT = datetime(2026, 11, 24, 10, 20, tzinfo=ZoneInfo("Europe/London"))
 BANDS = (Band.KS2, Band.KS4, Band.STAFF)
-TARGET_P50, TARGET_P99 = 10.0, 25.0
+P50 = Target("p50 of a decision, the slowest band and stage", 10.0, "us")
+P99 = Target("p99 of a decision, the slowest band and stage", 25.0, "us")
 
 
 def main() -> int:
@@ -45,12 +47,15 @@ def main() -> int:
     parser.add_argument("--snapshot", type=Path, help="folder of a compiled snapshot to use instead of compiling")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        engine = _engine(Path(scratch), args.lists, args.snapshot, _phrases(args.phrases, args.url_words))
-        urls = _urls(args.urls, args.count)
+        tree = lists_tree(args.lists, Path(scratch))
+        engine = _engine(Path(scratch), tree, args.snapshot, _phrases(args.phrases, args.url_words))
+        urls = _urls(request_urls(args.urls, tree), args.count)
         print(f"{sum(s.entries for s in engine.index.lists):,} entries, {len(urls):,} URLs, revision {engine.revision}")
         _check(engine)
-        worst = max(_measure(engine, urls, band, stage) for band in BANDS for stage in (Stage.REQUEST, Stage.CONNECT))
-    return 0 if worst <= 1.0 else 1
+        timed = [_measure(engine, urls, band, stage) for band in BANDS for stage in (Stage.REQUEST, Stage.CONNECT)]
+    met = [P50.tell(max(p50 for p50, _ in timed)), P99.tell(max(p99 for _, p99 in timed))]
+    print(machine())
+    return 0 if all(met) else 1
 
 
 def _phrases(path: Path | None, url_words: bool) -> tuple[ListSource, ...]:
@@ -62,25 +67,18 @@ def _phrases(path: Path | None, url_words: bool) -> tuple[ListSource, ...]:
     )
 
 
-def _engine(scratch: Path, lists: Path, compiled: Path | None, phrases: tuple[ListSource, ...]) -> Engine:
+def _engine(scratch: Path, tree: Path, compiled: Path | None, phrases: tuple[ListSource, ...]) -> Engine:
     taxonomy = load_taxonomy()
     if compiled is None:
         compiled = scratch / "snapshot"
         compiled.mkdir()
-        build_snapshot((*starter_sources(), *_tree(lists, scratch), *phrases), compiled, taxonomy)
+        build_snapshot((*starter_sources(), ListSource("ut1", tree, "ut1"), *phrases), compiled, taxonomy)
     index = open_snapshot(compiled)
     text = (ROOT / "policy" / "presets" / "trust.yaml").read_text(encoding="utf-8")
     return Engine(index, load_policy(text, file="trust.yaml", categories=taxonomy))
 
 
-def _tree(lists: Path, scratch: Path) -> tuple[ListSource, ...]:
-    """The UT1 tree as a source. Nothing when it is not there."""
-    tree = unpacked_tree(lists, scratch)
-    return () if tree is None else (ListSource(name="ut1", path=tree, format="ut1"),)
-
-
-def _urls(file: Path, count: int) -> list[Url]:
-    lines = urls_of(file) if file.exists() else [f"https://site{n}.example.org/page/{n}" for n in range(count)]
+def _urls(lines: list[str], count: int) -> list[Url]:
     random.Random(7).shuffle(lines)
     urls: list[Url] = []
     for line in lines:
@@ -110,8 +108,8 @@ def _check(engine: Engine) -> None:
         raise SystemExit(f"wrong answers: {wrong}")
 
 
-def _measure(engine: Engine, urls: list[Url], band: Band, stage: Stage) -> float:
-    """Print one line; the worse of p50 and p99 as a share of its target."""
+def _measure(engine: Engine, urls: list[Url], band: Band, stage: Stage) -> tuple[float, float]:
+    """Print one line; p50 and p99 in microseconds."""
     client = Client(site="riverside", user="pupil-0417", band=band, band_known=True, groups=frozenset({"year-10"}))
     requests = [Request(url, stage, claims=(url,)) for url in urls]
     clock, decide = time.perf_counter_ns, engine.decide
@@ -129,7 +127,7 @@ def _measure(engine: Engine, urls: list[Url], band: Band, stage: Stage) -> float
     mean = sum(times) / len(times) / 1000
     told = " ".join(f"{action} {number}" for action, number in sorted(answers.items()))
     print(f"{band.value:<6}{stage.value:<9} p50 {p50:6.1f} us  p99 {p99:6.1f} us  mean {mean:6.1f} us  {told}")
-    return max(p50 / TARGET_P50, p99 / TARGET_P99)
+    return p50, p99
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python -m benchmarks.lookup [--lists FOLDER] [--urls FILE] [--entries N] [trie|hash|lmdb …]
 
-In come a UT1 tree and real request URLs (by default those beside the clone); out comes a table: build time and peak
-memory, file size, time to open, and the latency of finding every list that has a host or one of its parents. Each
+In come a UT1 tree and real request URLs (those beside the clone, else made-up ones); out comes a table: build time and
+peak memory, file size, time to open, and the latency of finding every list that has a host or one of its parents. Each
 candidate runs in a process of its own and must give the same number of hits as the others. `lmdb` is no dependency of
 the product: it is measured when it is installed. The outcome is docs/decisions/0002.
 """
@@ -11,12 +11,10 @@ the product: it is measured when it is installed. The outcome is docs/decisions/
 from __future__ import annotations
 
 import argparse
-import gzip
 import multiprocessing
 import resource
 import struct
 import sys
-import tarfile
 import tempfile
 import time
 import zlib
@@ -27,6 +25,8 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.corpus import REAL, lists_tree, request_urls
+from benchmarks.targets import Target, machine
 from categories.domains import DomainTable, KeyFile, Postings, build_trie, domain_key, map_trie
 from categories.model import EntryKind
 from categories.names import NameProblem, canonical_url, host_suffixes
@@ -34,7 +34,11 @@ from categories.parse import Entry, parse
 from categories.sources import ListFile, ListSource, list_files
 from categories.taxonomy import load_taxonomy
 
-REAL = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+SAME = Target("different numbers of hits among the candidates", 1)
+BUILD = Target("trie: building it", 60.0, "s")
+MAPPED = Target("trie: mapped", 150.0, "MB")
+OPEN = Target("trie: opening it", 3.0, "s")
+BEST = Target("trie: p50 to the best of the others", 1.0)
 Row = tuple[str, int, int]
 Lookup = Callable[[str], int]
 
@@ -59,9 +63,11 @@ def main() -> int:
     parser.add_argument("--urls", type=Path, default=REAL / "urls" / "requests-dev.tsv.gz", help="URLs, last column")
     parser.add_argument("--entries", type=int, default=10_000_000, help="take only so many entries")
     args = parser.parse_args()
-    results: list[Measured] = []
+    results: dict[str, Measured] = {}
+    print(machine())
     with tempfile.TemporaryDirectory() as scratch:
-        tree = _tree(args.lists, Path(scratch))
+        tree = lists_tree(args.lists, Path(scratch))
+        urls = request_urls(args.urls, tree)
         heads = (
             ("build s", 8),
             ("peak MB", 8),
@@ -74,25 +80,22 @@ def main() -> int:
         print(f"{'':6} " + " ".join(f"{head:>{width}}" for head, width in heads))
         for name in args.candidates or CANDIDATES:
             with multiprocessing.get_context("spawn").Pool(1) as alone:
-                measured = alone.apply(_measure, (name, tree, args.urls, args.entries, Path(scratch) / name))
+                measured = alone.apply(_measure, (name, tree, urls, args.entries, Path(scratch) / name))
             if isinstance(measured, str):
                 print(f"{name:6} {measured}")
                 continue
-            results.append(measured)
+            results[name] = measured
             *numbers, hits = measured
             print(
                 f"{name:6} " + " ".join(f"{n:{w}.1f}" for n, w in zip(numbers, (8, 8, 8, 8, 7, 7), strict=True)),
                 f"{hits:8,}",
             )
-    return 0 if len({result.hits for result in results}) == 1 else 1
-
-
-def _tree(lists: Path, scratch: Path) -> Path:
-    archives = sorted(lists.glob("*.tar.xz"))
-    for archive in archives:
-        with tarfile.open(archive) as opened:
-            opened.extractall(scratch / "tree", filter="data")
-    return scratch / "tree" if archives else lists
+    met = [SAME.tell(len({result.hits for result in results.values()}))]
+    if (ours := results.get("trie")) is not None:
+        met += [BUILD.tell(ours.build_s), MAPPED.tell(ours.file_mb), OPEN.tell(ours.open_ms / 1e3)]
+        if others := [result.p50_us for name, result in results.items() if name != "trie"]:
+            met.append(BEST.tell(ours.p50_us / min(others)))
+    return 0 if all(met) else 1
 
 
 def _rows(tree: Path, entries: int) -> Iterator[Row]:
@@ -106,20 +109,19 @@ def _rows(tree: Path, entries: int) -> Iterator[Row]:
                         yield item.value, number, item.line
 
 
-def _hosts(urls: Path) -> list[str]:
+def _hosts(urls: list[str]) -> list[str]:
     hosts = []
-    with gzip.open(urls, "rt", encoding="utf-8") as stream:
-        for line in stream:
-            try:
-                url = canonical_url(line.rstrip("\n").rpartition("\t")[2])
-            except NameProblem:
-                continue
-            if not url.is_address:
-                hosts.append(url.host)
+    for text in urls:
+        try:
+            url = canonical_url(text)
+        except NameProblem:
+            continue
+        if not url.is_address:
+            hosts.append(url.host)
     return hosts
 
 
-def _measure(name: str, tree: Path, urls: Path, entries: int, folder: Path) -> Measured | str:
+def _measure(name: str, tree: Path, urls: list[str], entries: int, folder: Path) -> Measured | str:
     folder.mkdir()
     try:
         build, reopen = CANDIDATES[name]

@@ -26,6 +26,7 @@ from urllib.parse import urlencode
 import yaml
 
 from benchmarks.corpus import REAL, ROOT, unpacked_tree
+from benchmarks.targets import Target
 from categories.model import EntryKind
 from categories.names import NameProblem, Url, canonical_url
 from categories.parse import Entry, parse
@@ -41,6 +42,7 @@ BENIGN = ROOT / "benchmarks" / "benign.tsv"
 """Sites and searches of our own choice that careless lists close."""
 AT = datetime(2026, 11, 24, 9, 20, tzinfo=UTC)
 """A Tuesday in term, in a lesson at every site of the presets."""
+MISTAKES = Target("known answers that are wrong, and sites closed for no reason", 0)
 OWN = "wrongly-listed"
 """The category of our own allow list, and the rule of the presets that heeds it."""
 SPARED = "not school-services"
@@ -127,7 +129,7 @@ def main() -> int:
                     wrong += [f"{name}: {sites.name}: {line}" for line in unexplained(tallies)]
     for line in wrong:
         print(f"WRONG  {line}", file=sys.stderr)
-    return 1 if wrong else 0
+    return 0 if MISTAKES.tell(len(wrong)) else 1
 
 
 def site_sets(folder: Path) -> Iterator[Sites]:

@@ -24,6 +24,7 @@ from typing import Any
 from categories.snapshot import snapshot_is_current
 from identity.overlay import OverlayError
 from proxy.assembly import list_sources, lists_folder
+from proxy.quietly import NICE
 from proxy.settings import Settings
 from proxy.sourcestore import WHOLE, read_state, registered
 from proxy.troubles import TROUBLES
@@ -34,8 +35,6 @@ LOOK_SECONDS = 2.0
 """Between two looks at the schedule."""
 PAUSE_SECONDS = 300.0
 """Before lists that could not be compiled in the background are tried again."""
-NICE = 10
-"""How much less important an update is than a lesson (nice(2))."""
 PR_SET_PDEATHSIG = 1
 
 

@@ -10,8 +10,9 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-LEAST = 19
-"""The lowest ordinary priority (nice(2)): a share of a busy processor that is small, and never nothing."""
+NICE = 10
+"""Priority of such work (nice(2)): a page goes first, and on a full machine a tenth of a processor is left for it, so
+that an update still ends within minutes."""
 
 
 def quietly[Result](work: Callable[[], Result]) -> Result:
@@ -22,6 +23,7 @@ def quietly[Result](work: Callable[[], Result]) -> Result:
 
 def step_back() -> None:
     """Have the calling thread yield, for good: a priority that was given up is not given back."""
-    os.setpriority(os.PRIO_PROCESS, 0, LEAST)
+    own = os.getpriority(os.PRIO_PROCESS, 0)  # of this thread; never better than it was
+    os.setpriority(os.PRIO_PROCESS, 0, max(own, NICE))
     # Batch work takes no processor away from whoever has just been woken by a request.
     os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))

@@ -22,6 +22,7 @@ from categories.snapshot import (
     current_manifest,
     open_snapshot,
     snapshot_is_current,
+    verify_snapshot,
 )
 from categories.sources import ListSource
 from tests.categories.rig import OtherNames, domain_list, ut1_tree
@@ -125,6 +126,27 @@ def test_a_damaged_snapshot_is_refused(tmp_path: Path, name: str, harm: Callable
     assert "lists update" in told.value.what_to_do
     build_snapshot(sources, tmp_path / "lists", NAMES)
     assert open_snapshot(tmp_path / "lists").revision == report.revision
+
+
+def test_what_somebody_verified_is_not_read_again_and_nothing_else_is_trusted(tmp_path: Path) -> None:
+    """The supervisor reads every byte once for its workers; another snapshot, or another size, is theirs to refuse."""
+    folder = tmp_path / "lists"
+    report = build_snapshot([domain_list(tmp_path, "games", "games.example")], folder, NAMES)
+    mark = verify_snapshot(folder)
+    assert mark == report.path.name
+    _flip(report.path / "keys.trie")
+    for refused in (verify_snapshot, open_snapshot, lambda where: open_snapshot(where, "f" * 24)):
+        with pytest.raises(SnapshotError, match="SHA-256"):
+            refused(folder)
+    _flip(report.path / "keys.trie")
+    assert open_snapshot(folder, mark).match(canonical_url("games.example"))
+    _longer(report.path / "keys.trie")
+    with pytest.raises(SnapshotError, match="bytes long"):
+        open_snapshot(folder, mark)
+    build_snapshot([domain_list(tmp_path, "games", "games.example")], folder, NAMES)
+    _flip(folder / verify_snapshot(folder) / "rows.bin")
+    with pytest.raises(SnapshotError, match="SHA-256"):
+        open_snapshot(folder, mark)  # the mark of the snapshot before
 
 
 @pytest.mark.parametrize("pointer", [None, b"", b"../elsewhere\n", b"\xff\xfe", b"0123456789ab\n"])

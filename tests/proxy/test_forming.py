@@ -70,9 +70,9 @@ async def test_a_decision_does_not_wait_for_a_reload(settings: Settings, monkeyp
     loop, go = asyncio.get_running_loop(), asyncio.Event()
     real = inforce.open_parts
 
-    def slow(told: Settings) -> object:
+    def slow(told: Settings, verified: str) -> object:
         asyncio.run_coroutine_threadsafe(go.wait(), loop).result()
-        return real(told)
+        return real(told, verified)
 
     monkeypatch.setattr(inforce, "open_parts", slow)
     reloading = asyncio.create_task(forming.reload())

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from categories.stored import current_mark
 from policy.rules import PolicyErrors
 from proxy import assembly, inforce
-from proxy.settings import IdentitySettings, PlaceSettings, ProxySettings, Settings, load_settings
+from proxy.settings import IdentitySettings, ListSettings, PlaceSettings, ProxySettings, Settings, load_settings
 from proxy.trust import TrustError
 
 GOOD = """
@@ -70,6 +71,31 @@ def test_a_new_policy_replaces_it_whole(settings: Settings) -> None:
     inforce.accept(settings)
     assert rules(settings) == ["second"]
     assert not list((settings.data / "run").glob("*.new"))
+
+
+def test_a_swap_of_lists_reads_the_policy_only_when_it_means_something_else(settings: Settings) -> None:
+    """The same text is the same policy; another text, or lists with another category, and it is read again."""
+    inforce.accept(settings)
+    first = inforce.open_parts(settings).policy
+    own = settings.data / "own.txt"
+    own.write_text("games.example\n")
+    settings = settings.model_copy(update={"lists": (ListSettings(name="own", path=own, category="games"),)})
+    inforce.accept(settings)
+    assert inforce.open_parts(settings).policy is first
+    settings = settings.model_copy(update={"lists": (ListSettings(name="own", path=own, category="our-own"),)})
+    inforce.accept(settings)
+    assert inforce.open_parts(settings).policy is not first
+    (settings.data / "policy.yaml").write_text(GOOD.format("second"))
+    inforce.accept(settings)
+    assert rules(settings) == ["second"]
+
+
+def test_what_was_verified_is_what_is_in_force(settings: Settings) -> None:
+    """The mark goes to the workers, so it must be that of the lists the engine was built from."""
+    inforce.accept(settings)
+    engine, mark = inforce.open_verified(settings)
+    assert mark == current_mark(assembly.lists_folder(settings))
+    assert engine.revision == inforce.open_engine(settings).revision == inforce.open_engine(settings, mark).revision
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a certificate"])
