@@ -57,6 +57,11 @@ def unpacked_tree(lists: Path, scratch: Path) -> Path | None:
     return tree if tree.is_dir() else None
 
 
+def is_real(lists: Path) -> bool:
+    """Whether there is a tree, or its archives; else `lists_tree` makes one up, and a comparison says little."""
+    return lists.is_dir()
+
+
 def lists_tree(lists: Path, scratch: Path, entries: int = MADE_UP) -> Path:
     """The UT1 tree of `unpacked_tree`; else a made-up one of the same shape, which is said."""
     tree = unpacked_tree(lists, scratch)

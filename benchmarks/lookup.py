@@ -25,7 +25,7 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.corpus import REAL, lists_tree, request_urls
+from benchmarks.corpus import REAL, is_real, lists_tree, request_urls
 from benchmarks.targets import Target, machine
 from categories.domains import DomainTable, KeyFile, Postings, build_trie, domain_key, map_trie
 from categories.model import EntryKind
@@ -94,7 +94,7 @@ def main() -> int:
     if (ours := results.get("trie")) is not None:
         met += [BUILD.tell(ours.build_s), MAPPED.tell(ours.file_mb), OPEN.tell(ours.open_ms / 1e3)]
         if others := [result.p50_us for name, result in results.items() if name != "trie"]:
-            met.append(BEST.tell(ours.p50_us / min(others)))
+            met.append(BEST.tell(ours.p50_us / min(others), judged=is_real(args.lists)))
     return 0 if all(met) else 1
 
 

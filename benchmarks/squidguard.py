@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from multiprocessing import Process
 from pathlib import Path
 
-from benchmarks.corpus import REAL, lists_tree, request_urls
+from benchmarks.corpus import REAL, is_real, lists_tree, request_urls
 from benchmarks.targets import Target, machine
 from categories.names import NameProblem, Url, canonical_url
 from categories.snapshot import build_snapshot, open_snapshot
@@ -84,7 +84,7 @@ def main() -> int:
         names = _categories(tree)
         peer = _squidguard(tree, names, texts, Path(scratch))
         ours = _ours(tree, texts, Path(scratch))
-        return _report(texts, peer, ours, tree)
+        return _report(texts, peer, ours, tree, judged=is_real(args.lists))
 
 
 def _installed() -> bool:
@@ -182,7 +182,7 @@ def _decided(engine: Engine, text: str) -> str:
     return verdict.match.list if verdict.match is not None else verdict.rule or "blocked"
 
 
-def _report(texts: Sequence[str], peer: Run, ours: Run, tree: Path) -> int:
+def _report(texts: Sequence[str], peer: Run, ours: Run, tree: Path, *, judged: bool) -> int:
     both = sum(bool(their) == bool(our) for their, our in zip(peer.answers, ours.answers, strict=True))
     classes: Counter[str] = Counter()
     unexplained: list[str] = []
@@ -204,7 +204,7 @@ def _report(texts: Sequence[str], peer: Run, ours: Run, tree: Path) -> int:
         print(f"  {count:6,}  {why}")
     for line in unexplained[:20]:
         print(f"          {line[:200]}")
-    met = [RATIO.tell(ratio), UNEXPLAINED.tell(len(unexplained))]
+    met = [RATIO.tell(ratio, judged=judged), UNEXPLAINED.tell(len(unexplained))]
     print(machine())
     return 0 if all(met) else 1
 
