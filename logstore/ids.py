@@ -1,8 +1,9 @@
 """Record ids: 64 bits, ordered by time, made in the worker.
 
-In comes a clock, out go ids that only ever rise. Layout, from the top: milliseconds since 2025-01-01 UTC, 10 bits of
-node (the worker's number), 12 bits of counter. In SQLite the id is the rowid, so time order costs nothing; the store
-drops a second row with the same id, so an id must never be given twice, whatever the clock does.
+In comes a clock, out go ids that only ever rise. Layout, from the top: milliseconds since 2025-01-01 UTC, 14 bits of
+node (the gateway's number and the worker's: `logstore.gateways`), 8 bits of counter. In SQLite the id is the rowid, so
+time order costs nothing; the store drops a second row with the same id, so an id must never be given twice, whatever
+the clock does.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from collections.abc import Callable
 
 EPOCH_US = 1_735_689_600_000_000
 """2025-01-01T00:00:00Z in microseconds since the Unix epoch."""
-NODE_BITS = 10
-"""Bits of the worker's number."""
-COUNTER_BITS = 12
+NODE_BITS = 14
+"""Bits of the node."""
+COUNTER_BITS = 8
 """Bits of the counter within one millisecond."""
 NODES = 1 << NODE_BITS
-"""Workers that can be told apart."""
+"""Nodes that can be told apart."""
 
 _SHIFT = NODE_BITS + COUNTER_BITS
 _LAST_COUNT = (1 << COUNTER_BITS) - 1
@@ -35,14 +36,14 @@ class RecordIds:
     def __init__(self, node: int, clock: Callable[[], int] = wall_clock_us, floor: int = 0) -> None:
         """`clock` gives microseconds since the Unix epoch; ids stay above `floor` (see `SpoolWriter.id_floor`)."""
         if not 0 <= node < NODES:
-            raise ValueError(f"node is {node}; a worker's number lies between 0 and {NODES - 1}")
+            raise ValueError(f"node is {node}; a node lies between 0 and {NODES - 1}")
         self._clock = clock
         self._node = node << COUNTER_BITS
         self._ms = floor >> _SHIFT
         self._count = _LAST_COUNT if floor else -1
 
     def next(self) -> int:
-        """The next id. More than 4,096 in a millisecond borrow from the next one."""
+        """The next id. More than 256 in a millisecond borrow from the next one."""
         now = (self._clock() - EPOCH_US) // 1000
         if now > self._ms:
             self._ms, self._count = min(now, _MAX_MS), 0
@@ -59,7 +60,7 @@ def id_time_us(record_id: int) -> int:
 
 
 def id_node(record_id: int) -> int:
-    """The worker's number within an id."""
+    """The node within an id."""
     return (record_id >> COUNTER_BITS) & (NODES - 1)
 
 

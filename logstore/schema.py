@@ -151,6 +151,17 @@ log_cursor = Table(
 )
 """How far each producer's spool has been stored."""
 
+gateway = Table(
+    "gateway",
+    catalog_metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("identity", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("first_us", BigInteger, nullable=False),
+    Column("last_us", BigInteger, nullable=False),
+)
+"""The gateways that ship to this store: whose number is whose, since when, and when it last said so."""
+
 log_hour = Table(
     "log_hour",
     catalog_metadata,

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import sqlalchemy.exc
 
+from logstore.gateways import GatewayClash
 from logstore.merge import Row
 from logstore.reading import SpoolCursor
 from logstore.store import BadRow
@@ -21,6 +22,7 @@ TRIES = 3
 """Failures of a batch before one of its rows is blamed."""
 _AWAY = (
     OSError, MemoryError, sqlite3.OperationalError, sqlalchemy.exc.OperationalError, sqlalchemy.exc.TimeoutError,
+    GatewayClash,
 )  # fmt: skip
 _PATIENCE = 40
 

@@ -25,6 +25,7 @@ from logstore.batches import End, adopt, store_batch
 from logstore.chain import Name
 from logstore.db import create_day, days_folder, open_catalog, open_writer, reading_file, upgrade, write_lock
 from logstore.dimensions import FOLDED, Days, learn, stored, tightened
+from logstore.gateways import RENEW_US, Gateway, claim, other_record
 from logstore.ids import COUNTER_BITS, NODE_BITS, id_time_us
 from logstore.marks import Hour, hours_of, mark_hours
 from logstore.record import Ending, LogRecord
@@ -108,8 +109,11 @@ def day_of(record_id: int) -> str:
 class Store:
     """Writes rows. One is enough for a folder; several take turns."""
 
-    def __init__(self, folder: Path, clock: Callable[[], int] = time.time_ns) -> None:
-        """Opens the store in `folder`, made or brought to the newest schema first. `clock` gives nanoseconds."""
+    def __init__(self, folder: Path, clock: Callable[[], int] = time.time_ns, gateway: Gateway | None = None) -> None:
+        """Opens the store in `folder`, made or brought to the newest schema first. `clock` gives nanoseconds.
+
+        `gateway` says who ships. Raises `GatewayClash` when another one ships under its number; so does `append`.
+        """
         upgrade(folder)
         self._folder = folder
         self._clock = clock
@@ -118,8 +122,15 @@ class Store:
         self._days = Days()
         self._files: dict[str, _Day] = {}
         self._counted: set[str] = set()
+        self._gateway = gateway
+        self._claimed_us = 0
         self.refused = 0
         """Rows not taken since this was opened, because they are older than what may be kept."""
+        try:
+            self._claim()
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -149,16 +160,25 @@ class Store:
         """
         try:
             with write_lock(self._folder):
+                self._claim()
                 return self._append(batch, cursor)
         except BaseException as error:
             # What a transaction taught is void when it was rolled back; an id kept here would name somebody else.
             self._days.forget()
             self._counted.clear()
-            if isinstance(error, _ROW_ERRORS):
+            if isinstance(error, _ROW_ERRORS) and not isinstance(error, BadRow):
                 for record, ending in batch:
                     if why := fault(record, ending):
                         raise BadRow(getattr(record, "id", None), why) from error
             raise
+
+    def _claim(self) -> None:
+        """Say now and then that this gateway is at work."""
+        now = self._clock() // 1000
+        if self._gateway is not None and not 0 <= now - self._claimed_us < RENEW_US:
+            with self._catalog.begin():
+                claim(self._catalog, self._gateway, now)
+            self._claimed_us = now
 
     def _append(self, batch: Sequence[Pair], cursor: Position | None) -> int:
         kept_from = self._kept_from()
@@ -188,6 +208,8 @@ class Store:
             values = self._not_elsewhere(target, values)
         with target.connection.begin():
             new, end = store_batch(target.connection, target.file, values, names, self._clock() // 1000, _insert)
+            if new != len(values) and (other := other_record(target.connection, values)) is not None:
+                raise BadRow(other, "another record has this id: two gateways or workers gave the same ids")
         offsets = [value[1] for value in values]
         keys = [value[0] for value in values]
         return _Tally(

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from addons.destinations import read_destinations
 from categories.sources import LIMIT, Format, Use
+from logstore.gateways import NUMBERS, WORKERS
 from policy.client import Band
 from proxy.settingsproblems import SettingsError, SettingsProblem, problems_of, repeated_keys
 from proxy.statutory_settings import StatutorySettings
@@ -45,7 +46,7 @@ class ProxySettings(Section):
     """Address to listen on."""
     port: Port = 8080
     """Port to listen on; 0 picks a free one."""
-    workers: int = Field(default=0, ge=0, le=256)
+    workers: int = Field(default=0, ge=0, le=WORKERS)
     """Worker processes; 0 means one per core."""
     names: tuple[str, ...] = ()
     """Host names this gateway is known by; requests to them are refused as loops."""
@@ -170,6 +171,15 @@ class IdentitySettings(Section):
     """What addresses mean."""
 
 
+class GatewaySettings(Section):
+    """Which gateway this is, where several ship into one store."""
+
+    number: int = Field(default=0, ge=0, lt=NUMBERS)
+    """Its number, different for each gateway of a store: it keeps record ids apart."""
+    name: str = Field(default="", max_length=32, pattern=r"^[A-Za-z0-9-]*$")
+    """Its name, in front of the worker's in each row: `hillview-1`."""
+
+
 class SpoolSettings(Section):
     """Records on local disk that are not yet shipped."""
 
@@ -220,6 +230,7 @@ class Settings(Section):
     proxy: ProxySettings = ProxySettings()
     metrics: MetricsSettings = MetricsSettings()
     identity: IdentitySettings = IdentitySettings()
+    gateway: GatewaySettings = GatewaySettings()
     spool: SpoolSettings = SpoolSettings()
     record: RecordSettings = RecordSettings()
     statutory: StatutorySettings = StatutorySettings()

@@ -23,6 +23,7 @@ from typing import IO, Any
 from prometheus_client.multiprocess import mark_process_dead
 
 from logstore.disk import SpoolLimits
+from logstore.gateways import WORKERS
 from policy.engine import Engine
 from proxy import firstrun, hints, inforce
 from proxy.assembly import places
@@ -152,7 +153,7 @@ class Supervisor:
                 control=False,
             )
         ]
-        for number in range(self.settings.proxy.workers or os.cpu_count() or 1):
+        for number in range(self.settings.proxy.workers or min(os.cpu_count() or 1, WORKERS)):
             ports = ["--port", str(self.proxy_port), "--metrics-port", str(self.metrics_port)]
             self.children.append(
                 Child(

@@ -32,6 +32,7 @@ from addons.reviewanswers import read_answers
 from categories.taxonomy import load_taxonomy
 from identity.basic import PasswordCheck
 from identity.overlay import OverlayWatch, read_overlay
+from logstore.gateways import node_of
 from logstore.ids import RecordIds
 from logstore.spool import SpoolLimits, SpoolWriter
 from policy.engine import Engine
@@ -53,8 +54,6 @@ OVERLAY_POLL = 0.2
 """Seconds between looks at the overlay: a disabled user is refused within a second (B-21)."""
 SWITCH_SECONDS = 0.001
 """Longest a lesson waits for the thread that builds an engine, each time the two want to run (Python: 5 ms)."""
-IDS_PER_NODE = 1024
-"""Record ids hold ten bits of node number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ def make_live(settings: Settings, place: WorkerPlace, engine: Engine) -> Live:
     secret = assembly.shared_secret(settings)
     spool = SpoolWriter(
         settings.data / "spool",
-        f"worker{place.number}",
+        f"gateway{settings.gateway.number}_worker{place.number}",
         limits=SpoolLimits(max_bytes=settings.spool.max_bytes),
         strict=settings.spool.strict,
     )
@@ -85,8 +84,8 @@ def make_live(settings: Settings, place: WorkerPlace, engine: Engine) -> Live:
         engine=engine,
         directory=assembly.open_directory(settings),
         spool=spool,
-        ids=RecordIds(place.number % IDS_PER_NODE, floor=spool.id_floor),  # never an id given before, clock or no
-        worker=f"worker{place.number}",
+        ids=RecordIds(node_of(settings.gateway.number, place.number), floor=spool.id_floor),  # no id twice, clock or no
+        worker="-".join(filter(None, (settings.gateway.name, f"worker{place.number}"))),
         metrics=Metrics(REGISTRY),
         destinations=assembly.destinations(settings, own_ports),
         passwords=PasswordCheck(),

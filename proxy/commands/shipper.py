@@ -48,15 +48,17 @@ def handle(args: argparse.Namespace, settings: Settings) -> int:
 
 def _ship(args: argparse.Namespace, settings: Settings, zone: ZoneInfo, stop: threading.Event) -> int:
     from logstore.disk import SpoolLimits
+    from logstore.gateways import Gateway, identity_in
     from logstore.rollupjob import TOLD, RollupJob
     from logstore.shipper import LAST_SECONDS, Shipper
     from logstore.store import Store
     from proxy.factdesk import fact_taker
     from proxy.retaining import daily_retention
 
+    gateway = Gateway(settings.gateway.number, identity_in(settings.data), settings.gateway.name)
     shipper = Shipper(
         settings.data / "spool",
-        lambda: Store(settings.data / "store"),
+        lambda: Store(settings.data / "store", gateway=gateway),
         status=settings.data / "run" / "shipper.json",
         limits=SpoolLimits(max_bytes=settings.spool.max_bytes),
         facts=fact_taker(settings.data / "store"),
