@@ -36,7 +36,7 @@ class Entry:
     at: datetime
     """When; UTC."""
     kind: str
-    """`change`, `look`, `export` or `retention`."""
+    """`change`, `look`, `export`, `retention` or `hold`."""
     who: str
     """Who did it."""
     what: str

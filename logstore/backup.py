@@ -15,6 +15,7 @@ from pathlib import Path
 
 from logstore.db import StoreError, catalog_path, days_folder, head, revision_of, sync_folder
 from logstore.dimensions import FOLDED
+from logstore.holds import holds_path
 from logstore.schema import day_file
 
 
@@ -54,6 +55,8 @@ def check(folder: Path) -> Iterator[str]:
     if revision_of(catalog) != head("catalog"):
         yield f"{catalog} has the schema {revision_of(catalog)}, not {head('catalog')}: schoolgate db upgrade"
         return
+    if holds_path(folder).is_file() and (problem := _damage(holds_path(folder))) is not None:
+        yield problem
     with contextlib.closing(sqlite3.connect(catalog)) as connection:
         known = connection.execute(f"SELECT file, state FROM {day_file.name} WHERE state != 'dropped'").fetchall()
     names = {str(file) for file, _ in known}
@@ -101,6 +104,8 @@ def _copy(source: Path, destination: Path, do: str) -> Copied:
     days_folder(destination).mkdir(parents=True, mode=0o700)
     destination.chmod(0o700)
     files = _copy_days(source, destination)
+    if holds_path(source).is_file():
+        _copy_file(holds_path(source), holds_path(destination))
     sync_folder(days_folder(destination))
     sync_folder(destination)
     with contextlib.closing(sqlite3.connect(catalog_path(destination))) as connection:

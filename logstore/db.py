@@ -23,7 +23,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Engine, NullPool, StaticPool, create_engine, event
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
-type Tree = Literal["catalog", "day", "clickhouse"]
+type Tree = Literal["catalog", "day", "clickhouse", "holds"]
 
 BUSY_SECONDS = 60.0
 """How long a writer waits for another one."""

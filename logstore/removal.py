@@ -7,6 +7,7 @@ says it is gone; a day whose held rows cannot be copied stays.
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from sqlalchemy import Connection, Engine, func, select, update
 
 from logstore.audit import record_change
 from logstore.db import days_folder, files_of, reading, reading_file, sync_folder, write_lock
+from logstore.holdcopy import copy_day
 from logstore.prunereport import PrunedDay, PruneReport
 from logstore.schema import day_file, log
 
@@ -55,7 +57,8 @@ def remove_day(
 ) -> PrunedDay:
     """Remove one day file and what lies beside it. Raises what keeps it from going."""
     with write_lock(folder):
-        seen = look(folder, file, day)
+        held = copy_day(folder, day, report.at)
+        seen = dataclasses.replace(look(folder, file, day), held=held)
         facts: dict[str, Any] = {"bytes": seen.bytes, "changed_us": _us(report.at)}
         if seen.rows is not None:
             facts |= {"rows": seen.rows, "min_id": seen.min_id, "max_id": seen.max_id}

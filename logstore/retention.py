@@ -31,6 +31,9 @@ from logstore.db import (
     reading,
     write_lock,
 )
+from logstore.holdcopy import copy_due
+from logstore.holdrelease import tidy_holds as tidy
+from logstore.holds import holds, holds_path
 from logstore.prunereport import Cleaned, Cleaner, Overdue, PrunedDay, PruneReport, Stayed
 from logstore.removal import KEPT, look, remove_day
 from logstore.schema import DIMENSIONS, day_file, retention_run
@@ -77,7 +80,10 @@ def prune(
             raise ClockDoubted(doubt)
         stayed.append(Stayed("everything", doubt, wrong=True))
     run = None if dry_run else _start(engine, report)
-    for file, day in _due(folder, limit):
+    if not dry_run:
+        copy_due(folder, who=who, at=report.at)
+    due = _due(folder, limit)
+    for file, day in due:
         try:
             gone = (
                 look(folder, file, day) if dry_run else remove_day(folder, engine, file, day, report, who=who, why=why)
@@ -87,7 +93,9 @@ def prune(
             stayed.append(Stayed(file, f"could not be removed: {error}", wrong=True, due=True))
     # Before names are forgotten, because that rewrites the catalog, where a cleaner may have deleted something.
     elsewhere = tuple(_clean(cleaner, limit, dry_run) for cleaner in cleaners)
-    names = _unneeded(engine, report.kept_from) if dry_run else _forget(folder, engine, report.kept_from, stayed)
+    # A day that could not go keeps the names its rows need: without them a hold could not copy them later.
+    keep = min([report.kept_from, *(day for file, day in due if file not in {one.file for one in days})])
+    names = _unneeded(engine, keep) if dry_run else _forget(folder, engine, keep, stayed)
     by_right = tuple(_by_right(folder, report))
     report = dataclasses.replace(
         report, days=tuple(days), names=names, elsewhere=elsewhere, stayed=(*stayed, *by_right)
@@ -204,9 +212,9 @@ def _forget(folder: Path, engine: Engine, keep: date, stayed: list[Stayed]) -> d
         for stray in days_folder(folder).glob(".new-*"):
             stray.unlink(missing_ok=True)
         # Always, because a run that died after its deletions left traces that only this removes.
-        if not compact(catalog_path(folder)):
-            what = files_of(catalog_path(folder))[1].name
-            stayed.append(Stayed(what, "is being read; emptied by the next run", wrong=True))
+        for path, tidied in ((catalog_path(folder), compact(catalog_path(folder))), (holds_path(folder), tidy(folder))):
+            if not tidied:
+                stayed.append(Stayed(files_of(path)[1].name, "is being read; emptied by the next run", wrong=True))
     return gone
 
 
@@ -235,6 +243,9 @@ def _by_right(folder: Path, report: PruneReport) -> Iterable[Stayed]:
     """What stays because it should, or because no clock says otherwise."""
     with reading(folder) as catalog:
         ahead = ahead_of(catalog, report.at)
+    for kept in holds(folder):
+        why = f"{kept.rows:,} rows, until two people release it; to be reviewed by {kept.review_at:%Y-%m-%d}"
+        yield Stayed(f"hold {kept.case}", why)
     if ahead:
         why = "dated in the future: the clock was wrong when their rows were made; they go by that date"
         yield Stayed(f"{len(ahead)} day(s) from {ahead[0]}", why)

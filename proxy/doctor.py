@@ -219,6 +219,22 @@ def _retention(settings: Settings) -> Iterator[Finding]:
     )
 
 
+def _holds(settings: Settings) -> Iterator[Finding]:
+    from logstore.holds import holds
+
+    now = datetime.now(UTC)
+    kept = holds(settings.data / "store")
+    for one in kept:
+        if one.error is not None or one.copied_at is None:
+            what = f"hold {one.case}"
+            yield Finding(what, "bad", f"not all rows copied: {one.error or 'broken off'}", "`schoolgate hold copy`")
+        if one.review_due(now):
+            what = f"hold {one.case}"
+            yield Finding(what, "bad", f"its review was due on {one.review_at:%Y-%m-%d}", "`schoolgate hold review`")
+    if kept and not any(one.error or one.copied_at is None or one.review_due(now) for one in kept):
+        yield Finding("holds", "good", f"{len(kept)} in force, copied and reviewed")
+
+
 LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _interpreter,
     _data_folder,
@@ -226,5 +242,6 @@ LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _lists_and_policy,
     _statutory,
     _retention,
+    _holds,
     _running,
 )

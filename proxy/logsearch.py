@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import itertools
 import json
 import os
 import sys
@@ -87,7 +88,11 @@ def filter_from(args: argparse.Namespace, now: datetime, zone: tzinfo) -> LogFil
 def _search(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:
     now = datetime.now(UTC)
     wanted = filter_from(args, now, zone)
+    if args.hold is not None:
+        return _search_hold(args, settings, wanted, zone, now)
     with Archive(settings.data / "store", seconds=SEARCH_SECONDS) as archive:
+        if args.out is not None:
+            return _export(args, settings, wanted, archive.walk(wanted), zone, now)
         if args.all:
             _look(args, settings, wanted, None, now)
             return _print(args, _counted(archive.walk(wanted)), zone, now)
@@ -99,6 +104,52 @@ def _search(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:
         if place is not None:
             print(f"log: {word} rows: add {flag} {place}", file=sys.stderr)
     return 0 if page.rows else 1
+
+
+def _search_hold(args: argparse.Namespace, settings: Settings, wanted: LogFilter, zone: tzinfo, now: datetime) -> int:
+    from logstore.holdcopy import held_rows
+    from logstore.holds import HoldRefused, find_active
+
+    store = settings.data / "store"
+    try:
+        kept = find_active(store, args.hold)
+    except HoldRefused as refused:
+        raise Refused(str(refused)) from refused
+    limits = {name: getattr(args, name) for name in ("before", "after") if getattr(args, name) is not None}
+    rows = held_rows(store, kept, wanted, **limits, rising=args.after is not None)
+    if args.out is not None:
+        return _export(args, settings, wanted, rows, zone, now)
+    _look(args, settings, wanted, None, now, of=f"hold {kept.case}: ")
+    if not args.all:
+        page = list(itertools.islice(rows, args.limit))
+        rows = iter(page[::-1] if args.after is not None else page)
+        if len(page) == args.limit:
+            print(f"log: older rows: add --before {min(row.id for row in page)}", file=sys.stderr)
+    return _print(args, _counted(rows), zone, now)
+
+
+def _export(
+    args: argparse.Namespace, settings: Settings, wanted: LogFilter, rows: Iterator[Row], zone: tzinfo, now: datetime
+) -> int:
+    from logstore.exportfile import CannotWrite
+    from proxy.exporting import Request, export_rows, format_of, typed_by
+
+    try:
+        form = format_of(args.out, args.format)
+    except ValueError as error:
+        raise Refused(str(error), 2) from error
+    request = Request(
+        store=settings.data / "store", what="hold" if args.hold else "search",
+        subject=args.hold or wanted.user or "record", asked=wanted.sentence(timezone=zone), who=typed_by(),
+        why=args.why, at=now, zone=zone,
+    )  # fmt: skip
+    try:
+        written, manifest = export_rows(request, args.out, rows, form)
+    except (CannotWrite, StoreError, OSError) as error:
+        raise Refused(str(error)) from error
+    print(f"log: {written.lines:,} rows in {written.path}, SHA-256 {written.sha256}", file=sys.stderr)
+    print(f"log: and {manifest.path.name}; retention removes both when their rows are due", file=sys.stderr)
+    return 0 if written.lines else 1
 
 
 def _tail(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:
@@ -159,7 +210,9 @@ def _show(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:
     return 0
 
 
-def _look(args: argparse.Namespace, settings: Settings, wanted: LogFilter, rows: int | None, now: datetime) -> None:
+def _look(
+    args: argparse.Namespace, settings: Settings, wanted: LogFilter, rows: int | None, now: datetime, of: str = ""
+) -> None:
     """Write the look into the audit trail. Raises `Refused` when that cannot be done."""
     try:
         engine = open_catalog(settings.data / "store")
@@ -168,7 +221,7 @@ def _look(args: argparse.Namespace, settings: Settings, wanted: LogFilter, rows:
                 catalog,
                 who=f"cli:{os.environ.get('SUDO_USER') or getpass.getuser()}",
                 subject=wanted.user or "record",
-                asked=wanted.sentence(),
+                asked=of + wanted.sentence(),
                 rows=rows,
                 why=args.why,
                 at=now,

@@ -156,11 +156,20 @@ class GatewayCollector(Collector):
         sums = read_status(self.data / "run" / "rollups.json")
         yield _gauge("schoolgate_rollup_last_round_seconds", "Last round of roll-ups, POSIX time.", sums.get("at", 0))
         yield _gauge("schoolgate_rollup_stale_hours", "Hours whose roll-ups are behind.", max(0, sums.get("stale", 0)))
+        yield from self._holds()
         days = sorted(path.stem for path in (self.data / "store" / "days").glob("????-??-??.db"))
         oldest = 0.0
         if days:
             oldest = (datetime.now(UTC) - datetime.fromisoformat(days[0]).replace(tzinfo=UTC)).total_seconds()
         yield _gauge("schoolgate_oldest_row_seconds", "Age of the oldest day in the store.", oldest)
+
+    def _holds(self) -> Iterator[Metric]:
+        said = read_status(self.data / "run" / "holds.json")
+        now = time.time()
+        due = sum(at <= now for at in said.get("review", ()))
+        yield _gauge("schoolgate_holds", "Holds in force.", said.get("holds", 0))
+        yield _gauge("schoolgate_holds_review_due", "Holds whose review date is over.", due)
+        yield _gauge("schoolgate_holds_incomplete", "Holds whose rows are not all copied.", said.get("incomplete", 0))
 
     def _processes(self) -> Iterator[Metric]:
         yield CounterMetricFamily("schoolgate_worker_restarts", "Children started again.", value=self.facts.restarts())

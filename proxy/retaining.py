@@ -16,11 +16,13 @@ from zoneinfo import ZoneInfo
 from logstore.daily import DailyJob
 from logstore.db import StoreError
 from logstore.exportbook import export_cleaner
+from logstore.holds import holds
 from logstore.prunereport import Cleaner, PruneReport
 from logstore.quarantine import spool_cleaners
 from logstore.retention import last_run, prune
 from logstore.rolling import rollup_cleaner
 from proxy.factdesk import request_cleaner
+from proxy.holding import tell_holds
 from proxy.settings import Settings
 
 PRUNE_AT = time(3, 20)
@@ -35,7 +37,7 @@ def cleaners(settings: Settings) -> tuple[Cleaner, ...]:
     return (
         *spool_cleaners(settings.data / "spool"),
         request_cleaner(store, settings.data / "overlay"),
-        export_cleaner(store, settings.data),
+        export_cleaner(store, settings.data, lambda: {one.case for one in holds(store)}),
         rollup_cleaner(store),
     )
 
@@ -45,6 +47,7 @@ def daily_retention(settings: Settings, zone: ZoneInfo) -> DailyJob:
     store = settings.data / "store"
 
     def work(now: datetime) -> None:
+        tell_holds(settings)  # first: that a review is due is known although retention fails
         tell(settings, prune(store, now, zone, settings.record.months, cleaners=cleaners(settings)))
 
     def last() -> datetime | None:

@@ -72,7 +72,8 @@ def _exports(tasks: Any) -> argparse.ArgumentParser:
 
 def _audit(tasks: Any) -> argparse.ArgumentParser:
     audit: argparse.ArgumentParser = tasks.add_parser("audit", help="the audit trail, newest first")
-    audit.add_argument("--kind", choices=("change", "look", "export", "retention", "evidence"), help="only these")
+    kinds = ("change", "look", "export", "retention", "hold", "evidence")
+    audit.add_argument("--kind", choices=kinds, help="only these")
     audit.add_argument("--who", metavar="NAME", help="done by")
     audit.add_argument("--subject", metavar="NAME", help="about")
     audit.add_argument("--before", type=int, metavar="N", help="lines before this one")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import Any
 
 from proxy.settings import Settings
@@ -19,20 +20,23 @@ def add(commands: Any) -> None:
     parser.set_defaults(handle=handle)
     tasks = parser.add_subparsers(dest="task", required=True, metavar="search|tail|stats|show|spool")
     search = tasks.add_parser("search", help="rows, newest first")
-    _filters(search)
+    add_filters(search)
     _output(search)
     search.add_argument("--limit", type=_limit, default=ROWS, metavar="N", help="rows of a page (default: %(default)s)")
     place = search.add_mutually_exclusive_group()
     place.add_argument("--before", type=int, metavar="ID", help="the page before (older than) this record")
     place.add_argument("--after", type=int, metavar="ID", help="the page after (newer than) this record")
     place.add_argument("--all", action="store_true", help="every row, not a page; newest first")
+    place.add_argument("--out", type=Path, metavar="FILE", help="write every row into a file, with a manifest")
+    search.add_argument("--format", choices=("jsonl", "csv", "parquet"), help="of --out; otherwise as its name ends")
+    search.add_argument("--hold", metavar="CASE", help="among the rows a hold keeps")
     tail = tasks.add_parser("tail", help="the latest rows, oldest first")
-    _filters(tail)
+    add_filters(tail)
     _output(tail)
     tail.add_argument("-n", "--limit", type=_limit, default=10, metavar="N", help="rows to begin with")
     tail.add_argument("-f", "--follow", action="store_true", help="go on with new rows until Ctrl-C")
     stats = tasks.add_parser("stats", help="totals and rankings; the last 24 hours unless told otherwise")
-    _filters(stats)
+    add_filters(stats)
     stats.add_argument("--top", choices=RANKINGS, action="append", help="rank by this (repeatable)")
     stats.add_argument("--limit", type=_limit, default=10, metavar="N", help="lines of a ranking")
     show = tasks.add_parser("show", help="everything about one record")
@@ -58,7 +62,8 @@ def handle(args: argparse.Namespace, settings: Settings) -> int:
         return refused.status
 
 
-def _filters(task: argparse.ArgumentParser) -> None:
+def add_filters(task: argparse.ArgumentParser) -> None:
+    """The arguments that say which rows are wanted."""
     wanted = task.add_argument_group("which rows")
     for name, metavar, words in (
         ("--user", "NAME", "account name"),

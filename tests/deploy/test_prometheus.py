@@ -95,6 +95,8 @@ GOOD = {
     "schoolgate_shipper_last_success_seconds": "0+60x200",
     "schoolgate_retention_last_run_seconds": "1x200",
     "schoolgate_retention_overdue": "0x200",
+    "schoolgate_holds_review_due": "0x200",
+    "schoolgate_holds_incomplete": "0x200",
     "schoolgate_oldest_row_seconds": "15000000x200",
 }
 """A quiet school day of 200 minutes, a sample a minute; Prometheus's test clock starts at 0."""
@@ -131,6 +133,8 @@ BAD: dict[str, dict[str, str | None]] = {
     "SchoolgateShipperSilent": {"schoolgate_shipper_last_success_seconds": "0+60x100 6000x100"},
     "SchoolgateRetentionStopped": {"schoolgate_retention_last_run_seconds": "1x2000"},
     "SchoolgateRetentionIncomplete": {"schoolgate_retention_overdue": "2x200"},
+    "SchoolgateHoldReviewDue": {"schoolgate_holds_review_due": "1x200"},
+    "SchoolgateHoldIncomplete": {"schoolgate_holds_incomplete": "1x200"},
     "SchoolgateRowsTooOld": {"schoolgate_oldest_row_seconds": "16200000x2000"},
 }
 """What goes wrong, by the alert that must say so; None removes a series."""

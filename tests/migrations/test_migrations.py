@@ -1,6 +1,6 @@
 """What the migrations make is what the models say, from the first revision to the newest and back.
 
-Shows: `migrations.catalog.env`, `migrations.day.env`.
+Shows: `migrations.catalog.env`, `migrations.day.env`, `migrations.holds.env`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from logstore import schema
+from logstore import holdschema, schema
 from logstore.db import Tree, catalog_path, days_folder, head, migrate, open_writer, revision_of, upgrade
 from logstore.filter import LogFilter
 from logstore.query import Archive
@@ -31,6 +31,8 @@ def models(tree: Tree) -> list[sa.MetaData]:
     """Every MetaData of a tree."""
     if tree == "day":
         return [schema.day_metadata]
+    if tree == "holds":
+        return [holdschema.holds_metadata]
     return [schema.catalog_metadata, importlib.import_module("registry.schema").metadata]
 
 
@@ -51,7 +53,7 @@ def made_by(path: Path) -> dict[str, str]:
     return {name: re.sub(r'["\s]+', "", sql).replace("CONSTRAINT", "") for name, sql in found}
 
 
-@pytest.mark.parametrize("tree", ["catalog", "day"])
+@pytest.mark.parametrize("tree", ["catalog", "day", "holds"])
 class TestModelsAreMigrations:
     """A model changed without a migration, or the other way round, fails here."""
 
@@ -92,7 +94,8 @@ class TestModelsAreMigrations:
 
     def test_a_step_that_fails_leaves_the_file_as_it_was(self, tmp_path: Path, tree: Tree) -> None:
         path = tmp_path / "half.db"
-        blocker = {"catalog": "CREATE TABLE audit (x)", "day": "CREATE TABLE t (x)"}[tree]
+        made = {"catalog": "audit", "day": "t", "holds": "held_row"}[tree]
+        blocker = f"CREATE TABLE {made} (x)"
         with contextlib.closing(sqlite3.connect(path)) as connection:
             connection.execute(blocker)
             if tree == "day":
