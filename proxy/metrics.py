@@ -157,6 +157,7 @@ class GatewayCollector(Collector):
         yield _gauge("schoolgate_rollup_last_round_seconds", "Last round of roll-ups, POSIX time.", sums.get("at", 0))
         yield _gauge("schoolgate_rollup_stale_hours", "Hours whose roll-ups are behind.", max(0, sums.get("stale", 0)))
         yield from self._holds()
+        yield from self._evidence()
         days = sorted(path.stem for path in (self.data / "store" / "days").glob("????-??-??.db"))
         oldest = 0.0
         if days:
@@ -170,6 +171,15 @@ class GatewayCollector(Collector):
         yield _gauge("schoolgate_holds", "Holds in force.", said.get("holds", 0))
         yield _gauge("schoolgate_holds_review_due", "Holds whose review date is over.", due)
         yield _gauge("schoolgate_holds_incomplete", "Holds whose rows are not all copied.", said.get("incomplete", 0))
+
+    def _evidence(self) -> Iterator[Metric]:
+        said = read_status(self.data / "run" / "evidence.json")
+        for key, name, words in (
+            ("at", "schoolgate_evidence_last_run_seconds", "Last sealing and checking of the record, POSIX time."),
+            ("problems", "schoolgate_evidence_problems", "Things in the record that are not as they were written."),
+            ("unsealed", "schoolgate_evidence_unsealed_days", "Days that should be sealed and are not."),
+        ):
+            yield _gauge(name, words, said.get(key, 0))
 
     def _processes(self) -> Iterator[Metric]:
         yield CounterMetricFamily("schoolgate_worker_restarts", "Children started again.", value=self.facts.restarts())

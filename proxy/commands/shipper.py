@@ -1,7 +1,7 @@
 """`schoolgate shipper`: moves records from the spool into the store; started by `schoolgate run` or by systemd.
 
-Also runs the daily retention, and keeps the roll-ups up. It opens no port: what it has to tell stands in files of
-`<data>/run`.
+Also runs the daily retention and the nightly sealing and checking, and keeps the roll-ups up. It opens no port: what it
+has to tell stands in files of `<data>/run`.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ def _ship(args: argparse.Namespace, settings: Settings, zone: ZoneInfo, stop: th
     from logstore.rollupjob import TOLD, RollupJob
     from logstore.shipper import LAST_SECONDS, Shipper
     from logstore.store import Store
+    from proxy.evidencejob import EvidenceJob
     from proxy.factdesk import fact_taker
     from proxy.retaining import daily_retention
 
@@ -66,9 +67,12 @@ def _ship(args: argparse.Namespace, settings: Settings, zone: ZoneInfo, stop: th
     )
     if not args.once:
         sums = RollupJob(settings.data / "store", settings.data / "run" / TOLD, stop)
+        evidence = EvidenceJob(settings, zone, stop)
         sums.start()
+        evidence.start()
         shipper.run(stop)
         sums.join(LAST_SECONDS)
+        evidence.join(LAST_SECONDS)
         return 0
     ok = shipper.drain()
     if not ok:

@@ -97,6 +97,9 @@ GOOD = {
     "schoolgate_retention_overdue": "0x200",
     "schoolgate_holds_review_due": "0x200",
     "schoolgate_holds_incomplete": "0x200",
+    "schoolgate_evidence_last_run_seconds": "1x200",
+    "schoolgate_evidence_problems": "0x200",
+    "schoolgate_evidence_unsealed_days": "0x200",
     "schoolgate_oldest_row_seconds": "15000000x200",
 }
 """A quiet school day of 200 minutes, a sample a minute; Prometheus's test clock starts at 0."""
@@ -135,9 +138,19 @@ BAD: dict[str, dict[str, str | None]] = {
     "SchoolgateRetentionIncomplete": {"schoolgate_retention_overdue": "2x200"},
     "SchoolgateHoldReviewDue": {"schoolgate_holds_review_due": "1x200"},
     "SchoolgateHoldIncomplete": {"schoolgate_holds_incomplete": "1x200"},
+    "SchoolgateRecordChanged": {"schoolgate_evidence_problems": "3x200"},
+    "SchoolgateEvidenceStopped": {"schoolgate_evidence_last_run_seconds": "1x2000"},
+    "SchoolgateDayUnsealed": {"schoolgate_evidence_unsealed_days": "1x2000"},
     "SchoolgateRowsTooOld": {"schoolgate_oldest_row_seconds": "16200000x2000"},
 }
 """What goes wrong, by the alert that must say so; None removes a series."""
+SLOW = (
+    "SchoolgateRetentionStopped",
+    "SchoolgateRowsTooOld",
+    "SchoolgateEvidenceStopped",
+    "SchoolgateDayUnsealed",
+)
+"""Alerts that wait for a day."""
 
 
 class TestFiring:
@@ -193,7 +206,7 @@ class TestFiring:
 
     @pytest.mark.parametrize("name", NAMES)
     def test_it_fires_when_it_should(self, tmp_path: Path, name: str) -> None:
-        slow = {"SchoolgateRetentionStopped": "1900m", "SchoolgateRowsTooOld": "1900m"}
+        slow = dict.fromkeys(SLOW, "1900m")
         series = [
             {"series": self.placed(key), "values": self.plain(values)}
             for key, values in (GOOD | BAD[name]).items()

@@ -1,0 +1,106 @@
+"""Every night days are sealed, the record is checked, and what is wrong is told until somebody has seen to it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import sqlite3
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from logstore.db import days_folder
+from logstore.store import Store
+from logstore.verify import verify
+from proxy.evidencejob import TOLD, EvidenceJob
+from proxy.metrics import Facts, GatewayCollector
+from proxy.settings import Settings
+from tests.logstore.rows import AT, batch, ended, ids_from, request
+
+LONDON = ZoneInfo("Europe/London")
+NIGHT = datetime(2026, 11, 22, 4, 40, tzinfo=UTC)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    made = Settings(data=tmp_path)
+    with Store(made.data / "store") as store:
+        store.append(batch(20))
+        store.append([(request(ids_from(AT + 86_400_000_000).next()), ended())])
+    return made
+
+
+def told(settings: Settings) -> Any:
+    return json.loads((settings.data / "run" / TOLD).read_text(encoding="utf-8"))
+
+
+def metrics(settings: Settings) -> dict[str, float]:
+    families = GatewayCollector(settings.data, Facts()).collect()
+    return {sample.name: sample.value for family in families for sample in family.samples if "evidence" in sample.name}
+
+
+def job(settings: Settings) -> EvidenceJob:
+    return EvidenceJob(settings, LONDON, threading.Event())
+
+
+def test_a_night_seals_and_checks_and_says_so(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    job(settings).work(NIGHT)
+    assert [path.stat().st_mode & 0o777 for path in sorted(days_folder(settings.data / "store").glob("*.db"))] == [
+        0o400,
+        0o600,
+    ]
+    said = told(settings)
+    assert {name: said[name] for name in ("at", "problems", "unsealed", "checked", "left")} == {
+        "at": NIGHT.timestamp(), "problems": 0, "unsealed": 0, "checked": 2, "left": 0,
+    }  # fmt: skip
+    number, _, mark = said["head"].partition(":")
+    assert f"head of the record: {number}:{mark}" in caplog.text
+    assert verify(settings.data / "store", kept=(int(number), mark)).ok
+    assert metrics(settings) == {
+        "schoolgate_evidence_last_run_seconds": NIGHT.timestamp(),
+        "schoolgate_evidence_problems": 0,
+        "schoolgate_evidence_unsealed_days": 0,
+    }
+
+
+def test_what_was_changed_is_told_every_night(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    job(settings).work(NIGHT)
+    day = days_folder(settings.data / "store") / "2026-11-21.db"
+    day.chmod(0o600)
+    with contextlib.closing(sqlite3.connect(day)) as connection, connection:
+        connection.execute("DELETE FROM log WHERE id = (SELECT min(id) FROM log)")
+    for night in (1, 2):
+        caplog.clear()
+        job(settings).work(NIGHT + timedelta(days=night))
+        assert metrics(settings)["schoolgate_evidence_problems"] == 2
+        assert "2026-11-21.db, batch 1" in caplog.text
+        assert "pupil" not in caplog.text
+
+
+def test_a_night_that_was_missed_is_made_up_for_once(settings: Settings) -> None:
+    first = job(settings)
+    assert first.job.run_if_due()
+    assert not first.job.run_if_due()
+    assert not job(settings).job.run_if_due()
+
+
+def test_without_a_store_there_is_nothing_to_do(tmp_path: Path) -> None:
+    job(Settings(data=tmp_path)).work(NIGHT)
+    assert not (tmp_path / "run" / TOLD).exists()
+
+
+def test_it_ends_when_told_to(settings: Settings) -> None:
+    stop = threading.Event()
+    nightly = EvidenceJob(settings, LONDON, stop, every=0.01)
+    nightly.start()
+    while not (settings.data / "run" / TOLD).exists():
+        threading.Event().wait(0.01)
+    stop.set()
+    nightly.join(60)
+    assert nightly.job.done is not None
