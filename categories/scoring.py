@@ -155,8 +155,8 @@ class PhraseFinder:
         """
         counts: Counter[int] = Counter()
         for reading in readings if self.phrases else ():
-            found = Counter(map(_NUMBER, self._automaton.iter(f" {reading} ")))
-            counts = counts | found if counts else found
+            found: Counter[int] = Counter(map(_NUMBER, self._automaton.iter(f" {reading} ")))
+            counts |= found
         touched = {place for number in counts for place in self._wanted_by[number]}
         times = ((place, min(counts[number] for number in self._needs[place])) for place in touched)
         return {place: least for place, least in times if least}

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from categories.model import Match
 from policy.client import Band, Client
 from policy.decide import Facts, Hit, fit_thing, fits_time
-from policy.model import Request, Tier, Verdict
-from policy.rows import BAND_TITLES, STRICTNESS
+from policy.model import Action, Request, Stage, Tier, Verdict
+from policy.rows import BAND_TITLES, STRICTNESS, Policy
+from policy.safesearch import Change as SafeChange
+from policy.safesearch import holds_for, safe, strict_host
 from policy.tables import HELP_ROW, Row
 
 if TYPE_CHECKING:
@@ -90,6 +92,8 @@ class Explanation:
     """What would turn the verdict."""
     losers: tuple[Loser, ...]
     """Rows about this request that did not decide, in reading order."""
+    safer: SafeChange | None = None
+    """What is sent to a search engine instead, so that its answers are safe; None when the request goes as it is."""
 
     def as_json(self) -> dict[str, Any]:
         """For machines: plain values only."""
@@ -113,6 +117,7 @@ class Explanation:
                 {"tier": o.tier.value, "rule": o.rule, "action": o.action.value, "category": o.category}
                 for o in verdict.outranked
             ],
+            "safesearch": None if self.safer is None else _safer_json(self.safer),
             "would_change": [change.as_json() for change in self.changes],
             "client": _client_json(self.client),
             "at": self.at.isoformat(),
@@ -138,6 +143,8 @@ class Explanation:
             yield "  in no list"
         if verdict.terms:
             yield f"  searched for: {' · '.join(verdict.terms)}"
+        if self.safer is not None:
+            yield f"  SafeSearch: {_safer_words(self.safer)}"
         turned = [change.text for change in self.changes if change.by != "nothing"]
         would = "allowed" if verdict.blocked else "blocked"
         yield (
@@ -190,7 +197,34 @@ def explain(
         file=engine.policy.file,
         changes=(*changes, _by_people(verdict)),
         losers=tuple(_losers(asked, decided)),
+        safer=None if verdict.blocked else _safer(engine.policy, request, client, verdict),
     )
+
+
+def _safer(policy: Policy, request: Request, client: Client, verdict: Verdict) -> SafeChange | None:
+    """What `addons.rewrite` does to this request once it is allowed, as far as the URL tells: cookies are not known."""
+    if not holds_for(policy, client):
+        return None
+    if verdict.action is Action.BYPASS:
+        host = strict_host(request.url)
+        return None if host is None else SafeChange(host, request.url._replace(host=host))
+    return safe(request.url) if request.stage is Stage.REQUEST else None
+
+
+def _safer_json(change: SafeChange) -> dict[str, Any]:
+    return {
+        "engine": change.engine,
+        "url": None if change.url is None else str(change.url),
+        "headers": dict(change.headers),
+        "cookie": change.cookie,
+    }
+
+
+def _safer_words(change: SafeChange) -> str:
+    sent = [] if change.url is None else [str(change.url)]
+    sent += [f"{name}: {value}" for name, value in change.headers]
+    sent += [f"Cookie: {change.cookie}"] if change.cookie is not None else []
+    return f"sent to {change.engine} with {' · '.join(sent)}"
 
 
 def _by_time(

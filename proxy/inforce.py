@@ -112,16 +112,6 @@ def accept_at_start(settings: Settings) -> bool:
     return False
 
 
-def restart_needed(old: Settings, new: Settings) -> list[str]:
-    """The settings that differ from those the gateway started with and that a reload cannot put in force."""
-    changed = ["contact"] if old.contact != new.contact else []
-    for section in ("proxy", "metrics", "identity", "spool", "record"):
-        before, after = getattr(old, section), getattr(new, section)
-        names = (f"{section}.{key}" for key in type(before).model_fields if getattr(before, key) != getattr(after, key))
-        changed += [name for name in names if name != "identity.places"]
-    return changed
-
-
 def _parts(text: str, file: str, index: CompiledIndex) -> Parts:
     return Parts(index, _read_policy(text, file, assembly.own_categories(load_taxonomy(), index)))
 

@@ -34,6 +34,7 @@ from proxy.expiry import Expiry
 from proxy.listlife import ListLife, failures
 from proxy.metrics import Facts, read_status, serve_metrics
 from proxy.quietly import quietly
+from proxy.reloadable import data_named, restart_needed
 from proxy.reserving import reserve
 from proxy.settings import Settings, load_settings
 from proxy.statutory import Keeper
@@ -64,6 +65,7 @@ class Supervisor:
         self.settings = settings
         self.settings_file = settings_file
         self._started_with = settings
+        self._data_named = data_named(settings_file)
         self.run_folder = settings.data / "run"
         self.metrics_folder = self.run_folder / "metrics"
         self.facts = Facts(spool=SpoolLimits(max_bytes=settings.spool.max_bytes))
@@ -326,8 +328,11 @@ class Supervisor:
             except Exception as error:
                 self.facts.reloads["failed"] += 1
                 return {"failed": _told(error), "revision": self.facts.revision}
-            later = inforce.restart_needed(self._started_with, settings)
+            later = restart_needed(self._started_with, settings)
+            later += ["data"] if data_named(self.settings_file) != self._data_named else []
             self.settings = settings
+            for name in later:
+                logger.warning("reload: %s changed, but only a restart puts it in force", name)
             return {**await self._swap_and_tell(engine), "restart_needed": later}
 
     async def take_lists(self) -> dict[str, Any]:

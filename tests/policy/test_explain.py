@@ -13,7 +13,7 @@ from tests.policy.school import ENGINE, LESSON, PEOPLE, at, request
 
 KEYS = (
     "action blocked reason tier rule category categories list entry band matches outranked revision "
-    "because terms would_change client at url stage"
+    "because terms would_change client at url stage safesearch"
 )
 
 
@@ -103,3 +103,16 @@ def test_connect_can_be_explained_too() -> None:
     explanation = ENGINE.explain(request("https://bank.example", Stage.CONNECT), PEOPLE["a teacher"], LESSON)
     assert explanation.as_text().startswith("PASSED THROUGH, not decrypted, for teacher-12 (Staff)")
     assert explanation.as_json()["stage"] == "connect"
+
+
+def test_what_is_made_safe_is_shown() -> None:
+    """For an allowed search: the address that is sent; not for what is blocked, and not where nothing changes."""
+    told = explain("Year 10", "https://www.google.com/search?q=volcano&safe=off")
+    assert not told.verdict.blocked
+    assert told.safer is not None
+    assert "safe=active" in str(told.safer.url)
+    assert "safe=off" not in str(told.safer.url)
+    assert "SafeSearch: sent to Google with https://www.google.com/search?" in told.as_text()
+    assert told.as_json()["safesearch"]["url"] == str(told.safer.url)
+    assert explain("Year 8", "https://games.example/x").as_json()["safesearch"] is None
+    assert "SafeSearch" not in explain("Year 10", "https://unknown.example/").as_text()

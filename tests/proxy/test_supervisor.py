@@ -11,31 +11,11 @@ import psutil
 import pytest
 
 from proxy.control import order
-from proxy.inforce import restart_needed
-from proxy.settings import IdentitySettings, PlaceSettings, ProxySettings, Settings, SpoolSettings
 from tests.rig.clients import curl
 from tests.rig.gateway import COMMAND, YEAR_4, Gateway
 from tests.rig.waiting import wait_for
 
 OURS = {"name": "ours", "path": "ours.txt", "category": "games"}
-
-
-@pytest.mark.parametrize(
-    ("new", "named"),
-    [
-        (Settings(), []),
-        (Settings(starter_lists=False, policy=Path("other.yaml")), []),
-        (Settings(identity=IdentitySettings(places=(PlaceSettings(network="10.0.0.0/8", site="oakwood"),))), []),
-        (Settings(contact="ICT support"), ["contact"]),
-        (Settings(proxy=ProxySettings(port=3128, workers=2)), ["proxy.port", "proxy.workers"]),
-        (Settings(identity=IdentitySettings(sign_in="required")), ["identity.sign_in"]),
-        (Settings(identity=IdentitySettings(realm="Oakwood")), ["identity.realm"]),
-        (Settings(spool=SpoolSettings(strict=True)), ["spool.strict"]),
-    ],
-)
-def test_what_only_a_restart_changes_is_named(new: Settings, named: list[str]) -> None:
-    """Each by its name in the file; lists, policy and places need none."""
-    assert restart_needed(Settings(), new) == named
 
 
 def reload(gateway: Gateway) -> dict[str, Any]:
