@@ -192,12 +192,15 @@ def _json(told: Told) -> bytes:
     }
     if not secret:
         error["category"] = verdict.category
-    if told.audience is Audience.STAFF and not secret:
+    if (
+        told.audience is Audience.STAFF and not secret
+    ):  # as on the page (`addons.pageevidence`): what decided, not who asks
         error |= {
             "because": verdict.because,
             "rule": verdict.rule,
             "tier": verdict.tier.value if verdict.tier else None,
             "list": verdict.match.list if verdict.match else None,
+            "line": verdict.match.line or None if verdict.match else None,
             "entry": verdict.match.entry if verdict.match else None,
             "revision": verdict.revision,
         }

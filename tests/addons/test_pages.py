@@ -297,6 +297,16 @@ class TestOtherForms:
         assert (error["category"], error["reference"]) == ("games", str(REFERENCE))
         assert "rule" not in error
 
+    def test_staff_read_in_json_what_stands_on_the_page(self) -> None:
+        """Rule, list and entry, to act on; not who asks, because the website's own scripts can read both."""
+        error = json.loads(page(verdict(), "staff", PageKind.JSON).body)["error"]
+        shown = html.unescape(page(verdict(), "staff").body.decode())
+        assert (error["rule"], error["list"], error["line"]) == ("games-in-lessons", "starter/games", 412)
+        assert all(str(error[name]) in shown for name in ("rule", "list", "line", "entry", "tier", "reference"))
+        for secret in ("pupil-0417", "lab2-14", "10.4.2.17"):
+            assert secret not in shown
+            assert secret not in json.dumps(error)
+
     def test_a_picture_is_one_transparent_pixel(self) -> None:
         made = page(verdict(), "ks4", PageKind.IMAGE)
         assert (made.status, header(made, "content-type"), made.body[:6], len(made.body)) == (
