@@ -56,6 +56,8 @@ def run_task(args: argparse.Namespace, settings: Settings) -> int:
     """Do what `args` say. Raises `Refused`."""
     if args.task == "spool":
         return show_spool(settings, as_json=args.json)
+    if args.task == "subject":
+        return _subject(args, settings)
     zone = _zone(settings)
     if args.fresh:
         wait_until_shipped(settings)
@@ -126,6 +128,17 @@ def _search_hold(args: argparse.Namespace, settings: Settings, wanted: LogFilter
         if len(page) == args.limit:
             print(f"log: older rows: add --before {min(row.id for row in page)}", file=sys.stderr)
     return _print(args, _counted(rows), zone, now)
+
+
+def _subject(args: argparse.Namespace, settings: Settings) -> int:
+    from proxy.subjectaccess import CannotWrite, NotGiven, export_subject
+
+    try:
+        return export_subject(args, settings)
+    except (NotGiven, CannotWrite, StoreError, SearchTooWide, OSError) as error:
+        raise Refused(str(error)) from error
+    except sqlalchemy.exc.DatabaseError as error:
+        raise Refused(f"the store in {settings.data / 'store'} cannot be read: {error.orig}") from error
 
 
 def _export(

@@ -18,7 +18,7 @@ def add(commands: Any) -> None:
     """Register `log search|tail|stats|show|spool`."""
     parser = commands.add_parser("log", help="search, follow and count the record")
     parser.set_defaults(handle=handle)
-    tasks = parser.add_subparsers(dest="task", required=True, metavar="search|tail|stats|show|spool")
+    tasks = parser.add_subparsers(dest="task", required=True, metavar="search|tail|stats|show|subject|spool")
     search = tasks.add_parser("search", help="rows, newest first")
     add_filters(search)
     _output(search)
@@ -41,6 +41,13 @@ def add(commands: Any) -> None:
     stats.add_argument("--limit", type=_limit, default=10, metavar="N", help="lines of a ranking")
     show = tasks.add_parser("show", help="everything about one record")
     show.add_argument("id", type=int, metavar="ID", help="record id, as on a block page or in a search")
+    subject = tasks.add_parser("subject", help="everything about one person into a file (subject access)")
+    subject.add_argument("user", metavar="USER", help="account name")
+    subject.add_argument("--out", type=Path, required=True, metavar="FILE", help="a file that is not there yet")
+    subject.add_argument("--format", choices=("jsonl", "csv"), help="otherwise as the file's name ends")
+    subject.add_argument("--who", required=True, metavar="NAME", help="who asked for it")
+    subject.add_argument("--why", required=True, metavar="TEXT", help="reason; it is written down")
+    subject.add_argument("--json", action="store_true", help="answer in JSON")
     spool = tasks.add_parser("spool", help="what is recorded and not in the store yet")
     for task in (stats, show, spool):
         task.add_argument("--json", action="store_true", help="answer in JSON")
