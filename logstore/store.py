@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -36,6 +37,7 @@ type Pair = tuple[LogRecord, Ending]
 
 OPEN_DAYS = 3
 """Day files held open at a time."""
+_UNKNOWN = -1
 _DAY_MS = 86_400_000
 _FIRST_DAY = date(2025, 1, 1)
 _COLUMNS = tuple(column.name for column in log.columns)
@@ -230,11 +232,14 @@ class Store:
         names: list[Name] = []
         for dimension, known in zip(FOLDED, self._days.known(day), strict=True):
             keys = dimension.keys(records, endings)
-            if new := set(keys).difference(known):
+            found = list(map(known.get, keys, repeat(_UNKNOWN)))  # each key is hashed once: that is most of the cost
+            if _UNKNOWN in found:
+                new = {key for key, number in zip(keys, found, strict=True) if number == _UNKNOWN}
                 learned = learn(self._catalog, dimension, new, day)
                 known.update(learned)
                 names += [(dimension.column, number, stored(dimension.text(key))) for key, number in learned.items()]
-            ids[dimension.column] = [known[key] for key in keys]
+                found = [known[key] for key in keys]
+            ids[dimension.column] = found
         return ids, names
 
     def _target(self, day: str) -> _Day:
