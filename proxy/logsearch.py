@@ -14,13 +14,11 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import sqlalchemy.exc
 
-from logstore import stats
 from logstore.audit import record_look
 from logstore.db import StoreError, open_catalog
 from logstore.export import as_json, csv_lines, json_lines, printable
@@ -58,13 +56,15 @@ def run_task(args: argparse.Namespace, settings: Settings) -> int:
         return show_spool(settings, as_json=args.json)
     if args.task == "subject":
         return _subject(args, settings)
+    from proxy import lognumbers
+
     zone = _zone(settings)
     if args.fresh:
         wait_until_shipped(settings)
     else:
         say_behind(settings)
     try:
-        return {"search": _search, "tail": _tail, "stats": _stats, "show": _show}[args.task](args, settings, zone)
+        return {"search": _search, "tail": _tail, "show": _show, **lognumbers.TASKS}[args.task](args, settings, zone)
     except StoreError as error:
         raise Refused(str(error)) from error
     except SearchTooWide as error:
@@ -92,16 +92,20 @@ def _search(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:
     wanted = filter_from(args, now, zone)
     if args.hold is not None:
         return _search_hold(args, settings, wanted, zone, now)
+    if args.text and args.out is None and args.before is None and args.after is None:
+        from proxy.logtext import search_text
+
+        return search_text(args, settings, wanted, zone, now)
     with Archive(settings.data / "store", seconds=SEARCH_SECONDS) as archive:
         if args.out is not None:
             return _export(args, settings, wanted, archive.walk(wanted), zone, now)
         if args.all:
-            _look(args, settings, wanted, None, now)
-            return _print(args, _counted(archive.walk(wanted)), zone, now)
+            look(args, settings, wanted, None, now)
+            return print_rows(args, _counted(archive.walk(wanted)), zone, now)
         page = archive.search(wanted, args.limit, before=args.before, after=args.after)
-    _look(args, settings, wanted, len(page.rows), now)
-    _print(args, page.rows, zone, now)
-    print(f"log: {_sentence(wanted, now, zone)}: {len(page.rows)} rows", file=sys.stderr)
+    look(args, settings, wanted, len(page.rows), now)
+    print_rows(args, page.rows, zone, now)
+    print(f"log: {sentence(wanted, now, zone)}: {len(page.rows)} rows", file=sys.stderr)
     for word, flag, place in (("older", "--before", page.next), ("newer", "--after", page.previous)):
         if place is not None:
             print(f"log: {word} rows: add {flag} {place}", file=sys.stderr)
@@ -121,13 +125,13 @@ def _search_hold(args: argparse.Namespace, settings: Settings, wanted: LogFilter
     rows = held_rows(store, kept, wanted, **limits, rising=args.after is not None)
     if args.out is not None:
         return _export(args, settings, wanted, rows, zone, now)
-    _look(args, settings, wanted, None, now, of=f"hold {kept.case}: ")
+    look(args, settings, wanted, None, now, of=f"hold {kept.case}: ")
     if not args.all:
         page = list(itertools.islice(rows, args.limit))
         rows = iter(page[::-1] if args.after is not None else page)
         if len(page) == args.limit:
             print(f"log: older rows: add --before {min(row.id for row in page)}", file=sys.stderr)
-    return _print(args, _counted(rows), zone, now)
+    return print_rows(args, _counted(rows), zone, now)
 
 
 def _subject(args: argparse.Namespace, settings: Settings) -> int:
@@ -173,9 +177,9 @@ def _tail(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:
     tail = Tail(store, wanted, now) if args.follow else None
     with Archive(store, seconds=SEARCH_SECONDS) as archive:
         rows = tuple(reversed(archive.search(wanted, args.limit).rows))
-    _look(args, settings, wanted, None if args.follow else len(rows), now)
-    _print(args, rows, zone, now)
-    print(f"log: {_sentence(wanted, now, zone)}", file=sys.stderr)
+    look(args, settings, wanted, None if args.follow else len(rows), now)
+    print_rows(args, rows, zone, now)
+    print(f"log: {sentence(wanted, now, zone)}", file=sys.stderr)
     if tail is None:
         return 0 if rows else 1
     tail.skip(rows)
@@ -183,29 +187,7 @@ def _tail(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:
         sys.stdout.flush()
         time.sleep(FOLLOW_SECONDS)
         now = datetime.now(UTC)
-        _print(args, tail.poll(now), zone, now, header=False)
-
-
-def _stats(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:
-    now = datetime.now(UTC)
-    if args.since is None:
-        args.since = "24h"
-    wanted = filter_from(args, now, zone)
-    by: list[stats.By] = args.top or ["category", "host", "rule"]
-    with Archive(settings.data / "store", seconds=SEARCH_SECONDS) as archive:
-        sums = stats.totals(archive, wanted)
-        _look(args, settings, wanted, sums.rows, now)
-        rankings: dict[str, tuple[stats.Place, ...]] = {
-            name: stats.top(archive, wanted, name, args.limit) for name in by
-        }
-    if args.json:
-        told = {"asked": _sentence(wanted, now, zone), "totals": asdict(sums), "top": {}}
-        told["top"] = {name: [asdict(place) for place in places] for name, places in rankings.items()}
-        print(json.dumps(told))
-    else:
-        logtable.print_stats(sums, rankings)
-        print(f"log: {_sentence(wanted, now, zone)}", file=sys.stderr)
-    return 0 if sums.rows else 1
+        print_rows(args, tail.poll(now), zone, now, header=False)
 
 
 def _show(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:
@@ -215,7 +197,7 @@ def _show(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:
         print(f"log: there is no record {args.id} in the store", file=sys.stderr)
         return 1
     now = datetime.now(UTC)
-    _look(args, settings, LogFilter(id=row.id, user=row.record.user), 1, now)
+    look(args, settings, LogFilter(id=row.id, user=row.record.user), 1, now)
     if args.json:
         print(json.dumps(as_json(row, zone)))
     else:
@@ -223,7 +205,7 @@ def _show(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:
     return 0
 
 
-def _look(
+def look(
     args: argparse.Namespace, settings: Settings, wanted: LogFilter, rows: int | None, now: datetime, of: str = ""
 ) -> None:
     """Write the look into the audit trail. Raises `Refused` when that cannot be done."""
@@ -244,7 +226,9 @@ def _look(
         raise Refused(f"nothing is shown, because the look cannot be written into the audit trail: {why}") from error
 
 
-def _print(args: argparse.Namespace, rows: Iterable[Row], zone: tzinfo, now: datetime, *, header: bool = True) -> int:
+def print_rows(
+    args: argparse.Namespace, rows: Iterable[Row], zone: tzinfo, now: datetime, *, header: bool = True
+) -> int:
     """Print rows as asked; 0 when there were any, else 1."""
     lines = (
         json_lines(rows, zone)
@@ -268,7 +252,8 @@ def _counted(rows: Iterator[Row]) -> Iterator[Row]:
     print(f"log: {number} rows", file=sys.stderr)
 
 
-def _sentence(wanted: LogFilter, now: datetime, zone: tzinfo) -> str:
+def sentence(wanted: LogFilter, now: datetime, zone: tzinfo) -> str:
+    """What was asked, in words."""
     return printable(f"{wanted.sentence(now, zone)} ({zone})")
 
 

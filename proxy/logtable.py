@@ -11,7 +11,7 @@ from datetime import datetime, tzinfo
 
 from logstore.export import as_json, printable
 from logstore.rows import Row
-from logstore.stats import Place, Totals
+from logstore.stats import Basis, Place, Series, Totals
 
 NARROWEST = 40
 """Characters a URL is given at least."""
@@ -54,6 +54,26 @@ def print_stats(sums: Totals, rankings: Mapping[str, Sequence[Place]]) -> None:
         print(f"\n{name:<40} {'requests':>12} {'blocked':>10} {'bytes':>16}")
         for place in places:
             print(f"{_fit(place.name or '-', 40)} {place.rows:>12,} {place.blocked:>10,} {place.bytes:>16,}")
+
+
+def print_series(series: Series, zone: tzinfo) -> None:
+    """A line a step, with a bar as long as its rows are many."""
+    most = max((span.rows for span in series.spans), default=1)
+    print(f"{'from':<18}{'requests':>12} {'blocked':>10}")
+    for span in series.spans:
+        bar = "█" * round(span.rows / most * 40)
+        print(f"{span.start.astimezone(zone):%Y-%m-%d %H:%M}  {span.rows:>12,} {span.blocked:>10,}  {bar}".rstrip())
+
+
+def basis_words(basis: Basis, zone: tzinfo) -> str:
+    """What numbers were told from, as a sentence."""
+    if basis.computed is None:
+        return "counted from the rows"
+    made = f"{basis.computed.astimezone(zone):%Y-%m-%d %H:%M}"
+    words = f"from roll-ups, the oldest of {made}"
+    if basis.counted:
+        words += f", and the rows of {basis.counted} hours"
+    return words + (f"; {basis.behind} hours have changed since" if basis.behind else "")
 
 
 def _who(row: Row) -> str:

@@ -1,4 +1,4 @@
-"""`schoolgate log`: search the record, follow it, count it, look at one row, see what is not shipped yet."""
+"""`schoolgate log`: search the record, follow it, count it, look around a moment or at one row, see what waits."""
 
 from __future__ import annotations
 
@@ -13,9 +13,14 @@ ROWS = 50
 """Rows of a page unless told otherwise."""
 RANKINGS = ("category", "host", "domain", "user", "device", "rule", "reason", "action", "site", "band")
 
+FACETS = (
+    "site", "band", "group", "category", "list", "rule", "reason", "action", "tier",
+    "user", "device", "address", "host", "domain",
+)  # fmt: skip
+
 
 def add(commands: Any) -> None:
-    """Register `log search|tail|stats|show|spool`."""
+    """Register `log search|tail|stats|series|timeline|facets|show|spool`."""
     parser = commands.add_parser("log", help="search, follow and count the record")
     parser.set_defaults(handle=handle)
     tasks = parser.add_subparsers(dest="task", required=True, metavar="search|tail|stats|show|subject|spool")
@@ -39,6 +44,23 @@ def add(commands: Any) -> None:
     add_filters(stats)
     stats.add_argument("--top", choices=RANKINGS, action="append", help="rank by this (repeatable)")
     stats.add_argument("--limit", type=_limit, default=10, metavar="N", help="lines of a ranking")
+    series = tasks.add_parser("series", help="requests over time; the last 24 hours unless told otherwise")
+    add_filters(series)
+    series.add_argument("--step", default="1h", metavar="LENGTH", help="15m, 1h, 1d (default: %(default)s)")
+    for task in (stats, series):
+        task.add_argument("--quick", action="store_true", help="sums that are some minutes old will do")
+    timeline = tasks.add_parser("timeline", help="what a person and a device did around a moment, newest first")
+    timeline.add_argument("at", metavar="TIME|ID", help="10:20, 2026-11-20T10:20, or a record id")
+    for name, metavar in (("--user", "NAME"), ("--device", "NAME"), ("--address", "IP")):
+        timeline.add_argument(name, metavar=metavar, help="whose requests; more than one of these are put together")
+    for name in ("--before", "--after"):
+        timeline.add_argument(name, type=_limit, default=25, metavar="N", help="so many on that side (default: 25)")
+    _output(timeline)
+    facets = tasks.add_parser("facets", help="the names there are to search by")
+    facets.add_argument("kind", choices=FACETS, help="of what")
+    facets.add_argument("begins", nargs="?", default="", metavar="TEXT", help="how they begin")
+    facets.add_argument("--since", metavar="TIME", help="used since then")
+    facets.add_argument("--limit", type=_limit, default=ROWS, metavar="N", help="so many (default: %(default)s)")
     show = tasks.add_parser("show", help="everything about one record")
     show.add_argument("id", type=int, metavar="ID", help="record id, as on a block page or in a search")
     subject = tasks.add_parser("subject", help="everything about one person into a file (subject access)")
@@ -49,9 +71,9 @@ def add(commands: Any) -> None:
     subject.add_argument("--why", required=True, metavar="TEXT", help="reason; it is written down")
     subject.add_argument("--json", action="store_true", help="answer in JSON")
     spool = tasks.add_parser("spool", help="what is recorded and not in the store yet")
-    for task in (stats, show, spool):
+    for task in (stats, series, facets, show, spool):
         task.add_argument("--json", action="store_true", help="answer in JSON")
-    for task in (search, tail, stats, show):
+    for task in (search, tail, stats, series, timeline, facets, show):
         task.add_argument("--why", default="", metavar="TEXT", help="reason of the look, for the audit trail")
         task.add_argument(
             "--fresh", action="store_true", help="first wait until what happened up to now is in the store"
