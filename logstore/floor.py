@@ -14,8 +14,8 @@ from logstore.ids import COUNTER_BITS, NODE_BITS, id_range, id_time_us
 
 SUFFIX = ".floor"
 """Ending of a note's file name."""
-MARGIN_MS = 2_000
-"""Milliseconds of ids a worker may have given since its last note."""
+MARGIN = 2_000 << (NODE_BITS + COUNTER_BITS)
+"""Ids of two seconds: what a worker may have given since its last note."""
 BELIEVED_US = 26 * 3600 * 1_000_000
 """How far ahead of the clock a note is believed: as if the clock had been set back by a day. A note from further ahead
 comes from a clock that had run wild, and would hold every later id in that future."""
@@ -31,9 +31,8 @@ def save_floor(folder: Path, worker: str, last_id: int) -> None:
 
 def claim_floor(folder: Path, worker: str, now_us: int) -> int:
     """The id above which a new life of `worker` has to start, noted at once if there is room to."""
-    ahead = MARGIN_MS << (NODE_BITS + COUNTER_BITS)
     notes = (note for note in _notes(folder) if id_time_us(note) <= now_us + BELIEVED_US)
-    floor = max((note + ahead for note in notes), default=0)
+    floor = max((note + MARGIN for note in notes), default=0)
     with contextlib.suppress(OSError):  # the helper thread tries again every second, and tells
         save_floor(folder, worker, max(floor, id_range(now_us, now_us)[0]))
     return floor

@@ -109,7 +109,7 @@ class SpoolWriter:
             """Ids have to stay above this: `RecordIds(node, floor=writer.id_floor)`."""
         except OSError as error:
             raise SpoolFull(f"spool folder {folder} cannot be written: {error}") from error
-        self._upkeep = Upkeep(folder, self.producer, name, self.limits)
+        self._upkeep = Upkeep(folder, self.producer, name, self.limits, clock)
         self._upkeep.rotate_after = seconds
         self._begin()
 
@@ -119,7 +119,7 @@ class SpoolWriter:
         self._append(_OPEN, payload)
         opens = self._opens
         opens[record.id] = (payload, self._segment.number if self._segment else 0)
-        self._upkeep.last_id = record.id
+        self._reached(record.id)
         if len(opens) > OPENS:
             self.close(next(iter(opens)), Ending(kind=EndingKind.INTERRUPTED, error="too many open records"))
 
@@ -141,7 +141,7 @@ class SpoolWriter:
     def write(self, record: LogRecord, ending: Ending) -> None:
         """Record an exchange that is over already. Raises `SpoolFull`: then it is not recorded."""
         self._append(_WRITE, encode_write(record, ending))
-        self._upkeep.last_id = record.id
+        self._reached(record.id)
 
     def fact(self, kind: str, payload: Mapping[str, Any]) -> None:
         """Record something other than a request: `warn-continue`, `sign-in`, `tls-failure`. Raises `SpoolFull`."""
@@ -195,6 +195,14 @@ class SpoolWriter:
         self._connection = None
         self._upkeep.stop()
         os.close(self._lock)
+
+    def _reached(self, record_id: int) -> None:
+        """How far ids have come. One far ahead of the last note is noted at once: the clock has jumped forward."""
+        upkeep = self._upkeep
+        upkeep.last_id = record_id
+        if record_id > upkeep.noted:
+            with contextlib.suppress(OSError):  # the helper thread tries again every second, and tells
+                upkeep.note(record_id)
 
     def _new_producer(self, worker: str) -> tuple[str, int]:
         while True:

@@ -18,7 +18,8 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from logstore.disk import DiskUse, SpoolLimits, lay_ballast, measure
-from logstore.floor import save_floor
+from logstore.floor import MARGIN, save_floor
+from logstore.ids import id_range
 from logstore.segments import Segment, create_segment, remove_segment, sync_segment
 
 logger = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ SECOND = 1.0
 class Upkeep:
     """The helper thread of one `SpoolWriter`."""
 
-    def __init__(self, folder: Path, producer: str, worker: str, limits: SpoolLimits) -> None:
+    def __init__(self, folder: Path, producer: str, worker: str, limits: SpoolLimits, clock: Callable[[], int]) -> None:
         self.folder = folder
         self.producer = producer
         self.worker = worker
@@ -43,6 +44,8 @@ class Upkeep:
         """True when something was appended since the last sync. Set by the writer, cleared here."""
         self.last_id = 0
         """Highest record id seen. Set by the writer."""
+        self.noted = 0
+        """Ids up to this are safe: a later life of the worker starts above them. Set by `note`."""
         self.rotate_after = 60.0
         """Seconds a segment is written at most."""
         self.due = False
@@ -53,6 +56,8 @@ class Upkeep:
         """Bytes appended since the latest measurement."""
         self.trouble = ""
         """What went wrong last, empty when all is well. Set here."""
+        self._clock = clock
+        self._noting = threading.Lock()
         self._trouble: list[str] = []
         self._number = 1
         self._began = time.monotonic()
@@ -124,6 +129,18 @@ class Upkeep:
             self._number += 1
             self._next.append((segment, create_segment(segment.path(self.folder))))
 
+    def note(self, last_id: int) -> None:
+        """Remember how far ids have come, across lives: `last_id`, or the time if that is further. Raises `OSError`.
+
+        The writer calls it itself for an id that is further ahead than a note made once a second allows for: the
+        clock has jumped.
+        """
+        with self._noting:
+            now = self._clock()
+            highest = max(last_id, self.last_id, id_range(now, now)[0], self.noted - MARGIN)
+            self.noted = highest + MARGIN
+            save_floor(self.folder, self.worker, highest)
+
     def look_at_disk(self) -> None:
         """Measure the disk and lay the ballast again when there is room; raises `OSError`."""
         self.disk, self.grown = measure(self.folder), 0
@@ -143,6 +160,7 @@ class Upkeep:
             remove_segment(segment.path(self.folder))
         self._next.clear()
         self._guard("sync", self.sync)
+        self._guard("record ids", lambda: self.note(self.last_id))
 
     def _run(self) -> None:
         look_at = 0.0
@@ -155,7 +173,7 @@ class Upkeep:
             if (now := time.monotonic()) >= look_at:
                 look_at = now + SECOND
                 self._guard("disk", self.look_at_disk)
-                self._guard("record ids", lambda: save_floor(self.folder, self.worker, self.last_id))
+                self._guard("record ids", lambda: self.note(self.last_id))
                 self.due = self.due or now - self._began >= self.rotate_after
             self._tell("; ".join(self._trouble))
 
