@@ -17,12 +17,16 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, text
 
+from logstore.cleaning import spelt
+from logstore.dialects import exact
 from logstore.dimensions import restored, stored
 from logstore.schema import audit
 
 FIRST = "0" * 64
 """Hash before the first line."""
 SQLITE_SEQUENCE = text("SELECT seq FROM sqlite_sequence WHERE name = 'audit'")
+AUDIT_NUMBER = text("SELECT number FROM audit_number")
+"""The counter in PostgreSQL; a trigger raises it with each line."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HASHED = ("id", "at_us", "kind", "who", "what", "subject", "before", "after", "why")
 
@@ -67,13 +71,13 @@ def record_change(
 ) -> int:
     """Add a line on a change; its id. `before` and `after` are what JSON can say; `at` is aware.
 
-    The transaction must hold the write lock before it reads (`BEGIN IMMEDIATE`, as `logstore.db` engines do).
+    The transaction must hold the write lock before it reads (as engines of `logstore.db.open_catalog` do).
     """
     if at.tzinfo is None:
         raise ValueError(f"at has no time zone: {at.isoformat()}; give an aware datetime")
     last = connection.execute(select(audit.c.id, audit.c.hash).order_by(audit.c.id.desc()).limit(1)).first()
     # The counter, not the last line: a number whose line was taken out is never used again, and so is missed.
-    given = int(connection.execute(SQLITE_SEQUENCE).scalar() or 0)
+    given = _given(connection)
     line = {
         "id": given + 1,
         "at_us": (at - _EPOCH) // timedelta(microseconds=1),
@@ -85,6 +89,8 @@ def record_change(
         "after": _said(after),
         "why": why,
     }
+    if connection.dialect.name != "sqlite":
+        line = {name: spelt(value) for name, value in line.items()}
     prev = FIRST if last is None else last.hash
     values = {name: stored(value) for name, value in line.items()}
     connection.execute(audit.insert().values(**values, prev=prev, hash=_hash(prev, line)))
@@ -117,7 +123,7 @@ def entries(
     query = select(audit).order_by(audit.c.id.desc()).limit(limit)
     for name, value in (("kind", kind), ("who", who), ("subject", subject)):
         if value is not None:
-            query = query.where(audit.c[name] == stored(value))
+            query = query.where(audit.c[name] == exact(value))
     if before is not None:
         query = query.where(audit.c.id < before)
     return tuple(_entry(_line(row)) for row in connection.execute(query).mappings())
@@ -142,14 +148,19 @@ def verify(connection: Connection, kept: tuple[int, str] | None = None) -> int |
         if kept is not None and kept[0] == expected and kept[1] != prev:
             return expected
         expected += 1
-    given = connection.execute(SQLITE_SEQUENCE).scalar() or 0
-    newest = max(given, kept[0] if kept is not None else 0)
+    newest = max(_given(connection), kept[0] if kept is not None else 0)
     return expected if expected <= newest else None
 
 
 def count(connection: Connection) -> int:
     """How many lines there are."""
     return int(connection.execute(select(func.count()).select_from(audit)).scalar_one())
+
+
+def _given(connection: Connection) -> int:
+    """The number of the last line ever added."""
+    counter = SQLITE_SEQUENCE if connection.dialect.name == "sqlite" else AUDIT_NUMBER
+    return int(connection.execute(counter).scalar() or 0)
 
 
 def _lines(connection: Connection) -> Iterator[dict[str, Any]]:

@@ -80,6 +80,11 @@ def clean_text(value: Any) -> str:
     return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
 
 
+def spelt[T](value: T) -> T:
+    """A text without lone surrogates and NULs (U+FFFD instead), however long; anything else as it is."""
+    return _ODD.sub("\ufffd", value) if isinstance(value, str) else value  # type: ignore[return-value]
+
+
 def _maybe_text(value: Any) -> str | None:
     return None if value is None else clean_text(value)
 

@@ -1,4 +1,4 @@
-"""One search, carried into one day file after another.
+"""One search, carried into one day file after another, or one span of days after another in PostgreSQL.
 
 In come a `Selection` and a connection with a day file attached; out go rows and counts. It chooses the index: a column
 with one value keeps the order of the ids; a set of values is gathered by its index when it is rare that day, and met on
@@ -19,17 +19,19 @@ from sqlalchemy import (
     literal_column,
     null,
     select,
-    type_coerce,
 )
 
+from logstore.dialects import holds, one_of
 from logstore.dimensions import FOLDED
-from logstore.filter import Selection, members
+from logstore.filter import Selection
 from logstore.rows import Row, row_from
 from logstore.schema import attached_log, time_us
 
 RARE = 20_000
 """Rows of a day below which a set of values is gathered and sorted instead of met on the way."""
 _FIRST, _PAST, _LIMIT = (bindparam(name, type_=attached_log.c.id.type) for name in ("first", "past", "most"))
+
+_ALL = frozenset(column.name for column in attached_log.columns)
 
 type Columns = dict[str, ColumnElement[Any]]
 
@@ -74,7 +76,7 @@ class DaySearch:
             groups = [_step(name) if name.startswith("step:") else columns[name] for name in by]
             totals = [
                 func.count(),
-                func.sum(type_coerce(columns["blocked"], Integer)),
+                func.count().filter(holds(columns["blocked"])),
                 *(func.sum(columns[name]) for name in sums),
             ]
             self._statements[key] = self._chosen(columns, index, [*groups, *totals]).group_by(*groups)
@@ -104,7 +106,12 @@ class DaySearch:
         return None if self._selection.points else "NOT INDEXED"
 
     def _shape(self, connection: Connection, first: int, past: int) -> tuple[frozenset[str], str | None]:
-        """The columns of the attached file, and the index to use; None leaves it to SQLite or to the order of ids."""
+        """The columns of the attached file, and the index to use; None leaves it to SQLite or to the order of ids.
+
+        PostgreSQL has statistics, and migrations that reach every day: there is nothing to choose or to miss.
+        """
+        if connection.dialect.name != "sqlite":
+            return _ALL, None
         have = frozenset(connection.exec_driver_sql("SELECT name FROM pragma_table_info('log', 'day')").scalars())
         if self._selection.points:
             return have, None
@@ -132,7 +139,7 @@ class DaySearch:
             some = (
                 select(ids)
                 .with_hint(attached_log, f"INDEXED BY log_{name}", "sqlite")
-                .where(attached_log.c[name].in_(members(self._selection.sets[name])), ids >= _FIRST, ids < _PAST)
+                .where(one_of(attached_log.c[name], self._selection.sets[name]), ids >= _FIRST, ids < _PAST)
                 .limit(RARE)
             )
             self._statements[key] = select(func.count()).select_from(some.subquery())

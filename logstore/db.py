@@ -2,7 +2,8 @@
 
 In comes the store's folder; out go SQLAlchemy engines for its catalog and its day files. The rules: whoever writes
 holds the folder's lock, begins with `BEGIN IMMEDIATE` and waits for the disk (`synchronous=FULL`); a reader opens
-read-only and cannot write by mistake; every file is made by its migration, never by hand.
+read-only and cannot write by mistake; every file is made by its migration, never by hand. Where the record is a
+database, `open_catalog`, `reading` and `upgrade` hand on to `logstore.postgres.db`, which keeps the same rules.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, NullPool, StaticPool, create_engine, event
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
+
+from logstore.place import Database, StoreError, Where
+
+__all__ = ["StoreError", "Where"]
 
 type Tree = Literal["catalog", "day", "clickhouse", "holds"]
 
@@ -44,16 +49,6 @@ class Hinting(SQLiteCompiler):
         return text
 
 
-class StoreError(Exception):
-    """The store cannot be used: what is wrong, where, and what to do."""
-
-    def __init__(self, what: str, where: object, do: str) -> None:
-        super().__init__(f"{where}: {what}. {do}")
-        self.what = what
-        self.where = where
-        self.do = do
-
-
 def catalog_path(folder: Path) -> Path:
     """The catalog of the store in `folder`."""
     return folder / "catalog.db"
@@ -64,9 +59,13 @@ def days_folder(folder: Path) -> Path:
     return folder / "days"
 
 
-def open_catalog(folder: Path) -> Engine:
+def open_catalog(where: Where) -> Engine:
     """A writing engine on the catalog. It has to be there: `upgrade` makes it."""
-    return open_writer(_present(catalog_path(folder)))
+    if isinstance(where, Database):
+        from logstore.postgres import db
+
+        return db.open_catalog(where)
+    return open_writer(_present(catalog_path(where)))
 
 
 def open_writer(path: Path) -> Engine:
@@ -92,9 +91,15 @@ def open_writer(path: Path) -> Engine:
 
 
 @contextlib.contextmanager
-def reading(folder: Path) -> Iterator[Connection]:
+def reading(where: Where) -> Iterator[Connection]:
     """A read-only connection on the catalog; day files are attached to it with `attached`."""
-    with reading_file(_present(catalog_path(folder))) as connection:
+    if isinstance(where, Database):
+        from logstore.postgres import db
+
+        with db.reading(where) as connection:
+            yield connection
+        return
+    with reading_file(_present(catalog_path(where))) as connection:
         yield connection
 
 
@@ -132,11 +137,16 @@ def write_lock(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def upgrade(folder: Path) -> tuple[str, ...]:
-    """Make the store in `folder`, or bring its files to the newest schema; says which files it changed.
+def upgrade(where: Where) -> tuple[str, ...]:
+    """Make the store, or bring its files (a database: its trees) to the newest schema; says which it changed.
 
     Sealed day files stay as they are: readers supply NULL for the columns they lack.
     """
+    if isinstance(where, Database):
+        from logstore.postgres import db
+
+        return db.upgrade(where)
+    folder = where
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     days_folder(folder).mkdir(exist_ok=True, mode=0o700)
     with write_lock(folder):

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, Table, column, exists, func, select, text
+from sqlalchemy import ColumnElement, Connection, Table, select
 
-from logstore.dimensions import reversed_labels, stored
+from logstore.dialects import exact, holds, listed, one_of, unindexed
+from logstore.dimensions import reversed_labels
 from logstore.schema import (
     attached_log,
     dim_address,
@@ -169,12 +170,11 @@ class Selection:
         wanted, made = self.wanted, [columns[name] == value for name, value in self.points.items()]
         for name, ids in self.sets.items():
             # A set whose index is not in use is made an expression, so that SQLite keeps to the order of the ids.
-            place = columns[name] if index == f"log_{name}" else columns[name] + 0
-            made.append(place.in_(members(ids)))
+            made.append(one_of(columns[name] if index == f"log_{name}" else unindexed(columns[name]), ids))
         if wanted.id is not None:
             made.append(columns["id"] == wanted.id)
         if wanted.blocked is not None:
-            made.append(columns["blocked"] == text("1" if wanted.blocked else "0"))
+            made.append(holds(columns["blocked"], wanted.blocked))
         # NOT NULL is said because SQLite does not conclude it from LIKE, and the index holds only such rows.
         if wanted.terms is not None:
             needle = json.dumps(wanted.terms, ensure_ascii=False)[1:-1]
@@ -182,18 +182,13 @@ class Selection:
         if wanted.title is not None:
             made += [columns["title"].is_not(None), contains(columns["title"], wanted.title)]
         if self.url is not None:
-            made.append(self.url.condition(columns, members))
+            made.append(self.url.condition(columns))
         since, until = self.bounds()
         if since is not None:
             made.append(time_us(attached_log) >= since)
         if until is not None:
             made.append(time_us(attached_log) < until)
         return made
-
-
-def members(ids: tuple[int, ...]) -> Select[Any]:
-    """A set of ids as a sub-select, so that its size is no matter to the statement."""
-    return select(column("value")).select_from(func.json_each(json.dumps(ids)).table_valued("value"))
 
 
 def _points(wanted: LogFilter, selection: Selection, catalog: Connection) -> bool:
@@ -205,7 +200,7 @@ def _points(wanted: LogFilter, selection: Selection, catalog: Connection) -> boo
         if value is None:
             continue
         found = catalog.execute(
-            select(table.c.id, table.c.first_day, table.c.last_day).where(table.c.key == stored(value))
+            select(table.c.id, table.c.first_day, table.c.last_day).where(table.c.key == exact(value))
         ).first()
         if found is None:
             return False
@@ -236,38 +231,33 @@ def _sets(wanted: LogFilter, selection: Selection, catalog: Connection) -> bool:
 def _host_conditions(wanted: LogFilter) -> list[ColumnElement[bool]]:
     made: list[ColumnElement[bool]] = []
     if wanted.host is not None:
-        made.append(dim_host.c.rev == stored(reversed_labels(_host(wanted.host))))
+        made.append(dim_host.c.rev == exact(reversed_labels(_host(wanted.host))))
     if wanted.domain is not None:
         rev = reversed_labels(_host(wanted.domain))
         # "/" is the character after ".": the range holds the domain and everything below it, and nothing else.
-        made += [dim_host.c.rev >= stored(rev), dim_host.c.rev < stored(rev[:-1] + "/")]
+        made += [dim_host.c.rev >= exact(rev), dim_host.c.rev < exact(rev[:-1] + "/")]
     return made
 
 
 def _verdict_conditions(wanted: LogFilter) -> list[ColumnElement[bool]]:
     made = _equal(dim_verdict, wanted, ("action", "reason", "tier", "rule", "list"))
     if wanted.category is not None:
-        made.append(_in_list(dim_verdict.c.categories, wanted.category))
+        made.append(listed(dim_verdict.c.categories, wanted.category))
     if wanted.page:
-        made.append(dim_verdict.c.page == text("1"))
+        made.append(holds(dim_verdict.c.page))
     return made
 
 
 def _client_conditions(wanted: LogFilter) -> list[ColumnElement[bool]]:
     made = _equal(dim_client, wanted, ("site", "band"))
     if wanted.group is not None:
-        made.append(_in_list(dim_client.c.groups, wanted.group))
+        made.append(listed(dim_client.c.groups, wanted.group))
     return made
 
 
 def _equal(table: Table, wanted: LogFilter, names: tuple[str, ...]) -> list[ColumnElement[bool]]:
     values = ((name, getattr(wanted, name)) for name in names)
-    return [table.c[name] == stored(value) for name, value in values if value is not None]
-
-
-def _in_list(place: Column[Any], value: str) -> ColumnElement[bool]:
-    items = func.json_each(place).table_valued("value")
-    return exists(select(text("1")).select_from(items).where(items.c.value == stored(value)))
+    return [table.c[name] == exact(value) for name, value in values if value is not None]
 
 
 def _narrow(selection: Selection, first_day: str, last_day: str) -> None:

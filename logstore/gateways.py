@@ -96,9 +96,11 @@ def other_record(connection: Connection, values: Sequence[tuple[Any, ...]]) -> i
     """
     by_id = {row[0]: row for row in values}
     names = ", ".join(name for name, _ in _PLACES)
-    found = connection.exec_driver_sql(
-        f"SELECT id, {names} FROM log WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(list(by_id)),)
-    )
+    ids: Any = list(by_id)
+    among = "= ANY(%s)"
+    if connection.dialect.name == "sqlite":
+        ids, among = json.dumps(ids), "IN (SELECT value FROM json_each(?))"
+    found = connection.exec_driver_sql(f"SELECT id, {names} FROM log WHERE id {among}", (ids,))
     for there in found:
         ours = by_id[there[0]]
         if any(stored(ours[place]) != there[at] for at, (_, place) in enumerate(_PLACES, 1)):

@@ -1,47 +1,35 @@
 """Rows out: searching the record.
 
-In come the store's folder and a `LogFilter`; out go pages of rows, newest first. The rules: a page is found by key,
-never by OFFSET, and never counts; day files are read from the newest to the oldest, only those that can hold a row, and
-no further than the page needs; everything is opened read-only; a search that takes too long is stopped and says so.
+In come where the record is and a `LogFilter`; out go pages of rows, newest first. The rules: a page is found by key,
+never by OFFSET, and never counts; days are read from the newest to the oldest, only those that can hold a row, and no
+further than the page needs; everything is opened read-only; a search that takes too long is stopped and says so.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-import sqlalchemy.exc
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from logstore.dayview import DaySearch
-from logstore.db import attached, days_folder, reading
 from logstore.filter import LogFilter, Selection
 from logstore.ids import COUNTER_BITS, NODE_BITS, id_range
+from logstore.place import Database, Where
 from logstore.rows import Row
-from logstore.schema import day_file
-from logstore.store import day_of
+from logstore.source import PAST, FileSource, Part, SearchTooWide, Source
+
+__all__ = ["SearchTooWide"]
 
 PAGE_LIMIT = 10_000
 """Most rows of one page."""
-_PAST = (1 << 63) - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class SearchTooWide(Exception):
-    """The search was stopped: it would read too much. Says what to narrow."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(
-            f"stopped after {seconds:g} seconds; narrow it: a shorter time, a user, a device, a host or a category"
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,32 +57,16 @@ class Count:
         return f"{self.rows:,}" if self.exact else f"{self.rows:,}+"
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One day file that can hold rows wanted: ids from `first` up to, not including, `past`."""
-
-    path: Path
-    day: str
-    first: int
-    past: int
-
-
 class Archive:
     """The record, open for reading. For one thread; open and close it around each piece of work."""
 
-    def __init__(self, folder: Path, *, seconds: float = 30.0) -> None:
-        """Opens the store in `folder`. `seconds`: longest time one call may take."""
-        self._folder = folder
-        self.folder: Path | None = folder
-        """Folder of the record."""
-        self._seconds = seconds
-        self._stack = ExitStack()
-        self.catalog: Connection = self._stack.enter_context(reading(folder))
+    def __init__(self, where: Where, *, seconds: float = 30.0) -> None:
+        """Opens the record. `seconds`: longest time one call may take."""
+        self._source = open_source(where, seconds)
+        self.folder: Path | None = where if isinstance(where, Path) else None
+        """Folder of the record; None when it is a database."""
+        self.catalog: Connection = self._source.catalog
         """Read-only connection on the catalog."""
-        self._deadline = 0.0
-        driver: Any = self.catalog.connection.driver_connection
-        driver.set_progress_handler(lambda: time.monotonic() > self._deadline, 20_000)
-        self.start_clock()
 
     def __enter__(self) -> Self:
         return self
@@ -103,17 +75,16 @@ class Archive:
         self.close()
 
     def close(self) -> None:
-        """Let go of every file."""
-        self._stack.close()
+        """Let go of it."""
+        self._source.close()
 
     def start_clock(self) -> None:
         """Give the work that follows its full time."""
-        self._deadline = time.monotonic() + self._seconds
+        self._source.start_clock()
 
     def check_clock(self) -> None:
         """For work outside the archive that counts as one with it. Raises `SearchTooWide` when its time is up."""
-        if time.monotonic() > self._deadline:
-            raise SearchTooWide(self._seconds)
+        self._source.check_clock()
 
     def search(
         self, wanted: LogFilter, limit: int = 50, *, before: int | None = None, after: int | None = None
@@ -124,7 +95,7 @@ class Archive:
         if not 1 <= limit <= PAGE_LIMIT:
             raise ValueError(f"limit is {limit}; it lies between 1 and {PAGE_LIMIT}")
         self.start_clock()
-        first, past = (0 if after is None else after + 1), (_PAST if before is None else before)
+        first, past = (0 if after is None else after + 1), (PAST if before is None else before)
         rising = after is not None
         rows = list(itertools.islice(self.walk(wanted, first, past, rising=rising, limit=limit + 1), limit + 1))
         more, rows = len(rows) > limit, rows[:limit]
@@ -135,13 +106,13 @@ class Archive:
         return Page(tuple(rows), older, newer)
 
     def walk(
-        self, wanted: LogFilter, first: int = 0, past: int = _PAST, *, rising: bool = False, limit: int = PAGE_LIMIT
+        self, wanted: LogFilter, first: int = 0, past: int = PAST, *, rising: bool = False, limit: int = PAGE_LIMIT
     ) -> Iterator[Row]:
         """Every row with `first` <= id < `past`, newest first (oldest first when `rising`), read `limit` at a time."""
         selection = wanted.select(self.catalog)
         if selection is None:
             return
-        search = DaySearch(selection)
+        search = self.searching(selection)
         parts = self.parts(selection, first, past)
         for _, group in itertools.groupby(parts if rising else reversed(parts), key=lambda part: part.day):
             streams = [self._walk_part(part, search, rising, limit) for part in group]
@@ -152,7 +123,7 @@ class Archive:
         self.start_clock()
         if (selection := wanted.select(self.catalog)) is None:
             return Count(0, exact=True)
-        search, found = DaySearch(selection), 0
+        search, found = self.searching(selection), 0
         for part in reversed(self.parts(selection)):
             most = cap + 1 - found
             found += self.read(part, 0, partial(search.count, self.catalog, part.first, part.past, most))
@@ -164,37 +135,17 @@ class Archive:
         """The row of one id; None when there is none."""
         return next(iter(self.search(LogFilter(id=record_id), 1).rows), None)
 
-    def parts(self, selection: Selection, first: int = 0, past: int = _PAST) -> list[Part]:
-        """The day files that can hold rows wanted with `first` <= id < `past`, oldest first."""
-        if (only := selection.wanted.id) is not None:
-            first, past = max(first, only), min(past, only + 1)
-        since, until = selection.bounds()
-        found = self.catalog.execute(
-            select(day_file.c.file, day_file.c.day, day_file.c.early_us, day_file.c.late_us)
-            .where(day_file.c.state.in_(("open", "sealed")))
-            .where(day_file.c.day >= selection.first_day, day_file.c.day <= selection.last_day)
-            .order_by(day_file.c.day, day_file.c.part)
-        )
-        made = []
-        for file, day, early, late in found:
-            # A row's time may differ from the time in its id by what the catalog noted for its file.
-            low = first if since is None else max(first, id_range(since - late, since)[0])
-            high = past if until is None else min(past, id_range(until, until + early)[1])
-            if low < high and day_of(low) <= day <= day_of(high - 1):
-                made.append(Part(days_folder(self._folder) / file, day, low, high))
-        return made
+    def searching(self, selection: Selection) -> DaySearch:
+        """The search to carry into the parts."""
+        return self._source.searching(selection)
+
+    def parts(self, selection: Selection, first: int = 0, past: int = PAST) -> list[Part]:
+        """The parts of the record that can hold rows wanted with `first` <= id < `past`, oldest first."""
+        return self._source.parts(selection, first, past)
 
     def read[T](self, part: Part, absent: T, work: Callable[[], T]) -> T:
-        """Do `work` with the part attached; `absent` when retention has removed it meanwhile."""
-        try:
-            with attached(self.catalog, part.path):
-                return work()
-        except sqlalchemy.exc.OperationalError as error:
-            if not part.path.exists():
-                return absent
-            if "interrupted" in str(error.orig):
-                raise SearchTooWide(self._seconds) from error
-            raise
+        """Do `work` with the part at hand; `absent` when retention has removed it meanwhile."""
+        return self._source.read(part, absent, work)
 
     def _walk_part(self, part: Part, search: DaySearch, rising: bool, limit: int) -> Iterator[Row]:
         first, past = part.first, part.past
@@ -206,21 +157,30 @@ class Archive:
             first, past = (rows[-1].id + 1, past) if rising else (first, rows[-1].id)
 
 
+def open_source(where: Where, seconds: float) -> Source:
+    """The engine's side of an archive."""
+    if isinstance(where, Database):
+        from logstore.postgres.source import PartitionSource
+
+        return PartitionSource(where, seconds)
+    return FileSource(where, seconds)
+
+
 def search(
-    folder: Path, wanted: LogFilter, limit: int = 50, *, before: int | None = None, after: int | None = None
+    folder: Where, wanted: LogFilter, limit: int = 50, *, before: int | None = None, after: int | None = None
 ) -> Page:
     """One page of the store in `folder`; see `Archive.search`."""
     with Archive(folder) as archive:
         return archive.search(wanted, limit, before=before, after=after)
 
 
-def count(folder: Path, wanted: LogFilter, cap: int = 10_000) -> Count:
+def count(folder: Where, wanted: LogFilter, cap: int = 10_000) -> Count:
     """How many rows of the store in `folder` are wanted, exactly up to `cap`."""
     with Archive(folder) as archive:
         return archive.count(wanted, cap)
 
 
-def tail(folder: Path, wanted: LogFilter, after: int, limit: int = 1000) -> tuple[Row, ...]:
+def tail(folder: Where, wanted: LogFilter, after: int, limit: int = 1000) -> tuple[Row, ...]:
     """The oldest `limit` rows after an id, in the order they were asked for. See `Tail` for following."""
     with Archive(folder) as archive:
         return tuple(reversed(archive.search(wanted, limit, after=after).rows))
@@ -235,7 +195,7 @@ class Tail:
 
     def __init__(
         self,
-        folder: Path,
+        folder: Where,
         wanted: LogFilter,
         now: datetime,
         window: timedelta = timedelta(minutes=15),

@@ -17,7 +17,8 @@ from sqlalchemy import ColumnElement, Connection, Integer, Table, case, func, se
 from sqlalchemy.exc import DatabaseError
 
 from logstore.db import reading_file
-from logstore.filter import Selection, members
+from logstore.dialects import one_of
+from logstore.filter import Selection
 from logstore.marks import HOUR_US
 from logstore.rolling import marks_of_days
 from logstore.rollups import ROLLUPS, Rollup, bucket, rollup_path, scope, usable
@@ -157,11 +158,11 @@ def _read(
         if name == "client_id" and _scoped(rollup, selection, by):
             made.append(columns.scope_id.in_(_scopes(selection)))
         else:
-            made.append(columns[name].in_(members(ids)))
+            made.append(one_of(columns[name], ids))
     if (blocked := selection.wanted.blocked) is not None:
         made.append(type_coerce(columns.blocked, Integer) == int(blocked))
     # An expression, so that SQLite keeps to the order on disk where a user or a host is asked for.
-    made.append((columns[grain] + 0).in_(members(tuple(sorted(starts)))))
+    made.append(one_of(columns[grain] + 0, sorted(starts)))
     wanted = select(
         *keys,
         func.sum(columns.rows),

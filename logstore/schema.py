@@ -20,8 +20,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    literal,
     text,
 )
+from sqlalchemy.dialects import postgresql
 
 from logstore.ids import COUNTER_BITS, EPOCH_US, NODE_BITS
 
@@ -29,6 +31,9 @@ NAMING = {"ix": "%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%
 """How constraints without a name of their own are called, so that a migration can find them again."""
 ROW_ID = BigInteger().with_variant(Integer, "sqlite")
 """A record id. In SQLite the column must say INTEGER to be the row id itself."""
+
+BYTEWISE = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+"""A text that is looked for by ranges: in the order of its bytes, whatever language the database sorts in."""
 
 catalog_metadata = MetaData(naming_convention=NAMING)
 """Tables of `catalog.db`."""
@@ -44,8 +49,8 @@ def _dimension(name: str, *columns: Column[object]) -> Table:
         Column("id", Integer, primary_key=True),
         Column("key", Text, nullable=False),
         *columns,
-        Column("first_day", Text, nullable=False),
-        Column("last_day", Text, nullable=False),
+        Column("first_day", BYTEWISE, nullable=False),
+        Column("last_day", BYTEWISE, nullable=False),
         UniqueConstraint("key"),
         sqlite_autoincrement=True,
     )
@@ -63,8 +68,8 @@ dim_media = _dimension("media")
 """Media types of answers."""
 dim_host = _dimension(
     "host",
-    Column("name", Text, nullable=False),
-    Column("rev", Text, nullable=False, index=True),
+    Column("name", BYTEWISE, nullable=False),
+    Column("rev", BYTEWISE, nullable=False, index=True),
     Column("domain", Text, index=True),
 )
 """Hosts. `rev` is the name with its labels turned round and a dot behind, so that a domain is one range."""
@@ -121,8 +126,8 @@ DIMENSIONS: tuple[Table, ...] = (
 day_file = Table(
     "day_file",
     catalog_metadata,
-    Column("file", Text, primary_key=True),
-    Column("day", Text, nullable=False, index=True),
+    Column("file", BYTEWISE, primary_key=True),
+    Column("day", BYTEWISE, nullable=False, index=True),
     Column("part", Integer, nullable=False),
     Column("state", Text, nullable=False),
     Column("rows", BigInteger, nullable=False, server_default=text("0")),
@@ -138,9 +143,10 @@ day_file = Table(
     Column("mark", Text),
     Column("verified_us", BigInteger),
 )
-"""The day files. `state` is open, sealed, dropping or dropped. A row's time lies at most `early_us` before and
-`late_us` after the time in its id. `refused` counts rows that came after the day was dropped. `batches` and `mark` are
-the end of the file's chain as far as the catalog heard; `verified_us` is when the file was last found whole."""
+"""The day files; in PostgreSQL, the day partitions. `state` is open, sealed, dropping or dropped. A row's time lies at
+most `early_us` before and `late_us` after the time in its id. `refused` counts rows that came after the day was
+dropped. `batches` and `mark` are the end of the file's chain as far as the catalog heard; `verified_us` is when the
+file was last found whole."""
 
 log_cursor = Table(
     "log_cursor",
@@ -245,22 +251,32 @@ log = Table(
     Column("duration_us", BigInteger, nullable=False),
     Column("note", Text),
     Column("error", Text),
-    Column("title", Text),
-    Column("terms", Text),
-    Column("path", Text),
-    Column("query", Text),
+    Column("title", BYTEWISE),
+    Column("terms", BYTEWISE),
+    Column("path", BYTEWISE),
+    Column("query", BYTEWISE),
+    postgresql_partition_by="RANGE (id)",
 )
-"""One row a request. `offset_us` is its time less the time in its id; `terms` is a JSON list."""
+"""One row a request. `offset_us` is its time less the time in its id; `terms` is a JSON list. In PostgreSQL its
+partitions are the days: an id says its UTC day, so ranges of ids are both pages and spans of time."""
 
-Index("log_user_id", log.c.user_id, sqlite_where=log.c.user_id.is_not(None))
-Index("log_device_id", log.c.device_id, sqlite_where=log.c.device_id.is_not(None))
-Index("log_address_id", log.c.address_id)
-Index("log_host_id", log.c.host_id)
-Index("log_verdict_id", log.c.verdict_id)
-Index("log_blocked", log.c.id, sqlite_where=log.c.blocked == text("1"))
-Index("log_blocked_user", log.c.user_id, sqlite_where=log.c.blocked == text("1"))
-Index("log_terms", log.c.id, log.c.terms, sqlite_where=log.c.terms.is_not(None))
-Index("log_title", log.c.id, log.c.title, sqlite_where=log.c.title.is_not(None))
+
+def _index(name: str, *columns: Column[object], where: tuple[object, object] = (None, None)) -> None:
+    """An index of both engines; `where` is its condition in SQLite's words and in PostgreSQL's."""
+    Index(f"log_{name}", *columns, sqlite_where=where[0], postgresql_where=where[1])
+
+
+_index("user_id", log.c.user_id, where=(log.c.user_id.is_not(None),) * 2)
+_index("device_id", log.c.device_id, where=(log.c.device_id.is_not(None),) * 2)
+_index("address_id", log.c.address_id)
+_index("host_id", log.c.host_id)
+_index("verdict_id", log.c.verdict_id)
+_index("blocked", log.c.id, where=(log.c.blocked == text("1"), log.c.blocked))
+_index("blocked_user", log.c.user_id, where=(log.c.blocked == text("1"), log.c.blocked))
+for _text in (log.c.terms, log.c.title):
+    # SQLite reads them in the order of ids; PostgreSQL finds parts of them by trigrams, in indexes of the same names
+    # that the migration makes.
+    Index(f"log_{_text.name}", log.c.id, _text, sqlite_where=_text.is_not(None)).ddl_if(dialect="sqlite")
 
 log_batch = Table(
     "log_batch",
@@ -284,5 +300,5 @@ attached_log = log.to_metadata(MetaData(schema="day"))
 
 def time_us(table: Table) -> ColumnElement[int]:
     """A row's time, microseconds since the Unix epoch: what its id says plus its offset."""
-    milliseconds = table.c.id.bitwise_rshift(NODE_BITS + COUNTER_BITS)
+    milliseconds = table.c.id.bitwise_rshift(literal(NODE_BITS + COUNTER_BITS, Integer))
     return milliseconds * 1000 + EPOCH_US + table.c.offset_us

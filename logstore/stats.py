@@ -9,7 +9,6 @@ take seconds: such an answer is stopped after the archive's time limit, like a s
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,9 +16,9 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Select, Table, column, func, select
+from sqlalchemy import Connection, Table, select
 
-from logstore.dayview import DaySearch
+from logstore.dialects import one_of
 from logstore.dimensions import restored
 from logstore.filter import LogFilter, Selection
 from logstore.marks import marks
@@ -296,7 +295,7 @@ def _within(selection: Selection, begin: int, end: int) -> tuple[datetime, datet
 
 def _grouped(archive: Archive, selection: Selection, by: tuple[str, ...]) -> Iterator[Group]:
     """Keys and sums of each group of the rows of each day file."""
-    search = DaySearch(selection)
+    search = archive.searching(selection)
     for part in archive.parts(selection):
         work: Callable[[], list[Any]] = partial(search.grouped, archive.catalog, part.first, part.past, by, BYTES)
         none: list[Any] = []
@@ -306,8 +305,5 @@ def _grouped(archive: Archive, selection: Selection, by: tuple[str, ...]) -> Ite
 
 
 def _names(catalog: Connection, table: Table, name: str, ids: Iterable[int]) -> dict[int, str | None]:
-    wanted: Select[Any] = select(column("value")).select_from(
-        func.json_each(json.dumps(list(ids))).table_valued("value")
-    )
-    found = catalog.execute(select(table.c.id, table.c[name]).where(table.c.id.in_(wanted)))
+    found = catalog.execute(select(table.c.id, table.c[name]).where(one_of(table.c.id, ids)))
     return {row[0]: restored(row[1]) for row in found}

@@ -11,12 +11,9 @@ import contextlib
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
-from datetime import date, timedelta
-from functools import lru_cache
-from itertools import repeat
+from collections.abc import Callable, Sequence, Set
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import sqlalchemy.exc
 from sqlalchemy import Connection, Engine, func, select
@@ -25,51 +22,28 @@ from sqlalchemy.dialects.sqlite import insert
 from logstore.batches import End, adopt, store_batch
 from logstore.chain import Name
 from logstore.db import create_day, days_folder, open_catalog, open_writer, reading_file, upgrade, write_lock
-from logstore.dimensions import FOLDED, Days, learn, stored, tightened
+from logstore.dimensions import Days, Dimension, learn, stored
+from logstore.folding import COLUMNS, BadRow, Pair, Position, by_day, day_of, fold, row_values
 from logstore.gateways import RENEW_US, Gateway, claim, other_record
-from logstore.ids import COUNTER_BITS, NODE_BITS, id_time_us
 from logstore.marks import Hour, hours_of, mark_hours
+from logstore.place import Database, Where
 from logstore.record import Ending, LogRecord
 from logstore.rowcheck import fault
 from logstore.schema import day_file, log, log_cursor, retention_run
 
-type Pair = tuple[LogRecord, Ending]
+if TYPE_CHECKING:
+    from logstore.postgres.store import PostgresStore
+
+__all__ = ["BadRow", "Pair", "Position", "day_of"]
 
 OPEN_DAYS = 3
 """Day files held open at a time."""
-_UNKNOWN = -1
-_DAY_MS = 86_400_000
-_FIRST_DAY = date(2025, 1, 1)
-_COLUMNS = tuple(column.name for column in log.columns)
 _INSERT = (
-    f"INSERT INTO log ({', '.join(f'"{name}"' for name in _COLUMNS)}) "
-    f"VALUES ({', '.join('?' * len(_COLUMNS))}) ON CONFLICT DO NOTHING"
+    f"INSERT INTO log ({', '.join(f'"{name}"' for name in COLUMNS)}) "
+    f"VALUES ({', '.join('?' * len(COLUMNS))}) ON CONFLICT DO NOTHING"
 )
 _ROW_ERRORS = (ValueError, TypeError, AttributeError, OverflowError, sqlalchemy.exc.DBAPIError)
 """What a row that cannot be stored may raise."""
-
-
-class Position(Protocol):
-    """A place in a producer's spool (`SpoolCursor`): everything up to `seq` is in the batches so far."""
-
-    @property
-    def producer(self) -> str:
-        """Who wrote the spool."""
-
-    @property
-    def seq(self) -> int:
-        """Number of the last event."""
-
-
-class BadRow(ValueError):
-    """One row cannot be stored, whatever is tried; nothing of its batch was. The shipper puts it in quarantine."""
-
-    def __init__(self, record_id: object, why: str) -> None:
-        super().__init__(f"record {record_id!r}: {why}")
-        self.id = record_id
-        """Id of the row, as it came."""
-        self.why = why
-        """What is wrong with it, without its content."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -96,16 +70,15 @@ class _Tally:
     end: End
 
 
-@lru_cache(maxsize=1024)
-def _name_of(days: int) -> str:
-    return (_FIRST_DAY + timedelta(days=days)).isoformat()
+def open_store(
+    where: Where, clock: Callable[[], int] = time.time_ns, gateway: Gateway | None = None
+) -> Store | PostgresStore:
+    """A writer of the record, wherever it is, made or brought to the newest schema first. See `Store`."""
+    if isinstance(where, Database):
+        from logstore.postgres.store import PostgresStore
 
-
-def day_of(record_id: int) -> str:
-    """The UTC day a record belongs to, by its id: `2026-11-21`. Raises ValueError for what is no id."""
-    if record_id < 0:
-        raise ValueError("a record id is not negative")
-    return _name_of((record_id >> (NODE_BITS + COUNTER_BITS)) // _DAY_MS)
+        return PostgresStore(where, clock, gateway)
+    return Store(where, clock, gateway)
 
 
 class Store:
@@ -188,7 +161,7 @@ class Store:
         tallies: list[_Tally] = []
         refused: dict[str, int] = {}
         hours: set[Hour] = set()
-        for day, rows in _by_day(batch):
+        for day, rows in by_day(batch):
             if day < kept_from:
                 refused[day] = len(rows)
             else:
@@ -205,7 +178,7 @@ class Store:
         with self._catalog.begin():
             target = self._target(day)
             ids, names = self._folded(day, records, endings)
-        values = _values(records, endings, ids)
+        values = row_values(records, endings, ids)
         if target.elsewhere:
             values = self._not_elsewhere(target, values)
         with target.connection.begin():
@@ -228,19 +201,14 @@ class Store:
         self, day: str, records: Sequence[LogRecord], endings: Sequence[Ending]
     ) -> tuple[dict[str, list[int | None]], list[Name]]:
         """The numbers of what repeats, and the names among them that are new that day."""
-        ids: dict[str, list[int | None]] = {}
         names: list[Name] = []
-        for dimension, known in zip(FOLDED, self._days.known(day), strict=True):
-            keys = dimension.keys(records, endings)
-            found = list(map(known.get, keys, repeat(_UNKNOWN)))  # each key is hashed once: that is most of the cost
-            if _UNKNOWN in found:
-                new = {key for key, number in zip(keys, found, strict=True) if number == _UNKNOWN}
-                learned = learn(self._catalog, dimension, new, day)
-                known.update(learned)
-                names += [(dimension.column, number, stored(dimension.text(key))) for key, number in learned.items()]
-                found = [known[key] for key in keys]
-            ids[dimension.column] = found
-        return ids, names
+
+        def learn_here(dimension: Dimension, new: Set[Any]) -> dict[Any, int]:
+            learned = learn(self._catalog, dimension, new, day)
+            names.extend((dimension.column, number, stored(dimension.text(key))) for key, number in learned.items())
+            return learned
+
+        return fold(records, endings, self._days.known(day), learn_here), names
 
     def _target(self, day: str) -> _Day:
         """The file that takes rows of `day`: the open one, or a new part when the others are closed."""
@@ -344,38 +312,6 @@ class Store:
             with contextlib.suppress(sqlalchemy.exc.DBAPIError):
                 target.connection.close()
             target.engine.dispose()
-
-
-def _by_day(batch: Sequence[Pair]) -> Iterator[tuple[str, Sequence[Pair]]]:
-    days: dict[str, list[Pair]] = {}
-    for pair in batch:
-        days.setdefault(day_of(pair[0].id), []).append(pair)
-    yield from sorted(days.items())
-
-
-def _values(
-    records: Sequence[LogRecord], endings: Sequence[Ending], ids: dict[str, list[int | None]]
-) -> list[tuple[Any, ...]]:
-    columns: dict[str, list[Any]] = {
-        "id": [record.id for record in records],
-        "offset_us": [record.time_us - id_time_us(record.id) for record in records],
-        **ids,
-        "blocked": [
-            1 if tightened(record.blocked, ending.blocked) else 0
-            for record, ending in zip(records, endings, strict=True)
-        ],
-        "note": [record.note for record in records],
-        "path": [record.path for record in records],
-        "query": [record.query for record in records],
-        "terms": [json.dumps(record.terms, ensure_ascii=False) if record.terms else None for record in records],
-        "status": [ending.status for ending in endings],
-        "bytes_up": [ending.bytes_up for ending in endings],
-        "bytes_down": [ending.bytes_down for ending in endings],
-        "duration_us": [ending.duration_us for ending in endings],
-        "error": [ending.error for ending in endings],
-        "title": [ending.title for ending in endings],
-    }
-    return list(zip(*(columns[name] for name in _COLUMNS), strict=True))
 
 
 def _insert(connection: Connection, values: Sequence[tuple[Any, ...]]) -> int:

@@ -7,12 +7,12 @@ is put together and nothing is looked up, because a day of five million rows pay
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, func, literal, or_, select
 
+from logstore.dialects import like, one_of, unindexed
 from logstore.schema import dim_host
 
 MOST_HOSTS = 20_000
@@ -20,7 +20,6 @@ MOST_HOSTS = 20_000
 _ESCAPE = "\\"
 
 type Columns = dict[str, ColumnElement[Any]]
-type Members = Callable[[tuple[int, ...]], Select[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,29 +33,29 @@ class UrlText:
     before: tuple[int, ...] | None
     """Hosts whose name ends in what stands before its first slash; None when there are too many to list."""
 
-    def condition(self, columns: Columns, members: Members) -> ColumnElement[bool]:
-        """Whether a row's URL contains the text; `members` makes a set of ids a sub-select."""
+    def condition(self, columns: Columns) -> ColumnElement[bool]:
+        """Whether a row's URL contains the text."""
         path, query = func.coalesce(columns["path"], "/"), columns["query"]
         found = [contains(path, self.text), contains(query, self.text)]
         for place, letter in enumerate(self.text):
             if letter == "?":  # the one that parts path and query is in neither of them
-                ends = path.like("%" + escaped(self.text[:place]), escape=_ESCAPE)
-                found.append(ends & query.like(escaped(self.text[place + 1 :]) + "%", escape=_ESCAPE))
-        host = columns["host_id"]
+                ends = like(path, "%" + escaped(self.text[:place]))
+                found.append(ends & like(query, escaped(self.text[place + 1 :]) + "%"))
+        host = unindexed(columns["host_id"])
         if self.inside is None:
-            name = select(dim_host.c.name).where(dim_host.c.id == host).scalar_subquery()
+            name = select(dim_host.c.name).where(dim_host.c.id == columns["host_id"]).scalar_subquery()
             found.append(contains(name, self.text))
         elif self.inside:
-            found.append((host + 0).in_(members(self.inside)))
+            found.append(one_of(host, self.inside))
         head, slash, tail = self.text.partition("/")
         if head and slash:
             target = path.op("||")(func.coalesce(literal("?").op("||")(query), ""))
-            begins = target.like(escaped(slash + tail) + "%", escape=_ESCAPE)
+            begins = like(target, escaped(slash + tail) + "%")
             if self.before is None:
-                name = select(dim_host.c.name).where(dim_host.c.id == host).scalar_subquery()
-                found.append(begins & name.like("%" + escaped(head), escape=_ESCAPE))
+                name = select(dim_host.c.name).where(dim_host.c.id == columns["host_id"]).scalar_subquery()
+                found.append(begins & like(name, "%" + escaped(head)))
             elif self.before:
-                found.append((host + 0).in_(members(self.before)) & begins)
+                found.append(one_of(host, self.before) & begins)
         return or_(*found)
 
 
@@ -70,7 +69,7 @@ def look_up(wanted: str, catalog: Connection) -> UrlText:
 
 def contains(place: ColumnElement[Any], text: str) -> ColumnElement[bool]:
     """Whether a text column contains `text`; letters of ASCII in either case."""
-    return place.like(f"%{escaped(text)}%", escape=_ESCAPE)
+    return like(place, f"%{escaped(text)}%")
 
 
 def escaped(wanted: str) -> str:
@@ -81,6 +80,6 @@ def escaped(wanted: str) -> str:
 
 
 def _hosts(catalog: Connection, pattern: str) -> tuple[int, ...] | None:
-    wanted = select(dim_host.c.id).where(dim_host.c.name.like(pattern, escape=_ESCAPE)).limit(MOST_HOSTS + 1)
+    wanted = select(dim_host.c.id).where(like(dim_host.c.name, pattern)).limit(MOST_HOSTS + 1)
     found = tuple(catalog.execute(wanted).scalars())
     return None if len(found) > MOST_HOSTS else found

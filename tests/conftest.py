@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
+from logstore.db import upgrade
+from logstore.place import Database
 from tests.rig.certificates import Authority
 from tests.rig.gateway import Gateway
 from tests.rig.origin import Origin
+from tests.rig.postgres import Postgres
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -104,3 +107,25 @@ def make_gateway(
     for gateway in made:
         _show_on_failure(request, gateway)
         gateway.kill()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """The PostgreSQL of this session, with a database `ready` that has the newest schema."""
+    server = Postgres()
+    try:
+        server.start()
+        with server.connect("postgres") as connection:
+            connection.execute("CREATE DATABASE ready")
+        upgrade(server.address("ready"))
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> Iterator[Database]:
+    """An empty record in PostgreSQL, with the newest schema."""
+    made = postgres.database("ready")
+    yield made
+    postgres.drop(made)

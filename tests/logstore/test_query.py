@@ -1,6 +1,6 @@
 """Rows come out newest first, page by page to the oldest, and no further file is opened than needed.
 
-Shows: `logstore.dayview`.
+Shows: `logstore.dayview`, `logstore.source`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from logstore import dayview, query
+from logstore import dayview, source
 from logstore.db import days_folder, open_catalog
 from logstore.filter import LogFilter
 from logstore.ids import id_time_us
@@ -113,13 +113,13 @@ def test_a_large_count_reads_well() -> None:
 def opened_files(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the day files opened from now on."""
     names: list[str] = []
-    real = query.attached
+    real = source.attached
 
     def noted(connection: sa.Connection, path: Path) -> object:
         names.append(path.name)
         return real(connection, path)
 
-    monkeypatch.setattr(query, "attached", noted)
+    monkeypatch.setattr(source, "attached", noted)
     return names
 
 

@@ -1,0 +1,129 @@
+"""Connections to the record in PostgreSQL, and bringing it to the newest schema.
+
+In comes a `Database`; out go SQLAlchemy engines. The rules are those of `logstore.db`: whoever changes the catalog
+holds a lock before it reads, so that two changes follow each other; a reader cannot write by mistake; nothing waits for
+ever; tables are made by migrations only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy.exc
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event
+
+from logstore.db import BUSY_SECONDS, Tree, head, migrate_with
+from logstore.place import Database, StoreError
+
+CATALOG_LOCK = 7_265_001
+"""Advisory lock of whoever changes the catalog: the counterpart of `BEGIN IMMEDIATE`."""
+ROWS_LOCK = 7_265_002
+"""Advisory lock of the rows: shared by batches on their way in, held alone by retention."""
+VERSION_TABLES: dict[Tree, str] = {"catalog": "alembic_version", "day": "alembic_version_log"}
+"""Where each tree of migrations notes its revision: here both live in one database."""
+CONNECT_SECONDS = 10
+STATEMENT_SECONDS = 300.0
+"""Longest time one statement of a writer may take."""
+
+IN_DAY = {"schema_translate_map": {"day": None}}
+"""Execution options under which a statement on the attached day file of SQLite reads the table `log` here."""
+
+
+def open_catalog(database: Database) -> Engine:
+    """A writing engine on the catalog; each transaction begins with the catalog's lock."""
+    engine = open_engine(database)
+    lock = f"SELECT pg_advisory_xact_lock({CATALOG_LOCK})"
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(lock))
+    return engine
+
+
+@contextlib.contextmanager
+def reading(database: Database) -> Iterator[Connection]:
+    """A read-only connection, each statement a transaction of its own."""
+    engine = open_engine(database, read_only=True)
+    try:
+        with connected(engine, database) as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT", **IN_DAY)
+    finally:
+        engine.dispose()
+
+
+def open_engine(
+    database: Database, *, read_only: bool = False, seconds: float = STATEMENT_SECONDS, role: str = "schoolgate"
+) -> Engine:
+    """An engine whose statements end after `seconds` and wait for a lock at most `BUSY_SECONDS`.
+
+    Raises `StoreError` when psycopg is not installed.
+    """
+    options = {
+        "statement_timeout": f"{int(seconds * 1000)}",
+        "lock_timeout": f"{int(BUSY_SECONDS * 1000)}",
+        "idle_in_transaction_session_timeout": f"{int(BUSY_SECONDS * 1000)}",
+        "default_transaction_read_only": "on" if read_only else "off",
+        "timezone": "UTC",
+        "jit": "off",
+    }
+    arguments: dict[str, Any] = {
+        "connect_timeout": CONNECT_SECONDS,
+        "application_name": role,
+        "keepalives_idle": 30,
+        "tcp_user_timeout": 30_000,
+        "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
+    }
+    try:
+        engine = create_engine(database.url, poolclass=NullPool, connect_args=arguments)
+    except ModuleNotFoundError as error:
+        raise StoreError("psycopg is not installed", database, "pip install 'schoolgate[postgresql]'.") from error
+
+    @event.listens_for(engine, "do_connect")
+    def add_password(_dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
+        # Read for each connection, so that a changed password needs no restart; kept out of every URL.
+        if (password := database.password()) is not None:
+            parameters["password"] = password
+
+    return engine
+
+
+@contextlib.contextmanager
+def connected(engine: Engine, database: Database) -> Iterator[Connection]:
+    """A connection; a database that has no record says so as a folder without one does."""
+    with engine.connect() as connection:
+        try:
+            yield connection
+        except sqlalchemy.exc.ProgrammingError as error:
+            if getattr(error.orig, "sqlstate", "") != "42P01":
+                raise
+            raise StoreError("there is no record yet", database, "`schoolgate db upgrade` makes it.") from error
+
+
+def upgrade(database: Database) -> tuple[str, ...]:
+    """Make the record, or bring it to the newest schema; says which trees it changed."""
+    behind = [tree for tree in VERSION_TABLES if revision_of(database, tree) != head(tree)]
+    if not behind:
+        return ()
+    engine = open_catalog(database)
+    try:
+        changed = []
+        for tree in behind:
+            migrate_with(engine, tree)
+            changed.append(tree)
+        return tuple(changed)
+    except sqlalchemy.exc.ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", "") != "42501":
+            raise
+        what = "has an older schema, and this account may not change it"
+        raise StoreError(what, database, "Run `schoolgate db upgrade` as the record's owner.") from error
+    finally:
+        engine.dispose()
+
+
+def revision_of(database: Database, tree: Tree) -> str | None:
+    """The schema revision of one tree; None when it has none."""
+    with reading(database) as connection:
+        table = VERSION_TABLES[tree]
+        if connection.exec_driver_sql("SELECT to_regclass(%s)", (table,)).scalar() is None:
+            return None
+        found = connection.exec_driver_sql(f"SELECT version_num FROM {table}").scalar()
+        return None if found is None else str(found)

@@ -1,0 +1,72 @@
+"""The dimensions in PostgreSQL: ids of what repeats, made when they are new.
+
+In come the keys of a batch and its day, out go their ids; the same as `logstore.dimensions.learn`, within the batch's
+own transaction. Keys go in sorted, so that two writers who bring the same new names wait for each other instead of
+locking each other out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Boolean, Connection, Integer, Table
+
+from logstore.cleaning import spelt
+from logstore.dimensions import Dimension
+
+type Found = dict[str, tuple[int, str, str]]
+
+
+def learn(connection: Connection, dimension: Dimension, keys: Iterable[Any], day: str) -> dict[Any, int]:
+    """The ids of `keys`, made when they are new, and marked as used on `day`."""
+    texts = {key: dimension.text(key) for key in keys}
+    table = dimension.table
+    if any(map(_is_odd, texts)):
+        raise ValueError("a text holds what no PostgreSQL text can: a NUL or half a character")
+    known = _look_up(connection, table, list(texts.values()))
+    rows = [{**dimension.columns(key), "key": text} for key, text in texts.items() if text not in known]
+    if rows:
+        rows.sort(key=lambda row: str(row["key"]))
+        _insert(connection, table, rows, day)
+        known |= _look_up(connection, table, [row["key"] for row in rows])
+    if outside := [found[0] for found in known.values() if not found[1] <= day <= found[2]]:
+        connection.exec_driver_sql(
+            f"UPDATE {table.name} SET first_day = least(first_day, %s), last_day = greatest(last_day, %s) FROM "
+            f"(SELECT id FROM {table.name} WHERE id = ANY(%s) ORDER BY id FOR UPDATE) AS wanted "
+            f"WHERE {table.name}.id = wanted.id",
+            (day, day, outside),
+        )
+    return {key: known[text][0] for key, text in texts.items()}
+
+
+def _look_up(connection: Connection, table: Table, texts: list[str]) -> Found:
+    """Id, first and last day of each key that is there."""
+    found = connection.exec_driver_sql(
+        f"SELECT key, id, first_day, last_day FROM {table.name} WHERE key = ANY(%s)", (texts,)
+    )
+    return {row[0]: (row[1], row[2], row[3]) for row in found}
+
+
+def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]], day: str) -> None:
+    """One statement, whatever their number. Somebody else's may have come first: then theirs count."""
+    columns = [table.c[name] for name in rows[0]]
+    names = ", ".join(f'"{column.name}"' for column in columns)
+    arrays = ", ".join(f"%s::{_array(column.type)}" for column in columns)
+    connection.exec_driver_sql(
+        f"INSERT INTO {table.name} ({names}, first_day, last_day) SELECT *, %s, %s FROM unnest({arrays}) "
+        "ON CONFLICT DO NOTHING",
+        (day, day, *([row[column.name] for row in rows] for column in columns)),
+    )
+
+
+def _is_odd(key: Any) -> bool:
+    if isinstance(key, tuple):
+        return any(map(_is_odd, key))
+    return isinstance(key, str) and spelt(key) != key
+
+
+def _array(kind: object) -> str:
+    if isinstance(kind, Boolean):
+        return "bool[]"
+    return "int[]" if isinstance(kind, Integer) else "text[]"

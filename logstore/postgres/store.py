@@ -1,0 +1,276 @@
+"""Rows into PostgreSQL: the writer of a record that several gateways share.
+
+In come batches of `(LogRecord, Ending)` with the place in the spool they come from. Names, rows and place go in within
+one transaction, the rows by binary COPY. The rule: a row is known by its id, which no partition holds twice, so a batch
+that comes again, or again in other company, stores what is not there yet and nothing else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+import psycopg
+import sqlalchemy.exc
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from logstore.cleaning import clean_record, clean_values
+from logstore.db import upgrade
+from logstore.dimensions import Days
+from logstore.encoding import ENDING_FIELDS, RECORD_FIELDS
+from logstore.folding import COLUMNS, BadRow, Pair, Position, by_day, fold, row_values
+from logstore.gateways import RENEW_US, Gateway, claim, other_record
+from logstore.marks import Hour, hours_of, mark_hours
+from logstore.place import Database
+from logstore.postgres.db import CATALOG_LOCK, ROWS_LOCK, open_engine
+from logstore.postgres.names import learn
+from logstore.record import Ending, LogRecord
+from logstore.rowcheck import fault
+from logstore.schema import day_file, log, log_cursor, retention_run
+
+AHEAD = 7
+"""Days whose partitions are there before their first row."""
+TRIES = 3
+"""How often a batch is tried whose rows turn out to be there: another writer may be about to store them."""
+_TYPES = {"BIGINT": "int8", "INTEGER": "int4", "SMALLINT": "int2", "BOOLEAN": "bool", "TEXT": "text"}
+COPY = f"COPY log ({', '.join(f'"{name}"' for name in COLUMNS)}) FROM STDIN (FORMAT BINARY)"
+"""How rows go in."""
+COPY_TYPES = [_TYPES[str(column.type).partition(" ")[0]] for column in log.columns]
+"""Types of the columns, in their order."""
+_SMALL, _INT = (1 << 15) - 1, (1 << 31) - 1
+_ROW_ERRORS = (
+    ValueError, TypeError, AttributeError, OverflowError, sqlalchemy.exc.DataError, sqlalchemy.exc.ProgrammingError,
+    sqlalchemy.exc.IntegrityError,
+)  # fmt: skip
+"""What a row that cannot be stored may raise."""
+
+
+class PostgresStore:
+    """Writes rows. Each gateway's shipper has one; they work side by side."""
+
+    def __init__(
+        self, database: Database, clock: Callable[[], int] = time.time_ns, gateway: Gateway | None = None
+    ) -> None:
+        """Opens the record, made or brought to the newest schema first. `clock` gives nanoseconds.
+
+        `gateway` says who ships. Raises `GatewayClash` when another one ships under its number; so does `append`.
+        """
+        upgrade(database)
+        self._clock = clock
+        self._engine = open_engine(database, role="schoolgate shipper")
+        self._connection = self._engine.connect()
+        self._days = Days()
+        self._made: set[str] = set()
+        self._gateway = gateway
+        self._claimed_us = 0
+        self.refused = 0
+        """Rows not taken since this was opened, because they are older than what may be kept."""
+        try:
+            self._claim()
+            self._make_days(())
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._connection.close()
+        self._engine.dispose()
+
+    def cursors(self) -> dict[str, int]:
+        """How far each producer's spool has been stored."""
+        with self._connection.begin():
+            found = self._connection.execute(select(log_cursor.c.producer, log_cursor.c.seq))
+            return {row.producer: row.seq for row in found}
+
+    def append(self, batch: Sequence[Pair], cursor: Position | None = None) -> int:
+        """Store `batch` and the place it came from, both or neither; says how many rows were new.
+
+        Rows that are there already are left alone. Rows of days that retention has removed are counted, not stored.
+        Text that no database of this kind holds (NULs, lone surrogates) is spelt out, as the spool does. Raises
+        `BadRow` for the first row that can never be stored.
+        """
+        self._claim()
+        try:
+            return self._stored(batch, cursor)
+        except BadRow:
+            raise
+        except _ROW_ERRORS as error:
+            for record, ending in batch:
+                if why := fault(record, ending) or _too_large(record, ending):
+                    raise BadRow(getattr(record, "id", None), why) from error
+            cleaned = [_cleaned(*pair) for pair in batch]
+            if cleaned == list(batch):
+                raise
+            return self._stored(cleaned, cursor)
+
+    def _stored(self, batch: Sequence[Pair], cursor: Position | None) -> int:
+        days = list(by_day(batch))
+        self._make_days(day for day, _ in days)
+        for tries in range(TRIES):
+            try:
+                return self._in_one_transaction(days, cursor, again=tries > 0)
+            except sqlalchemy.exc.IntegrityError:
+                if tries == TRIES - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _in_one_transaction(
+        self, days: Sequence[tuple[str, Sequence[Pair]]], cursor: Position | None, *, again: bool
+    ) -> int:
+        """All of a batch; `again` when some of its rows are there already."""
+        new = refused = 0
+        notes: list[dict[str, Any]] = []
+        hours: set[Hour] = set()
+        try:
+            with self._connection.begin():
+                # Retention announces what goes under the same lock: no row of such a day is on its way meanwhile.
+                self._connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock_shared({ROWS_LOCK})")
+                kept_from = self._kept_from()
+                for day, rows in days:
+                    if day < kept_from:
+                        refused += len(rows)
+                        notes.append({"day": day, "state": "dropped", "refused": len(rows)})
+                    else:
+                        notes.append(self._copy_day(day, rows, again=again))
+                        new += notes[-1]["rows"]
+                        hours |= hours_of(day, rows)
+                self._note(notes, hours, cursor)
+        except BaseException as error:
+            # What a transaction taught is void when it was rolled back; an id kept here would name somebody else.
+            self._days.forget()
+            self._made.clear()
+            if isinstance(error, psycopg.Error):
+                self._raise_known(error)
+            raise
+        self.refused += refused
+        return new
+
+    def _copy_day(self, day: str, rows: Sequence[Pair], *, again: bool) -> dict[str, Any]:
+        records = [record for record, _ in rows]
+        endings = [ending for _, ending in rows]
+        known = self._days.known(day)
+        ids = fold(records, endings, known, lambda one, new: learn(self._connection, one, new, day))
+        values = row_values(records, endings, ids)
+        if again:
+            if (other := other_record(self._connection, values)) is not None:
+                raise BadRow(other, "another record has this id: two gateways or workers gave the same ids")
+            values = self._absent(values)
+        if values:
+            self._copy(values)
+        offsets = [value[1] for value in values] or [0]
+        return {
+            "day": day,
+            "state": "open",
+            "rows": len(values),
+            "min_id": min((value[0] for value in values), default=None),
+            "max_id": max((value[0] for value in values), default=None),
+            "early_us": max(0, -min(offsets)),
+            "late_us": max(0, *offsets, 0),
+        }
+
+    def _copy(self, values: Sequence[tuple[Any, ...]]) -> None:
+        raw: Any = self._connection.connection.driver_connection
+        with raw.cursor() as cursor, cursor.copy(COPY) as copy:
+            copy.set_types(COPY_TYPES)
+            write = copy.write_row
+            for value in values:
+                write(value)
+
+    def _absent(self, values: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """The rows that are not there, each once."""
+        first = {value[0]: value for value in reversed(values)}
+        there = self._connection.exec_driver_sql("SELECT id FROM log WHERE id = ANY(%s)", (list(first),)).scalars()
+        for record_id in there.all():
+            del first[record_id]
+        return [value for value in values if first.get(value[0]) is value]
+
+    def _note(self, notes: Sequence[dict[str, Any]], hours: set[Hour], cursor: Position | None) -> None:
+        """The books, last of all: other writers wait for these rows."""
+        now = self._clock() // 1000
+        have = day_file.c
+        for note in notes:
+            add = insert(day_file).values(file=partition(note["day"]), part=0, changed_us=now, **note)
+            come = add.excluded
+            changed: dict[str, Any] = {"refused": have.refused + come.refused, "changed_us": now}
+            if note["state"] == "open":
+                changed = {
+                    "state": "open",
+                    "rows": have.rows + come.rows,
+                    "min_id": func.least(have.min_id, come.min_id),
+                    "max_id": func.greatest(have.max_id, come.max_id),
+                    "early_us": func.greatest(have.early_us, come.early_us),
+                    "late_us": func.greatest(have.late_us, come.late_us),
+                    "changed_us": now,
+                }
+            self._connection.execute(add.on_conflict_do_update(index_elements=["file"], set_=changed))
+        mark_hours(self._connection, hours)
+        if cursor is not None:
+            place = insert(log_cursor).values(producer=cursor.producer, seq=cursor.seq, changed_us=now)
+            further = {"seq": func.greatest(log_cursor.c.seq, place.excluded.seq), "changed_us": now}
+            self._connection.execute(place.on_conflict_do_update(index_elements=["producer"], set_=further))
+
+    def _claim(self) -> None:
+        """Say now and then that this gateway is at work."""
+        now = self._clock() // 1000
+        if self._gateway is not None and not 0 <= now - self._claimed_us < RENEW_US:
+            with self._connection.begin():
+                self._connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({CATALOG_LOCK})")
+                claim(self._connection, self._gateway, now)
+            self._claimed_us = now
+
+    def _make_days(self, days: Iterable[str]) -> None:
+        """Partitions for `days` and the week to come, in a transaction of their own: making one locks the default."""
+        today = datetime.fromtimestamp(self._clock() / 1e9, UTC).date()
+        wanted = {*days, *(str(today + timedelta(days=ahead)) for ahead in range(AHEAD + 1))} - self._made
+        if not wanted:
+            return
+        with self._connection.begin():
+            kept_from = self._kept_from()
+            for day in sorted(day for day in wanted if day >= kept_from):
+                self._connection.exec_driver_sql("SELECT make_log_day(%s::date)", (day,))
+        self._made |= wanted
+
+    def _kept_from(self) -> str:
+        latest = select(retention_run.c.kept_from).order_by(retention_run.c.id.desc()).limit(1)
+        return self._connection.execute(latest).scalar() or ""
+
+    def _raise_known(self, error: psycopg.Error) -> None:
+        """The driver's own errors, which COPY raises past SQLAlchemy, as SQLAlchemy's."""
+        if not self._connection.invalidated:
+            raw: Any = self._connection.connection.driver_connection
+            if raw.closed:
+                self._connection.invalidate()
+        for kind in ("OperationalError", "IntegrityError", "DataError", "ProgrammingError"):
+            if isinstance(error, getattr(psycopg, kind)):
+                raise getattr(sqlalchemy.exc, kind)("COPY log", None, error) from error
+
+
+def partition(day: str) -> str:
+    """The name of a day's partition: `log_20261121`."""
+    return f"log_{day.replace('-', '')}"
+
+
+def _too_large(record: LogRecord, ending: Ending) -> str | None:
+    if ending.status is not None and not -_SMALL <= ending.status <= _SMALL:
+        return "status does not fit 16 bits"
+    return None if -_INT <= record.port <= _INT else "port does not fit 32 bits"
+
+
+def _cleaned(record: LogRecord, ending: Ending) -> Pair:
+    values = tuple(getattr(record, name) for name in RECORD_FIELDS)
+    last = tuple(getattr(ending, name) for name in ENDING_FIELDS)
+    clean = dict(zip(ENDING_FIELDS, clean_values(Ending, ENDING_FIELDS, last), strict=True))
+    return (
+        LogRecord(**dict(zip(RECORD_FIELDS, clean_record(RECORD_FIELDS, values), strict=True))),
+        Ending(**clean | {"kind": ending.kind}),
+    )

@@ -1,0 +1,20 @@
+"""The record, empty, once in each engine: every test of this folder runs on all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from logstore.place import Where
+
+ENGINES = ("sqlite", "postgresql")
+
+
+@pytest.fixture(params=ENGINES)
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> Where:
+    """Where the record is."""
+    if request.param == "postgresql":
+        found: Where = request.getfixturevalue("database")
+        return found
+    return tmp_path / "store"
