@@ -22,6 +22,10 @@ from logstore.db import StoreError, head, migrate_with
 CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 300
 """Longest time one statement may take."""
+LONGEST_STATEMENT = 64 * 1024 * 1024
+"""Bytes of the longest question: one that names a million hosts."""
+IN_DAY = {"schema_translate_map": {"day": None}}
+"""Execution options under which a statement on the attached day file of SQLite reads the table `log` here."""
 TOO_LONG = 159
 """ClickHouse's number for a statement that was stopped because it took too long."""
 _NO_TABLE, _NO_DATABASE = 60, 81
@@ -36,9 +40,13 @@ def open_engine(where: ClickHouse, *, read_only: bool = False, seconds: float = 
     arguments: dict[str, Any] = {"ch_max_execution_time": seconds}
     if read_only:
         arguments["ch_readonly"] = 2  # reads only, but a statement may bring settings
+        arguments["ch_max_query_size"] = LONGEST_STATEMENT
     if not where.in_process:
         arguments |= {"connect_timeout": CONNECT_SECONDS, "send_receive_timeout": STATEMENT_SECONDS + CONNECT_SECONDS}
+    from logstore.clickhouse.words import WholeNumbers
+
     engine = create_engine(where.url, connect_args=arguments)
+    engine.dialect.statement_compiler = WholeNumbers
     # When a value cannot be sent, the driver logs it with the traceback; a row's content belongs in no log.
     logging.getLogger("clickhouse_connect.driver.transform").setLevel(logging.CRITICAL + 1)
 
@@ -57,7 +65,7 @@ def reading(where: ClickHouse, seconds: float = STATEMENT_SECONDS) -> Iterator[C
     engine = open_engine(where, read_only=True, seconds=seconds)
     try:
         with told(where), engine.connect() as connection:
-            yield connection.execution_options(query_formats={"String": "bytes"})
+            yield connection.execution_options(query_formats={"String": "bytes"}, **IN_DAY)
     finally:
         engine.dispose()
 
