@@ -59,7 +59,7 @@ def _rows(archive: Archive, selection: Selection, first: int) -> float:
     known = {row.file: row for row in archive.catalog.execute(select(day_file))}
     rows = 0.0
     for part in archive.parts(selection, first):
-        noted = known[part.path.name]
+        noted = known[part.file]
         low, high = noted.min_id or 0, (noted.max_id or 0) + 1
         within = min(part.past, high) - max(part.first, low, first)
         rows += noted.rows * max(0.0, within / (high - low))

@@ -113,7 +113,7 @@ class Archive:
         if selection is None:
             return
         search = self.searching(selection)
-        parts = self.parts(selection, first, past)
+        parts = self._source.joined(self.parts(selection, first, past))
         for _, group in itertools.groupby(parts if rising else reversed(parts), key=lambda part: part.day):
             streams = [self._walk_part(part, search, rising, limit) for part in group]
             yield from heapq.merge(*streams, key=lambda row: row.id, reverse=not rising)
@@ -124,7 +124,7 @@ class Archive:
         if (selection := wanted.select(self.catalog)) is None:
             return Count(0, exact=True)
         search, found = self.searching(selection), 0
-        for part in reversed(self.parts(selection)):
+        for part in reversed(self._source.joined(self.parts(selection))):
             most = cap + 1 - found
             found += self.read(part, 0, partial(search.count, self.catalog, part.first, part.past, most))
             if found > cap:

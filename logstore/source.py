@@ -45,9 +45,9 @@ class Part:
     """A part of the record that can hold rows wanted: ids from `first` up to, not including, `past`."""
 
     file: str
-    """Its day file, or the newest of its day partitions."""
+    """Its day file or day partition; of several, the newest."""
     day: str
-    """Its UTC day, or the newest of its days. Parts of one day are read side by side, others one after another."""
+    """Its UTC day; of several, the newest. Parts of one day are read side by side, others one after another."""
     first: int
     """Lowest id."""
     past: int
@@ -69,6 +69,9 @@ class Source(Protocol):
 
     def parts(self, selection: Selection, first: int, past: int) -> list[Part]:
         """The parts that can hold rows wanted with `first` <= id < `past`, oldest first."""
+
+    def joined(self, parts: list[Part]) -> list[Part]:
+        """The same parts, those put together that are better read at once."""
 
     def searching(self, selection: Selection) -> DaySearch:
         """The search to carry into the parts."""
@@ -110,6 +113,10 @@ class FileSource:
     def parts(self, selection: Selection, first: int, past: int) -> list[Part]:
         """The day files that can hold rows wanted, oldest first."""
         return [part for part, _ in spans(self.catalog, selection, first, past)]
+
+    def joined(self, parts: list[Part]) -> list[Part]:
+        """Each file is read by itself."""
+        return parts
 
     def searching(self, selection: Selection) -> DaySearch:
         """The search to carry into the files."""

@@ -23,9 +23,10 @@ from sqlalchemy import select
 from logstore.dayview import DaySearch
 from logstore.filter import LogFilter
 from logstore.ids import COUNTER_BITS, NODE_BITS, id_range
-from logstore.query import Archive, Part, SearchTooWide
+from logstore.query import Archive, SearchTooWide
 from logstore.rows import Row
 from logstore.schema import day_file
+from logstore.source import Part
 
 SLICE_SECONDS = 0.5
 """How long reading a slice should take; the next one is made longer or shorter by it."""
@@ -148,7 +149,7 @@ def _days(archive: Archive, parts: list[Part]) -> list[_Day]:
     days = []
     for name, group in itertools.groupby(reversed(parts), key=lambda part: part.day):
         members = tuple(group)
-        noted = [known[part.path.name] for part in members]
+        noted = [known[part.file] for part in members]
         start = datetime.fromisoformat(name).replace(tzinfo=UTC)
         low, high = id_range(_us(start), _us(start + _ONE_DAY))
         # The catalog may be a batch behind, so what it says of the ids only bounds a day that is over.

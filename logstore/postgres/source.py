@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 
 import sqlalchemy.exc
 from sqlalchemy import Connection
@@ -46,15 +47,17 @@ class PartitionSource:
             raise SearchTooWide(self._seconds)
 
     def parts(self, selection: Selection, first: int, past: int) -> list[Part]:
-        """Spans of the days that can hold rows wanted, oldest first; the newest days in the shortest spans."""
-        days = list(spans(self.catalog, selection, first, past))
+        """The days that can hold rows wanted, oldest first."""
+        found = spans(self.catalog, selection, first, past)
+        return [replace(part, first=max(part.first, low), past=min(part.past, high)) for part, (low, high) in found]
+
+    def joined(self, parts: list[Part]) -> list[Part]:
+        """Spans of days, the newest days in the shortest ones."""
         made: list[Part] = []
-        length = 1
-        while days:
-            group, days = days[-length:], days[:-length]
-            newest, low = group[-1][0], max(group[0][0].first, group[0][1][0])
-            made.append(Part(newest.file, newest.day, low, min(newest.past, group[-1][1][1])))
-            length = min(LONGEST_SPAN, len(made))
+        while parts:
+            length = max(1, min(LONGEST_SPAN, len(made)))
+            span, parts = parts[-length:], parts[:-length]
+            made.append(replace(span[-1], first=span[0].first))
         return made[::-1]
 
     def searching(self, selection: Selection) -> DaySearch:
