@@ -1,6 +1,7 @@
 """Copies of the store, made while it is in use; and the check of a store or a copy.
 
-In come folders, out go reports. A file is copied by SQLite's own backup, so that each copy is whole. Day files come
+In come folders, out go reports. An open file is copied by SQLite's own backup, so that each copy is whole; a sealed one
+byte for byte, so that its hash still fits. Day files come
 first and the catalog last: names are stored before the rows that use them, so the copied catalog knows every name the
 copied rows use, and places in the spool that lie behind the copied rows only make the shipper send rows again.
 """
@@ -8,15 +9,34 @@ copied rows use, and places in the spool that lie behind the copied rows only ma
 from __future__ import annotations
 
 import contextlib
+import json
+import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 
-from logstore.db import StoreError, catalog_path, days_folder, head, revision_of, sync_folder
+from logstore.audit import head as audit_head
+from logstore.db import (
+    StoreError,
+    catalog_path,
+    days_folder,
+    head,
+    is_sealed,
+    reading,
+    revision_of,
+    sync_folder,
+    write_whole,
+)
 from logstore.dimensions import FOLDED
 from logstore.holds import holds_path
 from logstore.schema import day_file
+from logstore.seal import finish
+
+MADE = "backup.json"
+"""File of a copy that says when it was made, and the head of its audit trail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +51,49 @@ class Copied:
     """Bytes written."""
 
 
-def back_up(folder: Path, destination: Path) -> Copied:
-    """Copy the store in `folder` to `destination`, which must not be there or be empty. Raises `StoreError`."""
-    return _copy(folder, destination, "name an empty folder")
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a copy says of itself."""
+
+    at: datetime
+    """When it was made; aware."""
+    head: str
+    """Number and hash of the last line of its audit trail."""
+    rows: int
+    """Rows in it."""
+
+
+def back_up(folder: Path, destination: Path, at: datetime) -> Copied:
+    """Copy the store in `folder` to `destination`, which must not be there or be empty. Raises `StoreError`.
+
+    `at` (aware) is written into the copy, with the head of its audit trail.
+    """
+    if catalog_path(folder).is_file():
+        finish(folder)
+    copied = _copy(folder, destination, "name an empty folder")
+    with reading(destination) as catalog:
+        number, mark = audit_head(catalog)
+    told = {"made": at.isoformat(), "head": f"{number}:{mark}", **asdict(copied)}
+    write_whole(destination / MADE, (json.dumps(told) + "\n").encode())
+    return copied
+
+
+def made_of(copy: Path) -> Made | None:
+    """What `back_up` wrote into a copy; None when there is no such thing."""
+    try:
+        told = json.loads((copy / MADE).read_text(encoding="utf-8"))
+        return Made(datetime.fromisoformat(told["made"]), str(told["head"]), int(told["rows"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def remove_copy(copy: Path) -> None:
+    """Remove a copy that `back_up` made, and nothing else that lies there. Raises `OSError`."""
+    ours = [*days_folder(copy).glob("[0-9]*.db"), catalog_path(copy), holds_path(copy), copy / MADE]
+    for path in ours:
+        path.unlink(missing_ok=True)
+    days_folder(copy).rmdir()
+    copy.rmdir()
 
 
 def restore(source: Path, folder: Path) -> Copied:
@@ -120,6 +180,10 @@ def _copy_days(source: Path, destination: Path) -> tuple[str, ...]:
     """Copy day files, then the catalog, until the catalog knows no day that was not copied."""
     copied: set[str] = set()
     while True:
+        # A day that was sealed after it was copied is copied again: its hash is that of the sealed file.
+        copied -= {
+            file for file in copied if _sealed_since(days_folder(source) / file, days_folder(destination) / file)
+        }
         for path in sorted(days_folder(source).glob("[0-9]*.db")):
             if path.name not in copied and _copy_file(path, days_folder(destination) / path.name):
                 copied.add(path.name)
@@ -127,16 +191,38 @@ def _copy_days(source: Path, destination: Path) -> tuple[str, ...]:
         with contextlib.closing(sqlite3.connect(catalog_path(destination))) as connection:
             known = connection.execute(f"SELECT file FROM {day_file.name} WHERE state IN ('open', 'sealed')").fetchall()
         wanted = {str(file) for (file,) in known}
-        if not any((days_folder(source) / file).exists() for file in wanted - copied):
+        again = {file for file in copied if _sealed_since(days_folder(source) / file, days_folder(destination) / file)}
+        if not any((days_folder(source) / file).exists() for file in (wanted - copied) | again):
             break
     for file in copied - wanted:  # retention removed it meanwhile
         (days_folder(destination) / file).unlink()
     return tuple(sorted(copied & wanted))
 
 
+def _sealed_since(source: Path, copy: Path) -> bool:
+    return is_sealed(source) and not is_sealed(copy)
+
+
+def _copy_sealed(source: Path, destination: Path) -> bool:
+    try:
+        shutil.copyfile(source, destination)
+    except FileNotFoundError:
+        destination.unlink(missing_ok=True)
+        return False
+    destination.chmod(0o400)
+    handle = os.open(destination, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    return True
+
+
 def _copy_file(source: Path, destination: Path) -> bool:
     """Copy one database as it is at one moment; False when it is not there any more."""
     destination.unlink(missing_ok=True)
+    if is_sealed(source):
+        return _copy_sealed(source, destination)
     destination.touch(mode=0o600)
     try:
         old = sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)

@@ -42,15 +42,17 @@ def store_batch(
 ) -> tuple[int, End]:
     """Store `values`, those that are new, and their batch in the chain of `file`; how many were new, and its end.
 
-    `values` are in the order of the columns of `log`. The connection is within its transaction.
+    `values` are in the order of the columns of `log`. The connection is within a transaction of its own, in which
+    nothing was done yet.
     """
-    connection.exec_driver_sql("SAVEPOINT batch")
     new = insert(connection, values)
     if new != len(values):
-        connection.exec_driver_sql("ROLLBACK TO batch")
+        # Once more, without the rows that are there. Begun anew, because a savepoint would make SQLite keep a second
+        # journal of every page, which costs more than the hashing, for what happens after a kill only.
+        connection.exec_driver_sql("ROLLBACK")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
         values = _absent(connection, values)
         new = insert(connection, values)
-    connection.exec_driver_sql("RELEASE batch")
     end = end_of(connection, file)
     if not values and not names:
         return 0, end

@@ -1,4 +1,4 @@
-"""What `schoolgate db seal|verify|head` do: is the record what was written, and how is that shown to others.
+"""What `schoolgate db seal|verify|head|drill` do: is the record what was written, and how is that shown to others.
 
 Arguments in, results on stdout, talk on stderr. Looking changes nothing; sealing and noting a head leave lines in the
 audit trail.
@@ -7,18 +7,22 @@ audit trail.
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
-import os
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+from logstore.audit import record_change
+from logstore.copies import copies
+from logstore.db import open_catalog, reading
+from logstore.drill import drill
 from logstore.evidence import note_ends
 from logstore.export import printable
 from logstore.seal import Sealed, seal
 from logstore.verify import verify
+from proxy.exporting import typed_by
 from proxy.settings import Settings
 
 type Task = Callable[[argparse.Namespace, Settings], int]
@@ -35,12 +39,15 @@ def add_verify(tasks: Any) -> argparse.ArgumentParser:
 
 
 def add_proofs(tasks: Any) -> list[argparse.ArgumentParser]:
-    """Register `db seal` and `db head`."""
+    """Register `db seal`, `db head` and `db drill`."""
     sealing = tasks.add_parser("seal", help="seal the days that are over; a job does it every night")
     head = tasks.add_parser("head", help="one line that pins the whole record: keep it on paper or another machine")
-    for task in (sealing, head):
+    drilling = tasks.add_parser("drill", help="practise a restore: put a copy back aside, check and search it")
+    drilling.add_argument("folder", type=Path, nargs="?", metavar="SRC", help="which copy (default: the newest one)")
+    drilling.add_argument("--aside", type=Path, metavar="PLACE", help="where to put it meanwhile; needs room for it")
+    for task in (sealing, head, drilling):
         task.add_argument("--why", default="", metavar="TEXT", help="reason, for the audit trail")
-    return [sealing, head]
+    return [sealing, head, drilling]
 
 
 def _verify(args: argparse.Namespace, settings: Settings) -> int:
@@ -69,7 +76,7 @@ def _verify(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _seal(args: argparse.Namespace, settings: Settings) -> int:
-    run = seal(settings.data / "store", datetime.now(UTC), who=whoami(), why=args.why or "asked for")
+    run = seal(settings.data / "store", datetime.now(UTC), who=typed_by(), why=args.why or "asked for")
     if args.json:
         told = {"ok": run.ok, "sealed": [one.as_json() for one in run.sealed], "stayed": run.stayed}
         print(json.dumps(told))
@@ -89,15 +96,38 @@ def _told(one: Sealed) -> str:
 
 
 def _head(args: argparse.Namespace, settings: Settings) -> int:
-    number, mark = note_ends(settings.data / "store", who=whoami(), why=args.why, at=datetime.now(UTC))
+    number, mark = note_ends(settings.data / "store", who=typed_by(), why=args.why, at=datetime.now(UTC))
     print(json.dumps({"head": f"{number}:{mark}"}) if args.json else f"{number}:{mark}")
     return 0
 
 
-def whoami() -> str:
-    """Who types, for the audit trail."""
-    return f"cli:{os.environ.get('SUDO_USER') or getpass.getuser()}"
+def _drill(args: argparse.Namespace, settings: Settings) -> int:
+    store = settings.data / "store"
+    copy = args.folder
+    if copy is None:
+        with reading(store) as catalog:
+            copy = next(copies(catalog), None)
+    if copy is None:
+        print("db: there is no copy to practise with; `schoolgate db backup DEST` makes one", file=sys.stderr)
+        return 1
+    done = drill(copy.resolve(), args.aside or settings.data / "drill")
+    engine = open_catalog(store)
+    with engine.begin() as catalog:
+        at, after = datetime.now(UTC), done.as_json()
+        what, subject = "practised a restore", str(copy.resolve())
+        record_change(
+            catalog, who=typed_by(), what=what, subject=subject, after=after, why=args.why, at=at, kind="export"
+        )
+    if args.json:
+        print(json.dumps(done.as_json()))
+        return 0 if done.ok else 1
+    for problem in done.problems:
+        print(printable(problem))
+    if done.ok:
+        made = f", made {done.made}" if done.made else ""
+        print(f"{done.rows:,} rows came back whole in {done.seconds:.0f} s from {printable(done.copy)}{made}")
+    return 0 if done.ok else 1
 
 
-TASKS: Mapping[str, Task] = {"verify": _verify, "seal": _seal, "head": _head}
+TASKS: Mapping[str, Task] = {"verify": _verify, "seal": _seal, "head": _head, "drill": _drill}
 """What each task does: 0 yes, 1 no, 2 usage."""

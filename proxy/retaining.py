@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from logstore.copies import copy_cleaner
 from logstore.daily import DailyJob
 from logstore.db import StoreError
 from logstore.exportbook import export_cleaner
@@ -39,6 +40,7 @@ def cleaners(settings: Settings) -> tuple[Cleaner, ...]:
         request_cleaner(store, settings.data / "overlay"),
         export_cleaner(store, settings.data, lambda: {one.case for one in holds(store)}),
         rollup_cleaner(store),
+        copy_cleaner(store),
     )
 
 

@@ -13,12 +13,13 @@ from zoneinfo import ZoneInfo
 from logstore.audit import entries, record_change
 from logstore.backup import back_up, check, restore
 from logstore.clockcheck import ClockDoubted
+from logstore.copies import COPIED, KEPT
 from logstore.db import catalog_path, open_catalog, reading, upgrade
 from logstore.export import printable
 from logstore.exportbook import exports, settle_export
 from logstore.prunereport import PruneReport
 from logstore.retention import overdue, prune
-from proxy.proving import whoami
+from proxy.exporting import typed_by
 from proxy.retaining import cleaners, tell
 from proxy.settings import Settings
 
@@ -53,7 +54,7 @@ def _prune(args: argparse.Namespace, settings: Settings) -> int:
             ZoneInfo(settings.record.timezone),
             settings.record.months,
             dry_run=args.dry_run,
-            who=whoami(),
+            who=typed_by(),
             why=args.why or "asked for on the command line",
             cleaners=cleaners(settings),
             clock_is_right=args.clock_is_right,
@@ -85,7 +86,7 @@ def _exports(args: argparse.Namespace, settings: Settings) -> int:
     if args.settle is not None:
         engine = open_catalog(settings.data / "store")
         with engine.begin() as catalog:
-            done = settle_export(catalog, args.settle, who=whoami(), why=args.why, at=datetime.now(UTC))
+            done = settle_export(catalog, args.settle, who=typed_by(), why=args.why, at=datetime.now(UTC))
         _say(args, {"ok": done}, f"export {args.settle} {'is settled' if done else 'is not in the book'}")
         return 0 if done else 1
     with reading(settings.data / "store") as catalog:
@@ -121,12 +122,11 @@ def _audit(args: argparse.Namespace, settings: Settings) -> int:
 
 def _backup(args: argparse.Namespace, settings: Settings) -> int:
     folder = settings.data / "store"
-    copied = back_up(folder, args.folder)
-    _note(args, settings, "copied the store", str(args.folder.resolve()), asdict(copied))
+    copied = back_up(folder, args.folder, datetime.now(UTC))
+    _note(args, settings, COPIED, str(args.folder.resolve()), asdict(copied))
     _say(args, {"ok": True, **asdict(copied)}, f"{copied.rows:,} rows in {copied.files} files, {copied.bytes:,} bytes")
-    print(
-        f"db: the copy names people; remove it when its rows are {settings.record.months} months old", file=sys.stderr
-    )
+    print(f"db: the copy names people; the nightly retention removes it after {KEPT.days} days", file=sys.stderr)
+    print("db: `schoolgate db drill` practises its restore", file=sys.stderr)
     return 0
 
 
@@ -144,7 +144,7 @@ def _note(args: argparse.Namespace, settings: Settings, what: str, subject: str,
     with engine.begin() as catalog:
         at = datetime.now(UTC)
         record_change(
-            catalog, who=whoami(), what=what, subject=subject, after=after, why=args.why, at=at, kind="export"
+            catalog, who=typed_by(), what=what, subject=subject, after=after, why=args.why, at=at, kind="export"
         )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from proxy.settings import Settings
 
-TASKS = "upgrade|check|prune|exports|verify|audit|backup|restore|seal|head"
+TASKS = "upgrade|check|prune|exports|verify|audit|backup|restore|seal|head|drill"
 
 
 def add(commands: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from logstore.store import Store
 from .rows import AT, batch, ended, ids_from, request
 
 DAY_US = 86_400_000_000
+MADE_AT = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def rows(folder: Path) -> list[int]:
 
 
 def test_there_and_back(folder: Path, tmp_path: Path) -> None:
-    copied = back_up(folder, tmp_path / "copy")
+    copied = back_up(folder, tmp_path / "copy", MADE_AT)
     assert (copied.files, copied.rows) == (3, 51)
     assert list(check(tmp_path / "copy")) == []
     restore(tmp_path / "copy", tmp_path / "again")
@@ -46,7 +48,7 @@ def test_there_and_back(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_copy_is_for_nobody_else_s_eyes(folder: Path, tmp_path: Path) -> None:
-    back_up(folder, tmp_path / "copy")
+    back_up(folder, tmp_path / "copy", MADE_AT)
     for path in [tmp_path / "copy", *(tmp_path / "copy").rglob("*")]:
         assert path.stat().st_mode & 0o077 == 0, path
 
@@ -67,7 +69,7 @@ def test_rows_that_come_in_meanwhile_do_no_harm(folder: Path, tmp_path: Path) ->
     shipper.start()
     try:
         for number in range(8):
-            back_up(folder, tmp_path / f"copy{number}")
+            back_up(folder, tmp_path / f"copy{number}", MADE_AT)
     finally:
         stop.set()
         shipper.join()
@@ -91,7 +93,7 @@ def test_a_day_that_comes_between_the_days_and_the_catalog_is_copied_too(
         return real(source, destination)
 
     monkeypatch.setattr(backup, "_copy_file", slow)
-    assert back_up(folder, tmp_path / "copy").rows == 52
+    assert back_up(folder, tmp_path / "copy", MADE_AT).rows == 52
     assert list(check(tmp_path / "copy")) == []
     assert rows(tmp_path / "copy") == rows(folder)
 
@@ -101,11 +103,11 @@ def test_a_copy_never_writes_over_anything(folder: Path, tmp_path: Path) -> None
     upgrade(other)
     for target in (other, folder):
         with pytest.raises(StoreError, match="is not empty"):
-            back_up(folder, target)
+            back_up(folder, target, MADE_AT)
     with pytest.raises(StoreError, match="never writes over rows"):
         restore(folder, other)
     with pytest.raises(StoreError, match="there is no record"):
-        back_up(tmp_path / "nothing", tmp_path / "copy")
+        back_up(tmp_path / "nothing", tmp_path / "copy", MADE_AT)
 
 
 def broken(folder: Path, *statements: str, file: str = "catalog.db") -> None:

@@ -310,7 +310,7 @@ class TestRelease:
 def test_a_copy_of_the_store_brings_the_holds_along(tmp_path: Path) -> None:
     fill(tmp_path / "store", OLD, NEW)
     placed(tmp_path / "store")
-    back_up(tmp_path / "store", tmp_path / "copy")
+    back_up(tmp_path / "store", tmp_path / "copy", datetime(2026, 11, 25, tzinfo=UTC))
     assert len(kept_rows(tmp_path / "copy")) == 3
     assert list(check(tmp_path / "copy")) == []
     holds_path(tmp_path / "copy").write_bytes(b"damaged" * 2000)

@@ -167,6 +167,20 @@ def test_a_day_is_sealed_and_a_changed_row_is_named(desk: Desk) -> None:
     assert f"record {record}: the row was changed" in desk.said
 
 
+def test_a_restore_is_practised(desk: Desk, tmp_path: Path) -> None:
+    assert desk.types("drill") == 1
+    assert "no copy to practise with" in desk.told
+    desk.types("backup", str(tmp_path / "copy"))
+    assert desk.types("drill", "--why", "once a term") == 0
+    assert "6 rows came back whole" in desk.said
+    assert not (desk.data / "drill").exists()
+    for day in days_folder(tmp_path / "copy").glob("*.db"):
+        day.unlink()
+    assert desk.json("drill", str(tmp_path / "copy"), status=1)["ok"] is False
+    assert desk.types("audit", "--kind", "export") == 0
+    assert desk.said.count("practised a restore") == 2
+
+
 def test_a_head_pins_what_was_there(desk: Desk) -> None:
     assert desk.types("head") == 0
     kept = desk.said.strip()

@@ -1,0 +1,61 @@
+"""The copies of the store that were made: which is the newest, and which are too old.
+
+In comes the audit trail, which knows every copy that `db backup` made; out go places, and a cleaner for the daily
+retention. The rule: a copy names people, so it goes `KEPT` after it was made; only what the copy consists of is
+removed, and only where it says itself what it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from logstore.audit import entries
+from logstore.backup import made_of, remove_copy
+from logstore.db import reading
+from logstore.prunereport import Cleaned, Cleaner, Stayed
+
+COPIED = "copied the store"
+"""How the audit trail calls a copy being made."""
+KEPT = timedelta(days=35)
+"""How long a copy is kept: rows that retention removed are in copies for so long and no longer."""
+PLACE = "backups"
+"""How retention's report calls them."""
+
+
+def copies(catalog: Connection) -> Iterator[Path]:
+    """Copies that are still where they were made, newest first."""
+    before: int | None = None
+    seen: set[str] = set()
+    while lines := entries(catalog, kind="export", before=before):
+        for line in lines:
+            if line.what == COPIED and line.subject not in seen and made_of(Path(line.subject)) is not None:
+                seen.add(line.subject)
+                yield Path(line.subject)
+        before = lines[-1].id
+
+
+def copy_cleaner(store: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Cleaner:
+    """A cleaner for `logstore.retention.prune`: removes copies of the store in `store` that are older than `KEPT`."""
+
+    def backups(limit: datetime, dry_run: bool) -> Cleaned:
+        del limit  # copies have a time of their own
+        with reading(store) as catalog:
+            found = list(copies(catalog))
+        removed, stayed = 0, []
+        for copy in found:
+            made = made_of(copy)
+            if made is None or made.at + KEPT > clock():
+                continue
+            try:
+                if not dry_run:
+                    remove_copy(copy)
+                removed += 1
+            except OSError as error:
+                stayed.append(Stayed(str(copy), f"the copy could not be removed: {error.strerror}", wrong=True))
+        return Cleaned(PLACE, removed, tuple(stayed))
+
+    return backups
