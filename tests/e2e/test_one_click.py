@@ -84,7 +84,11 @@ def test_the_second_is_counted_from_outside(school: Gateway, name: str) -> None:
             assert time.monotonic() < deadline
             for number, browser in enumerate(browsers):
                 asked = time.time()
-                if browser.fetch(url).status == 200:
+                try:
+                    opened = browser.fetch(url).status == 200
+                except OSError:  # the click met this very request, and cut it
+                    opened = False
+                if opened:
                     last_open = max(last_open, asked)
                 else:
                     blocked.add(number)
@@ -127,13 +131,13 @@ def test_a_page_is_blocked_and_the_rest_of_its_host_stays_open(school: Gateway, 
 def test_it_ends_by_itself_and_the_trail_says_so(school: Gateway, name: str) -> None:
     """No command ends it: its time does; and on the block page stands no reason of a teacher."""
     url = f"http://{name}/page"
-    until = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(time.time() + 5))
+    until = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(time.time() + 15))
     told = click(school, "block", name, "--until", until, "--reason", "because of Pupil 0417")
     with Browser(school, source=TEACHER) as browser:
         page = browser.fetch(url)
         assert page.status == 403
         assert "0417" not in page.text
-        wait_for(lambda: browser.fetch(url).status == 200, "the block to be over", seconds=10)
+        wait_for(lambda: browser.fetch(url).status == 200, "the block to be over", seconds=40)
     assert time.time() >= time.mktime(time.strptime(until[:19], "%Y-%m-%dT%H:%M:%S")) - time.timezone - 0.5
 
     def over() -> Any:
