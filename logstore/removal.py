@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy.exc
 from sqlalchemy import Connection, Engine, func, select, update
 
+from logstore.annual import count_file, fold_day, is_counted
 from logstore.audit import record_change
 from logstore.db import days_folder, files_of, reading, reading_file, sync_folder, write_lock
 from logstore.holdcopy import copy_day
@@ -56,13 +57,17 @@ def remove_day(
     folder: Path, engine: Engine, file: str, day: date, report: PruneReport, *, who: str, why: str
 ) -> PrunedDay:
     """Remove one day file and what lies beside it. Raises what keeps it from going."""
+    _count(folder, engine, file, look(folder, file, day).rows)  # before the lock, because it reads every row
     with write_lock(folder):
         held = copy_day(folder, day, report.at)
         seen = dataclasses.replace(look(folder, file, day), held=held)
         facts: dict[str, Any] = {"bytes": seen.bytes, "changed_us": _us(report.at)}
         if seen.rows is not None:
             facts |= {"rows": seen.rows, "min_id": seen.min_id, "max_id": seen.max_id}
+        _count(folder, engine, file, seen.rows)
         with engine.begin() as catalog:
+            if _is_kept(catalog, file):
+                fold_day(catalog, file, day)
             _mark(catalog, seen, "dropping", facts)
         for part in files_of(days_folder(folder) / file):
             part.unlink(missing_ok=True)
@@ -80,6 +85,19 @@ def remove_day(
                 kind="retention",
             )
     return seen
+
+
+def _count(folder: Path, engine: Engine, file: str, rows: int | None) -> None:
+    """See that what the annual report says of a file is what is in it."""
+    with engine.connect() as catalog:
+        kept = _is_kept(catalog, file)
+    if kept and rows is not None and not is_counted(folder, file, rows):
+        count_file(folder, file)
+
+
+def _is_kept(catalog: Connection, file: str) -> bool:
+    """Whether a file was not marked yet: what was, or was put back by hand after, has been counted for good."""
+    return catalog.execute(select(day_file.c.state).where(day_file.c.file == file)).scalar() in ("open", "sealed")
 
 
 def _mark(catalog: Connection, seen: PrunedDay, state: str, facts: dict[str, Any]) -> None:

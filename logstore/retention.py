@@ -18,6 +18,7 @@ from pathlib import Path
 import sqlalchemy.exc
 from sqlalchemy import Engine, func, select, update
 
+from logstore.annual import count_closed, finish_months
 from logstore.audit import entries, record_change
 from logstore.calendar import cutoff, is_due, kept_from
 from logstore.clockcheck import ClockDoubted, ahead_of, clock_doubt
@@ -82,6 +83,7 @@ def prune(
     run = None if dry_run else _start(engine, report)
     if not dry_run:
         copy_due(folder, who=who, at=report.at)
+        count_closed(folder, now.astimezone(UTC))
     due = _due(folder, limit)
     for file, day in due:
         try:
@@ -203,6 +205,7 @@ def _forget(folder: Path, engine: Engine, keep: date, stayed: list[Stayed]) -> d
     """Remove the names that only removed days used, and what is left of them in the file."""
     with write_lock(folder):
         with engine.begin() as catalog:
+            finish_months(catalog, keep)
             gone = {
                 table.name.removeprefix("dim_"): catalog.execute(
                     table.delete().where(table.c.last_day < keep.isoformat())

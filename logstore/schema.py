@@ -229,6 +229,31 @@ export_file = Table(
 """Files with rows in them that we wrote and that are still about. `what` is subject, hold, search or case; `newest_us`
 is the time of the newest row. A line goes with its file: it names a person."""
 
+tally_file = Table(
+    "tally_file",
+    catalog_metadata,
+    Column("file", Text, primary_key=True),
+    Column("rows", BigInteger, nullable=False),
+)
+"""Day files whose requests are counted in `tally_day`, and how many rows they had then."""
+
+
+def _tally(name: str, of: str) -> Table:
+    """Counts of requests that are alike; texts that are not known are empty."""
+    return Table(
+        name,
+        catalog_metadata,
+        Column(of, Text, primary_key=True),
+        *(Column(key, Text, primary_key=True) for key in ("site", "band", "category", "action")),
+        *(Column(number, BigInteger, nullable=False) for number in ("rows", "blocked", "people")),
+    )
+
+
+tally_day = _tally("tally_day", "file")
+"""Counts of a day file, as long as it is there."""
+tally_month = _tally("tally_month", "month")
+"""Counts of months whose files went. They name nobody, and stay."""
+
 log = Table(
     "log",
     day_metadata,

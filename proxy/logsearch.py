@@ -56,6 +56,8 @@ def run_task(args: argparse.Namespace, settings: Settings) -> int:
         return show_spool(settings, as_json=args.json)
     if args.task == "subject":
         return _subject(args, settings)
+    if args.task == "annual":
+        return _annual(args, settings)
     from proxy import lognumbers
 
     zone = _zone(settings)
@@ -132,6 +134,17 @@ def _search_hold(args: argparse.Namespace, settings: Settings, wanted: LogFilter
         if len(page) == args.limit:
             print(f"log: older rows: add --before {min(row.id for row in page)}", file=sys.stderr)
     return print_rows(args, _counted(rows), zone, now)
+
+
+def _annual(args: argparse.Namespace, settings: Settings) -> int:
+    from proxy.annualreport import report
+
+    try:
+        return report(args, settings)
+    except ValueError as error:
+        raise Refused(str(error), 2) from error
+    except StoreError as error:
+        raise Refused(str(error)) from error
 
 
 def _subject(args: argparse.Namespace, settings: Settings) -> int:

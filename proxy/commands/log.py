@@ -23,7 +23,7 @@ def add(commands: Any) -> None:
     """Register `log search|tail|stats|series|timeline|facets|show|spool`."""
     parser = commands.add_parser("log", help="search, follow and count the record")
     parser.set_defaults(handle=handle)
-    tasks = parser.add_subparsers(dest="task", required=True, metavar="search|tail|stats|show|subject|spool")
+    tasks = parser.add_subparsers(dest="task", required=True, metavar="search|tail|stats|show|subject|annual|spool")
     search = tasks.add_parser("search", help="rows, newest first")
     add_filters(search)
     _output(search)
@@ -70,6 +70,13 @@ def add(commands: Any) -> None:
     subject.add_argument("--who", required=True, metavar="NAME", help="who asked for it")
     subject.add_argument("--why", required=True, metavar="TEXT", help="reason; it is written down")
     subject.add_argument("--json", action="store_true", help="answer in JSON")
+    annual = tasks.add_parser("annual", help="numbers of a school year, without people, for the annual report")
+    annual.add_argument("--year", metavar="2025/26", help="school year (default: this one)")
+    annual.add_argument("--by", choices=("month", "site", "band", "category", "action"), action="append",
+                        help="tell by this (repeatable; default: category)")  # fmt: skip
+    form = annual.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="every number, in JSON")
+    form.add_argument("--csv", action="store_true", help="every number, for spreadsheets")
     spool = tasks.add_parser("spool", help="what is recorded and not in the store yet")
     for task in (stats, series, facets, show, spool):
         task.add_argument("--json", action="store_true", help="answer in JSON")
