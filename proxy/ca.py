@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,7 +29,7 @@ type CaKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 type CaKind = Literal["ec", "rsa"]
 
 KEY_FILE = "ca.pem"
-"""Private key and certificate(s); readable by its owner only."""
+"""Private key, its certificate, and those above it up to the one devices trust; readable by its owner only."""
 CERT_FILE = "ca-cert.pem"
 """The certificate devices trust; public."""
 CREDENTIAL = "ca-passphrase"
@@ -59,11 +59,11 @@ class CaStatus:
     key: Path
     """Key and certificate."""
     subject: str
-    """Subject as RFC 4514 text."""
+    """Subject of the signing certificate as RFC 4514 text."""
     kind: CaKind
     """Key algorithm."""
     fingerprint: str
-    """SHA-256 of the certificate (DER), upper-case hexadecimal pairs joined by colons, as browsers show it."""
+    """SHA-256 of the certificate devices trust (DER), upper-case pairs joined by colons, as browsers show it."""
     not_before: datetime
     """Start of validity, UTC."""
     not_after: datetime
@@ -86,7 +86,17 @@ def create_ca(
     if not common or len(common) > NAME_LIMIT or not common.isprintable():
         raise CaError(f"the name {name!r} cannot stand in a certificate", folder, f"Use 1 to {NAME_LIMIT} letters.")
     key: CaKey = ec.generate_private_key(ec.SECP256R1()) if kind == "ec" else rsa.generate_private_key(65537, 3072)
-    public = _self_signed(key, common, at, years).public_bytes(serialization.Encoding.PEM)
+    return keep_ca(folder, key, [_self_signed(key, common, at, years)], at=at, passphrase=passphrase)
+
+
+def keep_ca(
+    folder: Path, key: CaKey, chain: Sequence[x509.Certificate], *, at: datetime, passphrase: bytes | None
+) -> CaStatus:
+    """Write a CA into `folder` and return it checked: `chain` is the signing certificate, then those above it.
+
+    The key is locked with `passphrase` when there is one. Raises `CaError` when there is a CA already.
+    """
+    public = [certificate.public_bytes(serialization.Encoding.PEM) for certificate in chain]
     private = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
@@ -96,8 +106,8 @@ def create_ca(
         with held_folder(folder):
             if (folder / KEY_FILE).exists() or (folder / KEY_FILE).is_symlink():
                 raise CaError("there is a CA already", folder / KEY_FILE, "See `schoolgate ca status`.")
-            write_private(folder / CERT_FILE, public, mode=0o644)
-            write_private(folder / KEY_FILE, private + public)
+            write_private(folder / CERT_FILE, public[-1], mode=0o644)
+            write_private(folder / KEY_FILE, private + b"".join(public))
     except OSError as error:
         raise CaError(f"cannot be written: {error.strerror}", folder, "Give this account the data folder.") from error
     return load_ca(folder, at=at, passphrase=passphrase)
@@ -108,33 +118,47 @@ def load_ca(folder: Path, *, at: datetime, passphrase: bytes | None = None) -> C
     file = folder / KEY_FILE
     raw = _read_key_file(file)
     key = _private_key(file, raw, passphrase)
-    cert = _certificates(file, raw)[0]
+    chain = _certificates(file, raw)
+    cert = chain[0]
     _check_pair(file, key, cert)
     _check_authority(file, cert)
-    if at >= cert.not_valid_after_utc:
-        raise CaError(f"expired on {cert.not_valid_after_utc:%d %B %Y}", file, _RENEW)
-    if at < cert.not_valid_before_utc:
-        raise CaError(f"is not valid before {cert.not_valid_before_utc:%d %B %Y}", file, "Check this machine's clock.")
+    ends = min(link.not_valid_after_utc for link in chain)
+    begins = max(link.not_valid_before_utc for link in chain)
+    if at >= ends:
+        raise CaError(f"expired on {ends:%d %B %Y}", file, _RENEW)
+    if at < begins:
+        raise CaError(f"is not valid before {begins:%d %B %Y}", file, "Check this machine's clock.")
     public = folder / CERT_FILE
-    if _public_certificate(public) != cert:
+    trusted = _public_certificate(public)
+    if trusted not in (chain[0], chain[-1]):
         raise CaError(f"is not the certificate in {KEY_FILE}", public, _EXPORT.format(public))
     return CaStatus(
         cert=public,
         key=file,
         subject=cert.subject.rfc4514_string(),
         kind="ec" if isinstance(key, ec.EllipticCurvePrivateKey) else "rsa",
-        fingerprint=cert.fingerprint(hashes.SHA256()).hex(":").upper(),
-        not_before=cert.not_valid_before_utc,
-        not_after=cert.not_valid_after_utc,
+        fingerprint=fingerprint_of(trusted),
+        not_before=begins,
+        not_after=ends,
     )
 
 
-def export_certificate(folder: Path, form: Literal["pem", "der"]) -> bytes:
-    """The public certificate of `ca.pem` (or of `ca-cert.pem` where the key is not readable), never the key."""
+def fingerprint_of(certificate: x509.Certificate) -> str:
+    """SHA-256 of the certificate as devices show it: upper-case pairs joined by colons."""
+    return certificate.fingerprint(hashes.SHA256()).hex(":").upper()
+
+
+def trusted_certificate(folder: Path) -> x509.Certificate:
+    """What devices trust: the last certificate of `ca.pem` (or of `ca-cert.pem` where the key is not readable)."""
     try:
-        cert = _certificates(folder / KEY_FILE, _read_key_file(folder / KEY_FILE))[0]
+        return _certificates(folder / KEY_FILE, _read_key_file(folder / KEY_FILE))[-1]
     except CaError:
-        cert = _public_certificate(folder / CERT_FILE)
+        return _public_certificate(folder / CERT_FILE)
+
+
+def export_certificate(folder: Path, form: Literal["pem", "der"]) -> bytes:
+    """The certificate devices trust, never the key."""
+    cert = trusted_certificate(folder)
     return cert.public_bytes(serialization.Encoding.PEM if form == "pem" else serialization.Encoding.DER)
 
 
@@ -159,17 +183,30 @@ def prepare_confdir(folder: Path, confdir: Path) -> Path:
     return confdir
 
 
-def passphrase_from(environ: Mapping[str, str]) -> bytes | None:
-    """The passphrase of the CA key from the systemd credential `ca-passphrase`; None when there is none.
+def passphrase_from(environ: Mapping[str, str], named: Path | None = None) -> bytes | None:
+    """The passphrase of the CA key: from the systemd credential `ca-passphrase`, else from the file `named`, else None.
 
     Credentials are files in `$CREDENTIALS_DIRECTORY` (systemd.exec(5)); a passphrase never stands in a command line,
-    an environment variable or the settings.
+    an environment variable or the settings. Raises `CaError` for a file that is missing, empty or not private.
     """
     directory = environ.get("CREDENTIALS_DIRECTORY")
     file = Path(directory) / CREDENTIAL if directory else None
-    if file is None or not file.exists():
-        return None
-    return file.read_bytes().rstrip(b"\r\n") or None
+    if file is not None and file.exists():
+        return file.read_bytes().rstrip(b"\r\n") or None
+    return None if named is None else read_passphrase(named)
+
+
+def read_passphrase(file: Path) -> bytes:
+    """The first and only line of a file that nobody but its owner can read. Raises `CaError`."""
+    try:
+        line = read_private(file).rstrip(b"\r\n")
+    except NotPrivate as error:
+        raise CaError(error.what, error.path, error.do) from error
+    except OSError as error:
+        raise CaError(f"cannot be read: {error.strerror}", file, "It holds the passphrase of the CA's key.") from error
+    if not line or b"\n" in line:
+        raise CaError("holds no passphrase", file, "One line with the passphrase is wanted.")
+    return line
 
 
 _RENEW = "Bring in a new one (devices must trust it): docs/operations.md, 'Rotate the CA'."
@@ -222,9 +259,8 @@ def _private_key(file: Path, raw: bytes, passphrase: bytes | None) -> CaKey:
             key = serialization.load_pem_private_key(raw, passphrase)
         except TypeError:
             if passphrase is None:
-                raise CaError(
-                    "its key needs a passphrase", file, f"Give it as systemd credential {CREDENTIAL}."
-                ) from None
+                do = f"Give it as systemd credential {CREDENTIAL}, or in ca.passphrase_file."
+                raise CaError("its key needs a passphrase", file, do) from None
             key = serialization.load_pem_private_key(raw, None)
     except ValueError:
         # The library's text may quote parts of the file; ours never does.

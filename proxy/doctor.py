@@ -109,7 +109,8 @@ def _authority(settings: Settings) -> Iterator[Finding]:
         yield Finding("certificate authority", "note", "not made yet", "`schoolgate run` or `schoolgate ca create`")
         return
     try:
-        status = load_ca(settings.data / "ca", at=datetime.now(UTC), passphrase=passphrase_from(os.environ))
+        passphrase = passphrase_from(os.environ, settings.ca.passphrase_file)
+        status = load_ca(settings.data / "ca", at=datetime.now(UTC), passphrase=passphrase)
     except CaError as error:
         yield Finding("certificate authority", "bad", str(error))
         return

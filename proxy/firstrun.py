@@ -51,10 +51,11 @@ def _first_files(settings: Settings) -> list[str]:
 
 def _authority(settings: Settings, made: list[str]) -> CaStatus:
     folder = settings.data / "ca"
+    passphrase = passphrase_from(os.environ, settings.ca.passphrase_file)
     if not folder.exists():
         made.append(f"certificate authority in {folder}")
-        return create_ca(folder, name="Schoolgate", at=datetime.now(UTC), passphrase=passphrase_from(os.environ))
-    return load_ca(folder, at=datetime.now(UTC), passphrase=passphrase_from(os.environ))
+        return create_ca(folder, name="Schoolgate", at=datetime.now(UTC), passphrase=passphrase)
+    return load_ca(folder, at=datetime.now(UTC), passphrase=passphrase)
 
 
 def make_overlay(settings: Settings) -> None:

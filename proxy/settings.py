@@ -84,6 +84,13 @@ class ProxySettings(Section):
         return self
 
 
+class CaSettings(Section):
+    """The certificate authority."""
+
+    passphrase_file: Path | None = None
+    """File with the passphrase of its key, readable by the gateway's account only; a systemd credential goes before."""
+
+
 class MetricsSettings(Section):
     """Where Prometheus scrapes."""
 
@@ -228,6 +235,7 @@ class Settings(Section):
     list_checks: ListChecks = ListChecks()
     """What new lists must pass."""
     proxy: ProxySettings = ProxySettings()
+    ca: CaSettings = CaSettings()
     metrics: MetricsSettings = MetricsSettings()
     identity: IdentitySettings = IdentitySettings()
     gateway: GatewaySettings = GatewaySettings()
@@ -296,6 +304,7 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
             "policy": None if settings.policy is None else fix(settings.policy),
             "lists": tuple(item.model_copy(update={"path": fix(item.path)}) for item in settings.lists),
             "statutory": settings.statutory.below(folder),
+            "ca": CaSettings(passphrase_file=settings.ca.passphrase_file and fix(settings.ca.passphrase_file)),
             "proxy": settings.proxy.model_copy(
                 update={"upstream_trust": tuple(map(fix, settings.proxy.upstream_trust))}
             ),

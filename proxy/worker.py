@@ -132,13 +132,14 @@ class Worker:
         """Listen, serve, drain."""
         settings = self.settings
         install(HeadLimits(size=settings.proxy.head_limit, seconds=settings.proxy.head_timeout))
+        passphrase = passphrase_from(os.environ, settings.ca.passphrase_file)
         told = HostOptions(
             listen_host=settings.proxy.host,
             listen_port=self.place.port,
             confdir=settings.data / "run" / HOST_FOLDER,
             upstream_trust=upstream_trust(settings, settings.data / "run"),
             idle_timeout=settings.proxy.idle_timeout,
-            passphrase=passphrase.decode() if (passphrase := passphrase_from(os.environ)) is not None else None,
+            passphrase=passphrase.decode() if passphrase is not None else None,
         )
         self.master = master = GatewayMaster(self.live, told)
         serving = asyncio.create_task(master.run(), name="host")

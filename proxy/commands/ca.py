@@ -1,4 +1,4 @@
-"""`schoolgate ca`: make the certificate authority, say how it is, hand out the certificate devices trust."""
+"""`schoolgate ca`: make or bring in the certificate authority, say how it is, hand out what devices trust."""
 
 from __future__ import annotations
 
@@ -10,7 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from proxy.ca import CaError, CaStatus, create_ca, export_certificate, load_ca, passphrase_from
+from proxy.ca import (
+    CaError,
+    CaStatus,
+    create_ca,
+    export_certificate,
+    keep_ca,
+    load_ca,
+    passphrase_from,
+    read_passphrase,
+)
+from proxy.caimport import read_foreign
 from proxy.privatefile import write_private
 from proxy.settings import Settings
 
@@ -19,19 +29,25 @@ WARN_DAYS = 30
 
 
 def add(commands: Any) -> None:
-    """Register `ca create|status|export`."""
+    """Register `ca create|import|status|export`."""
     parser = commands.add_parser("ca", help="the certificate authority that opens HTTPS")
     parser.set_defaults(handle=handle)
-    tasks = parser.add_subparsers(dest="task", required=True, metavar="create|status|export")
+    tasks = parser.add_subparsers(dest="task", required=True, metavar="create|import|status|export")
     create = tasks.add_parser("create", help="make one; refuses when there is one")
     create.add_argument("--name", default="School internet filter", help="name shown on devices (default: %(default)s)")
     create.add_argument("--years", type=int, default=5, choices=range(1, 11), metavar="1-10", help="validity")
     create.add_argument("--kind", choices=("ec", "rsa"), default="ec", help="rsa only for devices that cannot do ec")
+    bring = tasks.add_parser("import", help="bring in one made elsewhere, if browsers will take it")
+    bring.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="PKCS#12, or key and certificates (PEM, DER)"
+    )
+    bring.add_argument("--passphrase-file", type=Path, metavar="FILE", help="opens the key; only you may read it")
+    bring.add_argument("--unlock", action="store_true", help="keep a locked key without a passphrase")
     status = tasks.add_parser("status", help=f"exit 1 when broken or with less than {WARN_DAYS} days left")
     export = tasks.add_parser("export", help="write the public certificate, for devices to trust")
     export.add_argument("destination", nargs="?", default="-", help="file, or - for standard output (default)")
     export.add_argument("--format", choices=("pem", "der"), default="pem", help="der is what Windows calls .cer")
-    for task in (create, status, export):
+    for task in (create, bring, status, export):
         task.add_argument("--json", action="store_true", help="answer in JSON")
 
 
@@ -39,9 +55,15 @@ def handle(args: argparse.Namespace, settings: Settings) -> int:
     """Run the task named in `args`; 0 yes, 1 no."""
     folder = settings.data / "ca"
     try:
-        if args.task == "create":
-            return _create(args, folder)
-        return _status(args, folder) if args.task == "status" else _export(args, folder)
+        match args.task:
+            case "export":
+                return _export(args, folder)
+            case "create":
+                return _create(args, folder, passphrase_from(os.environ, settings.ca.passphrase_file))
+            case "import":
+                return _import(args, folder, passphrase_from(os.environ, settings.ca.passphrase_file))
+            case _:
+                return _status(args, folder, passphrase_from(os.environ, settings.ca.passphrase_file))
     except CaError as error:
         if args.json:
             print(json.dumps({"ok": False, "problem": error.what, "where": str(error.where), "do": error.do}))
@@ -49,18 +71,31 @@ def handle(args: argparse.Namespace, settings: Settings) -> int:
         return 1
 
 
-def _create(args: argparse.Namespace, folder: Path) -> int:
+def _create(args: argparse.Namespace, folder: Path, passphrase: bytes | None) -> int:
     at = datetime.now(UTC)
-    passphrase = passphrase_from(os.environ)
     status = create_ca(folder, name=args.name, at=at, years=args.years, kind=args.kind, passphrase=passphrase)
     _print(status, at, as_json=args.json)
     print(f"ca: let devices trust {status.cert}; keep {status.key} secret and backed up", file=sys.stderr)
     return 0
 
 
-def _status(args: argparse.Namespace, folder: Path) -> int:
+def _import(args: argparse.Namespace, folder: Path, passphrase: bytes | None) -> int:
+    """Keep it as any CA is kept: locked with the gateway's passphrase where there is one."""
     at = datetime.now(UTC)
-    status = load_ca(folder, at=at, passphrase=passphrase_from(os.environ))
+    opens = passphrase if args.passphrase_file is None else read_passphrase(args.passphrase_file)
+    foreign = read_foreign(args.files, at=at, passphrase=opens)
+    if foreign.locked and passphrase is None and not args.unlock:
+        what = "its key was locked, and would lie here without a passphrase"
+        raise CaError(what, args.files[0], "Set ca.passphrase_file (or the credential), or say --unlock.")
+    status = keep_ca(folder, foreign.key, foreign.chain, at=at, passphrase=passphrase)
+    _print(status, at, as_json=args.json)
+    print(f"ca: let devices trust {status.cert}; remove {', '.join(map(str, args.files))}", file=sys.stderr)
+    return 0
+
+
+def _status(args: argparse.Namespace, folder: Path, passphrase: bytes | None) -> int:
+    at = datetime.now(UTC)
+    status = load_ca(folder, at=at, passphrase=passphrase)
     _print(status, at, as_json=args.json)
     if status.days_left(at) >= WARN_DAYS:
         return 0
