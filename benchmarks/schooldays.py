@@ -8,6 +8,7 @@ because five million rows a day through the writer cost minutes and say nothing 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import random
 import sqlite3
@@ -31,6 +32,11 @@ APART_MS = 5
 _DAY_MS = 86_400_000
 
 
+@functools.cache
+def _corpus() -> list[tuple[str, str, str | None, str]]:
+    return urls()
+
+
 def first_moment(day: date) -> int:
     """08:00 UTC of a day, microseconds since the Unix epoch."""
     return int(datetime(day.year, day.month, day.day, 8, tzinfo=UTC).timestamp()) * 1_000_000
@@ -38,7 +44,7 @@ def first_moment(day: date) -> int:
 
 def requests(day: date, rows: int, seed: int = 42) -> Iterator[list[Pair]]:
     """One school day of `rows` requests, in batches as the shipper hands them over."""
-    rng, corpus = random.Random(seed), urls()
+    rng, corpus = random.Random(seed), _corpus()
     users = [f"pupil-{n:04}" for n in range(USERS - 100)] + [f"teacher-{n:03}" for n in range(100)]
     homes = {user: rng.randrange(len(corpus)) for user in users}
     start, now = first_moment(day), 0
@@ -98,15 +104,24 @@ def copy_day(folder: Path, later: int, times: int = 1, rows: int = -1) -> None:
             "UPDATE day_file SET rows = ?, min_id = ?, max_id = ?, early_us = ?, late_us = ? WHERE file = ?",
             (count, first, last, *late, path.name),
         )
+        catalog.execute(
+            "INSERT INTO log_hour SELECT ?, hour + ?, 1 FROM log_hour WHERE day = ? "
+            "ON CONFLICT DO UPDATE SET marks = 2",
+            (f"{day}", later * 24, f"{FIRST}"),
+        )
+
+
+def name_until(folder: Path, later: int) -> None:
+    """Say in the catalog that every name was used up to the day `later` days after the first."""
+    day = f"{FIRST + timedelta(days=later)}"
+    with contextlib.closing(sqlite3.connect(folder / "catalog.db", isolation_level=None)) as catalog:
         for table in DIMENSIONS:
-            catalog.execute(
-                f"UPDATE {table.name} SET first_day = min(first_day, ?), last_day = max(last_day, ?)", (f"{day}",) * 2
-            )
+            catalog.execute(f"UPDATE {table.name} SET last_day = max(last_day, ?)", (day,))
 
 
 def seal(path: Path) -> None:
     """Write a day file anew, its rows side by side."""
-    fresh = path.with_name(f".seal-{path.name}")
+    fresh = path.with_name(f".copy-{path.name}")
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("VACUUM INTO ?", (str(fresh),))
     for part in files_of(path):

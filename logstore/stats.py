@@ -146,9 +146,10 @@ _SOURCES: Mapping[By, tuple[str, Table, str]] = {
 class Figures:
     """Numbers about the rows of one filter, all told from the same hours of roll-ups and rows."""
 
-    def __init__(self, archive: Archive, wanted: LogFilter, *, exact: bool = True) -> None:
-        """Not `exact`: roll-ups that are behind will do; the basis says for how many hours."""
+    def __init__(self, archive: Archive, wanted: LogFilter, *, exact: bool = True, rollups: bool = True) -> None:
+        """Not `exact`: roll-ups that are behind will do; the basis says for how many hours. No `rollups`: only rows."""
         self._archive = archive
+        self._folder = archive.folder if rollups else None
         self._exact = exact
         self._selection = wanted.select(archive.catalog)
 
@@ -213,7 +214,7 @@ class Figures:
     @cached_property
     def _plans(self) -> tuple[Plan, ...]:
         """Where each day's hours are told from: looked up once, so that all numbers agree."""
-        folder, selection = self._archive.folder, self._selection
+        folder, selection = self._folder, self._selection
         if folder is None or selection is None:
             return ()
         days = sorted({part.day for part in self._archive.parts(selection)})
@@ -223,7 +224,7 @@ class Figures:
         return tuple(plan_day(folder, day, marked.get(day, {}), selection, exact=self._exact) for day in days)
 
     def _serves(self, *by: str) -> bool:
-        return self._archive.folder is not None and self._selection is not None and bool(serving(self._selection, by))
+        return self._folder is not None and self._selection is not None and bool(serving(self._selection, by))
 
     def _groups(self, rolled: bool, *by: str) -> Iterator[Group]:
         if rolled:
@@ -232,7 +233,7 @@ class Figures:
 
     def _rolled(self, *by: str) -> Iterator[Group]:
         """What roll-ups say of the hours that are told from them."""
-        folder, selection = self._archive.folder, self._selection
+        folder, selection = self._folder, self._selection
         if folder is None or selection is None or (rollup := serving(selection, by)) is None:
             return
         for plan in self._plans:
