@@ -27,6 +27,7 @@ PLAIN = (
 """Fields of `LogRecord`, and of `Ending`, that stand in the row itself."""
 
 _END = "end."
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode  # `json.dumps` makes one for each call
 _DEFAULTS = {field.name: field.default for field in dataclasses.fields(LogRecord)} | {
     _END + field.name: field.default for field in dataclasses.fields(Ending)
 }
@@ -59,12 +60,7 @@ class Dimension:
         """The key as it is stored."""
         if self.derive is None:
             return str(key)
-        values = self.values(key)
-        return json.dumps(
-            {name: value for name, value in values.items() if value != _DEFAULTS[name]},
-            sort_keys=True,
-            separators=(",", ":"),
-        )
+        return _text(self.values(key))
 
     def values(self, key: Any) -> dict[str, Any]:
         """The fields of a key by name; those of the ending carry a prefix."""
@@ -74,8 +70,10 @@ class Dimension:
 
     def columns(self, key: Any) -> dict[str, Any]:
         """The columns of a new row, but for the days."""
-        derived = {} if self.derive is None else self.derive(self.values(key))
-        return {"key": self.text(key)} | derived
+        if self.derive is None:
+            return {"key": str(key)}
+        values = self.values(key)
+        return {"key": _text(values)} | self.derive(values)
 
     def derived(self, text: str) -> dict[str, Any]:
         """The columns that searches look at, as the stored key says them."""
@@ -85,6 +83,10 @@ class Dimension:
         told = record | {_END + name: value for name, value in ending.items()}
         names = (*self.record, *(_END + name for name in self.ending))
         return self.derive({name: told.get(name, _DEFAULTS[name]) for name in names})
+
+
+def _text(values: Mapping[str, Any]) -> str:
+    return _encode({name: value for name, value in values.items() if value != _DEFAULTS[name]})
 
 
 def reversed_labels(host: str) -> str:

@@ -128,6 +128,7 @@ class GatewayCollector(Collector):
             ("shipped", "schoolgate_rows_shipped", "Rows in the store."),
             ("failed", "schoolgate_rows_failed", "Tries that failed."),
             ("quarantined", "schoolgate_rows_quarantined", "Rows set aside because they cannot be stored."),
+            ("missing_events", "schoolgate_spool_missing", "Events that were destroyed in the spool."),
         ):
             yield CounterMetricFamily(name, words, value=float(said.get(key, 0)))
         yield _gauge(

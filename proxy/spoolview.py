@@ -86,8 +86,23 @@ def show_spool(settings: Settings, *, as_json: bool) -> int:
     print(
         f"spool: {use.used:,} bytes in {folder}, room for {limits.left(use):,} more: {LEVELS[level]}", file=sys.stderr
     )
+    if status is not None:
+        print("\n".join(_of_shipper(status)), file=sys.stderr)
     say_behind(settings, even=0.0)
     return 0 if ok else 1
+
+
+def _of_shipper(status: ShipperStatus) -> list[str]:
+    """What the shipper says of itself; of what should never be, only what is."""
+    told = [
+        f"shipper: {status.lag_events:,} events on their way, the oldest {status.oldest_seconds:.0f} s old; "
+        f"{status.shipped:,} rows stored since it started, {status.open_records:,} exchanges still open"
+    ]
+    if status.quarantined:
+        told.append(f"shipper: {status.quarantined:,} things in the quarantine, {status.rejected:,} of them new rows")
+    if status.missing_events:
+        told.append(f"shipper: {status.missing_events:,} events are missing: torn off by a power cut, or a broken disk")
+    return told
 
 
 def _producers(settings: Settings) -> list[dict[str, str | int | bool]]:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import pytest
 from logstore.audit import entries
 from logstore.db import catalog_path, reading
 from logstore.ids import wall_clock_us
+from logstore.shipping import ShipperStatus
 from logstore.store import Store
 from proxy.cli import main
 from tests.logstore.rows import ended, ids_from, request
@@ -269,6 +271,15 @@ class TestSpool:
             assert [(item["alive"], item["waiting"] >= 4) for item in told["producers"]] == [(True, True)]
             desk.types("spool")
             assert "events waiting" in desk.said
+            assert "room for" in desk.told
+            run = desk.data / "run"
+            run.mkdir(exist_ok=True)
+            torn = ShipperStatus(written_at=time.time(), lag_events=4, quarantined=2, missing_events=3)
+            (run / "shipper.json").write_text(json.dumps(asdict(torn)))
+            assert desk.types("spool") == 0
+            assert "2 things in the quarantine" in desk.told
+            assert "3 events are missing" in desk.told
+            (run / "shipper.json").unlink()
             desk.types("search", "--limit", "1")
             assert "the shipper is not running" in desk.told
         finally:
