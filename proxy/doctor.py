@@ -82,6 +82,29 @@ def _data_folder(settings: Settings) -> Iterator[Finding]:
     enough = free > min(settings.spool.max_bytes, SMALL_DISK)
     yield Finding("disk", "good" if enough else "bad", f"{free / 1024**3:.1f} GiB free", "" if enough else "make room")
     yield Finding("disk speed", *_fsync(settings))
+    yield from _volume(settings)
+
+
+def _volume(settings: Settings) -> Iterator[Finding]:
+    from proxy.volumes import volume_of
+
+    volume = volume_of(settings.data)
+    if volume is None:
+        yield Finding("encryption at rest", "note", "unknown: this system does not say what the data folder lies on")
+        return
+    where = f"{volume.mount} ({volume.kind}, {volume.source})"
+    if volume.network:
+        advice = "move it to a disk of this machine: SQLite's locks do not hold over a network"
+        yield Finding("data folder's disk", "bad", f"{where} is on another machine", advice)
+    match volume.encrypted:
+        case "yes":
+            yield Finding("encryption at rest", "good", f"yes: {where} lies on dm-crypt")
+        case "no":
+            advice = "put the data folder on LUKS: a stolen disk is six months of everybody's browsing"
+            yield Finding("encryption at rest", "note", f"no: {where} does not lie on dm-crypt", advice)
+        case "unknown":
+            advice = "if the disk, the array or the host encrypts, write that down"
+            yield Finding("encryption at rest", "note", f"unknown: {where}", advice)
 
 
 def _fsync(settings: Settings) -> tuple[Literal["good", "note"], str, str]:

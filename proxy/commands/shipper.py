@@ -26,6 +26,7 @@ def add(commands: Any) -> None:
 def handle(args: argparse.Namespace, settings: Settings) -> int:
     """Ship until told to stop. 0 after a clean stop, 1 when it cannot start or, with `--once`, when the store fails."""
     from logstore.shipping import ShipperBusy, shipper_lock
+    from proxy.volumes import volume_of
 
     try:
         zone = ZoneInfo(settings.record.timezone)
@@ -33,6 +34,9 @@ def handle(args: argparse.Namespace, settings: Settings) -> int:
         wrong = settings.record.timezone
         print(f"record.timezone: there is no zone {wrong!r}; it would be like Europe/London", file=sys.stderr)
         return 1
+    if (volume := volume_of(settings.data)) is not None and volume.network:
+        where = f"{settings.data} lies on another machine ({volume.kind}, {volume.source})"
+        print(f"{where}: SQLite's locks do not hold there; move it to a disk of this one", file=sys.stderr)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
