@@ -119,13 +119,27 @@ def make_batch(
 def content_of(batch: Batch) -> bytes:
     """The hash of everything a batch says, its mark left out."""
     told = (batch.number, batch.at_us, batch.form, batch.rows, batch.root, batch.names_root)
-    helpers = _sha256(_pack((batch.ids, batch.hints, batch.names))).digest()
+    return content_from(told, helpers_of(batch))
+
+
+def helpers_of(batch: Batch) -> bytes:
+    """The hash of what a batch keeps to name rows by."""
+    return _sha256(_pack((batch.ids, batch.hints, batch.names))).digest()
+
+
+def content_from(told: tuple[int, int, int, int, bytes, bytes], helpers: bytes) -> bytes:
+    """`content_of` from its parts: number, time, form, rows, root and names' root of a batch, and `helpers_of` it."""
     return _sha256(_pack((*told, helpers))).digest()
+
+
+def next_mark(prev: bytes, content: bytes) -> bytes:
+    """The mark of a batch with this content behind the mark `prev`."""
+    return _sha256(prev + content).digest()
 
 
 def mark_of(prev: bytes, batch: Batch) -> bytes:
     """The mark `batch` must have behind the mark `prev`."""
-    return _sha256(prev + content_of(batch)).digest()
+    return next_mark(prev, content_of(batch))
 
 
 def broken_link(name: str, batches: Iterable[Batch]) -> int | None:

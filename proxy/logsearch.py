@@ -58,6 +58,10 @@ def run_task(args: argparse.Namespace, settings: Settings) -> int:
         return _subject(args, settings)
     if args.task == "annual":
         return _annual(args, settings)
+    if args.task == "case-verify":
+        from proxy.casework import verify_case
+
+        return verify_case(args, settings)
     from proxy import lognumbers
 
     zone = _zone(settings)
@@ -66,6 +70,10 @@ def run_task(args: argparse.Namespace, settings: Settings) -> int:
     else:
         say_behind(settings)
     try:
+        if args.task == "case":
+            from proxy.casework import export_case
+
+            return export_case(args, settings, zone)
         return {"search": _search, "tail": _tail, "show": _show, **lognumbers.TASKS}[args.task](args, settings, zone)
     except StoreError as error:
         raise Refused(str(error)) from error

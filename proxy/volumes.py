@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Literal
 
 NETWORK = frozenset(
-    ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "glusterfs", "ncpfs", "fuse.sshfs")
-    + ("fuse.glusterfs", "fuse.s3fs", "fuse.rclone")
-)
+    {
+        "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "glusterfs", "ncpfs", "fuse.sshfs",
+        "fuse.glusterfs", "fuse.s3fs", "fuse.rclone",
+    }
+)  # fmt: skip
 """File systems on which SQLite's locks and write-ahead log cannot be relied on."""
 MEMORY = frozenset({"tmpfs", "ramfs"})
 """File systems that lie in memory."""

@@ -23,7 +23,9 @@ def add(commands: Any) -> None:
     """Register `log search|tail|stats|series|timeline|facets|show|spool`."""
     parser = commands.add_parser("log", help="search, follow and count the record")
     parser.set_defaults(handle=handle)
-    tasks = parser.add_subparsers(dest="task", required=True, metavar="search|tail|stats|show|subject|annual|spool")
+    tasks = parser.add_subparsers(
+        dest="task", required=True, metavar="search|tail|stats|show|subject|annual|case|spool"
+    )
     search = tasks.add_parser("search", help="rows, newest first")
     add_filters(search)
     _output(search)
@@ -77,6 +79,16 @@ def add(commands: Any) -> None:
     form = annual.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="every number, in JSON")
     form.add_argument("--csv", action="store_true", help="every number, for spreadsheets")
+    case = tasks.add_parser("case", help="the rows of a case into a file, with the proof that they are the record's")
+    add_filters(case)
+    case.add_argument("--out", type=Path, required=True, metavar="FILE", help="a file that is not there yet (.jsonl)")
+    case.add_argument("--case", metavar="REF", help="what the case is called")
+    case.add_argument("--why", required=True, metavar="TEXT", help="reason; it is written down")
+    case.add_argument("--fresh", action="store_true", help="first wait until what happened up to now is in the store")
+    check = tasks.add_parser("case-verify", help="exit 1 when an exported case is not what was exported")
+    check.add_argument("manifest", type=Path, metavar="FILE.manifest.json", help="its manifest, beside its files")
+    check.add_argument("--sha256", metavar="HASH", help="of the manifest, as it was noted elsewhere")
+    check.add_argument("--json", action="store_true", help="answer in JSON")
     spool = tasks.add_parser("spool", help="what is recorded and not in the store yet")
     for task in (stats, series, facets, show, spool):
         task.add_argument("--json", action="store_true", help="answer in JSON")

@@ -1,0 +1,165 @@
+"""Proof that the rows of a case are those of the record, to be kept with them.
+
+In come ids of rows, out go lines: for each row its stored values and the hashes that lead to its batch, for each day
+the hashes that lead from there to the end of its chain; and later, lines and rows in, what does not fit out. Nobody
+else's rows are in it, only hashes. The rule: checking needs nothing but the lines; that the end of the chain is that of
+the record is shown by the audit trail, or by a head that was kept (docs/evidence.md).
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import tzinfo
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from logstore.batches import batches_in, has_chain
+from logstore.chain import (
+    FORMS,
+    Batch,
+    Proof,
+    content_from,
+    content_of,
+    genesis,
+    helpers_of,
+    ids_of,
+    leaf,
+    leaves_of,
+    next_mark,
+    prove,
+)
+from logstore.db import days_folder, reading, reading_file
+from logstore.export import as_json
+from logstore.filecheck import texts_of
+from logstore.rows import row_from
+from logstore.schema import day_file
+from logstore.store import day_of
+
+
+def evidence(store: Path, ids: Iterable[int]) -> Iterator[dict[str, Any]]:
+    """The lines that prove the rows `ids`; a row without proof has no line."""
+    with reading(store) as catalog:
+        for day, wanted in itertools.groupby(sorted(ids), key=day_of):
+            left = set(wanted)
+            parts = select(day_file.c.file, day_file.c.sha256).where(
+                day_file.c.day == day, day_file.c.state.in_(("open", "sealed"))
+            )
+            for file, sha256 in catalog.execute(parts.order_by(day_file.c.part)).all():
+                with reading_file(days_folder(store) / file) as part:
+                    part.exec_driver_sql("BEGIN")
+                    if has_chain(part):
+                        yield from _part(catalog, part, file, sha256, left)
+
+
+def _part(
+    catalog: Connection, part: Connection, file: str, sha256: str | None, left: set[int]
+) -> Iterator[dict[str, Any]]:
+    batches = list(batches_in(part))
+    touched = [(batch, ids) for batch in batches if left.intersection(ids := ids_of(batch))]
+    if not touched:
+        return
+    texts = texts_of(catalog, batches)
+    for batch, ids in touched:
+        yield _batch(file, batch)
+        yield from _rows(part, file, batch, ids, left, texts)
+    first = touched[0][0].number
+    prev = genesis(file) if first == 1 else batches[first - 2].mark
+    contents = [content_of(batch).hex() for batch in batches[first - 1 :]]
+    end = [batches[-1].number, batches[-1].mark.hex()]
+    yield {"kind": "chain", "file": file, "from": first, "prev": prev.hex(), "contents": contents, "end": end,
+           "sealed": sha256}  # fmt: skip
+
+
+def _batch(file: str, batch: Batch) -> dict[str, Any]:
+    told = {name: getattr(batch, name) for name in ("number", "at_us", "form", "rows")}
+    hashes = {"root": batch.root, "names_root": batch.names_root, "helpers": helpers_of(batch)}
+    return {"kind": "batch", "file": file, **told, **{name: value.hex() for name, value in hashes.items()}}
+
+
+def _rows(
+    part: Connection, file: str, batch: Batch, ids: list[int], left: set[int],
+    texts: Mapping[tuple[str, int], str | bytes],
+) -> Iterator[dict[str, Any]]:  # fmt: skip
+    columns = FORMS[batch.form]
+    statement = (
+        f"SELECT {', '.join(f'"{name}"' for name in columns)} FROM log "
+        "WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
+    )
+    rows = [tuple(row) for row in part.exec_driver_sql(statement, (json.dumps(ids),))]
+    leaves = leaves_of(rows)
+    for place, row in enumerate(rows):
+        if row[0] not in left:
+            continue
+        left.discard(row[0])
+        named = {column: texts.get((column, value)) for column, value in zip(columns, row, strict=True) if value}
+        proof = prove(leaves, place)
+        yield {
+            "kind": "row", "id": str(row[0]), "file": file, "number": batch.number, "place": place,
+            "values": [_said(value) for value in row],
+            "names": {column: _said(text) for column, text in named.items() if text is not None},
+            "group": proof.group.hex(), "groups": proof.groups.hex(),
+        }  # fmt: skip
+
+
+def check(lines: Iterable[Mapping[str, Any]], rows: Iterable[Mapping[str, Any]], zone: tzinfo) -> Iterator[str]:
+    """What does not fit: `lines` as `evidence` gave them, `rows` as the case has them, times in `zone`."""
+    batches: dict[tuple[str, int], Mapping[str, Any]] = {}
+    proofs: dict[str, Mapping[str, Any]] = {}
+    chains: dict[str, Mapping[str, Any]] = {}
+    for line in lines:
+        if line["kind"] == "batch":
+            batches[line["file"], line["number"]] = line
+        elif line["kind"] == "row":
+            proofs[line["id"]] = line
+        elif line["kind"] == "chain":
+            chains[line["file"]] = line
+    for file, chain in chains.items():
+        mark = bytes.fromhex(chain["prev"])
+        for content in chain["contents"]:
+            mark = next_mark(mark, bytes.fromhex(content))
+        if [chain["from"] + len(chain["contents"]) - 1, mark.hex()] != chain["end"]:
+            yield f"{file}: the chain does not lead to its end"
+    for (file, number), batch in batches.items():
+        contents, place = chains[file]["contents"], number - chains[file]["from"]
+        if not 0 <= place < len(contents) or contents[place] != _content(batch).hex():
+            yield f"{file}, batch {number}: is not in the chain"
+    for row in rows:
+        proof = proofs.get(row["id"])
+        if proof is None:
+            yield f"record {row['id']}: has no proof"
+        elif problem := _wrong(row, proof, batches.get((proof["file"], proof["number"])), zone):
+            yield f"record {row['id']}: {problem}"
+
+
+def _wrong(
+    row: Mapping[str, Any], proof: Mapping[str, Any], batch: Mapping[str, Any] | None, zone: tzinfo
+) -> str | None:
+    if batch is None:
+        return f"its batch {proof['number']} is missing"
+    values = [_unsaid(value) for value in proof["values"]]
+    way = Proof(proof["place"], bytes.fromhex(proof["group"]), bytes.fromhex(proof["groups"]))
+    if not way.leads_to(leaf(values), bytes.fromhex(batch["root"])):
+        return "its proof does not lead to its batch"
+    columns = dict.fromkeys(FORMS[max(FORMS)]) | dict(zip(FORMS[batch["form"]], values, strict=True))
+    told = as_json(row_from({**columns, **{name: _unsaid(text) for name, text in proof["names"].items()}}), zone)
+    now = json.loads(json.dumps(told))
+    if differing := sorted(name for name in {*now, *row} if now.get(name) != row.get(name)):
+        return f"is not what was stored: {', '.join(differing)}"
+    return None
+
+
+def _content(batch: Mapping[str, Any]) -> bytes:
+    root, names_root, helpers = (bytes.fromhex(batch[name]) for name in ("root", "names_root", "helpers"))
+    return content_from((batch["number"], batch["at_us"], batch["form"], batch["rows"], root, names_root), helpers)
+
+
+def _said(value: Any) -> Any:
+    return {"bytes": value.hex()} if isinstance(value, bytes) else value
+
+
+def _unsaid(value: Any) -> Any:
+    return bytes.fromhex(value["bytes"]) if isinstance(value, dict) else value
