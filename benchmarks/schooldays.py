@@ -18,7 +18,8 @@ from pathlib import Path
 
 from benchmarks.store import BATCH, Pair, _pair, urls
 from logstore.db import days_folder, files_of
-from logstore.ids import COUNTER_BITS, NODE_BITS, RecordIds
+from logstore.ids import COUNTER_BITS, EPOCH_US, NODE_BITS, RecordIds
+from logstore.marks import HOUR_US
 from logstore.schema import DIMENSIONS
 from logstore.store import Store
 
@@ -97,6 +98,8 @@ def copy_day(folder: Path, later: int, times: int = 1, rows: int = -1) -> None:
         for _, sql in made:
             target.execute(sql)
         count, first, last = target.execute("SELECT count(*), min(id), max(id) FROM main.log").fetchone()
+        moment = f"((id >> {NODE_BITS + COUNTER_BITS}) * 1000 + {EPOCH_US} + offset_us)"
+        hours = [row[0] for row in target.execute(f"SELECT DISTINCT {moment} / {HOUR_US} FROM main.log")]
         late = target.execute("SELECT max(-min(offset_us), 0), max(max(offset_us), 0) FROM main.log").fetchone()
     seal(path)
     with contextlib.closing(sqlite3.connect(folder / "catalog.db", isolation_level=None)) as catalog:
@@ -104,10 +107,9 @@ def copy_day(folder: Path, later: int, times: int = 1, rows: int = -1) -> None:
             "UPDATE day_file SET rows = ?, min_id = ?, max_id = ?, early_us = ?, late_us = ? WHERE file = ?",
             (count, first, last, *late, path.name),
         )
-        catalog.execute(
-            "INSERT INTO log_hour SELECT ?, hour + ?, 1 FROM log_hour WHERE day = ? "
-            "ON CONFLICT DO UPDATE SET marks = 2",
-            (f"{day}", later * 24, f"{FIRST}"),
+        catalog.executemany(
+            "INSERT INTO log_hour (day, hour, marks) VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET marks = 2",
+            [(f"{day}", hour) for hour in hours],
         )
 
 

@@ -1,7 +1,7 @@
 """Looking for part of a URL: a job that streams what it finds, newest first, and can be called off.
 
-In come the store's folder and a `LogFilter` with a text and a time to look back to; out go rows as they are found, with
-how far the job has come. There is no index of URLs (it would double the record), so every row of the time is read: a
+In come where the record is and a `LogFilter` with a text and a time to look back to; out go rows as they are found,
+with how far the job has come. There is no index of URLs (it would double the record), so every row of the time is read: a
 second or three for a day of five million rows. The rules: a slice of time is read at a go, so that a row is shown soon
 after it is found; being called off is looked at every few thousandths of a second, in the middle of a slice too.
 """
@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
@@ -23,6 +22,7 @@ from sqlalchemy import select
 from logstore.dayview import DaySearch
 from logstore.filter import LogFilter
 from logstore.ids import COUNTER_BITS, NODE_BITS, id_range
+from logstore.place import Where
 from logstore.query import Archive, SearchTooWide
 from logstore.rows import Row
 from logstore.schema import day_file
@@ -34,6 +34,8 @@ FIRST_SLICE = timedelta(minutes=15)
 """Time covered by the first slice."""
 STEPS = 1_000
 """Steps of SQLite's machine between two looks at whether the job is called off: some dozens of rows."""
+LONGEST = timedelta(days=1)
+"""Longest time one slice may take; a job is ended by whoever waits for it."""
 ROWS = 500
 """Rows of a slice fetched at a time."""
 _MS = 1 << (NODE_BITS + COUNTER_BITS)
@@ -75,18 +77,18 @@ class _Day:
 class TextJob:
     """One search for a text. `run` in one thread, `cancel` from any."""
 
-    def __init__(self, folder: Path, wanted: LogFilter) -> None:
+    def __init__(self, where: Where, wanted: LogFilter) -> None:
         """Raises ValueError when `wanted` has no text, or no time to look back to."""
         if not wanted.text:
             raise ValueError("there is no text to look for; give LogFilter(text=…)")
         if wanted.since is None:
             raise ValueError("a text is looked for within a time; give LogFilter(since=…)")
-        self._folder = folder
+        self._where = where
         self._wanted = wanted
         self._cancelled = threading.Event()
 
     def cancel(self) -> None:
-        """Call it off: `run` ends within a fifth of a second, with what it had given."""
+        """Call it off: `run` ends within a fifth of a second, in a database after its slice, with what it had given."""
         self._cancelled.set()
 
     @property
@@ -96,9 +98,10 @@ class TextJob:
 
     def run(self) -> Iterator[Found]:
         """What is found, slice by slice; ends when everything is read or the job is called off."""
-        with Archive(self._folder, seconds=float("inf")) as archive:
-            driver: Any = archive.catalog.connection.driver_connection
-            driver.set_progress_handler(self._cancelled.is_set, STEPS)
+        with Archive(self._where, seconds=LONGEST.total_seconds()) as archive:
+            if archive.folder is not None:
+                driver: Any = archive.catalog.connection.driver_connection
+                driver.set_progress_handler(self._cancelled.is_set, STEPS)
             try:
                 yield from self._read(archive)
             except SearchTooWide:
@@ -111,7 +114,7 @@ class TextJob:
         if selection is None or not parts:
             yield Found((), Progress(0, 0, 0, 0))
             return
-        search, days = DaySearch(selection), _days(archive, parts)
+        search, days = archive.searching(selection), _days(archive, parts)
         found, read_before, width = 0, 0, FIRST_SLICE // timedelta(milliseconds=1) * _MS
         for number, day in enumerate(days):
             past = day.past
