@@ -1,9 +1,9 @@
 """Looking for part of a URL: a job that streams what it finds, newest first, and can be called off.
 
 In come where the record is and a `LogFilter` with a text and a time to look back to; out go rows as they are found,
-with how far the job has come. There is no index of URLs (it would double the record), so every row of the time is read: a
-second or three for a day of five million rows. The rules: a slice of time is read at a go, so that a row is shown soon
-after it is found; being called off is looked at every few thousandths of a second, in the middle of a slice too.
+with how far the job has come. There is no index of URLs (it would double the record), so every row of the time is
+read: a second or three for a day of five million rows. The rules: a slice of time is read at a go, so that a row is
+shown soon after it is found; being called off is looked at every few thousandths of a second, in a slice too.
 """
 
 from __future__ import annotations
