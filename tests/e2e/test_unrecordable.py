@@ -110,10 +110,15 @@ def test_a_full_disk_closes_pages_for_pupils_and_leaves_staff_online(
     kept = {who: set(queries) for who, queries in asking.delivered.items()}
     assert not (gateway.data / "spool" / "ballast").exists()
     with Browser(gateway, source=YEAR_4) as browser:
-        page = browser.fetch(f"http://{name}/page?u=page")
-    assert (page.status, page.headers["x-schoolgate-reason"]) == (503, "record")
+        long = f"http://{name}/{'x' * 1500}?u=page"
+        pages = (browser.fetch(long) for _ in range(200))
+        page = next(page for page in pages if page.status == 503)
+    assert page.headers["x-schoolgate-reason"] == "record"
     assert "The internet is resting" in page.text
-    asking.ask_until(TEACHER, 200)
+    for _ in range(200):  # what the disk gives back now and then is room for a record
+        assert asking.ask(TEACHER, "/" + "x" * 1500) == 200
+        if metric(gateway, "schoolgate_unrecorded_total", "passed"):
+            break
     assert metric(gateway, "schoolgate_unrecorded_total", "passed") > 0
     assert metric(gateway, "schoolgate_unrecorded_total", "refused") > 0
     wait_for(lambda: level(gateway) == "full", "the level to be told", seconds=15)
@@ -168,7 +173,8 @@ def test_the_schools_other_choices(
         asking.ask(YEAR_4, "/" + "x" * 1500)
         if metric(gateway, "schoolgate_unrecorded_total", what):
             break
-    assert (asking.ask(YEAR_4), asking.ask(TEACHER)) == (pupil, teacher)
+    asking.ask_until(YEAR_4, pupil)
+    asking.ask_until(TEACHER, teacher)
 
 
 def test_the_spools_own_limit_warns_before_it_closes(
