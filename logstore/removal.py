@@ -7,6 +7,7 @@ says it is gone; a day whose held rows cannot be copied stays.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from logstore.annual import count_file, fold_day, is_counted
 from logstore.audit import record_change
 from logstore.db import days_folder, files_of, reading, reading_file, sync_folder, write_lock
 from logstore.holdcopy import copy_day
+from logstore.place import Database, Where
 from logstore.prunereport import PrunedDay, PruneReport
 from logstore.schema import day_file, log
 
@@ -29,8 +31,13 @@ KEPT = "kept a day that was due"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def look(folder: Path, file: str, day: date) -> PrunedDay:
+def look(where: Where, file: str, day: date) -> PrunedDay:
     """What a day file holds: counted when it is there and can be read, else what the catalog noted of it."""
+    if isinstance(where, Database):
+        from logstore.postgres import days
+
+        return days.look(where, file, day)
+    folder = where
     path = days_folder(folder) / file
     size = sum(part.stat().st_size for part in files_of(path)[:2] if part.exists())
     with reading(folder) as catalog:
@@ -54,25 +61,34 @@ def look(folder: Path, file: str, day: date) -> PrunedDay:
 
 
 def remove_day(
-    folder: Path, engine: Engine, file: str, day: date, report: PruneReport, *, who: str, why: str
+    where: Where, engine: Engine, file: str, day: date, report: PruneReport, *, who: str, why: str
 ) -> PrunedDay:
     """Remove one day file and what lies beside it. Raises what keeps it from going."""
-    _count(folder, engine, file, look(folder, file, day).rows)  # before the lock, because it reads every row
-    with write_lock(folder):
-        held = copy_day(folder, day, report.at)
-        seen = dataclasses.replace(look(folder, file, day), held=held)
+    from logstore.postgres import days
+
+    if isinstance(where, Path):
+        _count(where, engine, file, look(where, file, day).rows)  # before the lock, because it reads every row
+    with write_lock(where) if isinstance(where, Path) else contextlib.nullcontext():
+        held = copy_day(where, day, report.at) if isinstance(where, Path) else 0
+        seen = dataclasses.replace(look(where, file, day), held=held)
         facts: dict[str, Any] = {"bytes": seen.bytes, "changed_us": _us(report.at)}
         if seen.rows is not None:
             facts |= {"rows": seen.rows, "min_id": seen.min_id, "max_id": seen.max_id}
-        _count(folder, engine, file, seen.rows)
+        if isinstance(where, Path):
+            _count(where, engine, file, seen.rows)
         with engine.begin() as catalog:
-            if _is_kept(catalog, file):
+            if isinstance(where, Path) and _is_kept(catalog, file):
                 fold_day(catalog, file, day)
             _mark(catalog, seen, "dropping", facts)
-        for part in files_of(days_folder(folder) / file):
-            part.unlink(missing_ok=True)
-        sync_folder(days_folder(folder))
+        if isinstance(where, Path):
+            for part in files_of(days_folder(where) / file):
+                part.unlink(missing_ok=True)
+            sync_folder(days_folder(where))
+        else:
+            days.take_out(engine, day)
         with engine.begin() as catalog:
+            if not isinstance(where, Path):
+                days.delete(catalog, day)
             _mark(catalog, seen, "dropped", {"changed_us": _us(report.at)})
             record_change(
                 catalog,

@@ -14,9 +14,10 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy.exc
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Connection, Engine, func, select, update
 
 from logstore.annual import count_closed, finish_months
 from logstore.audit import entries, record_change
@@ -35,6 +36,7 @@ from logstore.db import (
 from logstore.holdcopy import copy_due
 from logstore.holdrelease import tidy_holds as tidy
 from logstore.holds import holds, holds_path
+from logstore.place import Database, Where
 from logstore.prunereport import Cleaned, Cleaner, Overdue, PrunedDay, PruneReport, Stayed
 from logstore.removal import KEPT, look, remove_day
 from logstore.schema import DIMENSIONS, day_file, retention_run
@@ -48,7 +50,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def prune(
-    folder: Path,
+    where: Where,
     now: datetime,
     timezone: tzinfo,
     months: int = 6,
@@ -72,24 +74,22 @@ def prune(
         timezone=str(timezone),
         dry_run=dry_run,
     )
-    engine = open_catalog(folder)
+    engine = open_catalog(where)
     days: list[PrunedDay] = []
     stayed: list[Stayed] = []
-    if not clock_is_right and (doubt := _doubt(folder, now)) is not None:
+    if not clock_is_right and (doubt := _doubt(where, now)) is not None:
         if not dry_run:
             _refuse(engine, doubt, report, who)
             raise ClockDoubted(doubt)
         stayed.append(Stayed("everything", doubt, wrong=True))
-    run = None if dry_run else _start(engine, report)
-    if not dry_run:
-        copy_due(folder, who=who, at=report.at)
-        count_closed(folder, now.astimezone(UTC))
-    due = _due(folder, limit)
+    run = None if dry_run else _start(engine, report, shared=isinstance(where, Database))
+    if not dry_run and isinstance(where, Path):
+        copy_due(where, who=who, at=report.at)
+        count_closed(where, now.astimezone(UTC))
+    due = _due(where, limit)
     for file, day in due:
         try:
-            gone = (
-                look(folder, file, day) if dry_run else remove_day(folder, engine, file, day, report, who=who, why=why)
-            )
+            gone = look(where, file, day) if dry_run else remove_day(where, engine, file, day, report, who=who, why=why)
             days.append(gone)
         except (OSError, StoreError, sqlalchemy.exc.SQLAlchemyError) as error:
             stayed.append(Stayed(file, f"could not be removed: {error}", wrong=True, due=True))
@@ -97,8 +97,8 @@ def prune(
     elsewhere = tuple(_clean(cleaner, limit, dry_run) for cleaner in cleaners)
     # A day that could not go keeps the names its rows need: without them a hold could not copy them later.
     keep = min([report.kept_from, *(day for file, day in due if file not in {one.file for one in days})])
-    names = _unneeded(engine, keep) if dry_run else _forget(folder, engine, keep, stayed)
-    by_right = tuple(_by_right(folder, report))
+    names = _unneeded(engine, keep) if dry_run else _forget(where, engine, keep, stayed)
+    by_right = tuple(_by_right(where, report))
     report = dataclasses.replace(
         report, days=tuple(days), names=names, elsewhere=elsewhere, stayed=(*stayed, *by_right)
     )
@@ -107,34 +107,38 @@ def prune(
     return report
 
 
-def last_run(folder: Path) -> datetime | None:
+def last_run(where: Where) -> datetime | None:
     """When retention last ran to its end; UTC."""
-    with reading(folder) as catalog:
+    with reading(where) as catalog:
         newest = catalog.execute(
             select(func.max(retention_run.c.started_us)).where(retention_run.c.finished_us.is_not(None))
         ).scalar()
     return None if newest is None else _EPOCH + timedelta(microseconds=newest)
 
 
-def oldest_day(folder: Path) -> date | None:
+def oldest_day(where: Where) -> date | None:
     """The oldest UTC day there are rows of."""
-    return min((day for _, day in _present(folder)), default=None)
+    return min((day for _, day in _present(where)), default=None)
 
 
-def overdue(folder: Path, now: datetime, timezone: tzinfo, months: int = 6, grace: timedelta = GRACE) -> Overdue | None:
+def overdue(where: Where, now: datetime, timezone: tzinfo, months: int = 6, grace: timedelta = GRACE) -> Overdue | None:
     """Whether retention is behind: it has not run for `grace`, or days remain that were due by then."""
-    ran = last_run(folder)
-    late = sorted(day for _, day in _present(folder) if is_due(day, cutoff(now - grace, timezone, months)))
-    since = ran or _first_record(folder)
+    ran = last_run(where)
+    late = sorted(day for _, day in _present(where) if is_due(day, cutoff(now - grace, timezone, months)))
+    since = ran or _first_record(where)
     if late or (since is not None and now - since > grace):
         return Overdue(ran, late[0] if late else None, len(set(late)))
     return None
 
 
-def _start(engine: Engine, report: PruneReport) -> int:
-    """Note the run; from now on the store takes no rows of the days that go."""
+def _start(engine: Engine, report: PruneReport, *, shared: bool) -> int:
+    """Note the run; from now on the store takes no rows of the days that go. `shared`: with writers side by side."""
     with engine.begin() as catalog:
-        made = catalog.execute(
+        if shared:
+            from logstore.postgres.days import announce
+
+            announce(catalog)
+        made: Any = catalog.execute(
             retention_run.insert().values(
                 started_us=_us(report.at),
                 cutoff_us=_us(report.cutoff),
@@ -143,7 +147,7 @@ def _start(engine: Engine, report: PruneReport) -> int:
                 timezone=report.timezone,
             )
         )
-        return int(made.lastrowid)
+        return int(made.inserted_primary_key[0])
 
 
 def _finish(engine: Engine, run: int, report: PruneReport, who: str, why: str) -> None:
@@ -171,16 +175,20 @@ def _finish(engine: Engine, run: int, report: PruneReport, who: str, why: str) -
         )
 
 
-def _due(folder: Path, limit: datetime) -> list[tuple[str, date]]:
-    return sorted((file, day) for file, day in _present(folder) if is_due(day, limit))
+def _due(where: Where, limit: datetime) -> list[tuple[str, date]]:
+    return sorted((file, day) for file, day in _present(where) if is_due(day, limit))
 
 
-def _present(folder: Path) -> Iterable[tuple[str, date]]:
+def _present(where: Where) -> Iterable[tuple[str, date]]:
     """Day files the catalog knows or the folder holds: one that was put back by hand is seen too."""
-    with reading(folder) as catalog:
+    with reading(where) as catalog:
         known = catalog.execute(select(day_file.c.file, day_file.c.day).where(day_file.c.state != "dropped"))
         found = {file: date.fromisoformat(day) for file, day in known}
-    for path in days_folder(folder).glob("[0-9]*.db*"):
+    if isinstance(where, Database):
+        from logstore.postgres.days import present
+
+        return (found | present(where)).items()
+    for path in days_folder(where).glob("[0-9]*.db*"):
         name = path.name.partition(".db")[0] + ".db"
         try:
             found[name] = date.fromisoformat(name.partition(".")[0])
@@ -201,24 +209,36 @@ def _unneeded(engine: Engine, keep: date) -> dict[str, int]:
         }
 
 
-def _forget(folder: Path, engine: Engine, keep: date, stayed: list[Stayed]) -> dict[str, int]:
+def _forget(where: Where, engine: Engine, keep: date, stayed: list[Stayed]) -> dict[str, int]:
     """Remove the names that only removed days used, and what is left of them in the file."""
-    with write_lock(folder):
+    if isinstance(where, Database):
+        from logstore.postgres.days import announce, sweep
+
+        with engine.begin() as catalog:
+            announce(catalog)
+            gone = _forget_names(catalog, keep)
+        sweep(where)
+        return gone
+    with write_lock(where):
         with engine.begin() as catalog:
             finish_months(catalog, keep)
-            gone = {
-                table.name.removeprefix("dim_"): catalog.execute(
-                    table.delete().where(table.c.last_day < keep.isoformat())
-                ).rowcount
-                for table in DIMENSIONS
-            }
-        for stray in days_folder(folder).glob(".new-*"):
+            gone = _forget_names(catalog, keep)
+        for stray in days_folder(where).glob(".new-*"):
             stray.unlink(missing_ok=True)
         # Always, because a run that died after its deletions left traces that only this removes.
-        for path, tidied in ((catalog_path(folder), compact(catalog_path(folder))), (holds_path(folder), tidy(folder))):
+        for path, tidied in ((catalog_path(where), compact(catalog_path(where))), (holds_path(where), tidy(where))):
             if not tidied:
                 stayed.append(Stayed(files_of(path)[1].name, "is being read; emptied by the next run", wrong=True))
     return gone
+
+
+def _forget_names(catalog: Connection, keep: date) -> dict[str, int]:
+    return {
+        table.name.removeprefix("dim_"): catalog.execute(
+            table.delete().where(table.c.last_day < keep.isoformat())
+        ).rowcount
+        for table in DIMENSIONS
+    }
 
 
 def _clean(cleaner: Cleaner, limit: datetime, dry_run: bool) -> Cleaned:
@@ -229,8 +249,8 @@ def _clean(cleaner: Cleaner, limit: datetime, dry_run: bool) -> Cleaned:
         return Cleaned(place, 0, (Stayed(place, f"could not be cleaned: {error}", wrong=True),))
 
 
-def _doubt(folder: Path, now: datetime) -> str | None:
-    with reading(folder) as catalog:
+def _doubt(where: Where, now: datetime) -> str | None:
+    with reading(where) as catalog:
         return clock_doubt(catalog, now)
 
 
@@ -242,11 +262,11 @@ def _refuse(engine: Engine, doubt: str, report: PruneReport, who: str) -> None:
             record_change(catalog, who=who, what=REFUSED, subject="record", why=doubt, at=report.at, kind="retention")
 
 
-def _by_right(folder: Path, report: PruneReport) -> Iterable[Stayed]:
+def _by_right(where: Where, report: PruneReport) -> Iterable[Stayed]:
     """What stays because it should, or because no clock says otherwise."""
-    with reading(folder) as catalog:
+    with reading(where) as catalog:
         ahead = ahead_of(catalog, report.at)
-    for kept in holds(folder):
+    for kept in holds(where) if isinstance(where, Path) else ():
         why = f"{kept.rows:,} rows, until two people release it; to be reviewed by {kept.review_at:%Y-%m-%d}"
         yield Stayed(f"hold {kept.case}", why)
     if ahead:
@@ -257,8 +277,8 @@ def _by_right(folder: Path, report: PruneReport) -> Iterable[Stayed]:
         yield Stayed(f"{report.kept_from}", "the day ended after the cutoff; it goes with the next run")
 
 
-def _first_record(folder: Path) -> datetime | None:
-    with reading(folder) as catalog:
+def _first_record(where: Where) -> datetime | None:
+    with reading(where) as catalog:
         first = catalog.execute(select(func.min(day_file.c.changed_us))).scalar()
     return None if first is None else _EPOCH + timedelta(microseconds=first)
 

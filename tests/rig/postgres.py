@@ -77,6 +77,12 @@ class Postgres:
         """The server's data folder."""
         return self.folder / "data"
 
+    @property
+    def pid(self) -> int:
+        """Of the server's first process."""
+        assert self._process is not None, "PostgreSQL is not running"
+        return self._process.pid
+
     def start(self) -> Postgres:
         """Start and wait until it answers."""
         self._process = subprocess.Popen(
