@@ -7,6 +7,7 @@ the way through the ids when it is not. Columns an older file lacks read as NULL
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -45,12 +46,17 @@ class DaySearch:
 
     def rows(self, connection: Connection, first: int, past: int, most: int, *, rising: bool) -> list[Row]:
         """The newest (oldest when `rising`) `most` rows with `first` <= id < `past` of the attached file."""
+        return [row_from({**columns}) for columns in self._found(connection, first, past, most, rising=rising)]
+
+    def _found(
+        self, connection: Connection, first: int, past: int, most: int, *, rising: bool
+    ) -> Sequence[Mapping[Any, Any]]:
         have, index = self._shape(connection, first, past)
         key = ("rows", have, index, rising)
         if key not in self._statements:
             self._statements[key] = self._rows_statement(_columns(have), index, rising)
         found = connection.execute(self._statements[key], {"first": first, "past": past, "most": most})
-        return [row_from({**columns}) for columns in found.mappings()]
+        return found.mappings().all()
 
     def count(self, connection: Connection, first: int, past: int, most: int) -> int:
         """How many rows there are with `first` <= id < `past` in the attached file; counting stops at `most`."""
@@ -82,10 +88,13 @@ class DaySearch:
             self._statements[key] = self._chosen(columns, index, [*groups, *totals]).group_by(*groups)
         return list(connection.execute(self._statements[key], {"first": first, "past": past}).all())
 
-    def _rows_statement(self, columns: Columns, index: str | None, rising: bool) -> Select[Any]:
+    def _newest(self, columns: Columns, index: str | None, rising: bool) -> Select[Any]:
         wanted = [column.label(name) for name, column in columns.items()]
         order = attached_log.c.id.asc() if rising else attached_log.c.id.desc()
-        inner = self._chosen(columns, index, wanted).order_by(order).limit(_LIMIT).subquery()
+        return self._chosen(columns, index, wanted).order_by(order).limit(_LIMIT)
+
+    def _rows_statement(self, columns: Columns, index: str | None, rising: bool) -> Select[Any]:
+        inner = self._newest(columns, index, rising).subquery()
         folded = {dimension.column: dimension.table.c.key for dimension in FOLDED}
         source: Any = inner
         for dimension in FOLDED:

@@ -24,7 +24,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Engine, NullPool, StaticPool, create_engine, event
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
-from logstore.place import Database, StoreError, Where
+from logstore.place import ClickHouse, Database, StoreError, Where
 
 __all__ = ["StoreError", "Where"]
 
@@ -61,6 +61,8 @@ def days_folder(folder: Path) -> Path:
 
 def open_catalog(where: Where) -> Engine:
     """A writing engine on the catalog. It has to be there: `upgrade` makes it."""
+    if isinstance(where, ClickHouse):
+        where = where.catalog
     if isinstance(where, Database):
         from logstore.postgres import db
 
@@ -93,6 +95,8 @@ def open_writer(path: Path) -> Engine:
 @contextlib.contextmanager
 def reading(where: Where) -> Iterator[Connection]:
     """A read-only connection on the catalog; day files are attached to it with `attached`."""
+    if isinstance(where, ClickHouse):
+        where = where.catalog
     if isinstance(where, Database):
         from logstore.postgres import db
 
@@ -142,6 +146,10 @@ def upgrade(where: Where) -> tuple[str, ...]:
 
     Sealed day files stay as they are: readers supply NULL for the columns they lack.
     """
+    if isinstance(where, ClickHouse):
+        from logstore.clickhouse import db as rows
+
+        return upgrade(where.catalog) + (("clickhouse",) if rows.upgrade(where) else ())
     if isinstance(where, Database):
         from logstore.postgres import db
 

@@ -89,7 +89,7 @@ class _Unindexed(FunctionElement[int]):
     inherit_cache = True
 
 
-def _say(element: type[FunctionElement[Any]], sqlite: str, postgresql: str) -> None:
+def _say(element: type[FunctionElement[Any]], sqlite: str, postgresql: str, clickhouse: str | None = None) -> None:
     """How an element is written in each engine; `{0}` and `{1}` are what it was made of."""
 
     def writer(words: str) -> Any:
@@ -100,13 +100,18 @@ def _say(element: type[FunctionElement[Any]], sqlite: str, postgresql: str) -> N
 
     compiles(element, "sqlite")(writer(sqlite))
     compiles(element, "postgresql")(writer(postgresql))
+    if clickhouse is not None:
+        compiles(element, "clickhousedb")(writer(clickhouse))
 
 
 _say(
-    _OneOf, "{0} IN (SELECT value FROM json_each('[' || {1} || ']'))", "{0} = ANY (CAST('{{' || {1} || '}}' AS int[]))"
+    _OneOf,
+    "{0} IN (SELECT value FROM json_each('[' || {1} || ']'))",
+    "{0} = ANY (CAST('{{' || {1} || '}}' AS int[]))",
+    "{0} IN (SELECT arrayJoin(arrayMap(one -> toUInt32(one), splitByChar(',', {1}))))",
 )
-_say(_Like, r"{0} LIKE {1} ESCAPE '\'", r"{0} ILIKE {1} ESCAPE '\'")
+_say(_Like, r"{0} LIKE {1} ESCAPE '\'", r"{0} ILIKE {1} ESCAPE '\'", "lower({0}) LIKE lower({1})")
 _say(_Listed, "EXISTS (SELECT 1 FROM json_each({0}) WHERE value = {1})", "jsonb_exists(CAST({0} AS jsonb), {1})")
-_say(_Yes, "{0} = 1", "{0}")
-_say(_No, "{0} = 0", "NOT {0}")
-_say(_Unindexed, "{0} + 0", "{0}")
+_say(_Yes, "{0} = 1", "{0}", "{0}")
+_say(_No, "{0} = 0", "NOT {0}", "NOT {0}")
+_say(_Unindexed, "{0} + 0", "{0}", "{0}")

@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 from logstore.dayview import DaySearch
 from logstore.filter import LogFilter, Selection
 from logstore.ids import COUNTER_BITS, NODE_BITS, id_range
-from logstore.place import Database, Where
+from logstore.place import ClickHouse, Database, Where
 from logstore.rows import Row
 from logstore.source import PAST, FileSource, Part, SearchTooWide, Source
 
@@ -67,6 +67,8 @@ class Archive:
         """Folder of the record; None when it is a database."""
         self.catalog: Connection = self._source.catalog
         """Read-only connection on the catalog."""
+        self.rows: Connection = self._source.rows
+        """Read-only connection on the rows; where they lie beside the catalog, the same."""
 
     def __enter__(self) -> Self:
         return self
@@ -163,6 +165,10 @@ def open_source(where: Where, seconds: float) -> Source:
         from logstore.postgres.source import PartitionSource
 
         return PartitionSource(where, seconds)
+    if isinstance(where, ClickHouse):
+        from logstore.clickhouse.source import ColumnSource
+
+        return ColumnSource(where, seconds)
     return FileSource(where, seconds)
 
 

@@ -177,6 +177,16 @@ log_hour = Table(
 )
 """The hours (since the Unix epoch) that have rows, by the UTC day of their ids. `marks` grows with every batch."""
 
+log_sent = Table(
+    "log_sent",
+    catalog_metadata,
+    Column("producer", Text, primary_key=True),
+    Column("max_id", BigInteger, nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
+)
+"""The greatest id each producer was about to send to a store without unique keys (ClickHouse): rows up to it may be
+there, greater ones cannot."""
+
 retention_run = Table(
     "retention_run",
     catalog_metadata,

@@ -61,6 +61,10 @@ class Source(Protocol):
     def catalog(self) -> Connection:
         """Read-only connection on the catalog."""
 
+    @property
+    def rows(self) -> Connection:
+        """Read-only connection on the rows; where they lie beside the catalog, the same."""
+
     def start_clock(self) -> None:
         """Give the work that follows its full time."""
 
@@ -97,6 +101,8 @@ class FileSource:
         self._stack = ExitStack()
         self.catalog: Connection = self._stack.enter_context(reading(folder))
         """Read-only connection on the catalog; one day file at a time is attached to it."""
+        self.rows = self.catalog
+        """The same."""
         driver: Any = self.catalog.connection.driver_connection
         driver.set_progress_handler(lambda: time.monotonic() > self._deadline, 20_000)
         self.start_clock()

@@ -26,12 +26,13 @@ from logstore.dimensions import Days, Dimension, learn, stored
 from logstore.folding import COLUMNS, BadRow, Pair, Position, by_day, day_of, fold, row_values
 from logstore.gateways import RENEW_US, Gateway, claim, other_record
 from logstore.marks import Hour, hours_of, mark_hours
-from logstore.place import Database, Where
+from logstore.place import ClickHouse, Database, Where
 from logstore.record import Ending, LogRecord
 from logstore.rowcheck import fault
 from logstore.schema import day_file, log, log_cursor, retention_run
 
 if TYPE_CHECKING:
+    from logstore.clickhouse.store import ClickHouseStore
     from logstore.postgres.store import PostgresStore
 
 __all__ = ["BadRow", "Pair", "Position", "day_of"]
@@ -72,12 +73,16 @@ class _Tally:
 
 def open_store(
     where: Where, clock: Callable[[], int] = time.time_ns, gateway: Gateway | None = None
-) -> Store | PostgresStore:
+) -> Store | PostgresStore | ClickHouseStore:
     """A writer of the record, wherever it is, made or brought to the newest schema first. See `Store`."""
     if isinstance(where, Database):
         from logstore.postgres.store import PostgresStore
 
         return PostgresStore(where, clock, gateway)
+    if isinstance(where, ClickHouse):
+        from logstore.clickhouse.store import ClickHouseStore
+
+        return ClickHouseStore(where, clock, gateway)
     return Store(where, clock, gateway)
 
 

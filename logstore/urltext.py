@@ -59,12 +59,12 @@ class UrlText:
         return or_(*found)
 
 
-def look_up(wanted: str, catalog: Connection) -> UrlText:
-    """What `wanted` means; a scheme before it does not count."""
+def look_up(wanted: str, catalog: Connection, most: int | None = MOST_HOSTS) -> UrlText:
+    """What `wanted` means; a scheme before it does not count. `most`: hosts that are listed at most, None for all."""
     text = wanted.partition("://")[2] or wanted
     head, slash, _ = text.partition("/")
-    inside = _hosts(catalog, f"%{escaped(text)}%")
-    return UrlText(text, inside, _hosts(catalog, "%" + escaped(head)) if head and slash else ())
+    inside = _hosts(catalog, f"%{escaped(text)}%", most)
+    return UrlText(text, inside, _hosts(catalog, "%" + escaped(head), most) if head and slash else ())
 
 
 def contains(place: ColumnElement[Any], text: str) -> ColumnElement[bool]:
@@ -79,7 +79,7 @@ def escaped(wanted: str) -> str:
     return wanted.encode("utf-8", "replace").decode()
 
 
-def _hosts(catalog: Connection, pattern: str) -> tuple[int, ...] | None:
-    wanted = select(dim_host.c.id).where(like(dim_host.c.name, pattern)).limit(MOST_HOSTS + 1)
+def _hosts(catalog: Connection, pattern: str, most: int | None) -> tuple[int, ...] | None:
+    wanted = select(dim_host.c.id).where(like(dim_host.c.name, pattern)).limit(None if most is None else most + 1)
     found = tuple(catalog.execute(wanted).scalars())
-    return None if len(found) > MOST_HOSTS else found
+    return None if most is not None and len(found) > most else found

@@ -16,8 +16,8 @@ from typing import Any
 import sqlalchemy.exc
 from sqlalchemy import Connection, Engine, create_engine, event, text
 
-from logstore.clickhouse.place import ClickHouse
 from logstore.db import StoreError, head, migrate_with
+from logstore.place import ClickHouse
 
 CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 300

@@ -35,6 +35,8 @@ class PartitionSource:
         self._stack = ExitStack()
         self.catalog: Connection = self._stack.enter_context(reading(database))
         """Read-only connection."""
+        self.rows = self.catalog
+        """The same."""
         self.start_clock()
 
     def start_clock(self) -> None:

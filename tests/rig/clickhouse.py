@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, create_engine, text
 
-from logstore.clickhouse.place import ClickHouse
+from logstore.place import ClickHouse
 
 _databases = itertools.count(1)
 

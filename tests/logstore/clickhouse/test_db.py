@@ -14,10 +14,10 @@ import sqlalchemy as sa
 
 from logstore.clickhouse import db
 from logstore.clickhouse.db import open_engine, reading, revision_of, upgrade
-from logstore.clickhouse.place import ClickHouse
 from logstore.clickhouse.tables import COLUMNS, log, time_us
 from logstore.db import StoreError, head, migrate_with
 from logstore.ids import id_time_us
+from logstore.place import ClickHouse
 from tests.logstore.rows import AT, ids_from
 from tests.rig import clickhouse
 
@@ -115,7 +115,7 @@ class Absent:
 sys.meta_path.insert(0, Absent())
 from pathlib import Path
 from logstore.clickhouse.db import open_engine
-from logstore.clickhouse.place import ClickHouse
+from logstore.place import ClickHouse
 from logstore.db import StoreError
 from logstore.query import search
 from logstore.store import Store

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from logstore.clickhouse.place import ClickHouse
+from logstore.place import ClickHouse
 
 
 def test_an_address_is_what_the_driver_takes(tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ def test_the_password_stands_in_a_file(tmp_path: Path) -> None:
         ("clickhouse://u:s3cret@h/d", "holds a password"),
         ("clickhouse://u@h/d?password=s3cret", "holds a password"),
         ("clickhouse://u@h", "names no database"),
-        ("mysql://u@h/d", "is not ClickHouse"),
+        ("mysql://u@h/d", "which holds no record"),
         ("not an address", "is no address"),
     ],
 )

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from logstore.place import Where
+from tests.rig import clickhouse
 
-ENGINES = ("sqlite", "postgresql")
+ENGINES = ("sqlite", "postgresql", "clickhouse")
 
 
 @pytest.fixture(params=ENGINES)
@@ -17,4 +18,6 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> Where:
     if request.param == "postgresql":
         found: Where = request.getfixturevalue("database")
         return found
+    if request.param == "clickhouse":
+        return clickhouse.fresh(tmp_path / "catalog")
     return tmp_path / "store"

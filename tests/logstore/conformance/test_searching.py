@@ -2,7 +2,8 @@
 
 What is to be found is worked out here from the rows themselves, not by another engine.
 
-Shows: `logstore.dialects`, `logstore.postgres.source`, `logstore.query`, `logstore.source`, `logstore.stats`.
+Shows: `logstore.clickhouse.source`, `logstore.dialects`, `logstore.postgres.source`, `logstore.query`,
+`logstore.source`, `logstore.stats`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -22,12 +22,13 @@ from logstore.db import reading
 from logstore.filter import LogFilter
 from logstore.folding import Pair, day_of
 from logstore.ids import id_time_us
-from logstore.place import Where
+from logstore.place import Database, Where
 from logstore.query import Archive, SearchTooWide, Tail
 from logstore.rows import Row
 from logstore.store import open_store
 from tests.logstore.conformance.conftest import ENGINES
 from tests.logstore.rows import AT, ended, ids_from, request
+from tests.rig import clickhouse
 from tests.rig.postgres import Postgres
 
 DAY_US = 86_400_000_000
@@ -82,12 +83,14 @@ def where(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """The six weeks, stored out of order."""
     server: Postgres | None = request.getfixturevalue("postgres") if request.param == "postgresql" else None
     made: Where = tmp_path_factory.mktemp("store") if server is None else server.database("ready")
+    if request.param == "clickhouse":
+        made = clickhouse.fresh(tmp_path_factory.mktemp("catalog"))
     shuffled = random.Random(3).sample(ALL, len(ALL))
     with open_store(made) as store:
         for begin in range(0, ROWS, 300):
             store.append(shuffled[begin : begin + 300])
     yield made
-    if server is not None and not isinstance(made, Path):
+    if server is not None and isinstance(made, Database):
         server.drop(made)
 
 
@@ -222,9 +225,10 @@ def test_a_statement_that_takes_too_long_is_stopped(where: Where) -> None:
         slow = {
             "sqlite": "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n) SELECT count(*) FROM n",
             "postgresql": "SELECT pg_sleep(30)",
-        }[archive.catalog.dialect.name]
+            "clickhousedb": "SELECT sleepEachRow(0.2) FROM numbers(100) SETTINGS max_block_size = 1",
+        }[archive.rows.dialect.name]
         with pytest.raises(SearchTooWide):
-            archive.read(part, None, lambda: archive.catalog.exec_driver_sql(slow))
+            archive.read(part, None, lambda: archive.rows.exec_driver_sql(slow).all())
 
 
 def test_a_reader_cannot_write(where: Where) -> None:
