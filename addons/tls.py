@@ -16,6 +16,10 @@ logger = logging.getLogger(__name__)
 class GatewayTls(TlsConfig):
     """As the host's, but a fault ends the connection."""
 
+    def read_authority(self) -> None:
+        """Read the CA again and sign with it from now on. Raises what reading it raises; the old one then stays."""
+        self.configure({"confdir"})  # type: ignore[no-untyped-call]
+
     def tls_start_client(self, tls_start: TlsData) -> None:
         """A context for the client's handshake."""
         try:

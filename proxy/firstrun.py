@@ -58,6 +58,13 @@ def _authority(settings: Settings, made: list[str]) -> CaStatus:
     return load_ca(folder, at=datetime.now(UTC), passphrase=passphrase)
 
 
+def authority_again(settings: Settings) -> CaStatus:
+    """Check the CA in the data folder and lay it out for the workers in place of the one before. Raises `CaError`."""
+    authority = _authority(settings, [])
+    prepare_confdir(settings.data / "ca", settings.data / "run" / HOST_FOLDER)
+    return authority
+
+
 def make_overlay(settings: Settings) -> None:
     """Write what people decided for the workers to read."""
     with reading(settings.data / "store") as connection:

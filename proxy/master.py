@@ -91,13 +91,14 @@ class GatewayMaster(master.Master):
         self.addons = DispatchManager(self)  # before any addon: the first manager is only weakly held, and goes
         self.live = live
         self.server = proxyserver.Proxyserver()
+        self.tls = GatewayTls()
         self.addons.add(
             core.Core(),
             self.server,
             errorcheck.ErrorCheck(),
             block.Block(),
             disable_h2c.DisableH2C(),
-            GatewayTls(),
+            self.tls,
             *build_addons(live),
         )
         self.options.update(

@@ -25,6 +25,7 @@ from prometheus_client.registry import Collector
 
 from categories.model import ListStatus
 from logstore.disk import DiskUse, SpoolLimits, measure
+from proxy.carotate import beside
 
 LEVELS = ("ok", "warn", "alert", "full")
 COUNTERS = 256 * 1024
@@ -92,6 +93,11 @@ class GatewayCollector(Collector):
             "schoolgate_statutory_compliant", "1 when a valid statutory list is in force.", float(facts.statutory())
         )
         yield _gauge("schoolgate_ca_expiry_timestamp_seconds", "When the CA expires, POSIX time.", facts.ca_ends)
+        words = "When a CA came to lie beside the one in force, POSIX time."
+        rotation = GaugeMetricFamily("schoolgate_ca_rotation_seconds", words, labels=["step"])
+        for step, since in beside(self.data / "ca").items():
+            rotation.add_metric([step], since.timestamp())
+        yield rotation
         reloads = CounterMetricFamily("schoolgate_reloads", "Reloads by result.", labels=["result"])
         for result, count in facts.reloads.items():
             reloads.add_metric([result], count)

@@ -1,8 +1,14 @@
-"""The proxy port before anybody listens: an address and a port in, a bound socket out, or what is in the way."""
+"""What one gateway alone may have: its port before anybody listens, and its data folder.
+
+An address and a port, or a folder, in; what holds it out, or what is in the way.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import socket
+from pathlib import Path
+from typing import IO
 
 
 def reserve(host: str, port: int) -> socket.socket:
@@ -18,6 +24,19 @@ def reserve(host: str, port: int) -> socket.socket:
     held = socket.socket(family)
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     _bind(held, host, port)
+    return held
+
+
+def own_data(data: Path) -> IO[str]:
+    """Hold the data folder: two gateways would share one spool, one store and one control socket. Raises `OSError`."""
+    run_folder = data / "run"
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    run_folder.mkdir(mode=0o700, exist_ok=True)
+    held = (run_folder / "lock").open("w")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise OSError(error.errno, "another gateway is running on this data folder", str(data)) from error
     return held
 
 

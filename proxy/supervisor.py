@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import logging
 import os
@@ -18,7 +17,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from prometheus_client.multiprocess import mark_process_dead
 
@@ -35,7 +34,7 @@ from proxy.listlife import ListLife, failures
 from proxy.metrics import Facts, read_status, serve_metrics
 from proxy.quietly import quietly
 from proxy.reloadable import data_named, restart_needed
-from proxy.reserving import reserve
+from proxy.reserving import own_data, reserve
 from proxy.settings import Settings, load_settings
 from proxy.statutory import Keeper
 from proxy.statutory_watch import StatutoryAlarm
@@ -85,7 +84,7 @@ class Supervisor:
         """Everything, start to stop. Raises what preparing raises, before anything listens."""
         reserved = reserve(self.settings.proxy.host, self.proxy_port)
         self.proxy_port = reserved.getsockname()[1]
-        owned = self._own_data()
+        owned = own_data(self.settings.data)
         authority, made = firstrun.prepare(self.settings)
         for what in made:
             print(f"made: {what}", file=sys.stderr)
@@ -128,18 +127,6 @@ class Supervisor:
             self._clean()
             owned.close()
         return 0
-
-    def _own_data(self) -> IO[str]:
-        """Hold the data folder: two gateways would share one spool, one store and one control socket."""
-        self.settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.run_folder.mkdir(mode=0o700, exist_ok=True)
-        held = (self.run_folder / "lock").open("w")
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            words = "another gateway is running on this data folder"
-            raise OSError(error.errno, words, str(self.settings.data)) from error
-        return held
 
     def _make_children(self) -> None:
         environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(self.metrics_folder), "PYTHONUNBUFFERED": "1"}
@@ -263,10 +250,10 @@ class Supervisor:
         if standing.served_at(datetime.now(UTC)) != self._served and not await self._swap():
             self._note_engine(await asyncio.to_thread(inforce.open_engine, self.settings, self._verified))
 
-    async def _swap(self) -> list[str]:
+    async def _swap(self, what: dict[str, Any] | None = None) -> list[str]:
         """Have every worker take what is in force; one that does not is replaced. What went wrong."""
         workers = self.workers
-        what = {"do": "reload", "verified": self._verified}
+        what = what or {"do": "reload", "verified": self._verified}
         answers = await asyncio.gather(*(child.ask(what, START_SECONDS) for child in workers))
         failed = []
         for child, answer in zip(workers, answers, strict=True):
@@ -293,6 +280,8 @@ class Supervisor:
                 return await self.reload()
             case "lists":
                 return await self.take_lists()
+            case "ca":
+                return await self.take_ca()
             case "status":
                 return self._status()
             case other:
@@ -344,6 +333,17 @@ class Supervisor:
                 self.facts.reloads["failed"] += 1
                 return {"failed": _told(error), "revision": self.facts.revision}
             return await self._swap_and_tell(engine)
+
+    async def take_ca(self) -> dict[str, Any]:
+        """Have every worker sign with the CA that is now in the data folder; open connections go on."""
+        async with self._reloading:
+            try:
+                authority = await asyncio.to_thread(firstrun.authority_again, self.settings)
+            except Exception as error:
+                return {"failed": _told(error)}
+            self.facts.ca_ends = authority.not_after.timestamp()
+            failed = await self._swap({"do": "ca"})
+        return {"fingerprint": authority.fingerprint, "workers": len(self.workers) - len(failed), "replaced": failed}
 
     async def _swap_and_tell(self, engine: Engine) -> dict[str, Any]:
         failed = await self._swap()

@@ -167,9 +167,27 @@ class Worker:
         self._supervisor = writer
         while line := await reader.readline():
             order: dict[str, Any] = json.loads(line)
-            answer = await self._reload(order.get("verified", "")) if order.get("do") == "reload" else {"here": True}
+            answer = await self._obey(order)
             await _tell(writer, {**answer, "order": order.get("order")})
         self.stopping.set()
+
+    async def _obey(self, order: dict[str, Any]) -> dict[str, Any]:
+        match order.get("do"):
+            case "reload":
+                return await self._reload(order.get("verified", ""))
+            case "ca" if self.master is not None:
+                return self._take_ca(self.master)
+            case _:
+                return {"here": True}
+
+    def _take_ca(self, master: GatewayMaster) -> dict[str, Any]:
+        """Sign with the CA that was laid out anew; what is open goes on with the certificate it was shown."""
+        try:
+            master.tls.read_authority()
+        except Exception as error:
+            logger.exception("the new CA cannot be used; the old one goes on")
+            return {"failed": f"{type(error).__name__}: {error}"}
+        return {"ca": master.tls.certstore.default_ca.fingerprint().hex()}
 
     async def _until_listening(self) -> None:
         while self.master is None or not any(server.is_running for server in self.master.server.servers):
