@@ -17,12 +17,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from logstore import audit, evidence, filecheck
 from logstore.chaincheck import Problem
 from logstore.db import days_folder, open_catalog, reading
-from logstore.schema import day_file
+from logstore.schema import day_file, retention_run
 
 MOST = 1_000
 """Problems named at most; more of them say nothing more."""
@@ -83,6 +83,7 @@ def verify(
     until = time.monotonic() + seconds
     report = Verified()
     with reading(folder) as catalog:
+        catalog.exec_driver_sql("BEGIN")  # trail and catalog as they are at one moment, whoever seals meanwhile
         broken, report.lines = audit.verify(catalog, kept), audit.count(catalog)
         number, mark = audit.head(catalog)
         report.head = f"{number}:{mark}"
@@ -90,7 +91,8 @@ def verify(
             what = "was changed, taken out, or is not the one whose head was kept"
             report.problems.append(Problem("audit trail", f"line {broken} {what}"))
         told, known = evidence.told(catalog), _known(catalog)
-        report.problems += _gaps(folder, known, told, day)
+        catalog.exec_driver_sql("COMMIT")
+        report.problems += _gaps(folder, catalog, known, told, day)
         if day is None:
             report.problems += filecheck.misleading(catalog)
         present = [one for one in known if one.state in ("open", "sealed") and day in (None, one.file[:10])]
@@ -147,9 +149,12 @@ def _file(folder: Path, catalog: Connection, one: _Known, told: evidence.Told, *
     return found if path.is_file() else []  # removed by retention while it was read
 
 
-def _gaps(folder: Path, known: Sequence[_Known], told: evidence.Told, day: str | None) -> Iterator[Problem]:
+def _gaps(
+    folder: Path, catalog: Connection, known: Sequence[_Known], told: evidence.Told, day: str | None
+) -> Iterator[Problem]:
     """Days that are not there and should be, or are there and should not."""
     by_file = {one.file: one for one in known}
+    kept_from = catalog.execute(select(func.max(retention_run.c.kept_from))).scalar() or ""
     for file in sorted({*by_file, *told.files()}):
         if day not in (None, file[:10]):
             continue
@@ -157,10 +162,14 @@ def _gaps(folder: Path, known: Sequence[_Known], told: evidence.Told, day: str |
         if one is None:
             yield Problem(file, "the audit trail knows it, the catalog does not")
         elif one.state in ("open", "sealed") and not there:
+            if file[:10] < kept_from:
+                continue  # retention is removing it just now; the next look sees what it said of it
             yield Problem(file, "the file is missing, and nothing says that retention removed it")
         elif one.state == "dropped" and there:
             yield Problem(file, "retention removed it, and it is there again")
-        elif one.state == "dropped" and one.batches is not None and file not in told.removed:
+        elif one.state == "dropping" and file[:10] >= kept_from:
+            yield Problem(file, "the catalog says that retention removes it, but it is not due")
+        elif one.state == "dropped" and (one.batches or file in told.files()) and file not in told.removed:
             yield Problem(file, "the catalog says that retention removed it, but the audit trail does not")
         if file in told.removed and file in told.sealed:
             was, gone = told.sealed[file]["sha256"], told.removed[file].get("sha256")

@@ -177,6 +177,11 @@ class TestGaps:
         tamper(catalog_path(folder), f"UPDATE day_file SET state = 'dropped' WHERE file = '{FILE}'")
         assert said(folder) == [f"{FILE}: the catalog says that retention removed it, but the audit trail does not"]
 
+    def test_a_day_called_dropping(self, folder: Path) -> None:
+        (days_folder(folder) / FILE).unlink()
+        tamper(catalog_path(folder), f"UPDATE day_file SET state = 'dropping', batches = NULL WHERE file = '{FILE}'")
+        assert said(folder) == [f"{FILE}: the catalog says that retention removes it, but it is not due"]
+
     def test_an_older_copy_of_a_day(self, folder: Path, tmp_path: Path) -> None:
         """Put back in place of the newer one: rows are missing that the catalog knows of."""
         path = days_folder(folder) / FILE
