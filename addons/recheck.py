@@ -6,6 +6,7 @@ are passed through, WebSockets, streams and downloads.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,13 +21,20 @@ from identity.resolve import resolve, resolve_session
 from policy.client import Client
 from policy.model import Action, Request, Stage
 
+logger = logging.getLogger(__name__)
+
 
 def recheck(live: Live, handlers: Iterable[Any]) -> int:
     """Cut the connections with a tunnel or an exchange that would not be allowed now. Returns how many."""
     cut = 0
     flows = open_flows()
     for handler in handlers:
-        if not _still_allowed(live, connection_notes(handler.client), flows.get(handler.client, [])):
+        try:
+            allowed = _still_allowed(live, connection_notes(handler.client), flows.get(handler.client, []))
+        except Exception:  # a bug on one connection ends that one, and keeps nobody from looking at the others
+            logger.exception("a connection could not be looked at again; it is cut")
+            allowed = False
+        if not allowed:
             io = handler.transports.get(handler.client)
             if io is not None and io.handler is not None:
                 io.handler.cancel("no longer allowed")

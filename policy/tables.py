@@ -22,7 +22,7 @@ ALLOW_ONLY_ROW = "allow-only"
 ALLOW_REST_ROW = "allow-the-rest"
 BUILT_IN_NAMES = (LOCKED_ROW, HELP_ROW, ALLOW_ONLY_ROW, ALLOW_REST_ROW)
 """Names of the rows every table has; no file may use them."""
-HOSTS_REMEMBERED = 4096
+HOSTS_REMEMBERED = 1024
 """Hosts of which each table remembers what its rows name."""
 _NO_HOSTS: frozenset[str] = frozenset()
 
@@ -160,7 +160,7 @@ class Table:
             if len(self._known_hosts) >= HOSTS_REMEMBERED:
                 self._known_hosts.clear()
             names = (url.host,) if url.is_address else host_suffixes(url.host)
-            found = self._known_hosts[url.host] = named.intersection(names)
+            found = self._known_hosts[url.host] = named.intersection(names) or _NO_HOSTS
         return found
 
 

@@ -25,6 +25,7 @@ from policy.rows import Policy
 from policy.rules import PolicyErrors, load_policy
 from proxy import assembly
 from proxy.decided import Parts, open_decided, put_together
+from proxy.quietly import quietly
 from proxy.settings import Settings
 from proxy.statutory_state import open_standing
 from proxy.trust import check_trust
@@ -78,7 +79,8 @@ def open_engine(settings: Settings, verified: str = "") -> Engine:
 
 def open_verified(settings: Settings) -> tuple[Engine, str]:
     """The engine in force, and the mark of its lists after a look at every byte. Raises what its parts raise."""
-    verified = verify_snapshot(assembly.lists_folder(settings))
+    # Hashing steps back and holds no lock; building does not: parked in the middle it would hold everything up.
+    verified = quietly(lambda: verify_snapshot(assembly.lists_folder(settings)))
     return open_engine(settings, verified), verified
 
 

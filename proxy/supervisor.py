@@ -32,7 +32,6 @@ from proxy.control import serve_control, socket_path
 from proxy.expiry import Expiry
 from proxy.listlife import ListLife, failures
 from proxy.metrics import Facts, read_status, serve_metrics
-from proxy.quietly import quietly
 from proxy.reloadable import data_named, restart_needed
 from proxy.reserving import own_data, reserve
 from proxy.settings import Settings, load_settings
@@ -328,7 +327,7 @@ class Supervisor:
         """Have every worker swap to the lists just put in force. Policy and settings stay as they are."""
         async with self._reloading:
             try:
-                engine = await asyncio.to_thread(quietly, self._open_verified)
+                engine = await asyncio.to_thread(self._open_verified)
             except Exception as error:
                 self.facts.reloads["failed"] += 1
                 return {"failed": _told(error), "revision": self.facts.revision}

@@ -147,7 +147,11 @@ class Worker:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self.stopping.set)
         stopped = asyncio.create_task(self.stopping.wait())
-        await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        # A worker that no longer hears decisions must not go on with old ones: it ends, and is started anew.
+        await asyncio.wait({serving, stopped, *side}, return_when=asyncio.FIRST_COMPLETED)
+        for task in side:
+            if task.done() and (trouble := task.exception()) is not None:
+                logger.error("this worker cannot go on: %r", trouble, exc_info=trouble)
         cut = await master.drain(settings.proxy.drain)
         if cut:
             logger.warning("%d connections were still open and were cut", cut)
@@ -215,8 +219,8 @@ class Worker:
             await asyncio.sleep(OVERLAY_POLL)
             # The minute is the unit schedules are written in: a game opened at lunch ends when the lesson begins.
             if (now := int(self.live.now().timestamp()) // 60) != minute:
-                minute = now
                 self._recheck()
+                minute = now
             changed = watch.changed()
             if not changed and not self.forming.due(self.live.now()):
                 continue

@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 import ssl
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from addons.recheck import recheck
+from policy.client import Client
+from policy.engine import Engine
+from policy.model import Request, Verdict
 from policy.rules import load_policy
 from proxy import assembly
 from tests.addons.host import POLICY, Host
@@ -97,6 +101,23 @@ def test_a_name_it_only_claimed_closes_it_too(host: Host, name: str) -> None:
         with_rule(host, f"{{rule: closed, what: ['host:other-{name}'], action: block}}")
         assert look_again(host) == 1
         assert is_cut(end)
+
+
+def test_a_bug_on_one_connection_ends_that_one_and_the_others_are_still_looked_at(host: Host, name: str) -> None:
+    """Design 5.1: what cannot be decided again is cut; what is closed on another connection is cut all the same."""
+
+    class Odd(Engine):
+        def decide(self, request: Request, client: Client, at: datetime) -> Verdict:
+            if request.url.host.startswith("odd-"):
+                raise ZeroDivisionError
+            return super().decide(request, client, at)
+
+    with websocket(host, f"odd-{name}") as odd, websocket(host, name) as other, websocket(host, f"fine-{name}") as fine:
+        with_rule(host, f"{{rule: closed, what: ['host:{name}'], action: block}}")
+        changed = host.live.engine
+        host.call(lambda: setattr(host.live, "engine", Odd(changed.index, changed.policy)))
+        assert look_again(host) == 2
+        assert [is_cut(end) for end in (odd, other, fine)] == [True, True, False]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from policy.model import Action, Request, Signal, Stage, Tier
 from policy.rows import Rule, RuleSet, Things, What
 from policy.rules import load_policy
 from tests.policy.lists import PlainIndex
-from tests.policy.school import ENGINE, LISTS, PEOPLE, SCHOOL, TAXONOMY, at, school_engine, school_policy
+from tests.policy.school import ENGINE, LESSON, LISTS, PEOPLE, SCHOOL, TAXONOMY, at, school_engine, school_policy
 
 HOSTS = sorted({entry.partition("/")[0] for lines in LISTS.values() for entry in lines if "word:" not in entry})
 PATHS = ["/", "/games/1", "/hidden", "/lessons/2", "/search?q=rude+sadness", "/search?q=unspeakable", "/a/b"]
@@ -129,6 +129,80 @@ def test_what_was_decided_before_never_changes_a_verdict(asked: list[tuple[Reque
     """Requests that follow each other, in any order, meet what each meets by reading the whole table (§5.5)."""
     for request, who, when in (*asked, *reversed(asked)):
         assert REMEMBERING.decide(request, who, when) == REMEMBERING.explain(request, who, when).verdict
+
+
+few_hosts = st.sampled_from(
+    ["games.example", "tube.example", "mail.example", "plain.example", "other.example", "mixed.example"]
+)
+colliding = st.tuples(
+    st.builds(
+        lambda host, path, stage, claims: Request(
+            canonical_url(f"https://{host}{'/' if stage is Stage.CONNECT else path}"), stage, claims=claims
+        ),
+        few_hosts,
+        st.sampled_from(["/", "/games/1", "/lessons", "/lessons/2"]),
+        st.sampled_from(Stage),
+        st.just(()),
+    ),
+    st.builds(
+        lambda user, device, groups: Client(
+            site="riverside", band=Band.KS4, band_known=True, user=user, device=device, groups=frozenset(groups)
+        ),
+        st.sampled_from([None, "pupil-0417", "PUPIL-0417", "pupil-0418"]),
+        st.sampled_from([None, "lab2-14"]),
+        st.sampled_from([(), ("esports",), ("year-10",), ("year-10", "esports")]),
+    ),
+    st.sampled_from(
+        [at("2026-11-24 09:49:59"), at("2026-11-24 10:11:59"), at("2026-11-24 10:12:00"), at("2026-11-24 12:30")]
+    ),
+)
+
+
+@given(st.lists(colliding, min_size=12, max_size=24))
+@settings(max_examples=150, deadline=None)
+def test_requests_that_look_alike_are_not_taken_for_each_other(asked: list[tuple[Request, Client, datetime]]) -> None:
+    """One band at one school, few hosts, few people: what tells two of them apart must tell their verdicts apart."""
+    for request, who, when in asked:
+        assert REMEMBERING.decide(request, who, when) == REMEMBERING.explain(request, who, when).verdict
+
+
+PAIRS = [
+    ("the group", "https://games.example/", {}, {"groups": frozenset({"esports"})}),
+    ("the machine", "https://forum.example/", {}, {"device": "lab2-14"}),
+    ("the person", "https://mail.example/", {}, {"user": "pupil-0417"}),
+]
+
+
+@pytest.mark.parametrize(("what", "url", "first", "second"), PAIRS, ids=[pair[0] for pair in PAIRS])
+def test_who_asks_tells_verdicts_apart(
+    what: str, url: str, first: dict[str, object], second: dict[str, object]
+) -> None:
+    """The same page a moment later, by somebody a rule knows, meets that rule."""
+    at_nine = at("2026-11-24 10:00")
+    plain = Client(site="riverside", band=Band.KS4, band_known=True, user="pupil-0418")
+    rules = [
+        REMEMBERING.decide(Request(canonical_url(url)), replace(plain, **change), at_nine).rule  # type: ignore[arg-type]
+        for change in (first, second, first)
+    ]
+    assert rules[0] == rules[2] != rules[1], f"{what} must count"
+
+
+def test_tunnels_of_hosts_with_and_without_listed_pages_are_told_apart() -> None:
+    """Of two hosts alike, only the one with pages of another category below it may still be escaped from."""
+    lists = {"forums": ["a.example", "b.example"], "education": ["a.example/lessons"], "child-abuse": ["c.example/x"]}
+    engine = school_engine(SCHOOL, lists)
+    lab = Client(site="riverside", band=Band.KS4, band_known=True, device="lab2-14")
+    asked = [Request(canonical_url(f"https://{host}.example/"), Stage.CONNECT, "CONNECT") for host in "ba"]
+    verdicts = [engine.decide(request, lab, LESSON) for request in asked]
+    assert [verdict.provisional for verdict in verdicts] == [
+        engine.explain(r, lab, LESSON).verdict.provisional for r in asked
+    ]
+    assert [verdict.stage for verdict in verdicts] == [Stage.CONNECT] * 2
+    later = engine.decide(Request(canonical_url("https://b.example/")), lab, LESSON)
+    assert later.stage is Stage.REQUEST
+    assert (
+        engine.decide(Request(canonical_url("https://b.example/"), Stage.RESPONSE), lab, LESSON).stage is Stage.RESPONSE
+    )
 
 
 def test_lent_mail_ends_on_the_second_for_the_one_it_was_lent_to() -> None:
