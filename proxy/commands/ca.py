@@ -25,6 +25,7 @@ from proxy.ca import (
     trusted_certificate,
 )
 from proxy.caimport import read_foreign
+from proxy.caprofiles import PROFILES, handout
 from proxy.carotate import STEPS, Step, beside, drop, next_name, put_in_place, room_for_next
 from proxy.control import NotRunning, order
 from proxy.privatefile import write_private
@@ -61,6 +62,7 @@ def add(commands: Any) -> None:
     export = tasks.add_parser("export", help="write the public certificate, for devices to trust")
     export.add_argument("destination", nargs="?", default="-", help="file, or - for standard output (default)")
     export.add_argument("--which", choices=("current", *STEPS), default="current", help="of a rotation")
+    export.add_argument("--profile", choices=PROFILES, help="the file these devices want, instead of --format")
     export.add_argument("--format", choices=("pem", "der"), default="pem", help="der is what Windows calls .cer")
     for task in (create, rotate, bring, status, export):
         task.add_argument("--json", action="store_true", help="answer in JSON")
@@ -151,6 +153,10 @@ def _status(args: argparse.Namespace, folder: Path, passphrase: bytes | None) ->
 def _export(args: argparse.Namespace, folder: Path) -> int:
     place = folder if args.which == "current" else folder / args.which
     data = export_certificate(place, args.format)
+    if args.profile:
+        made = handout(trusted_certificate(place), args.profile)
+        data = made.data
+        print(f"ca: {made.todo}", file=sys.stderr)
     if args.destination == "-":
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
@@ -161,7 +167,9 @@ def _export(args: argparse.Namespace, folder: Path) -> int:
         write_private(file, data, mode=0o644)
     except OSError as error:
         raise CaError(f"cannot be written: {error.strerror}", file, "Name a file in a folder of yours.") from error
-    print(json.dumps({"ok": True, "certificate": str(file), "format": args.format}) if args.json else file)
+    form = {"profile": args.profile} if args.profile else {"format": args.format}
+    told = {"ok": True, "certificate": str(file), **form}
+    print(json.dumps(told) if args.json else file)
     return 0
 
 
