@@ -81,7 +81,9 @@ class ClickHouse:
         return _first_line(self.password_file)
 
 
-type Where = Path | Database | ClickHouse
+type Beside = Path | Database
+"""A record whose rows and names are in one place: what holds and retention know so far."""
+type Where = Beside | ClickHouse
 
 
 class StoreError(Exception):

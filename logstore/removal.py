@@ -20,7 +20,7 @@ from logstore.annual import count_file, fold_day, is_counted
 from logstore.audit import record_change
 from logstore.db import days_folder, files_of, reading, reading_file, sync_folder, write_lock
 from logstore.holdcopy import copy_day
-from logstore.place import Database, Where
+from logstore.place import Beside, Database
 from logstore.prunereport import PrunedDay, PruneReport
 from logstore.schema import day_file, log
 
@@ -31,7 +31,7 @@ KEPT = "kept a day that was due"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def look(where: Where, file: str, day: date) -> PrunedDay:
+def look(where: Beside, file: str, day: date) -> PrunedDay:
     """What a day file holds: counted when it is there and can be read, else what the catalog noted of it."""
     if isinstance(where, Database):
         from logstore.postgres import days
@@ -61,7 +61,7 @@ def look(where: Where, file: str, day: date) -> PrunedDay:
 
 
 def remove_day(
-    where: Where, engine: Engine, file: str, day: date, report: PruneReport, *, who: str, why: str
+    where: Beside, engine: Engine, file: str, day: date, report: PruneReport, *, who: str, why: str
 ) -> PrunedDay:
     """Remove one day file and what lies beside it. Raises what keeps it from going."""
     from logstore.postgres import days

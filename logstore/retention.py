@@ -36,7 +36,7 @@ from logstore.db import (
 from logstore.holdcopy import copy_due
 from logstore.holdrelease import tidy_holds as tidy
 from logstore.holds import holds, holds_path
-from logstore.place import Database, Where
+from logstore.place import Beside, Database
 from logstore.prunereport import Cleaned, Cleaner, Overdue, PrunedDay, PruneReport, Stayed
 from logstore.removal import KEPT, look, remove_day
 from logstore.schema import DIMENSIONS, day_file, retention_run
@@ -50,7 +50,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def prune(
-    where: Where,
+    where: Beside,
     now: datetime,
     timezone: tzinfo,
     months: int = 6,
@@ -107,7 +107,7 @@ def prune(
     return report
 
 
-def last_run(where: Where) -> datetime | None:
+def last_run(where: Beside) -> datetime | None:
     """When retention last ran to its end; UTC."""
     with reading(where) as catalog:
         newest = catalog.execute(
@@ -116,12 +116,14 @@ def last_run(where: Where) -> datetime | None:
     return None if newest is None else _EPOCH + timedelta(microseconds=newest)
 
 
-def oldest_day(where: Where) -> date | None:
+def oldest_day(where: Beside) -> date | None:
     """The oldest UTC day there are rows of."""
     return min((day for _, day in _present(where)), default=None)
 
 
-def overdue(where: Where, now: datetime, timezone: tzinfo, months: int = 6, grace: timedelta = GRACE) -> Overdue | None:
+def overdue(
+    where: Beside, now: datetime, timezone: tzinfo, months: int = 6, grace: timedelta = GRACE
+) -> Overdue | None:
     """Whether retention is behind: it has not run for `grace`, or days remain that were due by then."""
     ran = last_run(where)
     late = sorted(day for _, day in _present(where) if is_due(day, cutoff(now - grace, timezone, months)))
@@ -175,11 +177,11 @@ def _finish(engine: Engine, run: int, report: PruneReport, who: str, why: str) -
         )
 
 
-def _due(where: Where, limit: datetime) -> list[tuple[str, date]]:
+def _due(where: Beside, limit: datetime) -> list[tuple[str, date]]:
     return sorted((file, day) for file, day in _present(where) if is_due(day, limit))
 
 
-def _present(where: Where) -> Iterable[tuple[str, date]]:
+def _present(where: Beside) -> Iterable[tuple[str, date]]:
     """Day files the catalog knows or the folder holds: one that was put back by hand is seen too."""
     with reading(where) as catalog:
         known = catalog.execute(select(day_file.c.file, day_file.c.day).where(day_file.c.state != "dropped"))
@@ -209,7 +211,7 @@ def _unneeded(engine: Engine, keep: date) -> dict[str, int]:
         }
 
 
-def _forget(where: Where, engine: Engine, keep: date, stayed: list[Stayed]) -> dict[str, int]:
+def _forget(where: Beside, engine: Engine, keep: date, stayed: list[Stayed]) -> dict[str, int]:
     """Remove the names that only removed days used, and what is left of them in the file."""
     if isinstance(where, Database):
         from logstore.postgres.days import announce, sweep
@@ -249,7 +251,7 @@ def _clean(cleaner: Cleaner, limit: datetime, dry_run: bool) -> Cleaned:
         return Cleaned(place, 0, (Stayed(place, f"could not be cleaned: {error}", wrong=True),))
 
 
-def _doubt(where: Where, now: datetime) -> str | None:
+def _doubt(where: Beside, now: datetime) -> str | None:
     with reading(where) as catalog:
         return clock_doubt(catalog, now)
 
@@ -262,7 +264,7 @@ def _refuse(engine: Engine, doubt: str, report: PruneReport, who: str) -> None:
             record_change(catalog, who=who, what=REFUSED, subject="record", why=doubt, at=report.at, kind="retention")
 
 
-def _by_right(where: Where, report: PruneReport) -> Iterable[Stayed]:
+def _by_right(where: Beside, report: PruneReport) -> Iterable[Stayed]:
     """What stays because it should, or because no clock says otherwise."""
     with reading(where) as catalog:
         ahead = ahead_of(catalog, report.at)
@@ -277,7 +279,7 @@ def _by_right(where: Where, report: PruneReport) -> Iterable[Stayed]:
         yield Stayed(f"{report.kept_from}", "the day ended after the cutoff; it goes with the next run")
 
 
-def _first_record(where: Where) -> datetime | None:
+def _first_record(where: Beside) -> datetime | None:
     with reading(where) as catalog:
         first = catalog.execute(select(func.min(day_file.c.changed_us))).scalar()
     return None if first is None else _EPOCH + timedelta(microseconds=first)
