@@ -62,6 +62,8 @@ class ProxySettings(Section):
     other name (laboratories). A pinned address counts as named in `private_destinations`."""
     upstream_trust: tuple[Path, ...] = ()
     """PEM files of school CAs trusted for origins, besides the public ones."""
+    upstream_distrust: tuple[Annotated[str, Field(pattern=r"^(?:[0-9A-Fa-f]{2}:?){32}$")], ...] = ()
+    """SHA-256 fingerprints of CAs no longer trusted for origins, public or the school's; with or without colons."""
     connect_timeout: float = Field(default=10.0, gt=0, le=120)
     """Seconds to reach an origin."""
     idle_timeout: int = Field(default=90, ge=5, le=3600)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import certifi
 from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from proxy.settings import Settings
@@ -22,9 +23,12 @@ class TrustError(Exception):
 def upstream_trust(settings: Settings, folder: Path) -> Path:
     """One PEM file of every trusted authority. Raises `TrustError` naming the file that is not good."""
     public = Path(certifi.where())
-    if not settings.proxy.upstream_trust:
+    if not settings.proxy.upstream_trust and not settings.proxy.upstream_distrust:
         return public
-    parts = [public.read_bytes(), *check_trust(settings)]
+    parts = [public.read_bytes()]
+    if settings.proxy.upstream_distrust:
+        parts = _believed(settings, x509.load_pem_x509_certificates(parts[0]))
+    parts += check_trust(settings)
     target = folder / "upstream-trust.pem"
     fresh = target.with_suffix(f".{os.getpid()}.new")
     fresh.write_bytes(b"\n".join(parts))
@@ -47,7 +51,13 @@ def check_trust(settings: Settings) -> list[bytes]:
         except ValueError:
             bad.append(f"proxy.upstream_trust: {file}: holds no certificate; a PEM file of CA certificates is wanted")
         else:
-            parts += [certificate.public_bytes(Encoding.PEM) for certificate in found]
+            parts += _believed(settings, found)
     if bad:
         raise TrustError("\n".join(bad))
     return parts
+
+
+def _believed(settings: Settings, found: list[x509.Certificate]) -> list[bytes]:
+    """Those that are not distrusted, as PEM."""
+    gone = {fingerprint.replace(":", "").lower() for fingerprint in settings.proxy.upstream_distrust}
+    return [item.public_bytes(Encoding.PEM) for item in found if item.fingerprint(SHA256()).hex() not in gone]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 
 import certifi
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from pydantic import ValidationError
 
 from proxy.settings import ProxySettings, Settings
 from proxy.trust import TrustError, check_trust, upstream_trust
@@ -49,3 +52,17 @@ def test_every_bad_file_is_named(tmp_path: Path, authority: Authority) -> None:
     assert len(lines) == 2
     assert "missing.pem: No such file" in lines[0]
     assert "empty.pem: holds no certificate; a PEM file of CA certificates is wanted" in lines[1]
+
+
+def test_a_distrusted_authority_is_taken_out_wherever_it_comes_from(tmp_path: Path, authority: Authority) -> None:
+    """A public one by its fingerprint as browsers show it, the school's without colons; OpenSSL reads what is left."""
+    public = x509.load_pem_x509_certificates(Path(certifi.where()).read_bytes())
+    (ours,) = x509.load_pem_x509_certificates(authority.pem.read_bytes())
+    gone = (public[3].fingerprint(SHA256()).hex(":").upper(), ours.fingerprint(SHA256()).hex())
+    settings = Settings(proxy=ProxySettings(upstream_trust=(authority.pem,), upstream_distrust=gone))
+    file = upstream_trust(settings, tmp_path)
+    left = x509.load_pem_x509_certificates(file.read_bytes())
+    assert set(left) == {*public} - {public[3]}
+    assert ssl.create_default_context(cafile=file).cert_store_stats()["x509_ca"] == len(left)
+    with pytest.raises(ValidationError):
+        ProxySettings(upstream_distrust=("AA:BB",))
