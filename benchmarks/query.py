@@ -1,7 +1,7 @@
 """What ICT services ask of a record of 20 million rows: pages, numbers, text in URLs, and what keeping sums up costs.
 
-Builds four school days (`--rows 5000000` each is what a large school writes), and small days up to 183 files (`--files`); or asks a store
-made before (`--folder`). Every question is asked warm and with the files put out of the page cache; its rows are
+Builds four school days (a large school writes `--rows 5000000` a day), and small days up to 183 files (`--files`); or
+asks a store made before (`--folder`). Every question is asked warm and with the files put out of the page cache; its rows are
 checked against what was asked, numbers from roll-ups against the same numbers from the rows. CPU time stands beside
 wall time, because a page cache and two cores are shared with whatever else runs.
 """
@@ -229,7 +229,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, help="a store made before by --keep")
     parser.add_argument("--keep", type=Path, help="build here and leave it")
-    parser.add_argument("--rows", type=int, default=500_000, help="rows of a full day; a large school writes five million")
+    parser.add_argument("--rows", type=int, default=500_000, help="rows of a full day; large schools: 5000000")
     parser.add_argument("--files", type=int, default=183, help="day files in all")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="schoolgate-query-") as place:
