@@ -1,9 +1,9 @@
 """What ICT services ask of a record of 20 million rows: pages, numbers, text in URLs, and what keeping sums up costs.
 
 Builds four school days (a large school writes `--rows 5000000` a day), and small days up to 183 files (`--files`); or
-asks a store made before (`--folder`). Every question is asked warm and with the files put out of the page cache; its rows are
-checked against what was asked, numbers from roll-ups against the same numbers from the rows. CPU time stands beside
-wall time, because a page cache and two cores are shared with whatever else runs.
+asks a store made before (`--folder`). Every question is asked warm and with the files put out of the page cache; its
+rows are checked against what was asked, numbers from roll-ups against the same numbers from the rows. CPU time stands
+beside wall time, because a page cache and two cores are shared with whatever else runs.
 """
 
 from __future__ import annotations
