@@ -20,8 +20,9 @@ import yaml
 TAXONOMY_FILE = Path(__file__).with_name("taxonomy.yaml")
 """The taxonomy that comes with the product."""
 
-OVERRULES = "wrongly-listed"
-"""The category that opens what other lists name by mistake."""
+BY_HAND = frozenset({"wrongly-listed", "school-services", "os-updates", "banking"})
+"""Categories that open in the presets, beside help and the school's own: what other lists name by mistake, what a rule
+of the trust spares, what passes unread."""
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _REQUIREMENT = re.compile(r"[A-Z]-[0-9]{2}[a-z]?")
@@ -135,7 +136,7 @@ class Taxonomy(Mapping[str, Category]):
     def by_hand(self, category: str) -> bool:
         """Whether only a person who looks after the gateway may say that a site is of this category: it opens."""
         known = self.categories.get(category)
-        return known is not None and (known.kind in {Kind.HELP, Kind.OWN} or known.name == OVERRULES)
+        return known is not None and (known.kind in {Kind.HELP, Kind.OWN} or known.name in BY_HAND)
 
     def suggest(self, unknown: str) -> str | None:
         """The category somebody who wrote `unknown` most likely meant; None when nothing is close."""

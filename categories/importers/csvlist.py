@@ -26,7 +26,7 @@ from categories.parse import (
     raw_lines,
     url_items,
 )
-from categories.sources import ListFile, ListSource, Names, settled_category
+from categories.sources import ListFile, ListSource, Names, of_others, settled_category
 
 _URL_HEADINGS = frozenset({"url", "urls", "domain", "domains", "host", "hostname", "site", "website", "address"})
 _CATEGORY_HEADINGS = frozenset({"category", "categories", "group", "type", "class", "classification", "list"})
@@ -65,7 +65,7 @@ def category_files(source: ListSource, names: Names) -> Iterator[ListFile | Prob
     for category, row in first_rows.items():
         settled = settled_category(source, category, names)
         if settled == category and names.resolve(category) is None and category not in source.categories:
-            settled = own_name(category)
+            settled = of_others(own_name(category), names)
             why = f"category {category!r} is not in the taxonomy: taken as the school's own category {settled!r}"
             yield problem(source.name, row.line.number, row.line.text, why, taken=True)
         elif settled.removesuffix("-of-others") != settled:

@@ -19,7 +19,9 @@ from categories.taxonomy import Kind, load_taxonomy
 from policy.client import Band, Client
 from policy.engine import Engine
 from policy.model import Action, Request, Stage, Tier
+from policy.reserved import reserved_categories
 from policy.rules import PolicyErrors, load_policy
+from proxy.assembly import known_categories
 from tests.scenarios.reading import read_person, read_time
 
 PRESETS = Path(__file__).resolve().parents[2] / "policy" / "presets"
@@ -65,6 +67,42 @@ def test_a_preset_loads_without_a_warning(build: Build, name: str) -> None:
     engine = build(read(name))
     assert engine.policy.warnings == ()
     assert engine.policy.expired(datetime(2026, 11, 24, tzinfo=LONDON)) == ()
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_no_list_of_others_names_what_the_trust_opens_or_nobody_reads(build: Build, name: str) -> None:
+    """A foreign list that calls a page so would open it; what only rules of tier DEFAULT allow stays ordinary."""
+    policy = build(read(name)).policy
+    rules = [rule for ruleset in policy.policies for rule in ruleset.rules]
+    unread = {category for rule in rules if rule.action is Action.BYPASS for category in rule.what.include.categories}
+    opened = unread | set(reserved_categories(policy))
+    assert {"os-updates", "wrongly-listed", "school-services"} <= opened
+    assert [category for category in sorted(opened) if not load_taxonomy().by_hand(category)] == []
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_table_that_names_its_own_categories_opens_nothing(tmp_path: Path, name: str) -> None:
+    """Chat stays closed to children whatever another list maker calls it, and is read."""
+    (tmp_path / "ours.txt").write_text("chat.example\n")
+    rows = (
+        "chat.example,lms",
+        "chat.example,os-updates",
+        "chat.example,(updates)",
+        "chat.example,bank",
+        "x.example,os.updates",
+    )
+    (tmp_path / "theirs.csv").write_text("".join(f"{row}\n" for row in rows))
+    sources = [ListSource("ours", tmp_path / "ours.txt", category="chat")]
+    sources += [ListSource("theirs", tmp_path / "theirs.csv", "csv")]
+    build_snapshot(sources, tmp_path / "lists", load_taxonomy())
+    index = open_snapshot(tmp_path / "lists")
+    engine = Engine(index, load_policy(read(name), file="preset", categories=known_categories(load_taxonomy(), index)))
+    site, band = next(iter(engine.policy.sites), None), Band.KS2
+    request = Request(canonical_url("https://chat.example/"), Stage.CONNECT)
+    at = datetime(2026, 11, 24, 12, 30, tzinfo=LONDON)
+    decision = engine.decide(request, Client(site, band=band, band_known=True), at)
+    assert (decision.action, decision.rule) == (Action.BLOCK, "trust-under-13")
+    assert {match.category for match in index.match(canonical_url("https://x.example/"))} == {"os-updates-of-others"}
 
 
 @pytest.mark.parametrize("name", WHOLE)

@@ -62,6 +62,7 @@ def test_a_list_opens_nothing_by_a_name(tmp_path: Path) -> None:
     found, (told,) = lists_of(table(tmp_path, "url,category\nporn.example,help\n"))
     assert found == {"help-of-others": ["domain porn.example"]}
     assert "opens sites here" in told.why
+    assert set(lists_of(table(tmp_path, 'porn.example,"(help)"\n'))[0]) == {"help-of-others"}
     meant = replace(table(tmp_path, "url,category\nline.example,help\n"), categories={"help": "help"})
     assert lists_of(meant) == ({"help": ["domain line.example"]}, [])
 
