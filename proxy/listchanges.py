@@ -71,6 +71,7 @@ def _add(args: argparse.Namespace, settings: Settings, engine: Engine, by: By) -
     source = _source(args, settings)
     with engine.begin() as connection:
         sources.add(connection, source, by, taken=[one.name for one in settings.lists])
+    forget_versions(settings, source.name, keep="")  # of a list that was once called so: another maker's, another key's
     put_in_force(settings, engine)
     report = quietly(lambda: update(settings, [source], by.at))
     if not report.ok and not read_state(settings, source.name).version:
@@ -127,10 +128,10 @@ def _remove(args: argparse.Namespace, settings: Settings, engine: Engine, by: By
     with engine.begin() as connection:
         gone = sources.remove(connection, args.name, by)
     put_in_force(settings, engine)
+    forget_versions(settings, gone.name, keep="")
     report = quietly(lambda: update(settings, (), by.at))
     status = tell(report, swap(settings, report), as_json=args.json)
     if status == 0:
-        forget_versions(settings, gone.name, keep="")
         print(f"lists: {gone.name} is used no longer", file=sys.stderr)
     return status
 

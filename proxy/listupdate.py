@@ -110,7 +110,7 @@ def _look(settings: Settings, source: Source, at: datetime, report: Report, *, a
     """Fetch one source. Failures are noted, and the next one is looked at."""
     state, store = read_state(settings, source.name), store_of(settings, source.name)
     try:
-        fetched = fetch(remote_of(source), store, state.known)
+        fetched = fetch(remote_of(source), store, state.known(source.key))
         if fetched.folder is None:
             now = replace(state, etag=fetched.known.etag, modified=fetched.known.modified)
             stamp = at.timestamp()
@@ -194,6 +194,7 @@ def _accept(settings: Settings, one: _Candidate, at: datetime, report: Report) -
         etag=known.etag,
         modified=known.modified,
         sha256=known.sha256,
+        key=one.source.key,
         refused=None,
         last_try=stamp,
         last_success=stamp,

@@ -43,6 +43,8 @@ class State:
     """Its `Last-Modified`."""
     sha256: str | None = None
     """Checksum of what was downloaded."""
+    key: str | None = None
+    """The public key that signed that version, as decided on; None when none had to."""
     refused: str | None = None
     """Checksum of the last version that was fetched and refused, so that it is not compiled again and again."""
     last_try: float = 0.0
@@ -58,10 +60,9 @@ class State:
     changes: Mapping[str, Any] = field(default_factory=dict)
     """What the last change added and removed (`categories.changes.Changes`)."""
 
-    @property
-    def known(self) -> Known:
-        """What the next fetch may build on."""
-        return Known(self.etag, self.modified, self.sha256)
+    def known(self, key: str | None) -> Known:
+        """What the next fetch may build on: nothing that another key signed, or none when one must."""
+        return Known(self.etag, self.modified, self.sha256) if key == self.key else Known()
 
     def failed(self, problem: str, at: datetime) -> State:
         """After a try that failed."""

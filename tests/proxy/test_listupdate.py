@@ -6,6 +6,7 @@ Shows: `proxy.listtasks`, `proxy.listchanges`, `proxy.listchecks`, `proxy.source
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from categories.fetch import Known
 from categories.names import canonical_url
 from categories.snapshot import open_snapshot
 from proxy.settings import Settings, load_settings
-from proxy.sourcestore import read_state, store_of
+from proxy.sourcestore import State, read_state, store_of
 from tests.categories.signing import public_key, sign
 from tests.proxy.test_users import Technician
 from tests.rig.listserver import ListServer
@@ -179,6 +181,41 @@ def test_a_list_is_signed_by_the_key_that_was_decided_on(technician: Technician,
     technician.json("update", "arcade")
     assert categories(technician, "forged.example") == {"games"}
     assert read_state(settings(technician), "arcade").problem == ""
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_what_came_without_a_signature_does_not_count_under_a_key(
+    technician: Technician, server: ListServer, left: bool
+) -> None:
+    """A list removed and added again, with a key: the same bytes must be signed, whatever a removal left behind."""
+    url, store = server.url("/games.txt"), store_of(settings(technician), "arcade")
+    add(technician, url, "--category", "games")
+    shutil.copytree(store, aside := technician.data / "aside")
+    technician.json("remove", "arcade", "--reason", "over")
+    if left:
+        shutil.copytree(aside, store)
+    words = ("--category", "games", "--key", public_key(Ed25519PrivateKey.generate()))
+    assert "cannot be had" in add(technician, url, *words, status=1)["problem"]
+    assert categories(technician, "h7.example") == set()
+    assert not store.exists()
+
+
+def test_a_removal_that_could_not_be_compiled_leaves_no_version_behind(
+    technician: Technician, server: ListServer
+) -> None:
+    """The register says gone; what another list's mistake holds up is only the compilation."""
+    add(technician, server.url("/games.txt"), "--category", "games")
+    (technician.settings.parent / "help.txt").unlink()
+    technician.json("remove", "arcade", "--reason", "over", status=1)
+    assert not store_of(settings(technician), "arcade").exists()
+
+
+def test_a_version_is_known_only_under_the_key_that_signed_it() -> None:
+    """For another key, or once there is one, it is fetched and checked again."""
+    state = State(version="v", etag="e", sha256="s", key="RWmine")
+    assert state.known("RWmine") == Known("e", None, "s")
+    assert state.known("RWother") == state.known(None) == Known()
+    assert State(version="v", sha256="s").known("RWmine") == Known()
 
 
 def test_a_well_known_host_stays_known(technician: Technician, server: ListServer) -> None:
