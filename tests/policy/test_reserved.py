@@ -31,3 +31,18 @@ def test_what_a_rule_of_the_trust_opens_or_spares(tier: str, found: set[str]) ->
     reserved = reserved_categories(policy)
     assert set(reserved) == found
     assert all("(TRUST)" in why for why in reserved.values())
+
+
+@pytest.mark.parametrize(
+    ("rules", "found"),
+    [
+        (("{rule: w, what: [forums], action: warn}", "{rule: b, what: [weapons], action: block}"), {"forums"}),
+        (("{rule: b, what: [weapons], action: block}", "{rule: w, what: [forums], action: warn}"), set()),
+        (("{rule: w, what: [forums, not education], action: warn}",), {"education"}),
+    ],
+)
+def test_a_warning_before_a_block_opens(rules: tuple[str, ...], found: set[str]) -> None:
+    """Who warns first does not block: an entry of a school in that category would turn the block into a warning."""
+    head = POLICY.partition("      - ")[0].format(tier="trust")
+    text = head + "".join(f"      - {rule}\n" for rule in rules)
+    assert set(reserved_categories(load_policy(text, file="policy.yaml", categories=load_taxonomy()))) == found
