@@ -37,6 +37,7 @@ CURRENT = "current"
 """Name of the pointer file."""
 REBUILD = "run `schoolgate lists update` to compile the lists again"
 """What helps against every broken snapshot."""
+_CHANGED = "is damaged: its content is not what was written (SHA-256 differs)"
 MANIFEST, TRIE, ROWS, PHRASES = "manifest.json", "keys.trie", "rows.bin", "phrases.json"
 WEIGHTED = "weighted.json"
 
@@ -73,8 +74,8 @@ def open_snapshot(folder: Path, verified: str = "") -> CompiledIndex:
     """Open the snapshot in force. Checks every byte once (SHA-256) before anything is answered.
 
     `verified` is the mark of a snapshot of which somebody on this machine checked every byte already
-    (`verify_snapshot`): should it be the one in force, only manifest and sizes are looked at again. Raises
-    `SnapshotError` when there is none, or when it is damaged.
+    (`verify_snapshot`): should it be the one in force, only manifest, sizes and what is read whole
+    are looked at again. Raises `SnapshotError` when there is none, or when it is damaged.
     """
     return _of_current(folder, lambda path, mark: _open(path, mark, whole=mark != verified))
 
@@ -177,8 +178,8 @@ def _open(path: Path, mark: str, *, whole: bool) -> CompiledIndex:
     words = Words(
         lists,
         [Heed(limit, tuple(apply_to)) for limit, apply_to in manifest["heed"]],
-        [PhraseEntry(*row) for row in json.loads((path / PHRASES).read_bytes())],
-        json.loads((path / WEIGHTED).read_bytes()),
+        [PhraseEntry(*row) for row in json.loads(_read(path / PHRASES, manifest))],
+        json.loads(_read(path / WEIGHTED, manifest)),
     )
     return CompiledIndex(manifest["revision"], lists, domains, words, manifest["fingerprint"])
 
@@ -193,7 +194,15 @@ def _check(file: Path, size: int, sha256: str | None) -> None:
     if actual != size:
         raise SnapshotError(f"is damaged: {actual:,} bytes long, {size:,} were written", file)
     if sha256 is not None and digest_of(file) != sha256:
-        raise SnapshotError("is damaged: its content is not what was written (SHA-256 differs)", file)
+        raise SnapshotError(_CHANGED, file)
+
+
+def _read(file: Path, manifest: dict[str, Any]) -> bytes:
+    """All of a file that is read whole anyway, and is what the manifest says, whoever verified it before."""
+    raw = file.read_bytes()
+    if hashlib.sha256(raw).hexdigest() != manifest["files"][file.name]["sha256"]:
+        raise SnapshotError(_CHANGED, file)
+    return raw
 
 
 def _postings(file: Path, keys: int, rows: int) -> Postings:

@@ -140,6 +140,11 @@ def test_what_somebody_verified_is_not_read_again_and_nothing_else_is_trusted(tm
             refused(folder)
     _flip(report.path / "keys.trie")
     assert open_snapshot(folder, mark).match(canonical_url("games.example"))
+    for read_whole in ("phrases.json", "weighted.json"):
+        _flip(report.path / read_whole)
+        with pytest.raises(SnapshotError, match="SHA-256"):
+            open_snapshot(folder, mark)
+        _flip(report.path / read_whole)
     _longer(report.path / "keys.trie")
     with pytest.raises(SnapshotError, match="bytes long"):
         open_snapshot(folder, mark)
