@@ -8,13 +8,14 @@ import pytest
 
 from categories.importers.ut1 import aliases, white
 from categories.model import Problem
-from categories.sources import ListFile, ListSource, list_files
+from categories.sources import ListFile, ListSource, Names, list_files
+from categories.taxonomy import load_taxonomy
 from tests.categories.rig import OtherNames, ut1_tree
 
 NAMES = OtherNames({"adult": "pornography", "games": "games"})
 
 
-def files_of(source: ListSource, names: OtherNames = NAMES) -> tuple[list[ListFile], list[Problem]]:
+def files_of(source: ListSource, names: Names = NAMES) -> tuple[list[ListFile], list[Problem]]:
     """Files and problems of a source."""
     items = list(list_files(source, names))
     return [i for i in items if isinstance(i, ListFile)], [i for i in items if isinstance(i, Problem)]
@@ -93,3 +94,17 @@ def test_usage_and_links_can_be_asked(tmp_path: Path) -> None:
     assert not white(tree / "adult")
     assert not white(tree / "nowhere")
     assert aliases(tree) == {"porn": "adult"}
+
+
+def test_banks_of_a_tree_stay_private_and_its_updates_do_not_pass_unread(tmp_path: Path) -> None:
+    """Staff's banking is read by nobody (X-01), whoever lists the bank; what passes unread for all, only we say."""
+    for name in ("bank", "update"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "domains").write_text(f"{name}.example\n")
+    files, _ = files_of(ListSource("ut1", tmp_path, "ut1"), load_taxonomy())
+    assert {file.name: file.category for file in files} == {
+        "ut1/bank": "banking",
+        "ut1/update": "os-updates-of-others",
+    }
+    told, _ = files_of(ListSource("ut1", tmp_path, "ut1", categories={"bank": "finance"}), load_taxonomy())
+    assert {file.category for file in told if file.name == "ut1/bank"} == {"finance"}
