@@ -184,7 +184,7 @@ class GatewayCollector(Collector):
         for key, name, words in (
             ("at", "schoolgate_evidence_last_run_seconds", "Last sealing and checking of the record, POSIX time."),
             ("problems", "schoolgate_evidence_problems", "Things in the record that are not as they were written."),
-            ("unsealed", "schoolgate_evidence_unsealed_days", "Days that should be sealed and are not."),
+            ("unsealed", "schoolgate_evidence_unsealed", "Days that should be sealed and are not."),
         ):
             yield _gauge(name, words, said.get(key, 0))
 

@@ -101,7 +101,7 @@ GOOD = {
     "schoolgate_holds_incomplete": "0x200",
     "schoolgate_evidence_last_run_seconds": "1x200",
     "schoolgate_evidence_problems": "0x200",
-    "schoolgate_evidence_unsealed_days": "0x200",
+    "schoolgate_evidence_unsealed": "0x200",
     "schoolgate_oldest_row_seconds": "15000000x200",
 }
 """A quiet school day of 200 minutes, a sample a minute; Prometheus's test clock starts at 0."""
@@ -144,7 +144,7 @@ BAD: dict[str, dict[str, str | None]] = {
     "SchoolgateHoldIncomplete": {"schoolgate_holds_incomplete": "1x200"},
     "SchoolgateRecordChanged": {"schoolgate_evidence_problems": "3x200"},
     "SchoolgateEvidenceStopped": {"schoolgate_evidence_last_run_seconds": "1x2000"},
-    "SchoolgateDayUnsealed": {"schoolgate_evidence_unsealed_days": "1x2000"},
+    "SchoolgateDayUnsealed": {"schoolgate_evidence_unsealed": "1x2000"},
     "SchoolgateRowsTooOld": {"schoolgate_oldest_row_seconds": "16200000x2000"},
 }
 """What goes wrong, by the alert that must say so; None removes a series."""
@@ -276,6 +276,7 @@ def test_a_real_prometheus_scrapes_a_real_gateway(gateway: Gateway, prometheus: 
         "schoolgate_hook_failures_total",
         "schoolgate_tls_failures_total",
         "schoolgate_unrecorded_total",
+        "schoolgate_ca_rotation_seconds",
     }
     assert set(registered(tmp_path)) - there - only_when_it_happens == set()
     labels = {key for item in asked(prometheus, '{__name__=~"schoolgate_.+"}') for key in item["metric"]}

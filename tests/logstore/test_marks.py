@@ -56,7 +56,7 @@ def test_rows_that_come_again_mark_their_hour_again(tmp_path: Path) -> None:
 
 def test_rows_that_are_refused_mark_nothing(tmp_path: Path) -> None:
     stored(tmp_path, 1)
-    prune(tmp_path, datetime(2027, 8, 1, tzinfo=UTC), UTC)
+    prune(tmp_path, datetime(2027, 8, 1, tzinfo=UTC), UTC, clock_is_right=True)
     before = marked(tmp_path)
     with Store(tmp_path) as store:
         store.append([(request(ids_from(AT).next()), ended())])

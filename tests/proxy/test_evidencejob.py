@@ -65,7 +65,7 @@ def test_a_night_seals_and_checks_and_says_so(settings: Settings, caplog: pytest
     assert metrics(settings) == {
         "schoolgate_evidence_last_run_seconds": NIGHT.timestamp(),
         "schoolgate_evidence_problems": 0,
-        "schoolgate_evidence_unsealed_days": 0,
+        "schoolgate_evidence_unsealed": 0,
     }
 
 

@@ -1,4 +1,4 @@
-"""Retention removes the same days from every engine, and proves it alike.
+"""Retention removes the same days from files and from PostgreSQL, and proves it alike; ClickHouse it does not know yet.
 
 Shows: `logstore.postgres.days`, `logstore.removal`, `logstore.retention`.
 """
@@ -22,6 +22,7 @@ from logstore.schema import dim_user
 from logstore.store import open_store
 from tests.logstore.rows import AT, ended, ids_from, request
 
+pytestmark = pytest.mark.parametrize("where", ["sqlite", "postgresql"], indirect=True)
 DAY_US = 86_400_000_000
 LONDON = ZoneInfo("Europe/London")
 NOW = datetime(2026, 11, 21, 3, 20, tzinfo=UTC)
