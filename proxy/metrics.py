@@ -162,7 +162,7 @@ class GatewayCollector(Collector):
         )
         sums = read_status(self.data / "run" / "rollups.json")
         yield _gauge("schoolgate_rollup_last_round_seconds", "Last round of roll-ups, POSIX time.", sums.get("at", 0))
-        yield _gauge("schoolgate_rollup_stale_hours", "Hours whose roll-ups are behind.", max(0, sums.get("stale", 0)))
+        yield _gauge("schoolgate_rollup_stale", "Hours whose roll-ups are behind.", max(0, sums.get("stale", 0)))
         yield from self._holds()
         yield from self._evidence()
         days = sorted(path.stem for path in (self.data / "store" / "days").glob("????-??-??.db"))
