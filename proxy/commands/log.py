@@ -20,11 +20,13 @@ FACETS = (
 
 
 def add(commands: Any) -> None:
-    """Register `log search|tail|stats|series|timeline|facets|show|spool`."""
+    """Register `log` and its tasks."""
     parser = commands.add_parser("log", help="search, follow and count the record")
     parser.set_defaults(handle=handle)
     tasks = parser.add_subparsers(
-        dest="task", required=True, metavar="search|tail|stats|show|subject|annual|case|spool"
+        dest="task",
+        required=True,
+        metavar="search|tail|stats|series|timeline|facets|show|subject|annual|case|case-verify|spool",
     )
     search = tasks.add_parser("search", help="rows, newest first")
     add_filters(search)
