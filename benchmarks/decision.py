@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -30,7 +30,7 @@ from policy.engine import Engine
 from policy.model import Action, Request, Stage
 from policy.rules import load_policy
 
-AT = datetime(2026, 11, 24, 10, 20, tzinfo=ZoneInfo("Europe/London"))
+AT = datetime(2026, 11, 24, 10, 20, tzinfo=ZoneInfo("Europe/London")).astimezone(UTC)  # as the gateway asks
 BANDS = (Band.KS2, Band.KS4, Band.STAFF)
 P50 = Target("p50 of a decision, the slowest band and stage", 10.0, "us")
 P99 = Target("p99 of a decision, the slowest band and stage", 25.0, "us")

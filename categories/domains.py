@@ -33,6 +33,7 @@ HOSTS_REMEMBERED = 16384
 """Hosts whose walk is remembered: a page asks for the same few hosts, and CONNECT asks twice. About 7 MB."""
 
 _NONE: frozenset[int] = frozenset()
+_NOTHING: tuple[tuple[Hit, ...], tuple[_Mark, ...]] = ((), ())
 _SERVICE = re.compile(r"^(?:www|web|ftp)[0-9]*\.(?=[^.]+\.)")
 
 
@@ -65,6 +66,8 @@ class Trie(Protocol):
 
 def host_key(host: str) -> str:
     """The key of a canonical host or network."""
+    if host[-1:].isalpha() and "/" not in host and ":" not in host:
+        return domain_key(host)  # nearly every host; the rest asks the same more slowly
     return bits_of(host) if "/" in host or is_address(host) else domain_key(host)
 
 
@@ -75,6 +78,8 @@ def domain_key(host: str) -> str:
 
 def entry_of(key: str) -> tuple[EntryKind, str]:
     """The way back: kind and value of the entry a key stands for."""
+    if key[-1] == "." and key[0] != "#" and "/" not in key:
+        return EntryKind.DOMAIN, ".".join(key[:-1].split(".")[::-1])
     head, slash, path = key.partition("/")
     host = network_of(head) if head.startswith("#") else ".".join(reversed(head[:-1].split(".")))
     if slash:
@@ -153,13 +158,15 @@ class DomainTable:
 
     def _walk_through(self, host: str) -> tuple[tuple[Hit, ...], tuple[_Mark, ...]]:
         """What the host alone finds, longest first: entries, and hosts whose URL entries could fit."""
-        on_the_way = list(self._trie.iter_prefixes_with_ids(host_key(host)))
+        whole = host_key(host)
+        on_the_way = list(self._trie.iter_prefixes_with_ids(whole))
         if not on_the_way:
-            return (), ()
+            return _NOTHING
         found: list[Hit] = []
         marked: list[_Mark] = []
         starts, lists, lines = self._starts, self._lists, self._lines
-        for key, number in reversed(on_the_way):
+        on_the_way.reverse()
+        for key, number in on_the_way:
             marks: list[int] = []
             for row in range(starts[number], starts[number + 1]):
                 which = lists[row]

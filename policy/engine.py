@@ -102,6 +102,7 @@ class Engine:
         self._minute: tuple[int, dict[str | None, frozenset[str]]] = (-1, {})
         self._changes: dict[tuple[str | None, str, datetime], datetime | None] = {}
         self._given: dict[Key, Verdict] = {}
+        self._alike: dict[Key, Verdict] = {}
         self._check()
 
     def decide(self, request: Request, client: Client, at: datetime) -> Verdict:
@@ -216,8 +217,25 @@ class Engine:
         if verdict is None:
             if len(self._given) >= REMEMBERED:
                 self._given.clear()
-            verdict = self._given[key] = self._read(url, case, None, sited, (), ())
+                self._alike.clear()
+            verdict = self._given[key] = self._by_category(url, case, key, sited)
         return verdict
+
+    def _by_category(self, url: Url, case: Case, key: Key, sited: tuple[Match, ...]) -> Verdict:
+        """The verdict that entries of the same categories met, with this request's own entries as its evidence.
+
+        Rows ask for categories, never for a list or a line: two listed hosts alike in all else meet the same row.
+        """
+        if not sited:
+            return self._read(url, case, None, sited, (), ())
+        alike = (tuple([match.category for match in sited]), *key[1:])
+        known = self._alike.get(alike)
+        if known is None:
+            known = self._alike[alike] = self._read(url, case, None, sited, (), ())
+            return known
+        matches = sited + known.matches[len(sited) :]
+        match = None if known.match is None else matches[known.matches.index(known.match)]
+        return known.with_evidence(match, matches)
 
     def _read(
         self,

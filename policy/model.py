@@ -169,6 +169,25 @@ class Verdict:
         """Every category that fitted, in the order of the matches, no duplicates."""
         return tuple(dict.fromkeys(match.category for match in self.matches))
 
+    def with_evidence(self, match: Match | None, matches: tuple[Match, ...]) -> Verdict:
+        """The same verdict on other evidence of the same categories. Written out: twice as fast as `replace`."""
+        return Verdict(
+            self.action,
+            self.reason,
+            self.because,
+            self.tier,
+            self.rule,
+            self.category,
+            match,
+            matches,
+            self.outranked,
+            self.band,
+            self.terms,
+            self.stage,
+            self.revision,
+            self.provisional,
+        )
+
     def at_stage(self, stage: Stage) -> Verdict:
         """The same verdict, said to be made at `stage`."""
         return replace(self, stage=stage)

@@ -24,6 +24,8 @@ BUILT_IN_NAMES = (LOCKED_ROW, HELP_ROW, ALLOW_ONLY_ROW, ALLOW_REST_ROW)
 """Names of the rows every table has; no file may use them."""
 HOSTS_REMEMBERED = 1024
 """Hosts of which each table remembers what its rows name."""
+FEW_HOSTS = 64
+"""So many named hosts are sooner tried one after another than looked up by every parent of a host."""
 _NO_HOSTS: frozenset[str] = frozenset()
 
 
@@ -106,6 +108,7 @@ class Table:
     """Every row that could fit for one band at one site, in reading order."""
 
     __slots__ = (
+        "_endings",
         "_ends",
         "_known_hosts",
         "_live",
@@ -138,6 +141,8 @@ class Table:
         excluded = (host for row in self.rows for host in _excluded(row).hosts)
         self.named_hosts = frozenset((*self.by_host, *self.url_hosts, *excluded))
         """Every host that some row names."""
+        few = self.named_hosts if len(self.named_hosts) <= FEW_HOSTS else ("",)
+        self._endings = tuple(f".{host}" if host else "" for host in few)
         mild = (row.categories for row in self.rows if row.action is not Action.BLOCK)
         self.mild: frozenset[str] = frozenset().union(*mild)
         """Categories that some row allows, warns of or passes."""
@@ -153,7 +158,7 @@ class Table:
     def hosts(self, url: Url) -> frozenset[str]:
         """The host and its parents, as far as any row names them; remembered."""
         named = self.named_hosts
-        if not named:
+        if not f".{url.host}".endswith(self._endings):
             return _NO_HOSTS
         found = self._known_hosts.get(url.host)
         if found is None:

@@ -205,6 +205,38 @@ def test_tunnels_of_hosts_with_and_without_listed_pages_are_told_apart() -> None
     )
 
 
+ALIKE = {
+    "news": ["first.example", "a.second.example", "second.example"],
+    "games": [
+        "shop.example",
+        "first.example",
+        "second.example",
+        "a.first.example",
+        "a.second.example",
+        "third.example/x",
+    ],
+    "video": ["second.example", "tube.example", "first.example"],
+    "illegal-drugs": ["third.example"],
+}
+
+
+@pytest.mark.parametrize("stage", list(Stage))
+def test_hosts_listed_alike_meet_the_same_row_each_with_its_own_entries(stage: Stage) -> None:
+    """Rows ask for categories; the evidence names this host's own list, entry and line, never its neighbour's."""
+    engine = school_engine(lists=ALIKE | {"help": [], "child-abuse": ["bad.example"]})
+    who = Client(site="riverside", band=Band.KS4, band_known=True)
+    for host in ("first", "second", "a.first", "a.second", "third", "shop", "tube", "bad", "second", "first"):
+        path = "/x" if host == "third" and stage is not Stage.CONNECT else "/"
+        asked = Request(canonical_url(f"https://{host}.example{path}"), stage)
+        verdict = engine.decide(asked, who, LESSON)
+        assert verdict == engine.explain(asked, who, LESSON).verdict
+        assert {match.entry for match in verdict.matches} <= {
+            f"{host}.example",
+            f"{host}.example/x",
+            f"{host[2:]}.example",
+        }
+
+
 def test_lent_mail_ends_on_the_second_for_the_one_it_was_lent_to() -> None:
     """The verdict of a moment ago, and of somebody else, is not the verdict of now."""
     mail = Request(canonical_url("https://mail.example/"))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+
 import pytest
 
 from categories.model import EntryKind, Match
-from policy.model import Action, Reason, Stage, Verdict
+from policy.client import Band
+from policy.model import Action, Outranked, Reason, Stage, Tier, Verdict
 
 
 @pytest.mark.parametrize(
@@ -28,3 +31,15 @@ def test_a_verdict_can_be_said_to_be_of_another_stage() -> None:
     verdict = Verdict(Action.ALLOW, Reason.DEFAULT, "why")
     later = verdict.at_stage(Stage.RESPONSE)
     assert (later.stage, later.because, verdict.stage) == (Stage.RESPONSE, "why", Stage.REQUEST)
+
+
+def test_other_evidence_changes_nothing_else() -> None:
+    """Every field but the evidence is kept, those somebody adds later too."""
+    first, other = (Match("games", "l", entry, 1, EntryKind.DOMAIN) for entry in ("a.example", "b.example"))
+    verdict = Verdict(
+        Action.BLOCK, Reason.RULE, "why", Tier.SITE, "games", "games", first, (first,),
+        (Outranked(Tier.DEFAULT, "rest", Action.ALLOW),), Band.KS3, ("words",), Stage.RESPONSE, "r1", True,
+    )  # fmt: skip
+    unlike = [field.name for field in fields(Verdict) if getattr(verdict, field.name) == field.default]
+    assert unlike == [], "give this test's verdict a value of its own for every field"
+    assert verdict.with_evidence(other, (other,)) == replace(verdict, match=other, matches=(other,))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
+from categories.names import canonical_url
 from policy.client import Band, Client
 from policy.model import Tier
 from policy.rows import People
-from policy.tables import LivePeople, Table
-from tests.policy.school import school_policy
+from policy.tables import FEW_HOSTS, LivePeople, Table
+from tests.policy.school import SCHOOL, school_policy
 
 
 def names(band: Band, site: str | None) -> list[str]:
@@ -56,3 +59,22 @@ def test_names_are_compared_without_case() -> None:
     assert people.has(Client(device="Lab2-14"))
     assert not people.has(Client(user="pupil-041"))
     assert not people.has(Client())
+
+
+@pytest.mark.parametrize("more", [0, FEW_HOSTS + 1])
+def test_few_named_hosts_and_many_are_found_alike(more: int) -> None:
+    """The host, its parents, never a neighbour whose name ends alike, never an address."""
+    rules = "".join(f"      - {{rule: m{n}, what: ['host:m{n}.example'], action: allow}}\n" for n in range(more))
+    rules += "      - {rule: one, what: ['host:news.example', 'host:a.news.example', 'host:10.0.0.1'], action: allow}\n"
+    text = SCHOOL.partition("policies:")[0] + f"policies:\n  - tier: trust\n    rules:\n{rules}"
+    table = Table(school_policy(text), Band.KS4, "oakwood")
+    for url, hosts in (
+        ("https://news.example/", {"news.example"}),
+        ("https://b.a.news.example/x", {"news.example", "a.news.example"}),
+        ("https://badnews.example/", set()),
+        ("https://example/", set()),
+        ("http://10.0.0.1/", {"10.0.0.1"}),
+        ("http://110.0.0.1/", set()),
+        ("http://[::1]/", set()),
+    ):
+        assert table.hosts(canonical_url(url)) == hosts, url
