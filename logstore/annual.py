@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy.exc
-from sqlalchemy import Connection, Integer, delete, func, select, type_coerce
+from sqlalchemy import ColumnElement, Connection, Integer, and_, cast, delete, func, literal_column, select, true
 
 from logstore.db import attached, days_folder, open_catalog, reading
 from logstore.dimensions import restored, stored
+from logstore.place import Beside
 from logstore.schema import attached_log, day_file, dim_client, dim_verdict, tally_day, tally_file, tally_month
+from logstore.source import ids_of
 
 SMALL = 10
 """People below which a cell may point at somebody."""
@@ -75,32 +78,31 @@ def _no_site(cell: Cell) -> Cell:
     return dataclasses.replace(cell, site=FEW)
 
 
-def count_closed(folder: Path, now: datetime, most: int = DAYS) -> int:
+def count_closed(where: Beside, now: datetime, most: int = DAYS) -> int:
     """Count days that are over and not counted as they are now, newest first; how many files were."""
     today = now.date().isoformat()
-    with reading(folder) as catalog:
+    with reading(where) as catalog:
         query = (
             select(day_file.c.file)
             .join(tally_file, tally_file.c.file == day_file.c.file, isouter=True)
             .where(day_file.c.state.in_(("open", "sealed")), day_file.c.day < today)
-            .where(func.ifnull(tally_file.c.rows, -1) != day_file.c.rows)
+            .where(func.coalesce(tally_file.c.rows, -1) != day_file.c.rows)
             .order_by(day_file.c.day.desc(), day_file.c.part.desc())
             .limit(most)
         )
         files = catalog.execute(query).scalars().all()
-    return sum(count_file(folder, file) for file in files)
+    return sum(count_file(where, file) for file in files)
 
 
-def count_file(folder: Path, file: str) -> bool:
+def count_file(where: Beside, file: str) -> bool:
     """Count one day file and keep what came of it; False when it cannot be read."""
-    path = days_folder(folder) / file
     try:
-        with reading(folder) as catalog, attached(catalog, path):
-            rows = int(catalog.execute(select(func.count()).select_from(attached_log)).scalar_one())
-            cells = [tuple(found) for found in catalog.execute(_SUMS)]
+        with reading(where) as catalog, _day_of(where, catalog, file) as its_rows:
+            rows = int(catalog.execute(select(func.count()).select_from(attached_log).where(its_rows)).scalar_one())
+            cells = [tuple(found) for found in catalog.execute(_SUMS.where(its_rows))]
     except (sqlalchemy.exc.DatabaseError, OSError):
         return False
-    engine = open_catalog(folder)
+    engine = open_catalog(where)
     try:
         with engine.begin() as catalog:
             _forget(catalog, file)
@@ -115,9 +117,21 @@ def count_file(folder: Path, file: str) -> bool:
     return True
 
 
-def is_counted(folder: Path, file: str, rows: int | None) -> bool:
+@contextmanager
+def _day_of(where: Beside, catalog: Connection, file: str) -> Iterator[ColumnElement[bool]]:
+    """The rows of a day at hand, and the condition that they are of that day: a database has all days in one table."""
+    if isinstance(where, Path):
+        with attached(catalog, days_folder(where) / file):
+            yield true()
+        return
+    day = catalog.execute(select(day_file.c.day).where(day_file.c.file == file)).scalar_one()
+    first, past = ids_of(day)
+    yield and_(attached_log.c.id >= first, attached_log.c.id < past)
+
+
+def is_counted(where: Beside, file: str, rows: int | None) -> bool:
     """Whether what is kept of a file counts all its rows."""
-    with reading(folder) as catalog:
+    with reading(where) as catalog:
         return catalog.execute(select(tally_file.c.rows).where(tally_file.c.file == file)).scalar() == rows
 
 
@@ -137,9 +151,9 @@ def finish_months(catalog: Connection, kept_from: date) -> None:
             _write_month(catalog, month, generalise(_month(catalog, month)))
 
 
-def cells_of(folder: Path, first: str, last: str) -> tuple[Cell, ...]:
+def cells_of(where: Beside, first: str, last: str) -> tuple[Cell, ...]:
     """The cells of the months from `first` to `last` (`2025-09`), generalised; of days that went and that are there."""
-    with reading(folder) as catalog:
+    with reading(where) as catalog:
         gone = catalog.execute(select(tally_month).where(tally_month.c.month.between(first, last))).mappings()
         cells = [_cell(row["month"], row) for row in gone]
         query = select(tally_day, day_file.c.day).join(day_file, day_file.c.file == tally_day.c.file)
@@ -152,9 +166,9 @@ def cells_of(folder: Path, first: str, last: str) -> tuple[Cell, ...]:
     return tuple(found)
 
 
-def counted_to(folder: Path) -> str | None:
+def counted_to(where: Beside) -> str | None:
     """The last UTC day that is counted."""
-    with reading(folder) as catalog:
+    with reading(where) as catalog:
         query = select(func.max(day_file.c.day)).join(tally_file, tally_file.c.file == day_file.c.file)
         return catalog.execute(query).scalar()
 
@@ -199,16 +213,16 @@ def _cell(month: str, row: Any) -> Cell:
 
 
 _WORDS = tuple(
-    func.ifnull(column, "")
+    func.coalesce(column, literal_column("''"))
     for column in (dim_client.c.site, dim_client.c.band, dim_verdict.c.category, dim_verdict.c.action)
 )
 _SUMS = (
     select(
         *_WORDS,
         func.count(),
-        func.sum(type_coerce(attached_log.c.blocked, Integer)),
+        func.sum(cast(attached_log.c.blocked, Integer)),
         # Somebody who did not sign in is counted by machine.
-        func.count(func.ifnull(attached_log.c.user_id, -attached_log.c.address_id).distinct()),
+        func.count(func.coalesce(attached_log.c.user_id, -attached_log.c.address_id).distinct()),
     )
     .select_from(attached_log)
     .join(dim_client, dim_client.c.id == attached_log.c.client_id, isouter=True)

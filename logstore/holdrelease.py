@@ -1,42 +1,42 @@
 """A hold ends: one person signs, another signs within a fortnight, and its rows go.
 
-In come the store's folder, a case and who decides; out goes the hold as it is then. The rule: nobody can do it alone,
+In come where the record is, a case and who decides; out goes the hold as it is then. The rule: nobody can do it alone,
 and the line in the audit trail is written before a row goes.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from sqlalchemy import delete, update
 
 from logstore.db import compact
 from logstore.holds import RELEASED, Hold, HoldRefused, change, find, find_active, holds_path, note_hold, writing_holds
 from logstore.holdschema import held_row, hold
+from logstore.place import Beside, Database
 
 WITHIN = timedelta(days=14)
 """How long a first signature holds."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def sign(folder: Path, case: str, *, who: str, why: str, at: datetime) -> Hold:
+def sign(where: Beside, case: str, *, who: str, why: str, at: datetime) -> Hold:
     """Sign a release as the first; nothing goes. Raises `HoldRefused`."""
-    found = find_active(folder, case)
+    found = find_active(where, case)
     if not why.strip():
         raise HoldRefused("say why the rows are needed no longer")
     if found.signed_by is not None and found.signed_at is not None and at < found.signed_at + WITHIN:
         raise HoldRefused(f"{found.signed_by} signed on {found.signed_at:%d %B %Y}; somebody else approves it now")
     note_hold(
-        folder, who=who, what="signed the release of a hold", case=case, after={"rows": found.rows}, why=why, at=at
+        where, who=who, what="signed the release of a hold", case=case, after={"rows": found.rows}, why=why, at=at
     )
-    change(folder, found.id, signed_by=who, signed_us=_us(at), signed_why=why)
-    return find(folder, case)
+    change(where, found.id, signed_by=who, signed_us=_us(at), signed_why=why)
+    return find(where, case)
 
 
-def approve(folder: Path, case: str, *, who: str, why: str, at: datetime) -> Hold:
+def approve(where: Beside, case: str, *, who: str, why: str, at: datetime) -> Hold:
     """Sign as the second: the copied rows go; those inside retention stay in the store. Raises `HoldRefused`."""
-    found = find_active(folder, case)
+    found = find_active(where, case)
     if found.signed_by is None or found.signed_at is None:
         raise HoldRefused(f"nobody has signed the release of {case!r}; first: schoolgate hold release {case}")
     if same_person(found.signed_by, who):
@@ -50,8 +50,8 @@ def approve(folder: Path, case: str, *, who: str, why: str, at: datetime) -> Hol
             f"the first signature is of {found.signed_at:%Y-%m-%d %H:%M} UTC, later than now: set the clock"
         )
     after = {"rows": found.rows, "signed": [found.signed_by, who]}
-    note_hold(folder, who=who, what="released a hold", case=case, after=after, why=why, at=at)
-    with writing_holds(folder) as engine, engine.begin() as connection:
+    note_hold(where, who=who, what="released a hold", case=case, after=after, why=why, at=at)
+    with writing_holds(where) as engine, engine.begin() as connection:
         connection.execute(delete(held_row).where(held_row.c.hold_id == found.id))
         connection.execute(
             update(hold)
@@ -67,13 +67,18 @@ def approve(folder: Path, case: str, *, who: str, why: str, at: datetime) -> Hol
                 released_rows=found.rows,
             )
         )
-    tidy_holds(folder)
-    return find(folder, case)
+    tidy_holds(where)
+    return find(where, case)
 
 
-def tidy_holds(folder: Path) -> bool:
+def tidy_holds(where: Beside) -> bool:
     """Leave nothing of released rows in the file or beside it; False when somebody was reading. Retention asks, too."""
-    path = holds_path(folder)
+    if isinstance(where, Database):
+        from logstore.postgres.holds import sweep
+
+        sweep(where)
+        return True
+    path = holds_path(where)
     return not path.is_file() or compact(path)
 
 

@@ -1,8 +1,9 @@
 """Holds: an order that some rows may not die, until two people say otherwise.
 
-In come the store's folder, a case, a filter and who decides; out go `Hold`s. The rules: a hold is in force from the
+In come where the record is, a case, a filter and who decides; out go `Hold`s. The rules: a hold is in force from the
 moment it is placed, whether its rows are copied yet or not, because retention asks before it drops a day
 (`logstore.holdcopy`); every change is in the audit trail before it is done; one person places a hold, two release it.
+Beside day files, holds have a file of their own; in PostgreSQL, a schema of their own (`logstore.postgres.holds`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +26,7 @@ from logstore.audit import record_change
 from logstore.db import head, migrate, open_catalog, open_writer, reading_file, revision_of, write_lock
 from logstore.filter import LogFilter
 from logstore.holdschema import held_row, hold
+from logstore.place import Beside, Database
 
 ACTIVE = "active"
 """State of a hold that keeps its rows."""
@@ -81,17 +83,14 @@ class Hold:
 
 
 def holds_path(folder: Path) -> Path:
-    """The file of holds of the store in `folder`; there is none before the first hold."""
+    """The file of holds of the store in a folder; there is none before the first hold."""
     return folder / "holds.db"
 
 
 @contextmanager
-def writing_holds(folder: Path) -> Iterator[Engine]:
+def writing_holds(where: Beside) -> Iterator[Engine]:
     """A writing engine on the holds, made or brought to the newest schema first."""
-    path = holds_path(folder)
-    if not path.exists() or revision_of(path) != head("holds"):
-        _make(folder)
-    engine = open_writer(path)
+    engine = _open(where)
     try:
         yield engine
     finally:
@@ -99,8 +98,15 @@ def writing_holds(folder: Path) -> Iterator[Engine]:
 
 
 @contextmanager
-def reading_holds(folder: Path) -> Iterator[Connection | None]:
+def reading_holds(where: Beside) -> Iterator[Connection | None]:
     """A read-only connection on the holds; None when there are none."""
+    if isinstance(where, Database):
+        from logstore.postgres.holds import reading
+
+        with reading(where) as connection:
+            yield connection
+        return
+    folder = where
     if not holds_path(folder).is_file():
         yield None
         return
@@ -109,14 +115,14 @@ def reading_holds(folder: Path) -> Iterator[Connection | None]:
 
 
 def place(
-    folder: Path, case: str, reason: str, wanted: LogFilter, review_at: datetime, *, who: str, at: datetime
+    where: Beside, case: str, reason: str, wanted: LogFilter, review_at: datetime, *, who: str, at: datetime
 ) -> Hold:
     """Put a hold in force; its rows are copied by `logstore.holdcopy`. Raises `HoldRefused`."""
     _check(case, reason, wanted, review_at, at)
-    if any(one.case == case for one in holds(folder, released=True)):
+    if any(one.case == case for one in holds(where, released=True)):
         raise HoldRefused(f"there is a hold {case!r} already, or was; a case is used once: {case}-2?")
     asked = wanted.sentence()
-    _note(folder, who, "placed a hold", case, {"asked": asked, "review": review_at.isoformat()}, reason, at)
+    _note(where, who, "placed a hold", case, {"asked": asked, "review": review_at.isoformat()}, reason, at)
     values = {
         "case_ref": case,
         "reason": reason,
@@ -126,60 +132,75 @@ def place(
         "placed_us": _us(at),
         "review_us": _us(review_at),
     }
-    # The store's lock, so that no day is being dropped that does not know of it.
-    with writing_holds(folder) as engine, write_lock(folder), engine.begin() as connection:
+    with writing_holds(where) as engine, _placing(where), engine.begin() as connection:
         try:
             connection.execute(hold.insert().values(**values))
         except sqlalchemy.exc.IntegrityError as error:
             raise HoldRefused(f"there is a hold {case!r} already") from error
-    return find(folder, case)
+    return find(where, case)
 
 
-def holds(folder: Path, *, released: bool = False) -> tuple[Hold, ...]:
+def holds(where: Beside, *, released: bool = False) -> tuple[Hold, ...]:
     """Holds in force, oldest first; with `released`, all there ever were."""
-    with reading_holds(folder) as connection:
+    with reading_holds(where) as connection:
         return () if connection is None else _holds(connection, released)
 
 
-def find(folder: Path, case: str) -> Hold:
+def find(where: Beside, case: str) -> Hold:
     """The hold of a case. Raises `HoldRefused`, with the nearest case, when there is none."""
-    known = {one.case: one for one in holds(folder, released=True)}
+    known = {one.case: one for one in holds(where, released=True)}
     if case not in known:
         close = difflib.get_close_matches(case, known, n=1)
         raise HoldRefused(f"there is no hold {case!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
     return known[case]
 
 
-def find_active(folder: Path, case: str) -> Hold:
+def find_active(where: Beside, case: str) -> Hold:
     """The hold of a case, when it is in force. Raises `HoldRefused`."""
-    found = find(folder, case)
+    found = find(where, case)
     if found.state != ACTIVE:
         raise HoldRefused(f"{case!r} was released on {found.released_at:%d %B %Y} by {found.released_by}")
     return found
 
 
-def set_review(folder: Path, case: str, review_at: datetime, *, who: str, why: str, at: datetime) -> Hold:
+def set_review(where: Beside, case: str, review_at: datetime, *, who: str, why: str, at: datetime) -> Hold:
     """Somebody looked, and the hold is still needed: look again at `review_at`. Raises `HoldRefused`."""
-    found = find_active(folder, case)
+    found = find_active(where, case)
     if review_at <= at:
         raise HoldRefused(f"{review_at:%Y-%m-%d} is not in the future; a review date is")
     if not why.strip():
         raise HoldRefused("say why it is still needed")
     told = {"review": review_at.isoformat(), "was": found.review_at.isoformat()}
-    _note(folder, who, "reviewed a hold", case, told, why, at)
-    change(folder, found.id, review_us=_us(review_at))
-    return find(folder, case)
+    _note(where, who, "reviewed a hold", case, told, why, at)
+    change(where, found.id, review_us=_us(review_at))
+    return find(where, case)
 
 
-def change(folder: Path, number: int, **values: object) -> None:
+def change(where: Beside, number: int, **values: object) -> None:
     """Write columns of one hold."""
-    with writing_holds(folder) as engine, engine.begin() as connection:
+    with writing_holds(where) as engine, engine.begin() as connection:
         connection.execute(update(hold).where(hold.c.id == number).values(**values))
 
 
-def note_hold(folder: Path, *, who: str, what: str, case: str, after: object, why: str, at: datetime) -> None:
+def note_hold(where: Beside, *, who: str, what: str, case: str, after: object, why: str, at: datetime) -> None:
     """A line in the audit trail about a hold. Raises what keeps it from being written."""
-    _note(folder, who, what, case, after, why, at)
+    _note(where, who, what, case, after, why, at)
+
+
+def _open(where: Beside) -> Engine:
+    if isinstance(where, Database):
+        from logstore.postgres.holds import open_holds
+
+        return open_holds(where)
+    path = holds_path(where)
+    if not path.exists() or revision_of(path) != head("holds"):
+        _make(where)
+    return open_writer(path)
+
+
+def _placing(where: Beside) -> AbstractContextManager[None]:
+    """The store's lock, so that no day is being dropped that does not know of a hold; a database's engine has it."""
+    return write_lock(where) if isinstance(where, Path) else nullcontext()
 
 
 def _make(folder: Path) -> None:
@@ -208,8 +229,8 @@ def _check(case: str, reason: str, wanted: LogFilter, review_at: datetime, at: d
         raise HoldRefused("that would keep everybody's rows; say whose, or which: --user, --device, --host, --text …")
 
 
-def _note(folder: Path, who: str, what: str, case: str, after: object, why: str, at: datetime) -> None:
-    engine = open_catalog(folder)
+def _note(where: Beside, who: str, what: str, case: str, after: object, why: str, at: datetime) -> None:
+    engine = open_catalog(where)
     try:
         with engine.begin() as catalog:
             record_change(catalog, who=who, what=what, subject=case, after=after, why=why, at=at, kind="hold")

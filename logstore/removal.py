@@ -18,8 +18,9 @@ from sqlalchemy import Connection, Engine, func, select, update
 
 from logstore.annual import count_file, fold_day, is_counted
 from logstore.audit import record_change
-from logstore.db import days_folder, files_of, reading, reading_file, sync_folder, write_lock
+from logstore.db import StoreError, days_folder, files_of, reading, reading_file, sync_folder, write_lock
 from logstore.holdcopy import copy_day
+from logstore.holds import holds
 from logstore.place import Beside, Database
 from logstore.prunereport import PrunedDay, PruneReport
 from logstore.schema import day_file, log
@@ -66,18 +67,18 @@ def remove_day(
     """Remove one day file and what lies beside it. Raises what keeps it from going."""
     from logstore.postgres import days
 
-    if isinstance(where, Path):
-        _count(where, engine, file, look(where, file, day).rows)  # before the lock, because it reads every row
+    _count(where, engine, file, look(where, file, day).rows)  # before the lock, because it reads every row
     with write_lock(where) if isinstance(where, Path) else contextlib.nullcontext():
-        held = copy_day(where, day, report.at) if isinstance(where, Path) else 0
+        known = {one.id for one in holds(where)}
+        held = copy_day(where, day, report.at)
         seen = dataclasses.replace(look(where, file, day), held=held)
         facts: dict[str, Any] = {"bytes": seen.bytes, "changed_us": _us(report.at)}
         if seen.rows is not None:
             facts |= {"rows": seen.rows, "min_id": seen.min_id, "max_id": seen.max_id}
-        if isinstance(where, Path):
-            _count(where, engine, file, seen.rows)
+        _count(where, engine, file, seen.rows)
         with engine.begin() as catalog:
-            if isinstance(where, Path) and _is_kept(catalog, file):
+            _refuse_new_holds(where, known)
+            if _is_kept(catalog, file):
                 fold_day(catalog, file, day)
             _mark(catalog, seen, "dropping", facts)
         if isinstance(where, Path):
@@ -103,12 +104,21 @@ def remove_day(
     return seen
 
 
-def _count(folder: Path, engine: Engine, file: str, rows: int | None) -> None:
+def _refuse_new_holds(where: Beside, known: set[int]) -> None:
+    """A day stays when a hold came after its rows were copied: beside a database nothing keeps one from coming.
+
+    Within the transaction that marks the day; a hold that comes after it finds no such day.
+    """
+    if any(one.id not in known for one in holds(where)):
+        raise StoreError("a hold was placed while the day was being removed", where, "The next run copies its rows.")
+
+
+def _count(where: Beside, engine: Engine, file: str, rows: int | None) -> None:
     """See that what the annual report says of a file is what is in it."""
     with engine.connect() as catalog:
         kept = _is_kept(catalog, file)
-    if kept and rows is not None and not is_counted(folder, file, rows):
-        count_file(folder, file)
+    if kept and rows is not None and not is_counted(where, file, rows):
+        count_file(where, file)
 
 
 def _is_kept(catalog: Connection, file: str) -> bool:

@@ -13,7 +13,6 @@ import dataclasses
 import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy.exc
@@ -83,7 +82,7 @@ def prune(
             raise ClockDoubted(doubt)
         stayed.append(Stayed("everything", doubt, wrong=True))
     run = None if dry_run else _start(engine, report, shared=isinstance(where, Database))
-    if not dry_run and isinstance(where, Path):
+    if not dry_run:
         copy_due(where, who=who, at=report.at)
         count_closed(where, now.astimezone(UTC))
     due = _due(where, limit)
@@ -218,8 +217,10 @@ def _forget(where: Beside, engine: Engine, keep: date, stayed: list[Stayed]) -> 
 
         with engine.begin() as catalog:
             announce(catalog)
+            finish_months(catalog, keep)
             gone = _forget_names(catalog, keep)
         sweep(where)
+        tidy(where)
         return gone
     with write_lock(where):
         with engine.begin() as catalog:
@@ -268,7 +269,7 @@ def _by_right(where: Beside, report: PruneReport) -> Iterable[Stayed]:
     """What stays because it should, or because no clock says otherwise."""
     with reading(where) as catalog:
         ahead = ahead_of(catalog, report.at)
-    for kept in holds(where) if isinstance(where, Path) else ():
+    for kept in holds(where):
         why = f"{kept.rows:,} rows, until two people release it; to be reviewed by {kept.review_at:%Y-%m-%d}"
         yield Stayed(f"hold {kept.case}", why)
     if ahead:

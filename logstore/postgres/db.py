@@ -21,8 +21,14 @@ CATALOG_LOCK = 7_265_001
 """Advisory lock of whoever changes the catalog: the counterpart of `BEGIN IMMEDIATE`."""
 ROWS_LOCK = 7_265_002
 """Advisory lock of the rows: shared by batches on their way in, held alone by retention."""
-VERSION_TABLES: dict[Tree, str] = {"catalog": "alembic_version", "day": "alembic_version_log"}
-"""Where each tree of migrations notes its revision: here both live in one database."""
+HOLDS = "holds"
+"""Schema of the holds: a place of their own, with rights and a backup of its own."""
+VERSION_TABLES: dict[Tree, str] = {
+    "catalog": "alembic_version",
+    "day": "alembic_version_log",
+    "holds": f"{HOLDS}.alembic_version",
+}
+"""Where each tree of migrations notes its revision: here all live in one database."""
 CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 300.0
 """Longest time one statement of a writer may take."""
@@ -33,7 +39,11 @@ IN_DAY = {"schema_translate_map": {"day": None}}
 
 def open_catalog(database: Database) -> Engine:
     """A writing engine on the catalog; each transaction begins with the catalog's lock."""
-    engine = open_engine(database)
+    return in_turn(open_engine(database))
+
+
+def in_turn(engine: Engine) -> Engine:
+    """The engine, each of its transactions begun with the catalog's lock."""
     lock = f"SELECT pg_advisory_xact_lock({CATALOG_LOCK})"
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(lock))
     return engine
@@ -51,9 +61,16 @@ def reading(database: Database) -> Iterator[Connection]:
 
 
 def open_engine(
-    database: Database, *, read_only: bool = False, seconds: float = STATEMENT_SECONDS, role: str = "schoolgate"
+    database: Database,
+    *,
+    read_only: bool = False,
+    seconds: float = STATEMENT_SECONDS,
+    role: str = "schoolgate",
+    schema: str | None = None,
 ) -> Engine:
     """An engine whose statements end after `seconds` and wait for a lock at most `BUSY_SECONDS`.
+
+    `schema`: where tables are looked for; None leaves it to the database.
 
     Raises `StoreError` when psycopg is not installed.
     """
@@ -65,6 +82,8 @@ def open_engine(
         "timezone": "UTC",
         "jit": "off",
     }
+    if schema is not None:
+        options["search_path"] = schema
     arguments: dict[str, Any] = {
         "connect_timeout": CONNECT_SECONDS,
         "application_name": role,
@@ -103,11 +122,14 @@ def upgrade(database: Database) -> tuple[str, ...]:
     behind = [tree for tree in VERSION_TABLES if revision_of(database, tree) != head(tree)]
     if not behind:
         return ()
-    engine = open_catalog(database)
+    engine, beside = open_catalog(database), in_turn(open_engine(database, schema=HOLDS))
     try:
         changed = []
         for tree in behind:
-            migrate_with(engine, tree)
+            if tree == "holds":
+                with engine.begin() as connection:
+                    connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {HOLDS}")
+            migrate_with(beside if tree == "holds" else engine, tree)
             changed.append(tree)
         return tuple(changed)
     except sqlalchemy.exc.ProgrammingError as error:
@@ -117,6 +139,7 @@ def upgrade(database: Database) -> tuple[str, ...]:
         raise StoreError(what, database, "Run `schoolgate db upgrade` as the record's owner.") from error
     finally:
         engine.dispose()
+        beside.dispose()
 
 
 def revision_of(database: Database, tree: Tree) -> str | None:

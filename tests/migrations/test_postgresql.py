@@ -17,8 +17,11 @@ from alembic.migration import MigrationContext
 from logstore import schema
 from logstore.db import head, migrate_with, open_catalog, upgrade
 from logstore.filter import LogFilter
+from logstore.holds import reading_holds
+from logstore.holdschema import holds_metadata
 from logstore.place import Database
-from logstore.postgres.db import VERSION_TABLES, revision_of
+from logstore.postgres.db import revision_of
+from logstore.postgres.holds import open_holds
 from logstore.query import Archive
 from logstore.store import open_store
 from tests.logstore.rows import batch
@@ -53,6 +56,21 @@ def test_models_are_migrations(database: Database) -> None:
         assert "gin_trgm_ops" in indexes[name]
 
 
+def test_holds_have_a_schema_of_their_own(database: Database, postgres: Postgres) -> None:
+    """And down and up again it is the same."""
+    engine = open_holds(database)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), holds_metadata) == []
+    migrate_with(engine, "holds", "base", down=True)
+    assert revision_of(database, "holds") is None
+    with reading_holds(database) as nothing:
+        assert nothing is None
+    assert upgrade(database) == ("holds",)
+    with postgres.connect(str(database.url.database)) as connection:
+        where = "SELECT relname FROM pg_class WHERE relnamespace = 'holds'::regnamespace AND relkind = 'r'"
+        assert {name for (name,) in connection.execute(where)} == {"alembic_version", "hold", "held_row"}
+
+
 def test_down_to_nothing_and_up_again(database: Database, postgres: Postgres) -> None:
     engine = open_catalog(database)
     for tree in ("day", "catalog"):
@@ -60,7 +78,7 @@ def test_down_to_nothing_and_up_again(database: Database, postgres: Postgres) ->
         assert revision_of(database, tree) is None  # type: ignore[arg-type]
     with postgres.connect(str(database.url.database)) as connection:
         left = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
-        assert {name for (name,) in connection.execute(left)} == set(VERSION_TABLES.values())
+        assert {name for (name,) in connection.execute(left)} == {"alembic_version", "alembic_version_log"}
     assert upgrade(database) == ("catalog", "day")
     assert upgrade(database) == ()
 
