@@ -17,6 +17,7 @@ from addons.answers import answer, failure_verdict, plain, sign_in_needed
 from addons.asking import Asked, TooLong, Unreadable, looks_like_page, read_connect, read_request
 from addons.flownotes import FlowNotes, connection_notes, flow_notes
 from addons.guard import guard_verdict
+from addons.handoutdesk import RULE, HandoutDesk
 from addons.httplayers import TOO_LARGE
 from addons.live import Live
 from addons.reviewdesk import ReviewDesk
@@ -42,6 +43,7 @@ class Filter:
         self.live = live
         self.warnings = Warnings(live)
         self.reviews = ReviewDesk(live)
+        self.handout = HandoutDesk(live)
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
         """Decide on a host. Only sign-in, odd ports and what cannot be TLS are refused here."""
@@ -69,6 +71,9 @@ class Filter:
             sign_in_needed(flow, self.live.realm)
             return
         if notes.verdict is None:
+            notes.verdict = self.handout.verdict(url.host, Stage.CONNECT)
+            if notes.verdict is not None:
+                return
             notes.verdict = guard_verdict(self.live, url, connect=True)
         if notes.verdict is not None:
             if notes.verdict.rule == "guard:odd-port":
@@ -113,7 +118,7 @@ class Filter:
         if verdict.action is Action.BYPASS:
             data.ignore_connection = True
             self._count(connection.client, verdict)
-        elif verdict.action is Action.ALLOW:
+        elif verdict.action is Action.ALLOW and verdict.rule != RULE:
             data.establish_server_tls_first = True
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
@@ -147,6 +152,8 @@ class Filter:
         asked = read_request(flow, connection)
         notes.url = asked.url
         notes.page = looks_like_page(flow.request)
+        if self.handout.begins(flow, notes):
+            return
         refused = connection.identity.refused if connection.identity else None
         verdict = self._refusal(refused, Stage.REQUEST)
         if verdict is not None and refused == "sign-in" and connection.connect is None:

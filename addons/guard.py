@@ -56,6 +56,8 @@ class Guard:
 
 def refuse_destination(live: Live, host: str, port: int) -> str | None:
     """Why this destination is never connected to, as written; None when DNS may be asked."""
+    if host and host == live.handout.host:
+        return "own page"
     destinations = live.destinations
     if destinations.pin(host) is not None:
         return destinations.refuse_name(host, port)

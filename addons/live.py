@@ -13,6 +13,7 @@ from typing import Literal
 
 from addons.destinations import Destinations
 from addons.grants import Grants
+from addons.handout import Handout
 from addons.metrics import Metrics
 from addons.pages import Surroundings
 from addons.reviewanswers import Answers
@@ -68,6 +69,8 @@ class Live:
     """Largest request body in bytes."""
     when_full: Literal["block-pupils", "block-all", "count"] = "block-pupils"
     """What happens to requests that cannot be recorded."""
+    handout: Handout = field(default_factory=Handout)
+    """Where the certificate is handed out, and which."""
     surroundings_by_site: Mapping[str | None, Surroundings] = field(default_factory=dict)
     """What pages say of each school."""
     now: Callable[[], datetime] = field(default=utc_now)

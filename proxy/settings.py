@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from addons.destinations import read_destinations
+from categories.hosts import canonical_host, is_address
 from categories.sources import LIMIT, Format, Use
 from logstore.gateways import NUMBERS, WORKERS
 from policy.client import Band
@@ -91,6 +92,17 @@ class CaSettings(Section):
 
     passphrase_file: Path | None = None
     """File with the passphrase of its key, readable by the gateway's account only; a systemd credential goes before."""
+    page: str = "ca.schoolgate.internal"
+    """Name under which devices that use the proxy get the certificate to trust (`http://NAME/`); empty: no page."""
+
+    @field_validator("page")
+    @classmethod
+    def _page(cls, name: str) -> str:
+        """A host name that no website has. Raises `ValueError`."""
+        host = canonical_host(name) if name else ""
+        if host and (is_address(host) or not host.endswith((".internal", ".local", ".test", ".home.arpa"))):
+            raise ValueError(f"{name!r} may be a website's; take a name below .internal, as ca.schoolgate.internal")
+        return host
 
 
 class MetricsSettings(Section):

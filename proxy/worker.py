@@ -39,6 +39,7 @@ from policy.engine import Engine
 from policy.rows import Policy
 from proxy import assembly
 from proxy.ca import passphrase_from
+from proxy.cahandout import handed_out
 from proxy.decided import decided_in, overlay_file
 from proxy.firstrun import HOST_FOLDER
 from proxy.forming import Forming
@@ -97,6 +98,7 @@ def make_live(settings: Settings, place: WorkerPlace, engine: Engine) -> Live:
         http_ports=frozenset(settings.proxy.http_ports),
         connections_per_client=settings.proxy.connections_per_client,
         upload_limit=settings.proxy.upload_limit,
+        handout=handed_out(settings.data / "ca", settings.ca.page),
         surroundings_by_site=surroundings(engine.policy, settings),
         when_full=settings.spool.when_full,
     )
