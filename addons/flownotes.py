@@ -22,6 +22,20 @@ from policy.model import Request, Signal, Verdict
 
 
 @dataclass(slots=True)
+class Passed:
+    """What went through a tunnel that is not decrypted, so far."""
+
+    up: int = 0
+    """Bytes from the client."""
+    down: int = 0
+    """Bytes to the client."""
+    taken: bool = False
+    """True once a relay has its sockets."""
+    error: str | None = None
+    """Why the origin was not reached, in the host's words."""
+
+
+@dataclass(slots=True)
 class ConnectionNotes:
     """What is known of one client connection."""
 
@@ -49,6 +63,8 @@ class ConnectionNotes:
     """True for a tunnel that is passed through although it could not be recorded: the school's choice."""
     tunnel_started: float = 0.0
     """When the tunnel was asked for (`perf_counter`)."""
+    passed: Passed | None = None
+    """What went through the tunnel; None when there is none."""
     requests: int = 0
     """Requests decided on this connection."""
     told: bool = False

@@ -90,7 +90,7 @@ class TrafficLog:
         """The end of a tunnel that was passed through, or of one in which nothing was ever asked."""
         notes = connection_notes(client)
         elapsed = int((time.perf_counter() - notes.tunnel_started) * 1e6)
-        passed = Ending(kind=EndingKind.BYPASSED, duration_us=elapsed)
+        passed = tunnel_ending(notes, elapsed)
         if notes.tunnel_unrecorded:  # there may be room by now
             row = tunnel_row(self.live, notes)
             self._append(row.id, lambda: self.live.spool.write(row, passed), "passed")
@@ -287,6 +287,16 @@ class TrafficLog:
         """Whether this client goes on while nothing can be recorded."""
         choice = self.live.when_full
         return choice == "count" or (choice == "block-pupils" and client.band is Band.STAFF)
+
+
+def tunnel_ending(notes: ConnectionNotes, elapsed: int) -> Ending:
+    """How a tunnel ended after `elapsed` microseconds, and what went through it."""
+    passed = notes.passed
+    if passed is None:
+        return Ending(kind=EndingKind.BYPASSED, duration_us=elapsed)
+    if passed.error is not None:
+        return Ending(kind=EndingKind.ERROR, duration_us=elapsed, error=error_word(passed.error))
+    return Ending(kind=EndingKind.BYPASSED, duration_us=elapsed, bytes_up=passed.up, bytes_down=passed.down)
 
 
 def error_word(message: str) -> str:

@@ -24,6 +24,7 @@ from addons.flownotes import busy
 from addons.live import Live
 from addons.tls import GatewayTls
 from proxy.dispatch import DispatchManager
+from proxy.relay import Relaying
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +79,8 @@ class HostOptions:
     """One PEM file of every CA trusted for origins."""
     idle_timeout: int
     """Seconds without a byte."""
+    tunnel_timeout: float = 12 * 3600.0
+    """Longest life of a passed-through tunnel, seconds."""
     passphrase: str | None = None
     """Opens the CA's key when it is locked."""
 
@@ -100,6 +103,7 @@ class GatewayMaster(master.Master):
             disable_h2c.DisableH2C(),
             self.tls,
             *build_addons(live),
+            Relaying(self.server.connections, idle=told.idle_timeout, longest=told.tunnel_timeout),
         )
         self.options.update(
             mode=["gateway"],

@@ -141,6 +141,7 @@ class Worker:
             confdir=settings.data / "run" / HOST_FOLDER,
             upstream_trust=upstream_trust(settings, settings.data / "run"),
             idle_timeout=settings.proxy.idle_timeout,
+            tunnel_timeout=settings.proxy.tunnel_timeout,
             passphrase=passphrase.decode() if passphrase is not None else None,
         )
         self.master = master = GatewayMaster(self.live, told)

@@ -6,6 +6,7 @@ names it, so that somebody reads the new source before it meets children's traff
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import inspect
 from collections.abc import Callable
@@ -14,9 +15,9 @@ from typing import Any
 import pytest
 from mitmproxy import addonmanager, master
 from mitmproxy.addons import tlsconfig
-from mitmproxy.proxy import layer, mode_servers, server
+from mitmproxy.proxy import layer, mode_servers, server, tunnel
 from mitmproxy.proxy.layers import http as http_layers
-from mitmproxy.proxy.layers import tls
+from mitmproxy.proxy.layers import tcp, tls
 from mitmproxy.proxy.layers.http import _http1
 
 READ: dict[str, tuple[Any, str]] = {
@@ -40,6 +41,12 @@ READ: dict[str, tuple[Any, str]] = {
     "make_body_reader": (_http1.make_body_reader, "9b076acda459637b"),
     "NextLayer": (layer.NextLayer, "3cbcbafad282cba3"),
     "ClientTLSLayer.receive_handshake_data": (tls.ClientTLSLayer.receive_handshake_data, "a0ee021f92f6d0ff"),
+    "TCPLayer": (tcp.TCPLayer, "5e842b94cd4425b0"),
+    "TunnelLayer.event_to_child": (tunnel.TunnelLayer.event_to_child, "119a33642637d420"),
+    "ConnectionHandler.handle_connection": (server.ConnectionHandler.handle_connection, "95c3f93e9824e527"),
+    "ConnectionHandler.drain_writers": (server.ConnectionHandler.drain_writers, "6b57434604561e3e"),
+    "StreamReader.read (Python's)": (asyncio.StreamReader.read, "b3e781f2317fe198"),
+    "StreamReader._wait_for_data (Python's)": (asyncio.StreamReader._wait_for_data, "3064c5757b9dd9af"),
     "TlsConfig.tls_clienthello": (tlsconfig.TlsConfig.tls_clienthello, "d85ce5b87dbdaf61"),
     "TlsConfig.tls_start_server": (tlsconfig.TlsConfig.tls_start_server, "2e2dc9c25670cf64"),
     "ConnectionHandler.open_connection": (server.ConnectionHandler.open_connection, "5e0b3cbaf7a4030a"),
