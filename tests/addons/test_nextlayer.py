@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy import options
 from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.layers import ClientTLSLayer, ServerTLSLayer, modes
+from mitmproxy.proxy.layers import ServerTLSLayer, modes
 from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
 from mitmproxy.test import tflow
 
 from addons.nextlayer import GatewayNextLayer, RefusingLayer, choose_layer, looks_like_http
+from addons.relaying import GatewayClientTls
 from tests.addons.host import Host
 from tests.rig.clients import Raw
 
@@ -34,7 +35,7 @@ def context(*, inside: bool, secure: bool = False) -> Context:
     [
         (False, b"", None),
         (False, b"\x16", None),
-        (False, HELLO, ClientTLSLayer),
+        (False, HELLO, GatewayClientTls),
         (False, b"GET http://a/ HTTP/1.1", HttpLayer),
         (False, b"\x00\x01", HttpLayer),  # which answers 400 and writes a row
         (True, b"", None),
