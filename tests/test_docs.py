@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import enum
-import os
+import io
 import re
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,10 @@ from pydantic import BaseModel
 from logstore.record import EndingKind
 from policy.client import Band
 from policy.model import Action, Reason, Stage, Tier
+from proxy.cli import make_parser
 from proxy.settings import Settings, parse_settings
 from tests.conftest import REPOSITORY
 
-COMMAND = Path(sys.executable).with_name("schoolgate")
 PAGES = sorted(
     file
     for file in (*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md"), *(REPOSITORY / "deploy").rglob("*.md"))
@@ -69,14 +69,23 @@ def said(page: Path, word: str) -> set[str]:
 @cache
 def help_of(*words: str) -> str | None:
     """The help text of a sub-command; None when there is no such command."""
-    done = subprocess.run(
-        [str(COMMAND), *words, "--help"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "COLUMNS": "200", "PYTHON_COLORS": "0"},
-    )
-    return done.stdout if done.returncode == 0 else None
+    told = io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as environment,
+        contextlib.redirect_stdout(told),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        environment.setenv("COLUMNS", "200")
+        environment.setenv("PYTHON_COLORS", "0")
+        with pytest.raises(SystemExit) as ended:
+            command_line().parse_args([*words, "--help"])
+    return told.getvalue() if ended.value.code == 0 else None
+
+
+@cache
+def command_line() -> argparse.ArgumentParser:
+    """The whole of it, in this process: a process for every word of the documentation takes minutes."""
+    return make_parser()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=short)
