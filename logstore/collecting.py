@@ -60,8 +60,17 @@ class Collector:
         events = self.reader.read(producer, self.rows)
         batch = Batch(SpoolCursor(name, 0), events=len(events))
         facts: list[tuple[SpoolCursor, Fact]] = []
+        feed, take = self.merger.feed, batch.rows.append
         for event in events:
-            self._take(event, batch, facts)
+            try:
+                merged = feed(event)
+            except EncodingProblem as problem:
+                self._set_aside(event, str(problem))
+                continue
+            if type(merged) is tuple:  # a row: asked first, because nearly all are
+                take(merged)
+            elif merged is not None:
+                self._take(event, merged, facts)
         if facts and self.take_facts is not None:
             self.take_facts(facts)
         self.facts += len(facts)
@@ -72,23 +81,13 @@ class Collector:
         batch.oldest_us = next(filter(None, map(event_time_us, events)), 0)
         return batch
 
-    def _take(self, event: SpoolEvent, batch: Batch, facts: list[tuple[SpoolCursor, Fact]]) -> None:
-        try:
-            merged = self.merger.feed(event)
-        except EncodingProblem as problem:
-            self._set_aside(event, str(problem))
-            return
-        match merged:
-            case None:
-                return
-            case Fact():
-                facts.append((SpoolCursor(event.producer, event.seq), merged))
-            case Orphan():
-                self.orphans += 1
-                if self.reader.is_damaged(event.producer):
-                    self._set_aside(event, "its open record was lost with a damaged part of the spool")
-            case _:
-                batch.rows.append(merged)
+    def _take(self, event: SpoolEvent, merged: object, facts: list[tuple[SpoolCursor, Fact]]) -> None:
+        if isinstance(merged, Fact):
+            facts.append((SpoolCursor(event.producer, event.seq), merged))
+        elif isinstance(merged, Orphan):
+            self.orphans += 1
+            if self.reader.is_damaged(event.producer):
+                self._set_aside(event, "its open record was lost with a damaged part of the spool")
 
     def _set_aside(self, event: SpoolEvent, reason: str) -> None:
         logger.warning("event %d of %s goes to quarantine: %s", event.seq, event.producer, reason)

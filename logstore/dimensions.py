@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, Table
 
 from logstore import schema
+from logstore.chain import Name
 from logstore.record import Ending, EndingKind, LogRecord
 
 PLAIN = (
@@ -68,15 +69,12 @@ class Dimension:
         values = dict(zip(self.record, record, strict=True))
         return values | {_END + name: value for name, value in zip(self.ending, ending, strict=True)}
 
-    def columns(self, key: Any) -> dict[str, Any]:
-        """The columns of a new row, but for the days."""
-        if self.derive is None:
-            return {"key": str(key)}
-        values = self.values(key)
-        return {"key": _text(values)} | self.derive(values)
+    def searched(self, key: Any) -> dict[str, Any]:
+        """The columns that searches look at."""
+        return {} if self.derive is None else self.derive(self.values(key))
 
     def derived(self, text: str) -> dict[str, Any]:
-        """The columns that searches look at, as the stored key says them."""
+        """What `searched` gives, from the key as it is stored."""
         if self.derive is None:
             return {}
         record, ending = unfold(text)
@@ -184,47 +182,33 @@ FOLDED: tuple[Dimension, ...] = (
 """Every dimension, in the order of the columns of `log`."""
 
 
-class Days:
-    """The ids known for each day, so that a row costs one look into a dictionary for each dimension.
+def learn(
+    catalog: Connection, dimension: Dimension, keys: Iterable[Any], day: str, names: list[Name] | None = None
+) -> dict[Any, int]:
+    """The ids of `keys`, made when they are new, and marked as used on `day`; `names` is told each with its text.
 
-    A key known for a day has that day between its `first_day` and `last_day`; the retention job therefore never
-    removes a key that is known here for a day that is still kept.
+    Within the transaction of a writer, of whom there is one at a time: new ids follow the greatest that was ever given.
     """
-
-    def __init__(self, keep: int = 4) -> None:
-        """`keep`: days held at a time."""
-        self._keep = keep
-        self._days: dict[str, tuple[dict[Any, int | None], ...]] = {}
-
-    def known(self, day: str) -> tuple[dict[Any, int | None], ...]:
-        """For each dimension the ids known for `day`; None is known to be NULL."""
-        found = self._days.pop(day, None)
-        if found is None:
-            found = tuple({None: None} if dimension.derive is None else {} for dimension in FOLDED)
-            while len(self._days) >= self._keep:
-                del self._days[next(iter(self._days))]
-        self._days[day] = found
-        return found
-
-    def forget(self) -> None:
-        """Drop everything: what a transaction taught is void when it is rolled back."""
-        self._days.clear()
-
-
-def learn(catalog: Connection, dimension: Dimension, keys: Iterable[Any], day: str) -> dict[Any, int]:
-    """The ids of `keys`, made when they are new, and marked as used on `day`."""
     texts = {key: stored(dimension.text(key)) for key in keys}
-    known = _look_up(catalog, dimension.table.name, texts.values())
-    rows = [{**dimension.columns(key), "key": text} for key, text in texts.items() if text not in known]
-    if rows:
-        _insert(catalog, dimension.table.name, rows, day)
-        known |= _look_up(catalog, dimension.table.name, [row["key"] for row in rows])
+    table = dimension.table.name
+    known = _look_up(catalog, table, texts.values())
+    if new := [(key, text) for key, text in texts.items() if text not in known]:
+        last = catalog.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).scalar() or 0
+        days = {"first_day": day, "last_day": day}
+        rows = [
+            {"id": number, "key": text, **dimension.searched(key), **days}
+            for number, (key, text) in enumerate(new, last + 1)
+        ]
+        _insert(catalog, table, rows)
+        known |= {row["key"]: (row["id"], day, day) for row in rows}
     if outside := [found[0] for found in known.values() if not found[1] <= day <= found[2]]:
         catalog.exec_driver_sql(
-            f"UPDATE {dimension.table.name} SET first_day = min(first_day, ?), last_day = max(last_day, ?) "
+            f"UPDATE {table} SET first_day = min(first_day, ?), last_day = max(last_day, ?) "
             "WHERE id IN (SELECT value FROM json_each(?))",
             (day, day, json.dumps(outside)),
         )
+    if names is not None:
+        names += [(dimension.column, known[text][0], text) for text in texts.values()]
     return {key: known[text][0] for key, text in texts.items()}
 
 
@@ -245,10 +229,10 @@ def _look_up(catalog: Connection, table: str, texts: Iterable[str | bytes]) -> d
     return {row[0]: (row[1], row[2], row[3]) for row in found}
 
 
-def _insert(catalog: Connection, table: str, rows: list[dict[str, Any]], day: str) -> None:
+def _insert(catalog: Connection, table: str, rows: list[dict[str, Any]]) -> None:
     columns = list(rows[0])
-    names = ", ".join(f'"{column}"' for column in [*columns, "first_day", "last_day"])
+    names = ", ".join(f'"{column}"' for column in columns)
     catalog.exec_driver_sql(
-        f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * (len(columns) + 2))}) ON CONFLICT DO NOTHING",
-        [(*(stored(row[column]) for column in columns), day, day) for row in rows],
+        f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})",
+        [tuple(map(stored, row.values())) for row in rows],
     )

@@ -122,14 +122,14 @@ def decode_open(payload: bytes) -> LogRecord:
 
 def decode_close(payload: bytes) -> tuple[int, Ending]:
     """Record id and ending of a CLOSE event. Raises `EncodingProblem`."""
-    _, record_id, values = _parts(payload, 3)[:3]
-    return _integer(record_id), _ending(values)
+    parts = _parts(payload, 3)
+    return _integer(parts[1]), _ending(parts[2])
 
 
 def decode_write(payload: bytes) -> tuple[LogRecord, Ending]:
     """Record and ending of a WRITE event. Raises `EncodingProblem`."""
-    _, record, ending = _parts(payload, 3)[:3]
-    return _record(record), _ending(ending)
+    parts = _parts(payload, 3)
+    return _record(parts[1]), _ending(parts[2])
 
 
 def decode_fact(payload: bytes) -> Fact:
@@ -154,7 +154,7 @@ def _parts(payload: bytes, least: int) -> tuple[Any, ...]:
         parts = msgpack.unpackb(payload, use_list=False, strict_map_key=False)
     except Exception as error:
         raise EncodingProblem(f"not msgpack: {error}") from error
-    if not isinstance(parts, tuple) or len(parts) < least:
+    if type(parts) is not tuple or len(parts) < least:
         raise EncodingProblem(f"not a list of at least {least} parts")
     if not isinstance(parts[0], int) or not 1 <= parts[0] <= VERSION:
         raise EncodingProblem(f"schema version {parts[0]!r}; this program reads up to {VERSION}")
@@ -162,7 +162,7 @@ def _parts(payload: bytes, least: int) -> tuple[Any, ...]:
 
 
 def _integer(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LARGEST:
+    if type(value) is not int or not 0 <= value <= LARGEST:
         raise EncodingProblem(f"{value!r} is not a number of 63 bits")
     return value
 
@@ -171,7 +171,8 @@ class _Maker[Shape]:
     """Makes instances of a frozen dataclass from values by position, as fast as if it were not frozen.
 
     A frozen one's own `__init__` sets every field by a function call, which was most of the cost of decoding. An
-    instance of a twin with the same slots is filled instead, and then told that it is of the real class.
+    instance of a twin with the same slots is filled instead; whoever asked for it says, when all is set, that it is of
+    the real class.
     """
 
     def __init__(self, shape: type[Shape], names: Sequence[str]) -> None:
@@ -188,31 +189,33 @@ class _Maker[Shape]:
             slots=True,
         )
 
-    def __call__(self, values: Any) -> Shape:
-        """An instance; fields without a value get their default. Raises `EncodingProblem`."""
-        if not isinstance(values, tuple) or len(values) < self.needed:
+    def begun(self, values: Any) -> Any:
+        """An instance whose fields can still be set; those without a value have their default.
+
+        Raises `EncodingProblem`.
+        """
+        if type(values) is not tuple or len(values) < self.needed:
             raise EncodingProblem(f"not the values of a {self._shape.__name__}")
-        made: Any = self._twin(*values) if len(values) <= self._most else self._twin(*values[: self._most])
-        made.__class__ = self._shape
-        return made  # type: ignore[no-any-return]
+        return self._twin(*values) if len(values) <= self._most else self._twin(*values[: self._most])
 
 
-_make_record = _Maker(LogRecord, RECORD_FIELDS)
-_make_ending = _Maker(Ending, ENDING_FIELDS)
+_records = _Maker(LogRecord, RECORD_FIELDS)
+_endings = _Maker(Ending, ENDING_FIELDS)
 _KINDS: Mapping[Any, EndingKind] = {str(kind): kind for kind in EndingKind}
 
 
 def _record(values: Any) -> LogRecord:
-    record = _make_record(values)
-    _integer(record.id)
-    return record
+    made: Any = _records.begun(values)
+    _integer(made.id)
+    made.__class__ = LogRecord
+    return made  # type: ignore[no-any-return]
 
 
 def _ending(values: Any) -> Ending:
-    if not isinstance(values, tuple) or not values:
-        raise EncodingProblem("not the values of a Ending")
+    made: Any = _endings.begun(values)
     try:
-        kind = _KINDS[values[0]]
+        made.kind = _KINDS[made.kind]
     except (KeyError, TypeError) as error:
         raise EncodingProblem(f"an ending of kind {values[0]!r} is unknown") from error
-    return _make_ending((kind, *values[1:]))
+    made.__class__ = Ending
+    return made  # type: ignore[no-any-return]

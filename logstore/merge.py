@@ -20,6 +20,10 @@ from logstore.record import Ending, EndingKind, LogRecord
 
 type Row = tuple[LogRecord, Ending]
 
+# Plain numbers: two events a row are compared with them, and an enumeration's members are slow to reach.
+_OPENING = frozenset({int(EventKind.OPEN), int(EventKind.CARRY)})
+_CLOSE = int(EventKind.CLOSE)
+
 WAIT_SECONDS = 6 * 3600.0
 """How long a record of a living worker may stay open before it is shown as interrupted. Its ending, should it come,
 changes nothing any more: the store only takes rows in, and has had this one."""
@@ -68,20 +72,19 @@ class Merger:
 
     def feed(self, event: SpoolEvent) -> Row | Fact | Orphan | None:
         """What the event completes; None when it only opens. Raises `EncodingProblem` when it cannot be read."""
-        match event.kind:
-            case EventKind.OPEN | EventKind.CARRY:
-                self._wait_for(event, decode_open(event.payload))
-                return None
-            case EventKind.CLOSE:
-                record_id, ending = decode_close(event.payload)
-                record = self._take(event.producer, record_id)
-                return Orphan(record_id) if record is None else (record, ending)
-            case EventKind.WRITE:
-                return decode_write(event.payload)
-            case EventKind.FACT:
-                return decode_fact(event.payload)
-            case _:
-                raise EncodingProblem(f"an event of kind {event.kind!r} is unknown; kinds are 1 to {max(EventKind)}")
+        producer, seq, kind, payload = event
+        if kind in _OPENING:
+            self._wait_for(producer, seq, decode_open(payload))
+            return None
+        if kind == _CLOSE:
+            record_id, ending = decode_close(payload)
+            record = self._take(producer, record_id)
+            return Orphan(record_id) if record is None else (record, ending)
+        if kind == EventKind.WRITE:
+            return decode_write(payload)
+        if kind == EventKind.FACT:
+            return decode_fact(payload)
+        raise EncodingProblem(f"an event of kind {kind!r} is unknown; kinds are 1 to {max(EventKind)}")
 
     def ended(self, producer: str) -> list[Row]:
         """The producer is dead and all it wrote has been fed: its open records, as interrupted rows."""
@@ -102,15 +105,20 @@ class Merger:
         oldest = next(iter(self._open.get(producer, {}).values()), None)
         return last_read if oldest is None else oldest.seq - 1
 
-    def _wait_for(self, event: SpoolEvent, record: LogRecord) -> None:
-        pending = self._open.setdefault(event.producer, {})
+    def _wait_for(self, producer: str, seq: int, record: LogRecord) -> None:
+        pending = self._open.get(producer)
+        if pending is None:
+            pending = self._open[producer] = {}
         before = pending.pop(record.id, None)
-        self._count += before is None
-        since = self._clock() if before is None else before.since
-        pending[record.id] = _Pending(event.seq, record, since)
+        if before is None:
+            self._count += 1
+            pending[record.id] = _Pending(seq, record, self._clock())
+        else:
+            pending[record.id] = _Pending(seq, record, before.since)
 
     def _take(self, producer: str, record_id: int) -> LogRecord | None:
-        pending = self._open.get(producer, {}).pop(record_id, None)
+        waiting = self._open.get(producer)
+        pending = waiting.pop(record_id, None) if waiting else None
         if pending is None:
             return None
         self._count -= 1

@@ -10,7 +10,9 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from logstore.segments import Segment, is_alive, list_segments
 
@@ -20,8 +22,8 @@ _PASSING = frozenset(
     {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL,
      sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL}
 )  # fmt: skip
-_SELECT = "SELECT seq, kind, payload FROM q WHERE seq > ? ORDER BY seq LIMIT ?"
-_SELECT_BACK = "SELECT seq, kind, payload FROM q WHERE seq > ? ORDER BY seq DESC"
+_SELECT = "SELECT ?, seq, kind, payload FROM q WHERE seq > ? ORDER BY seq LIMIT ?"
+_SELECT_BACK = "SELECT ?, seq, kind, payload FROM q WHERE seq > ? ORDER BY seq DESC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,7 @@ class SpoolCursor:
     """The last settled event; 0 when there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class SpoolEvent:
+class SpoolEvent(NamedTuple):
     """One event as it lies in a segment."""
 
     producer: str
@@ -46,6 +47,10 @@ class SpoolEvent:
     """An `EventKind`."""
     payload: bytes
     """See `logstore.encoding`."""
+
+
+_event = partial(tuple.__new__, SpoolEvent)
+"""An event from its values in order, made without a Python call: a batch has thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,11 +219,14 @@ def read_segment(path: Path, producer: str, after: int, limit: int) -> SegmentRe
     reading = SegmentReading()
     try:
         with _opened(path) as connection:
+            wanted = (producer, after, limit)
             try:
-                for row in connection.execute(_SELECT, (after, limit)):
-                    reading.events.append(SpoolEvent(producer, *row))
+                reading.events += map(_event, connection.execute(_SELECT, wanted).fetchall())
             except sqlite3.DatabaseError as error:
                 _judge(error, path, reading)
+                with contextlib.suppress(sqlite3.DatabaseError):  # again, for those before what cannot be read
+                    for row in connection.execute(_SELECT, wanted):
+                        reading.events.append(_event(row))
                 if reading.damage:
                     last = reading.events[-1].seq if reading.events else after
                     reading.events += reversed(list(_from_the_end(connection, producer, last)))
@@ -249,8 +257,7 @@ def _has_log(path: Path) -> bool:
 
 def _from_the_end(connection: sqlite3.Connection, producer: str, after: int) -> Iterator[SpoolEvent]:
     with contextlib.suppress(sqlite3.Error):
-        for row in connection.execute(_SELECT_BACK, (after,)):
-            yield SpoolEvent(producer, *row)
+        yield from map(_event, connection.execute(_SELECT_BACK, (producer, after)))
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from logstore.allocation import no_collections
 from logstore.collecting import Collector, FactTaker
 from logstore.daily import DailyJob
 from logstore.disk import SpoolLimits, measure
@@ -31,8 +32,9 @@ from logstore.shipping import ShipperStatus, ShipReport, write_status
 
 logger = logging.getLogger(__name__)
 
-ROWS = 5_000
-"""Rows and events of a full batch."""
+ROWS = 40_000
+"""Rows and events of a full batch; 20,000 exchanges, since each is an open and a close. Only a spool that has run full
+gives as many: then pages of indexes are written once for four times the rows."""
 PAUSE = 0.5
 """Seconds between two looks at the spool when there is no full batch."""
 LAST_SECONDS = 5.0
@@ -113,6 +115,10 @@ class Shipper:
 
     def run_once(self) -> ShipReport:
         """One look at every producer: at most one batch each."""
+        with no_collections():
+            return self._look()
+
+    def _look(self) -> ShipReport:
         rows = events = sent = 0
         more = False
         trouble: Exception | None = None

@@ -19,15 +19,15 @@ import sqlalchemy.exc
 from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.dialects.sqlite import insert
 
+from logstore.allocation import no_collections
 from logstore.batches import End, adopt, store_batch
 from logstore.chain import Name
 from logstore.db import create_day, days_folder, open_catalog, open_writer, reading_file, upgrade, write_lock
-from logstore.dimensions import Days, Dimension, learn, stored
-from logstore.folding import COLUMNS, BadRow, Pair, Position, by_day, day_of, fold, row_values
+from logstore.dimensions import Dimension, learn, stored
+from logstore.folding import COLUMNS, BadRow, Days, Pair, Position, by_day, day_of, fold
 from logstore.gateways import RENEW_US, Gateway, claim, other_record
 from logstore.marks import Hour, hours_of, mark_hours
 from logstore.place import ClickHouse, Database, Where
-from logstore.record import Ending, LogRecord
 from logstore.rowcheck import fault
 from logstore.schema import day_file, log, log_cursor, retention_run
 
@@ -139,7 +139,7 @@ class Store:
         double.
         """
         try:
-            with write_lock(self._folder):
+            with no_collections(), write_lock(self._folder):
                 self._claim()
                 return self._append(batch, cursor)
         except BaseException as error:
@@ -178,12 +178,9 @@ class Store:
         return sum(tally.new for tally in tallies)
 
     def _append_day(self, day: str, rows: Sequence[Pair]) -> _Tally:
-        records = [record for record, _ in rows]
-        endings = [ending for _, ending in rows]
         with self._catalog.begin():
             target = self._target(day)
-            ids, names = self._folded(day, records, endings)
-        values = row_values(records, endings, ids)
+            values, names = self._folded(day, rows)
         if target.elsewhere:
             values = self._not_elsewhere(target, values)
         with target.connection.begin():
@@ -202,18 +199,14 @@ class Store:
             end,
         )
 
-    def _folded(
-        self, day: str, records: Sequence[LogRecord], endings: Sequence[Ending]
-    ) -> tuple[dict[str, list[int | None]], list[Name]]:
-        """The numbers of what repeats, and the names among them that are new that day."""
+    def _folded(self, day: str, rows: Sequence[Pair]) -> tuple[list[tuple[Any, ...]], list[Name]]:
+        """The rows as they stand in `log`, and the names among theirs that are new that day."""
         names: list[Name] = []
 
         def learn_here(dimension: Dimension, new: Set[Any]) -> dict[Any, int]:
-            learned = learn(self._catalog, dimension, new, day)
-            names.extend((dimension.column, number, stored(dimension.text(key))) for key, number in learned.items())
-            return learned
+            return learn(self._catalog, dimension, new, day, names)
 
-        return fold(records, endings, self._days.known(day), learn_here), names
+        return fold(rows, self._days.known(day), learn_here), names
 
     def _target(self, day: str) -> _Day:
         """The file that takes rows of `day`: the open one, or a new part when the others are closed."""

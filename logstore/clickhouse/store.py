@@ -19,10 +19,9 @@ from logstore.clickhouse.partitions import rows_of
 from logstore.clickhouse.sending import already_there, away, send, settle
 from logstore.clickhouse.sent import Sent
 from logstore.clickhouse.tables import COLUMNS
-from logstore.dimensions import Days
 from logstore.encoding import decode_write, encode_write
 from logstore.folding import COLUMNS as ROW
-from logstore.folding import BadRow, Pair, Position, by_day, fold, row_values
+from logstore.folding import BadRow, Days, Pair, Position, by_day, fold
 from logstore.gateways import RENEW_US, Gateway, claim
 from logstore.marks import Hour, hours_of
 from logstore.place import ClickHouse
@@ -127,11 +126,8 @@ class ClickHouseStore:
                 if day < keep:
                     refused[day] = len(pairs)
                     continue
-                records = [record for record, _ in pairs]
-                endings = [ending for _, ending in pairs]
-                ids = fold(records, endings, self._days.known(day), partial(learned, catalog, day))
-                values = zip(*row_values(records, endings, ids), strict=True)
-                ready.append((day, _columns([record.site for record in records], values)))
+                values = zip(*fold(pairs, self._days.known(day), partial(learned, catalog, day)), strict=True)
+                ready.append((day, _columns([record.site for record, _ in pairs], values)))
                 hours |= hours_of(day, pairs)
             last = max((max(columns[_ID]) for _, columns in ready), default=0)
             note_sending(catalog, [day for day, _ in ready], cursor, last, self._now())

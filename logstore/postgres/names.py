@@ -25,7 +25,7 @@ def learn(connection: Connection, dimension: Dimension, keys: Iterable[Any], day
     if any(map(_is_odd, texts)):
         raise ValueError("a text holds what no PostgreSQL text can: a NUL or half a character")
     known = _look_up(connection, table, list(texts.values()))
-    rows = [{**dimension.columns(key), "key": text} for key, text in texts.items() if text not in known]
+    rows = [{"key": text, **dimension.searched(key)} for key, text in texts.items() if text not in known]
     if rows:
         rows.sort(key=lambda row: str(row["key"]))
         _insert(connection, table, rows, day)

@@ -17,11 +17,11 @@ import sqlalchemy.exc
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
+from logstore.allocation import no_collections
 from logstore.cleaning import clean_record, clean_values
 from logstore.db import upgrade
-from logstore.dimensions import Days
 from logstore.encoding import ENDING_FIELDS, RECORD_FIELDS
-from logstore.folding import COLUMNS, BadRow, Pair, Position, by_day, fold, row_values
+from logstore.folding import COLUMNS, BadRow, Days, Pair, Position, by_day, fold
 from logstore.gateways import RENEW_US, Gateway, claim, other_record
 from logstore.marks import Hour, hours_of, mark_hours
 from logstore.place import Database
@@ -101,7 +101,8 @@ class PostgresStore:
         """
         self._claim()
         try:
-            return self._stored(batch, cursor)
+            with no_collections():
+                return self._stored(batch, cursor)
         except BadRow:
             raise
         except _ROW_ERRORS as error:
@@ -156,11 +157,7 @@ class PostgresStore:
         return new
 
     def _copy_day(self, day: str, rows: Sequence[Pair], *, again: bool) -> dict[str, Any]:
-        records = [record for record, _ in rows]
-        endings = [ending for _, ending in rows]
-        known = self._days.known(day)
-        ids = fold(records, endings, known, lambda one, new: learn(self._connection, one, new, day))
-        values = row_values(records, endings, ids)
+        values = fold(rows, self._days.known(day), lambda one, new: learn(self._connection, one, new, day))
         if again:
             if (other := other_record(self._connection, values)) is not None:
                 raise BadRow(other, "another record has this id: two gateways or workers gave the same ids")
