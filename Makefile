@@ -6,7 +6,7 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
-ROOMS := proxy addons categories policy identity registry logstore migrations
+ROOMS := proxy addons categories policy identity registry logstore console migrations
 
 # pytest runs two files at a time; a file's tests stay in one process and share one gateway.
 JOBS ?= 2

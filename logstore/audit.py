@@ -40,7 +40,7 @@ class Entry:
     at: datetime
     """When; UTC."""
     kind: str
-    """`change`, `look`, `export`, `retention` or `hold`."""
+    """`change`, `look`, `export`, `sign-in`, `retention` or `hold`."""
     who: str
     """Who did it."""
     what: str

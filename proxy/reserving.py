@@ -10,8 +10,10 @@ import socket
 from pathlib import Path
 from typing import IO
 
+from proxy.settings import ConsoleSettings
 
-def reserve(host: str, port: int) -> socket.socket:
+
+def reserve(host: str, port: int, setting: str = "proxy.port") -> socket.socket:
     """Hold the port (bound, not listening) so that a busy one is told at once, and none takes it later.
 
     Port 0 takes a free one; the socket knows which. Raises `OSError` that names address, port and setting.
@@ -20,11 +22,16 @@ def reserve(host: str, port: int) -> socket.socket:
     if port:
         with socket.socket(family) as probe:  # without SO_REUSEPORT: another gateway's port is a busy port
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            _bind(probe, host, port)
+            _bind(probe, host, port, setting)
     held = socket.socket(family)
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    _bind(held, host, port)
+    _bind(held, host, port, setting)
     return held
+
+
+def reserve_console(told: ConsoleSettings) -> socket.socket:
+    """Hold the console's port, so that it stays its own between two lives of its process; without a console, any."""
+    return reserve(told.host, told.port, "console.port") if told.enabled else reserve("127.0.0.1", 0)
 
 
 def own_data(data: Path) -> IO[str]:
@@ -40,8 +47,8 @@ def own_data(data: Path) -> IO[str]:
     return held
 
 
-def _bind(end: socket.socket, host: str, port: int) -> None:
+def _bind(end: socket.socket, host: str, port: int, setting: str) -> None:
     try:
         end.bind((host, port))
     except OSError as error:
-        raise OSError(error.errno, f"cannot listen on {host}:{port} (proxy.port): {error.strerror}") from error
+        raise OSError(error.errno, f"cannot listen on {host}:{port} ({setting}): {error.strerror}") from error

@@ -116,6 +116,39 @@ class MetricsSettings(Section):
     """Port to listen on; 0 picks a free one."""
 
 
+class ConsoleSettings(Section):
+    """Where and how the web console listens."""
+
+    enabled: bool = True
+    """Whether `schoolgate run` starts it."""
+    host: str = "127.0.0.1"
+    """Address to listen on; one of the network needs a certificate."""
+    port: Port = 8081
+    """Port to listen on; 0 picks a free one."""
+    names: tuple[str, ...] = ()
+    """Host names people type: `console.school.internal`. Other names are refused."""
+    certificate: Path | None = None
+    """PEM file of its certificate and what signed it."""
+    key: Path | None = None
+    """PEM file of the certificate's key, readable by the gateway's account only."""
+
+    @model_validator(mode="after")
+    def _secured(self) -> ConsoleSettings:
+        """Passwords only travel encrypted. Raises `ValueError`."""
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key belong together: name both or neither")
+        if self.certificate is None and not _on_this_machine(self.host):
+            raise ValueError(f"on {self.host} passwords would travel unencrypted: name certificate and key")
+        return self
+
+
+def _on_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 class ListSettings(Section):
     """One source of lists."""
 
@@ -253,6 +286,7 @@ class Settings(Section):
     proxy: ProxySettings = ProxySettings()
     ca: CaSettings = CaSettings()
     metrics: MetricsSettings = MetricsSettings()
+    console: ConsoleSettings = ConsoleSettings()
     identity: IdentitySettings = IdentitySettings()
     gateway: GatewaySettings = GatewaySettings()
     spool: SpoolSettings = SpoolSettings()
@@ -320,6 +354,12 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
             "policy": None if settings.policy is None else fix(settings.policy),
             "lists": tuple(item.model_copy(update={"path": fix(item.path)}) for item in settings.lists),
             "statutory": settings.statutory.below(folder),
+            "console": settings.console.model_copy(
+                update={
+                    "certificate": settings.console.certificate and fix(settings.console.certificate),
+                    "key": settings.console.key and fix(settings.console.key),
+                }
+            ),
             "ca": CaSettings(passphrase_file=settings.ca.passphrase_file and fix(settings.ca.passphrase_file)),
             "proxy": settings.proxy.model_copy(
                 update={"upstream_trust": tuple(map(fix, settings.proxy.upstream_trust))}

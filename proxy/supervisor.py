@@ -22,7 +22,6 @@ from typing import Any
 from prometheus_client.multiprocess import mark_process_dead
 
 from logstore.disk import SpoolLimits
-from logstore.gateways import WORKERS
 from policy.engine import Engine
 from proxy import firstrun, hints, inforce
 from proxy.assembly import places
@@ -30,10 +29,11 @@ from proxy.ca import CaStatus
 from proxy.children import Child
 from proxy.control import serve_control, socket_path
 from proxy.expiry import Expiry
+from proxy.lineup import Ports, line_up
 from proxy.listlife import ListLife, failures
 from proxy.metrics import Facts, read_status, serve_metrics
 from proxy.reloadable import data_named, restart_needed
-from proxy.reserving import own_data, reserve
+from proxy.reserving import own_data, reserve, reserve_console
 from proxy.settings import Settings, load_settings
 from proxy.statutory import Keeper
 from proxy.statutory_watch import StatutoryAlarm
@@ -76,6 +76,7 @@ class Supervisor:
         self._alarm = StatutoryAlarm(settings.data)
         self.proxy_port = settings.proxy.port
         self.metrics_port = settings.metrics.port
+        self.console_port = settings.console.port
         self.children: list[Child] = []
         self.lists = ListLife(lambda: self.settings, settings_file)
 
@@ -83,6 +84,8 @@ class Supervisor:
         """Everything, start to stop. Raises what preparing raises, before anything listens."""
         reserved = reserve(self.settings.proxy.host, self.proxy_port)
         self.proxy_port = reserved.getsockname()[1]
+        console = reserve_console(self.settings.console)
+        self.console_port = console.getsockname()[1]
         owned = own_data(self.settings.data)
         authority, made = firstrun.prepare(self.settings)
         for what in made:
@@ -117,6 +120,7 @@ class Supervisor:
             await self.stopping.wait()
         finally:
             reserved.close()
+            console.close()
             for task in watching:
                 task.cancel()
             control.close()
@@ -128,30 +132,8 @@ class Supervisor:
         return 0
 
     def _make_children(self) -> None:
-        environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(self.metrics_folder), "PYTHONUNBUFFERED": "1"}
-        for name in ("SSLKEYLOGFILE", "MITMPROXY_SSLKEYLOGFILE"):
-            environment.pop(name, None)  # would write every session key to a file
-        shipper_environment = {k: v for k, v in environment.items() if k != "PROMETHEUS_MULTIPROC_DIR"}
-        self.children = [
-            Child(
-                "shipper",
-                [*self._settings_arguments, "shipper"],
-                run_folder=self.run_folder,
-                environment=shipper_environment,
-                control=False,
-            )
-        ]
-        for number in range(self.settings.proxy.workers or min(os.cpu_count() or 1, WORKERS)):
-            ports = ["--port", str(self.proxy_port), "--metrics-port", str(self.metrics_port)]
-            self.children.append(
-                Child(
-                    f"worker{number}",
-                    [*self._settings_arguments, "worker", "--number", str(number), *ports],
-                    run_folder=self.run_folder,
-                    environment=environment,
-                    control=True,
-                )
-            )
+        ports = Ports(self.proxy_port, self.metrics_port, self.console_port)
+        self.children = line_up(self.settings, self._settings_arguments, ports, self.run_folder, self.metrics_folder)
         for child in self.workers:
             child.on_took = self._note_decision
         self.facts.list_updates = lambda: failures(self.settings)
@@ -187,6 +169,8 @@ class Supervisor:
 
     def _say_ready(self, authority: CaStatus) -> None:
         ports = {"proxy": self.proxy_port, "metrics": self.metrics_port, "pid": os.getpid()}
+        if self.settings.console.enabled:
+            ports["console"] = self.console_port
         fresh = self.run_folder / "ports.new"
         fresh.write_text(json.dumps(ports))
         fresh.replace(self.run_folder / "ports.json")

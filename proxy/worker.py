@@ -69,11 +69,18 @@ class WorkerPlace:
     """Port of the metrics, which the proxy never connects to."""
     control: int
     """File descriptor of the socket to the supervisor."""
+    console_port: int = 0
+    """Port of the console, which the proxy never connects to; 0 without one."""
+
+    def own_ports(self, settings: Settings) -> tuple[int, ...]:
+        """Ports of this gateway: nobody reaches them through it."""
+        console = (self.console_port, settings.console.port) if settings.console.enabled else ()
+        return (self.port, self.metrics_port, settings.proxy.port, settings.metrics.port, *console)
 
 
 def make_live(settings: Settings, place: WorkerPlace, engine: Engine) -> Live:
     """The worker's parts. Raises what they raise: a worker that cannot be right does not listen."""
-    own_ports = (place.port, place.metrics_port, settings.proxy.port, settings.metrics.port)
+    own_ports = place.own_ports(settings)
     secret = assembly.shared_secret(settings)
     spool = SpoolWriter(
         settings.data / "spool",
@@ -276,7 +283,7 @@ def run_worker(settings: Settings, place: WorkerPlace) -> int:
 
     loop = OutboundLoop()
     loop.connect_timeout = settings.proxy.connect_timeout
-    own_ports = (place.port, place.metrics_port, settings.proxy.port, settings.metrics.port)
+    own_ports = place.own_ports(settings)
     loop.destinations = assembly.destinations(settings, own_ports)
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.run(main())

@@ -161,3 +161,96 @@ review_request = Table(
     sqlite_autoincrement=True,
 )
 """Requests to look again at a page (A-17). `mark` tells one from its repeats; `verdict` is JSON."""
+
+console_account = Table(
+    "console_account",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("person", Text),
+    Column("password_hash", Text),
+    Column("totp_secret", Text),
+    Column("totp_step", BigInteger, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("made_us", BigInteger, nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
+    UniqueConstraint("name"),
+    sqlite_autoincrement=True,
+)
+"""Who may sign in to the console. `person` is their own account at the proxy; `totp_step` is the last one-time code's,
+so that none works twice. Nobody is removed: the name stays in the audit trail."""
+
+console_grant = Table(
+    "console_grant",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", Integer, ForeignKey("console_account.id", ondelete="CASCADE"), nullable=False),
+    Column("role", Text, nullable=False),
+    Column("site", Text),
+    Column("groups", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""What an account may do: a role at one site, or in the whole trust (no site); a teacher's classes as a JSON list."""
+
+console_session = Table(
+    "console_session",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("account_id", Integer, ForeignKey("console_account.id", ondelete="CASCADE"), nullable=False),
+    Column("grant_id", Integer, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("made_us", BigInteger, nullable=False),
+    Column("seen_us", BigInteger, nullable=False),
+    Column("reasons", Text, nullable=False),
+)
+"""Sessions: the hash of the cookie, never the cookie. `reasons` is JSON: why this person looks at whom, until when."""
+
+console_token = Table(
+    "console_token",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("hash", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("site", Text),
+    Column("made_by", Text, nullable=False),
+    Column("made_us", BigInteger, nullable=False),
+    Column("until_us", BigInteger, nullable=False),
+    Column("ended_us", BigInteger),
+    UniqueConstraint("hash"),
+    sqlite_autoincrement=True,
+)
+"""Tokens of programs that read: the hash, never the token."""
+
+console_link = Table(
+    "console_link",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("account_id", Integer),
+    Column("made_us", BigInteger, nullable=False),
+    Column("until_us", BigInteger, nullable=False),
+)
+"""Links that work once: to make the first account (no account yet), or to choose a password. Used ones are gone."""
+
+console_failure = Table(
+    "console_failure",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("wrong", Integer, nullable=False),
+    Column("last_us", BigInteger, nullable=False),
+)
+"""Wrong sign-ins, by hashes of what was tried and where from."""
+
+console_view = Table(
+    "console_view",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", Integer, ForeignKey("console_account.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("query", Text, nullable=False),
+    Column("made_us", BigInteger, nullable=False),
+    UniqueConstraint("account_id", "name"),
+    sqlite_autoincrement=True,
+)
+"""Searches somebody saved, as the address of the page."""

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 
-ROOMS = ("categories", "policy", "identity", "logstore", "registry", "addons", "migrations", "proxy")
+ROOMS = ("categories", "policy", "identity", "logstore", "registry", "addons", "console", "migrations", "proxy")
 LONGEST = 400
 VAGUE = {"utils", "util", "helpers", "helper", "manager", "core", "common", "base", "misc"}
 NEEDS_NO_TEST = {"__init__", "__main__", "py.typed"}

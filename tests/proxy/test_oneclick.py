@@ -1,4 +1,7 @@
-"""What an override would do is known before it is made: for whom it decides, and which rule is in the way."""
+"""What an override would do is known before it is made: for whom it decides, and which rule is in the way.
+
+Shows: `registry.outlook`.
+"""
 
 from __future__ import annotations
 

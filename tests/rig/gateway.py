@@ -83,6 +83,7 @@ class Gateway:
     process: subprocess.Popen[bytes] | None = None
     port: int = 0
     metrics_port: int = 0
+    console_port: int = 0
     _family: list[psutil.Process] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -107,6 +108,7 @@ class Gateway:
                 "upstream_trust": [str(self.trust)] if self.trust else [],
             },
             "metrics": {"port": 0},
+            "console": {"enabled": False, "port": 0},
             "identity": {"sign_in": "optional", "places": list(PLACES)},
         }
         if self.policy is not None:
@@ -161,6 +163,7 @@ class Gateway:
             with contextlib.suppress(OSError, ValueError, KeyError):
                 told = json.loads(ports.read_text())
                 self.port, self.metrics_port = told["proxy"], told["metrics"]
+                self.console_port = told.get("console", 0)
                 with socket.create_connection(self.address, 1):
                     return True
             return False

@@ -1,0 +1,124 @@
+"""From the address of the log page to a `LogFilter`, narrowed to what whoever looks may see.
+
+The query of a page and a viewer in; the filter, what it says, and what could not be read out. The rule: a viewer of one
+site is given that site, whatever the address says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, tzinfo
+
+from console.drawing import link
+from console.roles import Names, Viewer
+from logstore.filter import LogFilter
+from logstore.when import parse_when
+
+RANGES = (
+    ("15m", "Last 15 minutes"),
+    ("1h", "Last hour"),
+    ("today", "Today"),
+    ("yesterday", "Since yesterday"),
+    ("7d", "Last 7 days"),
+    ("all", "All there is"),
+)
+"""Ranges to pick from."""
+RANGE = "today"
+"""The range when none is given."""
+FIELDS = (
+    "user", "device", "address", "site", "band", "group", "host", "domain", "category", "list", "rule", "tier",
+    "action", "reason", "terms", "title", "text",
+)  # fmt: skip
+"""What can be asked for by name, as the address says it."""
+PERSONAL = ("user", "device", "address", "terms", "title", "text")
+"""Fields that say who, or what somebody wrote: not for whoever sees no names."""
+KEPT = (*FIELDS, "since", "until", "blocked", "parts")
+"""Everything of the address that is part of the search."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is looked for."""
+
+    wanted: LogFilter
+    """The filter."""
+    query: Mapping[str, str]
+    """Its address, without what says nothing."""
+    problems: tuple[str, ...] = ()
+    """What could not be read."""
+
+    def link(self, path: str = "/log", **changes: object) -> str:
+        """The address of this search with some things changed."""
+        return link(path, **{**self.query, **changes})
+
+
+def read_search(query: Mapping[str, str], viewer: Viewer, now: datetime, zone: tzinfo) -> Search:
+    """The search an address asks for."""
+    told = {name: query[name].strip() for name in KEPT if query.get(name, "").strip()}
+    problems: list[str] = []
+    if viewer.names is Names.NEVER:
+        hidden = [name for name in PERSONAL if told.pop(name, None) is not None]
+        problems += [f"{name}: your role sees no names, so it cannot be searched for" for name in hidden]
+    since, until = _range(told, now, zone, problems)
+    words = {("client_address" if name == "address" else name): told.get(name) for name in FIELDS}
+    try:
+        wanted = LogFilter(
+            **words,  # type: ignore[arg-type]
+            since=since,
+            until=until,
+            blocked={"yes": True, "no": False}.get(told.get("blocked", "")),
+            page=told.get("parts") != "yes",
+        )
+    except ValueError as error:
+        problems.append(str(error))
+        wanted = LogFilter(since=since, until=until, page=True)
+    if viewer.site is not None:
+        if told.get("site", viewer.site) != viewer.site:
+            problems.append(f"site: you are here for {viewer.site}, and see its rows")
+        wanted = replace(wanted, site=viewer.site)
+        told.pop("site", None)
+    return Search(wanted, told, tuple(problems))
+
+
+def _range(
+    told: dict[str, str], now: datetime, zone: tzinfo, problems: list[str]
+) -> tuple[datetime | None, datetime | None]:
+    found: dict[str, datetime | None] = {"since": None, "until": None}
+    for name in found:
+        text = told.get(name, RANGE if name == "since" and "until" not in told else "")
+        if text in {"", "all"}:
+            continue
+        try:
+            found[name] = parse_when(text, now, zone, end=name == "until")
+        except ValueError as error:
+            problems.append(str(error))
+            told.pop(name)
+    return found["since"], found["until"]
+
+
+def guess(text: str, known: Mapping[str, frozenset[str]]) -> dict[str, str]:
+    """What somebody means who types one word into the search box: a name the record knows, a host, or a text.
+
+    `known` are the names there are, by field, in the order they are believed.
+    """
+    word = text.strip()
+    for field, names in known.items():
+        if word.lower() in names:
+            return {field: word.lower()}
+    if word.replace(".", "").isdigit() and word.count(".") == 3:
+        return {"address": word}
+    if "." in word and "/" not in word and " " not in word:
+        return {"domain": word.lower()}
+    return {"text": word.removeprefix("https://").removeprefix("http://")} if word else {}
+
+
+def step_for(wanted: LogFilter, now: datetime) -> timedelta:
+    """How wide one bar of the histogram is."""
+    if wanted.since is None:
+        return timedelta(days=1)
+    span = (wanted.until or now) - wanted.since
+    for longest, step in ((2, timedelta(minutes=1)), (8, timedelta(minutes=10)), (24 * 4, timedelta(hours=1))):
+        if span <= timedelta(hours=longest):
+            return step
+    return timedelta(days=1)

@@ -1,0 +1,53 @@
+"""Looks at people's rows: who may, for what reason, and the line in the audit trail before anything is shown.
+
+A request and a filter in; nothing out, or a refusal. The rules (design §5.10): a look is written down before a row is
+shown, and where it cannot be written down nothing is shown; one person's history needs the right, a reason where the
+role or the person needs one, and is never one's own.
+"""
+
+from __future__ import annotations
+
+from console import sessions
+from console.drawing import link
+from console.page import Ask, Refused
+from console.roles import Names
+from identity.directory import account_name
+from logstore.audit import record_look
+from logstore.filter import LogFilter
+from registry.people import find
+
+PUPILS = frozenset({"eyfs", "ks1", "ks2", "ks3", "ks4", "ks5"})
+"""Bands of children."""
+
+
+def reason_to_look(ask: Ask, wanted: LogFilter) -> str:
+    """The reason for a look at one person's rows; empty where none is needed. Raises `Refused`,
+    which leads to where a reason is given."""
+    if not wanted.names_a_person:
+        return ""
+    subject = account_name(wanted.user or "")
+    if ask.me.names is Names.NEVER:
+        raise Refused("Not for your role", "Your role sees numbers, and nobody's name.")
+    if is_own(ask, subject):
+        raise Refused("These are your own rows", "Somebody else looks at them for you: nobody checks themselves.")
+    with ask.house.reading() as connection:
+        why = sessions.reason_for(connection, ask.me.session, subject, ask.now)
+        account = find(connection, subject)
+    pupil = account is not None and account.person.band in PUPILS
+    if why or (pupil and ask.me.names is Names.PUPILS):
+        return why
+    words = "Say first why you look at this person's rows: POST a reason to /reason."
+    raise Refused("A reason is needed", words, to=link("/reason", user=subject, next=ask.here))
+
+
+def write_look(ask: Ask, wanted: LogFilter, rows: int | None, why: str = "", of: str = "") -> None:
+    """Write the look down. Raises what keeps it from being written, and then nothing is shown."""
+    subject = wanted.user or "record"
+    asked = of + wanted.sentence(timezone=ask.house.zone)
+    with ask.house.writing() as connection:
+        record_look(connection, who=ask.me.who, subject=subject, asked=asked, rows=rows, why=why, at=ask.now)
+
+
+def is_own(ask: Ask, user: str | None) -> bool:
+    """Whether this account at the proxy is that of whoever looks."""
+    return user is not None and ask.me.person is not None and account_name(user) == account_name(ask.me.person)

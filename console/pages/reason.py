@@ -1,0 +1,38 @@
+"""Why somebody looks at one person's rows: said once, kept for half an hour, and in the trail with every look."""
+
+from __future__ import annotations
+
+from console import sessions
+from console.page import Answer, Ask, Go, Page, Shown, local
+from identity.directory import account_name
+from registry.change import RegistryError, RegistryProblem, text_problems
+
+
+def show(ask: Ask) -> Answer:
+    """The form."""
+    told = {**ask.query, **ask.form}
+    view = {
+        "user": account_name(told.get("user", ""))[:64],
+        "next": local(told.get("next", ""), "/log"),
+        "why": told.get("why", ""),
+        "problems": ask.problems,
+        "lasts": int(sessions.REASON.total_seconds() // 60),
+    }
+    return Shown(data={"user": view["user"]}, view=view)
+
+
+def act(ask: Ask) -> Answer:
+    """Keep the reason and go on."""
+    why = ask.form.get("why", "").strip()
+    user = account_name(ask.form.get("user", ""))
+    problems = text_problems(user[:64], "reason", why)
+    if len(why) < 3:
+        problems.append(RegistryProblem(user[:64], "a look at one person's rows needs a reason", "a few words"))
+    if problems:
+        raise RegistryError(*problems)
+    with ask.house.writing() as connection:
+        sessions.give_reason(connection, ask.me.session, user, why, ask.now)
+    return Go(local(ask.form.get("next", ""), "/log"))
+
+
+PAGES = (Page(name="reason", path="/reason", title="Why do you look?", show=show, act=act, template="reason.html"),)

@@ -1,0 +1,146 @@
+// Makes pages quicker to use; every page works without it. No library, no text put in as HTML.
+"use strict";
+
+const most = 300;
+
+function keys() {
+  const table = document.getElementById("rows");
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || /^(input|select|textarea)$/i.test(event.target.tagName)) return;
+    if (event.key === "/") {
+      const find = document.querySelector("[data-key='/']");
+      if (find) { event.preventDefault(); find.focus(); }
+      return;
+    }
+    if (!table || !["j", "k", "Enter"].includes(event.key)) return;
+    const rows = [...table.tBodies[0].rows].filter((row) => !row.classList.contains("since"));
+    const now = rows.findIndex((row) => row.classList.contains("current"));
+    if (event.key === "Enter") {
+      const link = now >= 0 && event.target === document.body && rows[now].querySelector(".time a");
+      if (link) link.click();
+      return;
+    }
+    const next = Math.min(rows.length - 1, Math.max(0, now + (event.key === "j" ? 1 : -1)));
+    if (now >= 0) rows[now].classList.remove("current");
+    rows[next].classList.add("current");
+    rows[next].scrollIntoView({ block: "nearest" });
+  });
+}
+
+function zoom() {
+  const figure = document.getElementById("chart");
+  const drawing = figure && figure.querySelector("svg");
+  if (!drawing) return;
+  const { from, step, bars } = drawing.dataset;
+  let start = null, mark = null;
+  const place = (event) => {
+    const box = drawing.getBoundingClientRect();
+    return Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+  };
+  drawing.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    start = place(event);
+    mark = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+    mark.setAttribute("class", "drag");
+    mark.setAttribute("y", "0");
+    mark.setAttribute("height", "96");
+  });
+  drawing.addEventListener("dragstart", (event) => event.preventDefault());
+  window.addEventListener("pointermove", (event) => {
+    if (start === null) return;
+    const end = place(event);
+    if (Math.abs(end - start) < 0.004) return;
+    if (!mark.parentNode) drawing.append(mark);
+    mark.setAttribute("x", String(Math.min(start, end) * 960));
+    mark.setAttribute("width", String(Math.abs(end - start) * 960));
+  });
+  window.addEventListener("pointerup", (event) => {
+    if (start === null) return;
+    const dragged = mark.parentNode !== null, [low, high] = [start, place(event)].sort((a, b) => a - b);
+    start = null;
+    mark.remove();
+    if (!dragged) return;
+    const at = (part, round) => new Date((Number(from) + round(part * Number(bars)) * Number(step)) * 1000).toISOString();
+    const target = new URL(figure.dataset.link, location.href);
+    target.searchParams.set("since", at(low, Math.floor));
+    target.searchParams.set("until", at(high, Math.ceil));
+    const stop = (click) => { click.preventDefault(); click.stopPropagation(); };
+    drawing.addEventListener("click", stop, { capture: true, once: true });
+    location.assign(target);
+  });
+}
+
+function live() {
+  const button = document.getElementById("live"), table = document.getElementById("rows");
+  const shape = document.getElementById("row-template"), says = document.getElementById("live-says");
+  if (!button || !shape || !window.EventSource) return;
+  button.hidden = false;
+  let source = null, waiting = [];
+  const held = () => window.scrollY > 200 || (table && table.matches(":hover"));
+  const draw = () => {
+    if (!table || !waiting.length || held()) return;
+    const body = table.tBodies[0], count = waiting.length;
+    const fresh = waiting.slice(-most).map(one);
+    waiting = [];
+    for (const old of body.querySelectorAll(".since")) old.remove();
+    const line = body.insertRow(0);
+    line.className = "since";
+    line.insertCell().colSpan = 6;
+    line.cells[0].textContent = `${count} new`;
+    for (const row of fresh) body.prepend(row);
+    while (body.rows.length > most) body.lastElementChild.remove();
+    says.textContent = `${count} new rows`;
+  };
+  const one = (told) => {
+    const row = shape.content.firstElementChild.cloneNode(true);
+    const set = (where, text) => { row.querySelector(where).textContent = text || ""; };
+    row.classList.add(told.tone);
+    const [time, why] = [row.querySelector(".time a"), row.querySelector(".do a")];
+    time.textContent = told.clock;
+    time.href = `/log/${told.id}`;
+    why.href = `/why?row=${told.id}`;
+    row.querySelector(".badge").classList.add(told.tone);
+    set(".day", told.day);
+    set(".sign", told.sign);
+    set(".word", told.word);
+    set(".host", told.host);
+    set(".path", told.path);
+    set(".under", told.under);
+    set(".who-cell", told.who);
+    set(".why-cell", told.why);
+    return row;
+  };
+  const stop = () => {
+    if (source) source.close();
+    source = null;
+    button.setAttribute("aria-pressed", "false");
+    sessionStorage.removeItem("live");
+  };
+  button.addEventListener("click", () => {
+    if (source) { stop(); return; }
+    button.setAttribute("aria-pressed", "true");
+    source = new EventSource(button.dataset.src);
+    source.addEventListener("rows", (event) => {
+      waiting.push(...JSON.parse(event.data).rows);
+      if (waiting.length > 5000) waiting = waiting.slice(-5000);
+      if (!table) { sessionStorage.setItem("live", "on"); location.reload(); return; }
+      draw();
+    });
+    source.addEventListener("over", () => { stop(); says.textContent = "Live has ended: sign in again."; });
+  });
+  window.addEventListener("scroll", draw, { passive: true });
+  if (table) table.addEventListener("pointerleave", () => window.setTimeout(draw, 50));
+  if (sessionStorage.getItem("live") === "on") { sessionStorage.removeItem("live"); button.click(); }
+}
+
+function invitation() {
+  const shown = document.getElementById("invitation");
+  if (shown) shown.textContent = location.origin + shown.dataset.path;
+}
+
+function again() {
+  const trouble = document.querySelector("[role=alert][tabindex]");
+  if (trouble) trouble.focus();
+}
+
+for (const part of [keys, zoom, live, invitation, again]) part();
