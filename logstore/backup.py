@@ -115,8 +115,7 @@ def check(folder: Path) -> Iterator[str]:
     if revision_of(catalog) != head("catalog"):
         yield f"{catalog} has the schema {revision_of(catalog)}, not {head('catalog')}: schoolgate db upgrade"
         return
-    if holds_path(folder).is_file() and (problem := _damage(holds_path(folder))) is not None:
-        yield problem
+    yield from _check_holds(holds_path(folder))
     with contextlib.closing(sqlite3.connect(catalog)) as connection:
         known = connection.execute(f"SELECT file, state FROM {day_file.name} WHERE state != 'dropped'").fetchall()
     names = {str(file) for file, _ in known}
@@ -125,6 +124,15 @@ def check(folder: Path) -> Iterator[str]:
     for path in sorted(days_folder(folder).glob("[0-9]*.db")):
         if path.name not in names:
             yield f"{path} is not in the catalog: its rows are not found"
+
+
+def _check_holds(path: Path) -> Iterator[str]:
+    if not path.is_file():
+        return
+    if (problem := _damage(path)) is not None:
+        yield problem
+    elif revision_of(path) != head("holds"):
+        yield f"{path} has the schema {revision_of(path)}, not {head('holds')}: schoolgate db upgrade"
 
 
 def _check_day(folder: Path, file: str) -> Iterator[str]:

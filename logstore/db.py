@@ -34,6 +34,8 @@ BUSY_SECONDS = 60.0
 """How long a writer waits for another one."""
 DAY_SUFFIX = ".db"
 """Ending of a day file's name."""
+HOLDS = "holds.db"
+"""The file of holds, beside the catalog; there is none before the first hold."""
 
 SEALING = ".seal-"
 """Beginning of the name of a day file's copy while it is being sealed."""
@@ -160,6 +162,8 @@ def upgrade(where: Where) -> tuple[str, ...]:
     with write_lock(folder):
         catalog = catalog_path(folder)
         changed = [catalog.name] if _upgrade_file(catalog, "catalog") else []
+        if (folder / HOLDS).exists() and make_holds(folder):
+            changed.append(HOLDS)
         sealed = _sealed(folder)
         for path in sorted(days_folder(folder).glob(f"[0-9]*{DAY_SUFFIX}")):
             if path.name not in sealed and _upgrade_file(path, "day"):
@@ -214,7 +218,24 @@ def migrate_with(engine: Engine, tree: Tree, revision: str = "head", *, down: bo
 
 def create_day(path: Path) -> None:
     """Make an empty day file, whole or not at all."""
-    write_whole(path, _empty_day())
+    write_whole(path, _empty("day"))
+
+
+def make_holds(folder: Path) -> bool:
+    """Make the file of holds, whole or not at all, or bring it to the newest schema; False when it is there and new.
+
+    It has a lock of its own: whoever drops a day has the store's, and asks for the holds.
+    """
+    path = folder / HOLDS
+    handle = os.open(folder / "holds.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if not path.exists():
+            write_whole(path, _empty("holds"))
+            return True
+        return _upgrade_file(path, "holds")
+    finally:
+        os.close(handle)
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -263,12 +284,12 @@ def files_of(path: Path) -> tuple[Path, ...]:
 
 
 @functools.cache
-def _empty_day() -> bytes:
-    """A day file as the migration makes it; kept, because a migration costs a hundred times what a copy does."""
+def _empty(tree: Tree) -> bytes:
+    """A file as its migrations make it; kept, because a migration costs a hundred times what a copy does."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "day.db"
+        path = Path(folder) / f"{tree}.db"
         path.touch()
-        migrate(path, "day")
+        migrate(path, tree)
         with contextlib.closing(_connect(path, "rw")) as connection:
             connection.execute("PRAGMA journal_mode=DELETE")
         return path.read_bytes()

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, select
 from logstore.canonical import canonical, digest, row_of
 from logstore.db import StoreError
 from logstore.filter import LogFilter
-from logstore.holds import Hold, change, find, holds, holds_path, note_hold, reading_holds, writing_holds
+from logstore.holds import Hold, change, find, holds, holds_path, note_hold, reading_holds, ready, writing_holds
 from logstore.holdschema import held_row
 from logstore.ids import id_range
 from logstore.matching import matches
@@ -61,6 +61,7 @@ def copy_hold(where: Beside, kept: Hold, *, who: str, at: datetime) -> int:
 def copy_due(where: Beside, *, who: str, at: datetime) -> tuple[str, ...]:
     """Finish copies that were not; the cases that could not be. Retention asks first thing."""
     failed = []
+    ready(where)
     for kept in holds(where):
         if kept.copied_at is None or kept.error is not None:
             try:

@@ -9,9 +9,7 @@ Beside day files, holds have a file of their own; in PostgreSQL, a schema of the
 from __future__ import annotations
 
 import difflib
-import fcntl
 import json
-import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, fields
@@ -23,7 +21,7 @@ import sqlalchemy.exc
 from sqlalchemy import Connection, Engine, func, select, update
 
 from logstore.audit import record_change
-from logstore.db import head, migrate, open_catalog, open_writer, reading_file, revision_of, write_lock
+from logstore.db import HOLDS, head, make_holds, open_catalog, open_writer, reading_file, revision_of, write_lock
 from logstore.filter import LogFilter
 from logstore.holdschema import held_row, hold
 from logstore.place import Beside, Database
@@ -84,7 +82,7 @@ class Hold:
 
 def holds_path(folder: Path) -> Path:
     """The file of holds of the store in a folder; there is none before the first hold."""
-    return folder / "holds.db"
+    return folder / HOLDS
 
 
 @contextmanager
@@ -114,11 +112,18 @@ def reading_holds(where: Beside) -> Iterator[Connection | None]:
         yield connection
 
 
+def ready(where: Beside) -> None:
+    """Bring the holds there are to the newest schema. Raises `StoreError` when they cannot be used."""
+    if isinstance(where, Path) and holds_path(where).exists() and revision_of(holds_path(where)) != head("holds"):
+        make_holds(where)
+
+
 def place(
     where: Beside, case: str, reason: str, wanted: LogFilter, review_at: datetime, *, who: str, at: datetime
 ) -> Hold:
     """Put a hold in force; its rows are copied by `logstore.holdcopy`. Raises `HoldRefused`."""
     _check(case, reason, wanted, review_at, at)
+    ready(where)
     if any(one.case == case for one in holds(where, released=True)):
         raise HoldRefused(f"there is a hold {case!r} already, or was; a case is used once: {case}-2?")
     asked = wanted.sentence()
@@ -194,27 +199,13 @@ def _open(where: Beside) -> Engine:
         return open_holds(where)
     path = holds_path(where)
     if not path.exists() or revision_of(path) != head("holds"):
-        _make(where)
+        make_holds(where)
     return open_writer(path)
 
 
 def _placing(where: Beside) -> AbstractContextManager[None]:
     """The store's lock, so that no day is being dropped that does not know of a hold; a database's engine has it."""
     return write_lock(where) if isinstance(where, Path) else nullcontext()
-
-
-def _make(folder: Path) -> None:
-    """Not under the store's lock: whoever drops a day has it, and asks for the holds."""
-    path = holds_path(folder)
-    handle = os.open(folder / "holds.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        if not path.exists():
-            path.touch(mode=0o600)
-        if revision_of(path) != head("holds"):
-            migrate(path, "holds")
-    finally:
-        os.close(handle)
 
 
 def _check(case: str, reason: str, wanted: LogFilter, review_at: datetime, at: datetime) -> None:

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy.exc
@@ -34,7 +36,7 @@ from logstore.db import (
 )
 from logstore.holdcopy import copy_due
 from logstore.holdrelease import tidy_holds as tidy
-from logstore.holds import holds, holds_path
+from logstore.holds import Hold, holds, holds_path
 from logstore.place import Beside, Database
 from logstore.prunereport import Cleaned, Cleaner, Overdue, PrunedDay, PruneReport, Stayed
 from logstore.removal import KEPT, look, remove_day
@@ -44,6 +46,7 @@ GRACE = timedelta(hours=26)
 """How long the daily run may be away before it is an alarm."""
 REFUSED = "refused to remove rows"
 """How the audit trail calls a run that does not believe the clock."""
+_UNREADABLE = (OSError, StoreError, sqlalchemy.exc.SQLAlchemyError)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -83,7 +86,7 @@ def prune(
         stayed.append(Stayed("everything", doubt, wrong=True))
     run = None if dry_run else _start(engine, report, shared=isinstance(where, Database))
     if not dry_run:
-        copy_due(where, who=who, at=report.at)
+        stayed += _copy_due(where, who, report.at)
         count_closed(where, now.astimezone(UTC))
     due = _due(where, limit)
     for file, day in due:
@@ -229,7 +232,7 @@ def _forget(where: Beside, engine: Engine, keep: date, stayed: list[Stayed]) -> 
         for stray in days_folder(where).glob(".new-*"):
             stray.unlink(missing_ok=True)
         # Always, because a run that died after its deletions left traces that only this removes.
-        for path, tidied in ((catalog_path(where), compact(catalog_path(where))), (holds_path(where), tidy(where))):
+        for path, tidied in ((catalog_path(where), compact(catalog_path(where))), (holds_path(where), _tidy(where))):
             if not tidied:
                 stayed.append(Stayed(files_of(path)[1].name, "is being read; emptied by the next run", wrong=True))
     return gone
@@ -269,7 +272,7 @@ def _by_right(where: Beside, report: PruneReport) -> Iterable[Stayed]:
     """What stays because it should, or because no clock says otherwise."""
     with reading(where) as catalog:
         ahead = ahead_of(catalog, report.at)
-    for kept in holds(where):
+    for kept in _readable(where):
         why = f"{kept.rows:,} rows, until two people release it; to be reviewed by {kept.review_at:%Y-%m-%d}"
         yield Stayed(f"hold {kept.case}", why)
     if ahead:
@@ -278,6 +281,30 @@ def _by_right(where: Beside, report: PruneReport) -> Iterable[Stayed]:
     yield Stayed("audit trail", "says who changed, looked at and removed what; it is not browsing")
     if report.cutoff.time() != datetime.min.time():
         yield Stayed(f"{report.kept_from}", "the day ended after the cutoff; it goes with the next run")
+
+
+def _copy_due(where: Beside, who: str, at: datetime) -> list[Stayed]:
+    """Finish the copies of holds; what keeps holds from being read keeps every day (`logstore.removal` asks, too)."""
+    try:
+        copy_due(where, who=who, at=at)
+    except _UNREADABLE as error:
+        return [Stayed("holds", f"cannot be read, so no day goes: {error}", wrong=True)]
+    return []
+
+
+def _readable(where: Beside) -> tuple[Hold, ...]:
+    """The holds in force; none when they cannot be read, which the run has said then."""
+    try:
+        return holds(where)
+    except _UNREADABLE:
+        return ()
+
+
+def _tidy(folder: Path) -> bool:
+    try:
+        return tidy(folder)
+    except sqlite3.DatabaseError:  # damaged, which the run has said
+        return True
 
 
 def _first_record(where: Beside) -> datetime | None:

@@ -18,7 +18,7 @@ import pytest
 
 from logstore.audit import entries
 from logstore.backup import back_up, check
-from logstore.db import catalog_path, days_folder, open_catalog, reading, write_lock
+from logstore.db import catalog_path, days_folder, open_catalog, reading, upgrade, write_lock
 from logstore.filter import LogFilter
 from logstore.holdcopy import NotCopied, altered, copy_day, copy_due, copy_hold, held_rows
 from logstore.holdrelease import WITHIN, approve, sign
@@ -344,6 +344,41 @@ def test_a_kill_while_a_day_goes_loses_no_held_row(tmp_path: Path, step: str) ->
     assert kept_rows(tmp_path) == before
 
 
+KILLED_MAKING = """
+import os, signal, sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from logstore import db, holds
+from logstore.filter import LogFilter
+db.migrate = lambda *args, **more: os.kill(os.getpid(), signal.SIGKILL)
+now = datetime(2026, 11, 21, 3, 20, tzinfo=UTC)
+holds.place(Path(sys.argv[1]), "CASE-1", "x", LogFilter(user="stays"), now + timedelta(9), who="cli:head", at=now)
+"""
+
+
+def test_a_kill_while_the_first_hold_makes_its_file_leaves_none(tmp_path: Path) -> None:
+    fill(tmp_path, OLD, NEW)
+    died = subprocess.run([sys.executable, "-c", KILLED_MAKING, str(tmp_path)], capture_output=True, text=True)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    assert not holds_path(tmp_path).exists()
+    assert placed(tmp_path).rows == 3
+
+
+@pytest.mark.parametrize("mend", ["upgrade", "place", "prune"])
+def test_a_file_of_holds_without_tables_is_named_and_mended(tmp_path: Path, mend: str) -> None:
+    """An earlier release was killed while it made one; no hold could be placed and retention died every night."""
+    fill(tmp_path, OLD, NEW)
+    holds_path(tmp_path).touch()
+    assert [problem for problem in check(tmp_path) if "schoolgate db upgrade" in problem]
+    if mend == "upgrade":
+        assert "holds.db" in upgrade(tmp_path)
+    elif mend == "place":
+        assert placed(tmp_path).rows == 3
+    else:
+        assert retain(tmp_path)
+    assert list(check(tmp_path)) == []
+
+
 def test_where_nobody_ever_held_anything_there_is_no_file(tmp_path: Path) -> None:
     fill(tmp_path, OLD, NEW)
     assert retain(tmp_path)
@@ -360,3 +395,6 @@ def test_a_hold_that_cannot_be_opened_keeps_every_day(tmp_path: Path) -> None:
     holds_path(tmp_path).write_bytes(b"damaged" * 2000)
     with pytest.raises(NotCopied):
         copy_day(tmp_path, date.fromisoformat(OLD), NOW)
+    report = prune(tmp_path, NOW, LONDON, clock_is_right=True)
+    assert {stay.what for stay in report.stayed if stay.wrong} == {"holds", f"{OLD}.db"}
+    assert len(stored(tmp_path)) == 3
