@@ -6,6 +6,7 @@ and the line in the audit trail is written before a row goes.
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import delete, update
@@ -23,6 +24,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def sign(where: Beside, case: str, *, who: str, why: str, at: datetime) -> Hold:
     """Sign a release as the first; nothing goes. Raises `HoldRefused`."""
     found = find_active(where, case)
+    _somebody(who)
     if not why.strip():
         raise HoldRefused("say why the rows are needed no longer")
     if found.signed_by is not None and found.signed_at is not None and at < found.signed_at + WITHIN:
@@ -37,6 +39,7 @@ def sign(where: Beside, case: str, *, who: str, why: str, at: datetime) -> Hold:
 def approve(where: Beside, case: str, *, who: str, why: str, at: datetime) -> Hold:
     """Sign as the second: the copied rows go; those inside retention stay in the store. Raises `HoldRefused`."""
     found = find_active(where, case)
+    _somebody(who)
     if found.signed_by is None or found.signed_at is None:
         raise HoldRefused(f"nobody has signed the release of {case!r}; first: schoolgate hold release {case}")
     if same_person(found.signed_by, who):
@@ -83,8 +86,19 @@ def tidy_holds(where: Beside) -> bool:
 
 
 def same_person(one: str, other: str) -> bool:
-    """Whether two names of the audit trail are one account, however it was typed."""
-    return one.rpartition(":")[2].strip().casefold() == other.rpartition(":")[2].strip().casefold()
+    """Whether two names of the audit trail are one account, however it was typed: `SCHOOL\\anna` is `Anna@school`."""
+    return _account(one) == _account(other)
+
+
+def _account(name: str) -> str:
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return plain.rpartition(":")[2].rpartition("\\")[2].partition("@")[0].strip()
+
+
+def _somebody(who: str) -> None:
+    """Refuse a signature that is no person's. Raises `HoldRefused`."""
+    if _account(who) in {"", "root"}:
+        raise HoldRefused(f"{who} is nobody in particular; sign in as yourself (sudo keeps who asked), then sign")
 
 
 def _us(moment: datetime) -> int:

@@ -101,6 +101,7 @@ def _take_out(path: Path, limit: datetime, dry_run: bool) -> int:
     kept = [line for line in lines if not _is_before(line, limit)]
     if len(kept) < len(lines) and not dry_run:
         aside = path.with_name(f".{path.name}.new")
+        aside.touch(0o600)
         aside.write_bytes(b"".join(kept))
         aside.replace(path) if kept else aside.unlink()
         if not kept:

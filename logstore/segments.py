@@ -69,6 +69,7 @@ def create_segment(path: Path) -> sqlite3.Connection:
 
     Appending does not wait for the disk: `sync_segment` does. Raises `sqlite3.Error` or `OSError`.
     """
+    path.touch(0o600)  # names who asked for what: nobody else's, whatever the umask
     connection = sqlite3.connect(path, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
     try:
         # A process killed right here would leave a rollback journal, which a reader may not touch.

@@ -8,7 +8,7 @@ slips by between the spool and the store.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Any
@@ -57,6 +57,8 @@ class AboutPerson:
     """Pieces given so far, by kind."""
     unshipped: Unshipped = field(default_factory=Unshipped)
     """What was found in the spool, besides rows; complete after `rows`."""
+    of_a_class: int = 0
+    """Rows left out, because the account was a class login when they were made."""
     newest: datetime | None = None
     """Time of the newest row given."""
 
@@ -84,19 +86,22 @@ class AboutPerson:
         spooled = unshipped_rows(
             self.settings.data / "spool", stored, lambda record: record.user in names, self.unshipped
         )
+        theirs = self._class_login_until()
         for row in spooled:
             given.add(row.id)
-            yield self._given(row), "spool"
+            if self._may_have(row, theirs):
+                yield self._given(row), "spool"
         with Archive(store, seconds=SECONDS) as archive:
             for name in self.names:
                 for row in archive.walk(LogFilter(user=name), rising=True, limit=2_000):
-                    if row.id not in given:
+                    if row.id not in given and self._may_have(row, theirs):
                         yield self._given(row), "store"
             for kept in holds(store):
                 for row in held_rows(store, kept, rising=True):
                     if row.record.user in names and row.id not in given and archive.show(row.id) is None:
                         given.add(row.id)
-                        yield self._given(row), "hold"
+                        if self._may_have(row, theirs):
+                            yield self._given(row), "hold"
 
     def others(self) -> Iterator[dict[str, Any]]:
         """Everything but rows: register, review requests, overrides, audit trail."""
@@ -148,6 +153,25 @@ class AboutPerson:
             people[account.person.name in mine] |= {account.person.name, account.title}
         others = people[False] | {str(restored(name)) for name in recorded}
         return Redactor(people[True], others, PROGRAMS)
+
+    def _class_login_until(self) -> datetime | None:
+        """When the account was a class login last, by the audit trail; None: it never was."""
+        before: int | None = None
+        with reading(self.settings.data / "store") as catalog:
+            while lines := entries(catalog, kind="change", before=before, limit=LINES):
+                before = lines[-1].id
+                for line in lines:
+                    was = line.before if isinstance(line.before, Mapping) else {}
+                    if was.get("shared") is True and line.what.startswith("person.") and line.subject in self.names:
+                        return line.at
+        return None
+
+    def _may_have(self, row: Row, theirs: datetime | None) -> bool:
+        """Whether the row is this person's and no class's: a shared row counts as the class's while there was one."""
+        if theirs is None or not row.record.shared or row.at >= theirs:
+            return True
+        self.of_a_class += 1
+        return False
 
     def _given(self, row: Row) -> Row:
         self.counts["request"] += 1

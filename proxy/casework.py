@@ -26,7 +26,8 @@ from logstore.exportfile import CannotWrite, ExportFile, check_manifest, write_m
 from logstore.query import Archive
 from logstore.store import day_of
 from logstore.verify import verify
-from proxy.exporting import Request, typed_by, write_rows
+from proxy.account import typed_by
+from proxy.exporting import Request, write_rows
 from proxy.logsearch import SEARCH_SECONDS, Refused, filter_from
 from proxy.settings import Settings
 

@@ -7,9 +7,7 @@ of `put_in_force`, with or without a control process.
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -18,6 +16,7 @@ from sqlalchemy import Engine
 
 from identity.overlay import FILE_NAME
 from logstore.db import StoreError, open_catalog, upgrade
+from proxy.account import typed_by
 from proxy.assembly import places
 from proxy.settings import Settings
 from registry.change import By, RegistryError
@@ -36,7 +35,7 @@ def carry_out(command: str, work: Work, args: argparse.Namespace, settings: Sett
         upgrade(settings.data / "store")
         engine = open_catalog(settings.data / "store")
         try:
-            return work(args, settings, engine, By(_who(), datetime.now(UTC), getattr(args, "why", "")))
+            return work(args, settings, engine, By(typed_by(), datetime.now(UTC), getattr(args, "why", "")))
         finally:
             engine.dispose()
     except Usage as error:
@@ -63,8 +62,3 @@ def failed(command: str, problems: Sequence[str], *, as_json: bool, status: int 
     for problem in problems:
         print(f"{command}: {problem}", file=sys.stderr)
     return status
-
-
-def _who() -> str:
-    """The account that typed this; with sudo, the one that asked for it."""
-    return f"cli:{os.environ.get('SUDO_USER') or getpass.getuser()}"

@@ -6,8 +6,6 @@ in the book of exports out. The rule: nothing leaves that is not written down fi
 
 from __future__ import annotations
 
-import getpass
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
@@ -88,11 +86,6 @@ class Request:
             "program": f"schoolgate {version('schoolgate')}",
             "hash": "SHA-256",
         }
-
-
-def typed_by() -> str:
-    """The account that typed this, as the audit trail writes it; with sudo, the one that asked for it."""
-    return f"cli:{os.environ.get('SUDO_USER') or getpass.getuser()}"
 
 
 def format_of(path: Path, said: str | None) -> str:

@@ -25,7 +25,8 @@ from logstore.holdcopy import altered, copy_hold, held_contents, held_rows
 from logstore.holdrelease import WITHIN, approve, sign
 from logstore.holds import Hold, HoldRefused, find, find_active, holds, note_hold, place, set_review
 from logstore.query import SearchTooWide
-from proxy.exporting import Request, format_of, typed_by, write_rows
+from proxy.account import typed_by
+from proxy.exporting import Request, format_of, write_rows
 from proxy.logsearch import Refused, filter_from
 from proxy.settings import Settings
 

@@ -25,6 +25,7 @@ from logstore.when import parse_when
 from proxy import logtable
 from proxy.logsearch import SEARCH_SECONDS, Refused, filter_from, look, print_rows, sentence
 from proxy.settings import Settings
+from proxy.spelling import as_recorded
 
 _STEP = re.compile(r"(\d{1,5})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -75,7 +76,7 @@ def _series(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:
 def _timeline(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:
     now = datetime.now(UTC)
     whose = {"user": args.user, "device": args.device, "client_address": args.address}
-    lanes = [LogFilter(**{name: value}) for name, value in whose.items() if value is not None]
+    lanes = [LogFilter(**{name: as_recorded(name, value)}) for name, value in whose.items() if value is not None]
     if not lanes:
         raise Refused("a timeline is somebody's: give --user, --device or --address", 2)
     try:

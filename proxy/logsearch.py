@@ -7,10 +7,8 @@ shown.
 from __future__ import annotations
 
 import argparse
-import getpass
 import itertools
 import json
-import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -27,7 +25,9 @@ from logstore.query import Archive, SearchTooWide, Tail
 from logstore.rows import Row
 from logstore.when import parse_when
 from proxy import logtable
+from proxy.account import typed_by
 from proxy.settings import Settings
+from proxy.spelling import as_recorded
 from proxy.spoolview import say_behind, show_spool, wait_until_shipped
 
 FOLLOW_SECONDS = 1.0
@@ -87,8 +87,8 @@ def filter_from(args: argparse.Namespace, now: datetime, zone: tzinfo) -> LogFil
     """The filter the arguments describe. Raises `Refused` when a time cannot be read."""
     try:
         return LogFilter(
-            **{name: getattr(args, name) for name in _SAME},
-            client_address=args.address,
+            **{name: as_recorded(name, getattr(args, name)) for name in _SAME},
+            client_address=as_recorded("client_address", args.address),
             page=args.page_only,
             since=None if args.since is None else parse_when(args.since, now, zone),
             until=None if args.until is None else parse_when(args.until, now, zone, end=True),
@@ -170,7 +170,7 @@ def _export(
     args: argparse.Namespace, settings: Settings, wanted: LogFilter, rows: Iterator[Row], zone: tzinfo, now: datetime
 ) -> int:
     from logstore.exportfile import CannotWrite
-    from proxy.exporting import Request, export_rows, format_of, typed_by
+    from proxy.exporting import Request, export_rows, format_of
 
     try:
         form = format_of(args.out, args.format)
@@ -235,7 +235,7 @@ def look(
         with engine.begin() as catalog:
             record_look(
                 catalog,
-                who=f"cli:{os.environ.get('SUDO_USER') or getpass.getuser()}",
+                who=typed_by(),
                 subject=wanted.user or "record",
                 asked=of + wanted.sentence(),
                 rows=rows,

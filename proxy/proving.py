@@ -22,7 +22,7 @@ from logstore.evidence import note_ends
 from logstore.export import printable
 from logstore.seal import Sealed, seal
 from logstore.verify import verify
-from proxy.exporting import typed_by
+from proxy.account import typed_by
 from proxy.settings import Settings
 
 type Task = Callable[[argparse.Namespace, Settings], int]

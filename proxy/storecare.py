@@ -19,7 +19,7 @@ from logstore.export import printable
 from logstore.exportbook import exports, settle_export
 from logstore.prunereport import PruneReport
 from logstore.retention import overdue, prune
-from proxy.exporting import typed_by
+from proxy.account import typed_by
 from proxy.retaining import cleaners, tell
 from proxy.settings import Settings
 

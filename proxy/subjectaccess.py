@@ -17,7 +17,8 @@ from zoneinfo import ZoneInfo
 from logstore.export import csv_lines
 from logstore.exportfile import CannotWrite, ExportFile, Written, write_manifest
 from proxy.aboutperson import AboutPerson
-from proxy.exporting import Request, typed_by
+from proxy.account import typed_by
+from proxy.exporting import Request
 from proxy.settings import Settings
 
 NOT_IN_IT = (
@@ -48,6 +49,7 @@ def export_subject(args: argparse.Namespace, settings: Settings) -> int:
     request.note("began a subject-access export", {"for": args.who})
     files = _write(about, args.out, as_csv=(args.format or args.out.suffix.removeprefix(".")) == "csv")
     facts = request.facts() | {"asked_for_by": args.who, "pieces": dict(about.counts), "not_in_it": NOT_IN_IT}
+    facts["of_a_class_login"] = about.of_a_class
     facts["not_shipped"] = {"open": about.unshipped.open, "unreadable": about.unshipped.unreadable}
     manifest = write_manifest(args.out, files, facts)
     request.book((*files, manifest), about.newest or now)
@@ -91,7 +93,8 @@ def _some(about: AboutPerson) -> None:
 def _tell(args: argparse.Namespace, about: AboutPerson, files: tuple[Written, ...], manifest: Written) -> None:
     told: dict[str, Any] = {"ok": True, "pieces": dict(about.counts), "files": [one.as_json() for one in files]}
     if args.json:
-        print(json.dumps({**told, "manifest": manifest.path.name, "open": about.unshipped.open}))
+        more = {"open": about.unshipped.open, "of_a_class_login": about.of_a_class}
+        print(json.dumps({**told, "manifest": manifest.path.name, **more}))
     else:
         for kind, number in about.counts.items():
             print(f"{kind:<16} {number:>10,}")
@@ -100,6 +103,8 @@ def _tell(args: argparse.Namespace, about: AboutPerson, files: tuple[Written, ..
     if about.unshipped.open or about.unshipped.unreadable:
         late = f"{about.unshipped.open} requests have not ended, {about.unshipped.unreadable} cannot be read yet"
         print(f"log: not in it: {late}; ask again later", file=sys.stderr)
+    if about.of_a_class:
+        print(f"log: not in it: {about.of_a_class} requests of when this was a class login", file=sys.stderr)
     print("log: addresses of pages may name others: read it before handing it out", file=sys.stderr)
     print("log: retention removes the file when its newest row is due", file=sys.stderr)
 

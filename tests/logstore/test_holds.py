@@ -250,6 +250,29 @@ class TestRelease:
         retain(tmp_path)
         return tmp_path
 
+    @pytest.mark.parametrize(
+        ("first", "second"),
+        [
+            ("cli:anna", "cli:ANNA"),
+            ("cli:anna", "console:anna"),
+            ("cli:SCHOOL\\anna", "cli:anna"),
+            ("cli:anna", "cli:Anna@school.example"),
+            ("cli:zo\u00eb", "cli:zoe\u0308"),
+        ],
+    )
+    def test_one_person_under_two_spellings_is_one(self, folder: Path, first: str, second: str) -> None:
+        sign(folder, "CASE-1", who=first, why="settled", at=NOW)
+        with pytest.raises(HoldRefused, match="two different people"):
+            approve(folder, "CASE-1", who=second, why="settled", at=NOW)
+
+    @pytest.mark.parametrize("nobody", ["cli:root", "cli:", ""])
+    def test_root_is_nobody_in_particular(self, folder: Path, nobody: str) -> None:
+        with pytest.raises(HoldRefused, match="nobody in particular"):
+            sign(folder, "CASE-1", who=nobody, why="settled", at=NOW)
+        sign(folder, "CASE-1", who="cli:head", why="settled", at=NOW)
+        with pytest.raises(HoldRefused, match="nobody in particular"):
+            approve(folder, "CASE-1", who=nobody, why="settled", at=NOW)
+
     def test_two_people_release_it_and_nothing_of_the_rows_is_left(self, folder: Path) -> None:
         assert traces(folder, MARK)
         assert sign(folder, "CASE-1", who="cli:head", why="settled", at=NOW).state == "active"

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from logstore.redactpeople import Redactor, mentions
 
-REDACTOR = Redactor(["anna.b", "Anna B."], ["ben.c", "Ben C", "anna.bell", "jo", "anna.b"], ["retention"])
+REDACTOR = Redactor(
+    ["anna.b", "Anna B."], ["ben.c", "Ben C", "anna.bell", "Anna Bell", "Zoë Ng", "jo", "anna.b"], ["retention"]
+)
 
 
 @pytest.mark.parametrize(
@@ -23,6 +25,16 @@ REDACTOR = Redactor(["anna.b", "Anna B."], ["ben.c", "Ben C", "anna.bell", "jo",
         ("benchmark ben.cc", "benchmark ben.cc"),
         ("jo is too short to be found", "jo is too short to be found"),
         ("seen by cli:mrs.smith, twice", "seen by staff, twice"),
+        (
+            "Ben  C, Ben\u00a0C, Ben\nC and C, Ben",
+            "[somebody else], [somebody else], [somebody else] and [somebody else]",
+        ),
+        ("BenC left, said Zoe\u0308 Ng", "[somebody else] left, said [somebody else]"),
+        (
+            "Ben was hitting, ZOË cried, Anna watched Bell",
+            "[somebody else] was hitting, [somebody else] cried, Anna watched [somebody else]",
+        ),
+        ("the bell rang", "the bell rang"),
         ("", ""),
     ],
 )

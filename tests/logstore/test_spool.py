@@ -5,6 +5,7 @@ Shows: `logstore.disk`, `logstore.floor`, `logstore.segments`, `logstore.upkeep`
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -66,6 +67,20 @@ def test_events_are_on_disk_when_the_call_returns(make_writer: Callable[..., Spo
     assert decode_open(opened.payload) == record
     assert decode_fact(fact.payload).payload == {"user": "pupil-0417"}
     assert decode_close(closed.payload) == (record.id, DELIVERED)
+
+
+def test_segments_are_nobody_elses_to_read(make_writer: Callable[..., SpoolWriter]) -> None:
+    """They name who asked for what; a careless umask opens no file."""
+    before = os.umask(0o022)
+    try:
+        writer = make_writer()
+        writer.open(make_record(RecordIds(0)))
+        writer.flush()
+    finally:
+        os.umask(before)
+    files = [file for file in writer.folder.iterdir() if ".seg" in file.name]
+    assert files
+    assert {file.stat().st_mode & 0o077 for file in files} == {0}
 
 
 def test_a_segment_ends_after_its_rows_and_the_next_is_ready(make_writer: Callable[..., SpoolWriter]) -> None:

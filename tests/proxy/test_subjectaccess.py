@@ -141,6 +141,22 @@ def test_a_name_is_found_however_it_is_typed(school: School, tmp_path: Path) -> 
     assert Counter(piece["kind"] for piece in pieces)["request"] == 7
 
 
+def test_a_login_that_was_a_class_gives_no_pupil_what_the_class_did(school: School, tmp_path: Path) -> None:
+    """Year 4's login becomes one pupil's: what he did since is his, on a shared machine too; the rest is counted."""
+    ids = ids_from(wall_clock_us() - 3_600_000_000, 1_000_000)
+    with Store(school.store) as store:
+        store.append([(request(ids.next(), user="4b", shared=True, path="/of-the-class"), ended()) for _ in range(3)])
+    with open_catalog(school.store).begin() as catalog:
+        people.set_details(catalog, "4b", Details(title="Cora D.", shared=False), By("cli:mrs.smith", NOW, "moved up"))
+    ids = ids_from(wall_clock_us() + 3_600_000_000, 1_000_000)
+    with Store(school.store) as store:
+        store.append([(request(ids.next(), user="4b", shared=True, path="/hers"), ended())])
+    pieces = school.export(tmp_path / "cora.jsonl", user="4b")
+    assert [piece["path"] for piece in pieces if piece["kind"] == "request"] == ["/hers"]
+    assert "3 requests of when this was a class login" in school.told
+    assert json.loads((tmp_path / "cora.jsonl.manifest.json").read_text())["of_a_class_login"] == 3
+
+
 def test_a_table_for_requests_and_a_file_for_the_rest(school: School, tmp_path: Path) -> None:
     school.export(tmp_path / "anna.csv")
     with (tmp_path / "anna.csv").open(newline="") as file:
