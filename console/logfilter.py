@@ -14,6 +14,7 @@ from console.drawing import link
 from console.roles import Names, Viewer
 from logstore.filter import LogFilter
 from logstore.when import parse_when
+from registry.spelling import as_recorded
 
 RANGES = (
     ("15m", "Last 15 minutes"),
@@ -64,7 +65,7 @@ def read_search(query: Mapping[str, str], viewer: Viewer, now: datetime, zone: t
     words = {("client_address" if name == "address" else name): told.get(name) for name in FIELDS}
     try:
         wanted = LogFilter(
-            **words,  # type: ignore[arg-type]
+            **{name: as_recorded(name, value) for name, value in words.items()},
             since=since,
             until=until,
             blocked={"yes": True, "no": False}.get(told.get("blocked", "")),

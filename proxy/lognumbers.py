@@ -25,7 +25,7 @@ from logstore.when import parse_when
 from proxy import logtable
 from proxy.logsearch import SEARCH_SECONDS, Refused, filter_from, look, print_rows, sentence
 from proxy.settings import Settings
-from proxy.spelling import as_recorded
+from registry.spelling import as_recorded
 
 _STEP = re.compile(r"(\d{1,5})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}

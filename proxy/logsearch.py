@@ -27,8 +27,8 @@ from logstore.when import parse_when
 from proxy import logtable
 from proxy.account import typed_by
 from proxy.settings import Settings
-from proxy.spelling import as_recorded
 from proxy.spoolview import say_behind, show_spool, wait_until_shipped
+from registry.spelling import as_recorded
 
 FOLLOW_SECONDS = 1.0
 """Pause between two looks for new rows."""

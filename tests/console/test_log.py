@@ -111,6 +111,16 @@ def test_a_longer_time_has_wider_bars(span: int, minutes: int) -> None:
     assert step == timedelta(minutes=minutes)
 
 
+@pytest.mark.parametrize(
+    ("field", "typed", "rows"),
+    [("host", "WWW.München.Example.", 1), ("domain", "MÜNCHEN.example", 1), ("address", "2001:DB8:0::7", 1)],
+)
+def test_a_name_is_found_however_it_is_spelt(console: Console, field: str, typed: str, rows: int) -> None:
+    """As the record writes it; a search that finds nothing would say that nothing happened."""
+    console.store({"host": "www.xn--mnchen-3ya.example", "client_address": "2001:db8::7"}, {"host": "b.example"})
+    assert len(ask(console, **{field: typed})["rows"]) == rows  # type: ignore[arg-type]
+
+
 def test_the_histogram_adds_up_and_its_bars_lead_to_their_time(console: Console) -> None:
     console.store(*({"blocked": number % 3 == 0} for number in range(90)))
     browser = console.signed_in(Role.TECHNICIAN)

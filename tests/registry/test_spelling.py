@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.spelling import as_recorded
+from registry.spelling import as_recorded
 
 
 @pytest.mark.parametrize(
