@@ -1,9 +1,8 @@
 """Copies of the store, made while it is in use; and the check of a store or a copy.
 
-In come folders, out go reports. An open file is copied by SQLite's own backup, so that each copy is whole; a sealed one
-byte for byte, so that its hash still fits. Day files come
-first and the catalog last: names are stored before the rows that use them, so the copied catalog knows every name the
-copied rows use, and places in the spool that lie behind the copied rows only make the shipper send rows again.
+In come folders, out go reports. A copy is the store at one moment (`logstore.moment`): its catalog knows the names, the
+batches and the places in the spool of the rows that are in its days, and no later ones. What may still change is copied
+by SQLite's own backup; a sealed day byte for byte, so that its hash still fits.
 """
 
 from __future__ import annotations
@@ -32,6 +31,7 @@ from logstore.db import (
 )
 from logstore.dimensions import FOLDED
 from logstore.holds import holds_path
+from logstore.moment import moment_of
 from logstore.schema import day_file
 from logstore.seal import finish
 
@@ -70,7 +70,7 @@ def back_up(folder: Path, destination: Path, at: datetime) -> Copied:
     """
     if catalog_path(folder).is_file():
         finish(folder)
-    copied = _copy(folder, destination, "name an empty folder")
+    copied = _copy(folder, destination, "name an empty folder", in_use=True)
     with reading(destination) as catalog:
         number, mark = audit_head(catalog)
     told = {"made": at.isoformat(), "head": f"{number}:{mark}", **asdict(copied)}
@@ -100,7 +100,7 @@ def restore(source: Path, folder: Path) -> Copied:
     """Put the copy in `source` back as the store in `folder`, which must be empty. Raises `StoreError`."""
     if problems := tuple(check(source)):
         raise StoreError(f"is no whole copy: {problems[0]}", source, "Name another copy.")
-    return _copy(source, folder, "move the old store away first; a restore never writes over rows")
+    return _copy(source, folder, "move the old store away first; a restore never writes over rows", in_use=False)
 
 
 def check(folder: Path) -> Iterator[str]:
@@ -117,10 +117,11 @@ def check(folder: Path) -> Iterator[str]:
         return
     yield from _check_holds(holds_path(folder))
     with contextlib.closing(sqlite3.connect(catalog)) as connection:
-        known = connection.execute(f"SELECT file, state FROM {day_file.name} WHERE state != 'dropped'").fetchall()
-    names = {str(file) for file, _ in known}
-    for file in sorted(names):
-        yield from _check_day(folder, file)
+        known = connection.execute(f"SELECT file, state, rows FROM {day_file.name} WHERE state != 'dropped'").fetchall()
+    names = {str(file) for file, _, _ in known}
+    for file, state, rows in sorted(known):
+        if state != "dropping":  # retention was ended in the midst of it, and finishes it at its next run
+            yield from _check_day(folder, file, rows)
     for path in sorted(days_folder(folder).glob("[0-9]*.db")):
         if path.name not in names:
             yield f"{path} is not in the catalog: its rows are not found"
@@ -135,7 +136,7 @@ def _check_holds(path: Path) -> Iterator[str]:
         yield f"{path} has the schema {revision_of(path)}, not {head('holds')}: schoolgate db upgrade"
 
 
-def _check_day(folder: Path, file: str) -> Iterator[str]:
+def _check_day(folder: Path, file: str, rows: int) -> Iterator[str]:
     path = days_folder(folder) / file
     if not path.is_file():
         yield f"{path} is missing"
@@ -145,6 +146,9 @@ def _check_day(folder: Path, file: str) -> Iterator[str]:
         return
     with contextlib.closing(sqlite3.connect(catalog_path(folder))) as connection:
         connection.execute("ATTACH DATABASE ? AS day", (str(path),))
+        # There may be more: rows are stored before they are counted, and the shipper sends those again.
+        if (found := connection.execute("SELECT count(*) FROM day.log").fetchone()[0]) < rows:
+            yield f"{path} has {found:,} rows, the catalog counts {rows:,}"
         for dimension in FOLDED:
             lost = connection.execute(
                 f"SELECT count(*) FROM (SELECT DISTINCT {dimension.column} AS id FROM day.log) AS used "
@@ -163,7 +167,7 @@ def _damage(path: Path) -> str | None:
     return None if found == "ok" else f"{path} is damaged: {found}"
 
 
-def _copy(source: Path, destination: Path, do: str) -> Copied:
+def _copy(source: Path, destination: Path, do: str, *, in_use: bool) -> Copied:
     catalog = catalog_path(source)
     if not catalog.is_file():
         raise StoreError("there is no record", catalog, "Name a folder that holds a catalog.db.")
@@ -171,47 +175,43 @@ def _copy(source: Path, destination: Path, do: str) -> Copied:
         raise StoreError("is not empty", destination, f"{do[0].upper()}{do[1:]}.")
     days_folder(destination).mkdir(parents=True, mode=0o700)
     destination.chmod(0o700)
-    files = _copy_days(source, destination)
-    if holds_path(source).is_file():
-        _copy_file(holds_path(source), holds_path(destination))
+    rows = _copy_moment(source, destination, in_use=in_use)
     sync_folder(days_folder(destination))
     sync_folder(destination)
-    with contextlib.closing(sqlite3.connect(catalog_path(destination))) as connection:
-        rows = connection.execute(
-            f"SELECT ifnull(sum(rows), 0) FROM {day_file.name} WHERE state != 'dropped'"
-        ).fetchone()
-    size = sum(path.stat().st_size for path in destination.rglob("*.db"))
-    return Copied(len(files) + 1, int(rows[0]), size)
+    written = list(destination.rglob("*.db"))
+    files = len(written) - holds_path(destination).is_file()
+    return Copied(files, rows, sum(path.stat().st_size for path in written))
 
 
-def _copy_days(source: Path, destination: Path) -> tuple[str, ...]:
-    """Copy day files, then the catalog, until the catalog knows no day that was not copied."""
-    copied: set[str] = set()
+def _copy_moment(source: Path, destination: Path, *, in_use: bool) -> int:
+    """Copy one moment of the store; how many rows the copied catalog counts."""
     while True:
-        # A day that was sealed after it was copied is copied again: its hash is that of the sealed file.
-        copied -= {
-            file for file in copied if _sealed_since(days_folder(source) / file, days_folder(destination) / file)
-        }
-        for path in sorted(days_folder(source).glob("[0-9]*.db")):
-            if path.name not in copied and _copy_file(path, days_folder(destination) / path.name):
-                copied.add(path.name)
-        _copy_file(catalog_path(source), catalog_path(destination))
-        with contextlib.closing(sqlite3.connect(catalog_path(destination))) as connection:
-            known = connection.execute(f"SELECT file FROM {day_file.name} WHERE state IN ('open', 'sealed')").fetchall()
-        wanted = {str(file) for (file,) in known}
-        again = {file for file in copied if _sealed_since(days_folder(source) / file, days_folder(destination) / file)}
-        if not any((days_folder(source) / file).exists() for file in (wanted - copied) | again):
+        with moment_of(source, in_use=in_use) as taken:
+            for path, database in taken.databases.items():
+                _copy_database(database, destination / path)
+        # When retention took one of them meanwhile, another moment is copied.
+        if all(
+            is_sealed(destination / path) or _copy_sealed(source / path, destination / path) for path in taken.sealed
+        ):
             break
-    for file in copied - wanted:  # retention removed it meanwhile
-        (days_folder(destination) / file).unlink()
-    return tuple(sorted(copied & wanted))
+    wanted = {*taken.databases, *taken.sealed}
+    for path in list(days_folder(destination).iterdir()):
+        if path.relative_to(destination) not in wanted:
+            path.unlink()
+    return taken.rows
 
 
-def _sealed_since(source: Path, copy: Path) -> bool:
-    return is_sealed(source) and not is_sealed(copy)
+def _copy_database(database: sqlite3.Connection, destination: Path) -> None:
+    destination.unlink(missing_ok=True)
+    destination.touch(mode=0o600)
+    with contextlib.closing(sqlite3.connect(destination)) as new:
+        database.backup(new)
+        new.execute("PRAGMA journal_mode=DELETE")
 
 
 def _copy_sealed(source: Path, destination: Path) -> bool:
+    """Copy a day that never changes; False when retention has removed it."""
+    destination.unlink(missing_ok=True)
     try:
         shutil.copyfile(source, destination)
     except FileNotFoundError:
@@ -223,24 +223,4 @@ def _copy_sealed(source: Path, destination: Path) -> bool:
         os.fsync(handle)
     finally:
         os.close(handle)
-    return True
-
-
-def _copy_file(source: Path, destination: Path) -> bool:
-    """Copy one database as it is at one moment; False when it is not there any more."""
-    destination.unlink(missing_ok=True)
-    if is_sealed(source):
-        return _copy_sealed(source, destination)
-    destination.touch(mode=0o600)
-    try:
-        old = sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)
-    except sqlite3.OperationalError:
-        if source.exists():
-            raise
-        destination.unlink()
-        return False
-    with contextlib.closing(old), contextlib.closing(sqlite3.connect(destination)) as new:
-        # In one step: one of several begins anew whenever a row is stored in between.
-        old.backup(new)
-        new.execute("PRAGMA journal_mode=DELETE")
     return True

@@ -1,26 +1,42 @@
-"""A copy made while rows come in is whole, and goes back only where nothing is."""
+"""A copy made while rows come in is whole, and goes back only where nothing is.
+
+Shows: `logstore.moment`.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sqlite3
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from logstore import backup
 from logstore.backup import back_up, check, restore
 from logstore.db import StoreError, catalog_path, days_folder, upgrade
+from logstore.drill import drill
 from logstore.filter import LogFilter
 from logstore.query import Archive
+from logstore.retention import prune
+from logstore.seal import seal
 from logstore.store import Store
+from logstore.verify import verify
 
 from .rows import AT, batch, ended, ids_from, request
 
 DAY_US = 86_400_000_000
 MADE_AT = datetime(2026, 11, 25, 12, tzinfo=UTC)
+
+
+class Place(NamedTuple):
+    """How far a worker's spool has been stored."""
+
+    producer: str
+    seq: int
 
 
 @pytest.fixture
@@ -80,22 +96,61 @@ def test_rows_that_come_in_meanwhile_do_no_harm(folder: Path, tmp_path: Path) ->
         assert set(found) <= set(rows(folder))
 
 
-def test_a_day_that_comes_between_the_days_and_the_catalog_is_copied_too(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = backup._copy_file
-    late = iter([(request(ids_from(AT + 5 * DAY_US).next(), user="midnight"), ended())])
+def shipped_meanwhile(folder: Path, monkeypatch: pytest.MonkeyPatch, *, at_us: int) -> None:
+    """Before each database is copied a lesson's row comes in, with its place in the spool."""
+    real, ids, seq = backup._copy_database, ids_from(at_us), itertools.count(100)
 
-    def slow(source: Path, destination: Path) -> bool:
-        if source.name == "catalog.db":
-            with Store(folder) as store:
-                store.append(list(late))
-        return real(source, destination)
+    def slow(database: sqlite3.Connection, destination: Path) -> None:
+        with Store(folder) as store:
+            number = next(seq)
+            store.append([(request(ids.next(), user=f"late-{number}"), ended())], Place("w-1-a", number))
+        real(database, destination)
 
-    monkeypatch.setattr(backup, "_copy_file", slow)
-    assert back_up(folder, tmp_path / "copy", MADE_AT).rows == 52
-    assert list(check(tmp_path / "copy")) == []
-    assert rows(tmp_path / "copy") == rows(folder)
+    monkeypatch.setattr(backup, "_copy_database", slow)
+
+
+class TestALessonGoesOnMeanwhile:
+    """The copy is of one moment, so that nothing in it speaks of rows that are not in it."""
+
+    @pytest.mark.parametrize("at_us", [AT + 3_600_000_000, AT + 5 * DAY_US], ids=["the same day", "a new day"])
+    def test_the_copy_is_whole_and_so_is_its_drill(
+        self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_us: int
+    ) -> None:
+        before = rows(folder)
+        shipped_meanwhile(folder, monkeypatch, at_us=at_us)
+        assert back_up(folder, tmp_path / "copy", MADE_AT).rows == len(before)
+        assert list(check(tmp_path / "copy")) == []
+        assert verify(tmp_path / "copy", deep=True).ok
+        assert rows(tmp_path / "copy") == before
+        assert drill(tmp_path / "copy", tmp_path / "aside").ok
+        assert len(rows(folder)) > len(before)
+
+    def test_the_shipper_sends_again_what_the_copy_lacks(
+        self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with Store(folder) as store:
+            store.append([], Place("w-1-a", 7))
+        shipped_meanwhile(folder, monkeypatch, at_us=AT + 3_600_000_000)
+        back_up(folder, tmp_path / "copy", MADE_AT)
+        restore(tmp_path / "copy", tmp_path / "again")
+        with Store(tmp_path / "again") as store:
+            assert store.cursors() == {"w-1-a": 7}
+
+    def test_a_day_that_retention_takes_meanwhile_is_not_missed(
+        self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seal(folder, MADE_AT)
+        real, late = backup._copy_sealed, iter([datetime(2027, 5, 22, 12, tzinfo=UTC)])
+
+        def slow(source: Path, destination: Path) -> bool:
+            for at in late:
+                prune(folder, at, UTC, clock_is_right=True)
+            return real(source, destination)
+
+        monkeypatch.setattr(backup, "_copy_sealed", slow)
+        assert back_up(folder, tmp_path / "copy", MADE_AT).rows == 1
+        assert list(check(tmp_path / "copy")) == []
+        assert rows(tmp_path / "copy") == rows(folder)
 
 
 def test_a_copy_never_writes_over_anything(folder: Path, tmp_path: Path) -> None:
@@ -151,6 +206,18 @@ class TestCheck:
         assert [problem.partition(" uses ")[2] for problem in check(folder)] == [
             "1 user_id that the catalog does not know"
         ]
+
+    def test_rows_the_catalog_counts_and_the_day_lacks(self, folder: Path) -> None:
+        day = days_folder(folder) / "2026-11-22.db"
+        broken(folder, "DELETE FROM log", file="days/2026-11-22.db")
+        assert list(check(folder)) == [f"{day} has 0 rows, the catalog counts 1"]
+
+    def test_a_day_whose_removal_was_ended_in_the_midst_is_nothing_wrong(self, folder: Path, tmp_path: Path) -> None:
+        broken(folder, "UPDATE day_file SET state = 'dropping' WHERE day = '2026-11-22'")
+        (days_folder(folder) / "2026-11-22.db").unlink()
+        assert list(check(folder)) == []
+        assert back_up(folder, tmp_path / "copy", MADE_AT).rows == 50
+        assert list(check(tmp_path / "copy")) == []
 
     def test_an_older_schema(self, folder: Path) -> None:
         broken(folder, "UPDATE alembic_version SET version_num = 'catalog_0000'")

@@ -61,22 +61,25 @@ def test_a_sealed_day_is_copied_byte_for_byte_and_the_copy_can_be_verified(folde
     assert verify(folder, kept=(int(number), mark)).ok
 
 
-def test_a_day_sealed_while_it_is_copied_is_copied_again(
+def test_a_day_sealed_while_it_is_copied_is_copied_as_it_was(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from logstore import backup
 
-    real, late = backup._copy_file, iter([datetime(2026, 11, 23, 3, tzinfo=UTC)])
+    real, late = backup._copy_database, iter([datetime(2026, 11, 23, 3, tzinfo=UTC)])
+    stayed: dict[str, str] = {}
 
-    def slow(source: Path, destination: Path) -> bool:
-        if source.name == "catalog.db":
-            for at in late:
-                seal(folder, at)
-        return real(source, destination)
+    def slow(database: sqlite3.Connection, destination: Path) -> None:
+        for at in late:
+            stayed.update(seal(folder, at).stayed)
+        real(database, destination)
 
-    monkeypatch.setattr(backup, "_copy_file", slow)
+    monkeypatch.setattr(backup, "_copy_database", slow)
     back_up(folder, tmp_path / "copy", NOW)
     assert verify(tmp_path / "copy", deep=True).ok
+    assert verify(folder, deep=True).ok
+    assert drill(tmp_path / "copy", tmp_path / "aside").rows == 31
+    assert seal(folder, NOW).ok, stayed
 
 
 def test_a_drill_says_how_many_rows_came_back_and_leaves_nothing(folder: Path, tmp_path: Path) -> None:
