@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 WIDTH, HEIGHT = 960, 96
 MOST_BARS = 480
@@ -48,7 +48,8 @@ def steps(bars: Sequence[Bar], since: datetime | None, until: datetime | None, s
 def histogram(
     bars: Sequence[Bar], step: timedelta, zone: tzinfo, address: Callable[[datetime, datetime], str], words: str
 ) -> Markup:
-    """Requests over time, blocked ones in the stronger tone; each bar leads to its time."""
+    """Requests over time, blocked ones in the stronger tone; each bar leads to its time, where
+    `address` gives one."""
     if not bars:
         return Markup("")
     top = max(1, *(bar.rows for bar in bars))
@@ -65,8 +66,10 @@ def histogram(
             shapes += _rect("bar-rows", left, HEIGHT - high, wide - gap, high)
             shapes += _rect("bar-blocked", left, HEIGHT - dark, wide - gap, dark)
         if bar.rows:
-            link = escape(address(bar.start, end))
-            shapes = Markup('<a href="{}" tabindex="-1"><title>{}</title>{}</a>').format(link, said, shapes)
+            shapes = Markup("<title>{}</title>{}").format(said, shapes)
+            link = address(bar.start, end)
+            kind = Markup('<a href="{}" tabindex="-1">').format(link) if link else Markup("<g>")
+            shapes = kind + shapes + Markup("</a>" if link else "</g>")
         drawn.append(shapes)
     head = Markup(
         '<svg class="histogram" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}" '

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from categories.taxonomy import Category
@@ -34,8 +35,8 @@ class Question:
     """Account."""
     band: str = ""
     """Age band."""
-    group: str = ""
-    """Group."""
+    groups: tuple[str, ...] = ()
+    """Groups."""
     address: str = ""
     """Address of the machine."""
     site: str = ""
@@ -52,18 +53,6 @@ class Told:
     """The verdict, told in full."""
     notes: tuple[str, ...] = ()
     """Remarks."""
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A decision that was made."""
-
-    decision: Decision
-    """As it stands in the register."""
-    outlook: Outlook
-    """What happens now to those it is for."""
-    workers: Mapping[str, Any] | None
-    """How many workers have it; None when no gateway runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +97,17 @@ class Doors(Protocol):
     def target(self, text: str) -> str:
         """What somebody means by `games.example`, a URL or `category:games`. Raises `Misasked`."""
 
-    def try_out(self, wanted: Override, by: By) -> Outlook:
-        """What a decision would do; nothing is made. Raises `RegistryError` when nobody can decide so."""
+    def outlook(self, wanted: Override, at: datetime) -> Outlook:
+        """What a decision does, made or only wanted. Nothing is made."""
 
-    def decide(self, wanted: Override, by: By) -> Made:
+    def decide(self, wanted: Override, by: By) -> Decision:
         """Make it, and put it in force on every worker. Raises `RegistryError`, and then nothing was made."""
 
     def end(self, number: int, by: By) -> Decision:
         """End a decision on every worker. Raises `RegistryError`."""
+
+    def in_force(self) -> str:
+        """On how many workers what was decided is in force, in words; waits for them a moment."""
 
     def health(self) -> Health:
         """How the gateway is."""

@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from console import charts
 from console.page import Ask, Page, Table
 from console.roles import TITLES, Viewer
 from logstore.export import cell
@@ -69,7 +70,7 @@ def environment() -> Environment:
         loader=PackageLoader("console"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    made.globals.update(asset=asset, link=link, titles=TITLES)
+    made.globals.update(asset=asset, link=link, titles=TITLES, share=charts.share)
     made.filters.update(number=number)
     return made
 

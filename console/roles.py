@@ -68,6 +68,12 @@ _T, _I, _S, _L, _G, _C, _R = Role
 PUBLIC = frozenset({"sign-in", "first", "static"})
 """Routes of people nobody knows yet. They show nothing of the school."""
 MAY: Mapping[str, frozenset[Role]] = {
+    "dashboard": frozenset({_T, _I, _S, _L, _G, _R}),
+    "why": frozenset({_T, _I, _S, _L, _G, _C, _R}),
+    "decide": frozenset({_T, _I, _S, _C}),
+    "decisions": frozenset({_T, _I, _S, _L, _C}),
+    "decision": frozenset({_T, _I, _S, _L, _C}),
+    "openapi": frozenset(Role),
     "log": frozenset({_T, _I, _S, _L, _R}),
     "log-row": frozenset({_T, _I, _S, _L}),
     "log-live": frozenset({_T, _I, _S}),

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from categories.names import NameProblem
 from categories.stored import CURRENT
 from categories.taxonomy import Category, load_taxonomy
-from console.doors import Finding, Health, Made, Misasked, Question, Told
+from console.doors import Finding, Health, Misasked, Question, Told
 from identity.directory import Directory
 from logstore.db import open_catalog
 from policy.engine import Engine
@@ -29,7 +29,7 @@ from proxy.control import NotRunning, order
 from proxy.decided import Parts, open_decided, overlay_file, put_together
 from proxy.decisions import put_in_force
 from proxy.oneclick import Outlook, outlook
-from proxy.overridechanges import try_out, wait_for_workers
+from proxy.overridechanges import in_force_words, try_out, wait_for_workers
 from proxy.settings import Settings
 from registry import overrides
 from registry.change import By
@@ -61,7 +61,7 @@ class GatewayDoors:
 
         asker = explain.Asker(self._now(), self.directory(), datetime.now().astimezone)
         told = {name: getattr(question, name) or None for name in ("user", "band", "address", "site", "at")}
-        groups = [question.group] if question.group else []
+        groups = list(question.groups)
         try:
             return Told(asker.ask(question.url, {**told, "groups": groups}), tuple(asker.notes))
         except explain.Misasked as error:
@@ -86,12 +86,11 @@ class GatewayDoors:
         except NameProblem as error:
             raise Misasked(f"{text[:200]!r}: {error}") from error
 
-    def try_out(self, wanted: Override, by: By) -> Outlook:
-        """What a decision would do."""
-        overrides.check(wanted, by)
-        return outlook(self._slow_parts(), open_decided(self._settings), wanted, self.directory(), by.at)
+    def outlook(self, wanted: Override, at: datetime) -> Outlook:
+        """What a decision does."""
+        return outlook(self._slow_parts(), open_decided(self._settings), wanted, self.directory(), at)
 
-    def decide(self, wanted: Override, by: By) -> Made:
+    def decide(self, wanted: Override, by: By) -> Decision:
         """Make it: tried, written, in force, as `schoolgate allow` and `block` do."""
         try_out(wanted, self._slow_parts(), self._settings, by)
         engine = open_catalog(self._settings.data / "store")
@@ -101,11 +100,8 @@ class GatewayDoors:
             put_in_force(self._settings, engine)
         finally:
             engine.dispose()
-        workers = wait_for_workers(self._settings)
-        seen = outlook(
-            self._slow_parts(), open_decided(self._settings), decision.override, self.directory(), datetime.now(UTC)
-        )
-        return Made(decision, seen, workers)
+        wait_for_workers(self._settings)
+        return decision
 
     def end(self, number: int, by: By) -> Decision:
         """End a decision, as `schoolgate overrides end` does."""
@@ -118,6 +114,10 @@ class GatewayDoors:
             engine.dispose()
         wait_for_workers(self._settings)
         return decision
+
+    def in_force(self) -> str:
+        """On how many workers it is in force."""
+        return in_force_words(wait_for_workers(self._settings))
 
     def health(self) -> Health:
         """How the gateway is: what `schoolgate doctor` finds, and what the gateway says of itself."""

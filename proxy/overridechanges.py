@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 import time
 from collections.abc import Iterable
@@ -33,14 +32,13 @@ from proxy.oneclick import Outlook, in_the_way, outlook
 from proxy.settings import Settings
 from registry import overrides
 from registry.change import By, RegistryError, RegistryProblem
+from registry.moments import read_length
 from registry.overrides import Decision
 
 SECONDS = 3.0
 """How long the command waits for the workers to say that they have the decision."""
 NOBODY_YET = 1 << 62
 """Number of an override that is only tried: higher than every real one, so that it is the newest."""
-_LENGTH = re.compile(r"(\d{1,5})\s*(m|min|h|d|w)")
-_UNITS = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def make(args: argparse.Namespace, settings: Settings, engine: Engine, by: By) -> int:
@@ -117,10 +115,10 @@ def in_force_words(workers: dict[str, Any] | None) -> str:
 
 def length(text: str) -> timedelta:
     """`40m`, `1h30m`, `2d`. Raises `Usage`."""
-    found = _LENGTH.findall(text.strip().lower())
-    if not found or _LENGTH.sub("", text.strip().lower()).strip():
-        raise Usage(f"--for {text!r} is no length of time; write 40m, 1h30m, 2d or 1w")
-    return sum((timedelta(**{_UNITS[unit]: int(number)}) for number, unit in found), timedelta())
+    try:
+        return read_length(text)
+    except ValueError as error:
+        raise Usage(f"--for {error}") from error
 
 
 def until_of(args: argparse.Namespace, policy: Policy, at: datetime, site: str | None = None) -> datetime | None:

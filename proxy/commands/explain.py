@@ -9,11 +9,10 @@ from __future__ import annotations
 import argparse
 import base64
 import json
-import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from policy.client import Band
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
 _FLAGS = ("user", "band", "address", "groups", "site", "at", "method", "stage")
 _BANDS = tuple(band.value for band in Band)
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_CLOCK = re.compile(r"(?:(?P<day>[A-Za-z]{3,9})\s+)?(?P<hour>\d{1,2}):(?P<minute>\d{2})")
 
 
 class Misasked(ValueError):
@@ -220,20 +217,13 @@ class Asker:
 
 
 def read_moment(text: str, now: datetime) -> datetime:
-    """`10:20` today, `tue 10:20` on the next Tuesday (today included), ISO 8601; empty is `now`. Raises `Misasked`."""
-    if not text.strip():
-        return now
-    found = _CLOCK.fullmatch(text.strip())
+    """As `registry.moments.read_moment`. Raises `Misasked`."""
+    from registry.moments import read_moment
+
     try:
-        if found is None:
-            moment = datetime.fromisoformat(text.strip())
-            return moment if moment.tzinfo is not None else moment.replace(tzinfo=now.tzinfo)
-        moment = now.replace(hour=int(found["hour"]), minute=int(found["minute"]), second=0, microsecond=0, fold=0)
-        if found["day"] is None:
-            return moment
-        return moment + timedelta(days=(_DAYS.index(found["day"][:3].lower()) - moment.weekday()) % 7)
+        return read_moment(text, now)
     except ValueError as error:
-        raise Misasked(f"{text[:80]!r} is not a time; write 10:20, 'tue 10:20' or 2026-11-24T10:20") from error
+        raise Misasked(str(error)) from error
 
 
 def _check_word(kind: str, word: str | None, known: Iterable[str]) -> None:
