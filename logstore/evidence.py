@@ -19,8 +19,9 @@ from sqlalchemy import Connection, select
 
 from logstore.audit import head, record_change
 from logstore.batches import end_of, has_chain
-from logstore.db import days_folder, open_catalog, reading_file, write_lock
+from logstore.db import days_folder, open_catalog, reading, reading_file, write_lock
 from logstore.dimensions import restored
+from logstore.place import Beside, Database
 from logstore.schema import audit, day_file
 
 KIND = "evidence"
@@ -55,8 +56,15 @@ def note(
     record_change(catalog, who=who, what=what, subject=file, after=dict(facts), why=why, at=at, kind=KIND)
 
 
-def note_ends(folder: Path, *, who: str, why: str = "", at: datetime) -> tuple[int, str]:
-    """Write down where the chains of open days stand, if that is not the last thing written down; the trail's head."""
+def note_ends(where: Beside, *, who: str, why: str = "", at: datetime) -> tuple[int, str]:
+    """Write down where the chains of open days stand, if that is not the last thing written down; the trail's head.
+
+    In a database days have no chains: the head alone is told.
+    """
+    if isinstance(where, Database):
+        with reading(where) as catalog:
+            return head(catalog)
+    folder = where
     engine = open_catalog(folder)
     with write_lock(folder), engine.begin() as catalog:
         ends = {file: [number, mark] for file, number, mark in _open_ends(folder, catalog)}

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, RowMapping, delete, select
 from logstore.audit import record_change
 from logstore.db import open_catalog, reading, sync_folder
 from logstore.dimensions import restored, stored
+from logstore.place import Beside
 from logstore.prunereport import Cleaned, Cleaner, Stayed
 from logstore.schema import export_file
 
@@ -52,6 +53,8 @@ class Export:
     """Rows in it."""
     sha256: str
     """Hash of the file."""
+    gateway: str | None = None
+    """Identity of the gateway that wrote it; None where only one can have."""
     id: int = 0
     """Its number in the book; given by `note_export`."""
 
@@ -69,6 +72,7 @@ def note_export(connection: Connection, export: Export) -> int:
         "who": export.who,
         "why": export.why,
         "sha256": export.sha256,
+        "gateway": export.gateway,
     }
     made = connection.execute(
         export_file.insert()
@@ -96,8 +100,13 @@ def settle_export(connection: Connection, number: int, *, who: str, why: str, at
     return bool(gone)
 
 
-def export_cleaner(store: Path, data: Path, held: Callable[[], Collection[str]] = tuple) -> Cleaner:
-    """Removes exports that are due. `data` is the data folder; `held` tells the cases whose exports stay."""
+def export_cleaner(
+    store: Beside, data: Path, held: Callable[[], Collection[str]] = tuple, gateway: str | None = None
+) -> Cleaner:
+    """Removes exports that are due. `data` is the data folder; `held` tells the cases whose exports stay.
+
+    `gateway`: identity of the one that asks; files that another one wrote are its own to remove.
+    """
 
     def clean_exports(limit: datetime, dry_run: bool) -> Cleaned:
         with reading(store) as catalog:
@@ -109,6 +118,9 @@ def export_cleaner(store: Path, data: Path, held: Callable[[], Collection[str]] 
         for export in book:
             name = f"export {export.id}"
             if not export.due(limit):
+                continue
+            if None not in (gateway, export.gateway) and export.gateway != gateway:
+                stayed.append(Stayed(name, f"is on another gateway; ask {export.who}"))
                 continue
             if export.what == "hold" and export.subject in cases:
                 stayed.append(Stayed(name, "belongs to a hold that lasts"))
@@ -161,7 +173,7 @@ def _export(row: RowMapping) -> Export:
     newest = row["newest_us"]
     return Export(
         id=row["id"],
-        **{name: restored(row[name]) for name in ("path", "what", "subject", "who", "why", "sha256")},
+        **{name: restored(row[name]) for name in ("path", "what", "subject", "who", "why", "sha256", "gateway")},
         made_at=_EPOCH + row["made_us"] * _MICROSECOND,
         newest_at=None if newest is None else _EPOCH + newest * _MICROSECOND,
         rows=row["rows"],

@@ -31,8 +31,9 @@ RENEW_US = 60 * 1_000_000
 """How often a gateway at work says that it is."""
 IDENTITY = "gateway.id"
 """Name of the file in a gateway's data folder that makes it itself."""
-_COMPARED = ("offset_us", "user_id", "device_id", "address_id", "host_id", "manner_id", "engine_id", "path", "query")
-_PLACES = tuple((name, place) for place, name in enumerate(log.columns.keys()) if name in _COMPARED)
+COMPARED = ("offset_us", "user_id", "device_id", "address_id", "host_id", "manner_id", "engine_id", "path", "query")
+"""Columns that tell one record from another under the same id."""
+_PLACES = tuple((name, place) for place, name in enumerate(log.columns.keys()) if name in COMPARED)
 
 
 class GatewayClash(Exception):

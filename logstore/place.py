@@ -6,6 +6,9 @@ In comes what the settings say; out goes a `Where`, which `logstore.db`, `logsto
 
 from __future__ import annotations
 
+import difflib
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +32,8 @@ class Database:
     address: str
     """`postgresql://account@host:port/database`, without a password."""
     password_file: Path | None = None
-    """File whose first line is the password; None leaves it to libpq (`.pgpass`, a certificate, a socket)."""
+    """File whose first line is the password, of mode 0600; None leaves it to libpq (`.pgpass`, a certificate, a
+    socket)."""
 
     def __post_init__(self) -> None:
         if why := fault_of(self.address):
@@ -82,7 +86,7 @@ class ClickHouse:
 
 
 type Beside = Path | Database
-"""A record whose rows and names are in one place: what holds and retention know so far."""
+"""A record whose rows and names are in one place: what a setting chooses, and what holds and retention know."""
 type Where = Beside | ClickHouse
 
 
@@ -94,6 +98,13 @@ class StoreError(Exception):
         self.what = what
         self.where = where
         self.do = do
+
+
+def folder_of(where: Beside, what: str) -> Path:
+    """The folder of a record of day files. Raises `StoreError` for a database, which has no `what`."""
+    if isinstance(where, Path):
+        return where
+    raise StoreError(f"{what} is of day files; this record is in a database", where, "docs/postgresql.md says what is.")
 
 
 def fault_of(address: str, schemes: tuple[str, ...] = SCHEMES) -> str | None:
@@ -112,11 +123,38 @@ def fault_of(address: str, schemes: tuple[str, ...] = SCHEMES) -> str | None:
     return None
 
 
+def is_database(store: str | None) -> bool:
+    """Whether a store that somebody wrote down is meant as a database's address, not as a folder."""
+    return store is not None and "://" in store
+
+
+def fault_of_store(store: str) -> str | None:
+    """What is wrong with a store that somebody wrote down, with what would be right; None when nothing is.
+
+    Never says the password.
+    """
+    if not is_database(store):
+        return None if store.strip() else f"names nothing; it would be a folder, or like {_EXAMPLES[SCHEMES]}"
+    scheme = store.partition("://")[0].lower()
+    if scheme in CLICKHOUSE:
+        return "is ClickHouse, which cannot hold the record by itself yet; a folder or postgresql://… can"
+    if scheme not in SCHEMES:
+        close = difflib.get_close_matches(scheme, SCHEMES, n=1)
+        meant = f"did you mean {close[0]}://…?" if close else f"it would be like {_EXAMPLES[SCHEMES]}"
+        return f"begins with {scheme}://, which holds no record; {meant}"
+    return fault_of(store)
+
+
 def _first_line(file: Path | None) -> str | None:
     if file is None:
         return None
     try:
-        return file.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
+        with file.open(encoding="utf-8") as stream:
+            mode = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
+            if mode & 0o077:
+                what = f"others may read the password (mode {mode:04o})"
+                raise StoreError(what, file, f"Run: chmod {mode & 0o700:04o} '{file}'")
+            return stream.readline().rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         what = f"the password cannot be read: {type(error).__name__}"
         raise StoreError(what, file, "It is a file the account of Schoolgate can read.") from error

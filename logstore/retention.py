@@ -13,6 +13,7 @@ import dataclasses
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ from logstore.db import (
 from logstore.holdcopy import copy_due
 from logstore.holdrelease import tidy_holds as tidy
 from logstore.holds import Hold, holds, holds_path
+from logstore.marks import forget_marks
 from logstore.place import Beside, Database
 from logstore.prunereport import Cleaned, Cleaner, Overdue, PrunedDay, PruneReport, Stayed
 from logstore.removal import KEPT, look, remove_day
@@ -76,6 +78,15 @@ def prune(
         timezone=str(timezone),
         dry_run=dry_run,
     )
+    with _alone(where, dry_run):
+        return _prune(where, report, now, dry_run, who, why, cleaners, clock_is_right)
+
+
+def _prune(
+    where: Beside, report: PruneReport, now: datetime, dry_run: bool, who: str, why: str,
+    cleaners: Sequence[Cleaner], clock_is_right: bool,
+) -> PruneReport:  # fmt: skip
+    limit = report.cutoff
     engine = open_catalog(where)
     days: list[PrunedDay] = []
     stayed: list[Stayed] = []
@@ -107,6 +118,15 @@ def prune(
     if run is not None:
         _finish(engine, run, report, who, why)
     return report
+
+
+def _alone(where: Beside, dry_run: bool) -> AbstractContextManager[None]:
+    """Several gateways may share a database: one removes at a time. Beside files the locks of each step do."""
+    if dry_run or not isinstance(where, Database):
+        return nullcontext()
+    from logstore.postgres.days import alone
+
+    return alone(where)
 
 
 def last_run(where: Beside) -> datetime | None:
@@ -189,9 +209,9 @@ def _present(where: Beside) -> Iterable[tuple[str, date]]:
         known = catalog.execute(select(day_file.c.file, day_file.c.day).where(day_file.c.state != "dropped"))
         found = {file: date.fromisoformat(day) for file, day in known}
     if isinstance(where, Database):
-        from logstore.postgres.days import present
+        from logstore.postgres.days import with_rows
 
-        return (found | present(where)).items()
+        return (found | with_rows(where)).items()
     for path in days_folder(where).glob("[0-9]*.db*"):
         name = path.name.partition(".db")[0] + ".db"
         try:
@@ -221,6 +241,7 @@ def _forget(where: Beside, engine: Engine, keep: date, stayed: list[Stayed]) -> 
         with engine.begin() as catalog:
             announce(catalog)
             finish_months(catalog, keep)
+            forget_marks(catalog, keep.isoformat())
             gone = _forget_names(catalog, keep)
         sweep(where)
         tidy(where)

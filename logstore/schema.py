@@ -234,6 +234,7 @@ export_file = Table(
     Column("newest_us", BigInteger),
     Column("rows", BigInteger, nullable=False),
     Column("sha256", Text, nullable=False),
+    Column("gateway", Text),
     sqlite_autoincrement=True,
 )
 """Files with rows in them that we wrote and that are still about. `what` is subject, hold, search or case; `newest_us`

@@ -12,49 +12,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection, func, select
 
 from logstore import audit, evidence, filecheck
 from logstore.chaincheck import Problem
 from logstore.db import days_folder, open_catalog, reading
+from logstore.place import Beside, Database
 from logstore.schema import day_file, retention_run
+from logstore.verified import Verified
 
 MOST = 1_000
 """Problems named at most; more of them say nothing more."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(slots=True)
-class Verified:
-    """What was looked at, and what was found."""
-
-    lines: int = 0
-    """Lines of the audit trail."""
-    head: str = ""
-    """The trail's last line: its number and its hash, to be kept elsewhere."""
-    files: list[str] = field(default_factory=list)
-    """Day files looked at."""
-    rows: int = 0
-    """Rows in them, as the catalog counts."""
-    left: list[str] = field(default_factory=list)
-    """Day files not looked at, because time was over."""
-    problems: list[Problem] = field(default_factory=list)
-    """What is not as it was written."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing was found."""
-        return not self.problems
-
-    def as_json(self) -> dict[str, Any]:
-        """For machines."""
-        told = {"lines": self.lines, "head": self.head, "files": self.files, "rows": self.rows, "left": self.left}
-        return {"ok": self.ok, **told, "problems": [problem.as_json() for problem in self.problems]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +44,20 @@ class _Known:
 
 
 def verify(
-    folder: Path, *, kept: tuple[int, str] | None = None, deep: bool = False, day: str | None = None,
+    where: Beside, *, kept: tuple[int, str] | None = None, deep: bool = False, day: str | None = None,
     seconds: float = float("inf"), at: datetime | None = None,
 ) -> Verified:  # fmt: skip
-    """Check the store in `folder`.
+    """Check the record; in a database the days' rows are counted, and `deep` says nothing more.
 
     `kept`: a head kept elsewhere. `deep`: read the rows of sealed days too. `day`: only that UTC day's files. After
     `seconds` no further file is begun; those looked at longest ago come first. With `at` (aware) it is noted when a
     file was found whole.
     """
-    until = time.monotonic() + seconds
+    if isinstance(where, Database):
+        from logstore.postgres import check
+
+        return check.verify(where, kept=kept, day=day, seconds=seconds, at=at)
+    folder, until = where, time.monotonic() + seconds
     report = Verified()
     with reading(folder) as catalog:
         catalog.exec_driver_sql("BEGIN")  # trail and catalog as they are at one moment, whoever seals meanwhile

@@ -69,7 +69,7 @@ class AboutPerson:
 
     def registered(self) -> Account | None:
         """The account in the register; None when it is not there."""
-        engine = open_catalog(self.settings.data / "store")
+        engine = open_catalog(self.settings.store)
         try:
             with engine.connect() as connection:
                 return find(connection, self.account)
@@ -78,7 +78,7 @@ class AboutPerson:
 
     def rows(self) -> Iterator[tuple[Row, str]]:
         """Every row, with where it was found: `spool`, `store`, `hold`; each once."""
-        store = self.settings.data / "store"
+        store = self.settings.store
         given: set[int] = set()
         with reading(store) as catalog:
             stored = {row.producer: row.seq for row in catalog.execute(select(log_cursor))}
@@ -105,7 +105,7 @@ class AboutPerson:
 
     def others(self) -> Iterator[dict[str, Any]]:
         """Everything but rows: register, review requests, overrides, audit trail."""
-        engine = open_catalog(self.settings.data / "store")
+        engine = open_catalog(self.settings.store)
         try:
             with engine.connect() as connection:
                 redactor = self._redactor(accounts(connection), connection.execute(select(dim_user.c.key)).scalars())
@@ -129,7 +129,7 @@ class AboutPerson:
 
     def _trail(self, redactor: Redactor) -> Iterator[dict[str, Any]]:
         before: int | None = None
-        with reading(self.settings.data / "store") as catalog:
+        with reading(self.settings.store) as catalog:
             while lines := entries(catalog, before=before, limit=LINES):
                 before = lines[-1].id
                 for line in lines:
@@ -157,7 +157,7 @@ class AboutPerson:
     def _class_login_until(self) -> datetime | None:
         """When the account was a class login last, by the audit trail; None: it never was."""
         before: int | None = None
-        with reading(self.settings.data / "store") as catalog:
+        with reading(self.settings.store) as catalog:
             while lines := entries(catalog, kind="change", before=before, limit=LINES):
                 before = lines[-1].id
                 for line in lines:

@@ -38,7 +38,7 @@ def report(args: argparse.Namespace, settings: Settings) -> int:
     """Print the numbers of a school year: 0 when there are any, else 1. Raises `ValueError` for a year that is none."""
     zone = ZoneInfo(settings.record.timezone)
     year = school_year(args.year, datetime.now(UTC).astimezone(zone))
-    store = settings.data / "store"
+    store = settings.store
     cells = cells_of(store, f"{year}-{BEGINS:02}", f"{year + 1}-{BEGINS - 1:02}")
     if args.json:
         print(json.dumps({"year": f"{year}/{(year + 1) % 100:02}", "small": SMALL, "counted_to": counted_to(store),

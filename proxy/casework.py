@@ -23,6 +23,8 @@ from logstore.evidence import note_ends
 from logstore.export import printable
 from logstore.exportbook import hash_file
 from logstore.exportfile import CannotWrite, ExportFile, check_manifest, write_manifest
+from logstore.gateways import identity_in
+from logstore.place import folder_of
 from logstore.query import Archive
 from logstore.store import day_of
 from logstore.verify import verify
@@ -39,10 +41,11 @@ ROWS = 100_000
 
 def export_case(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:
     """Write a case; 0 when it has rows and their days are whole, else 1. Raises `Refused`."""
-    now, store = datetime.now(UTC), settings.data / "store"
+    now, store = datetime.now(UTC), folder_of(settings.store, "the proof of a case")
     wanted = filter_from(args, now, zone)
     request = Request(
-        store=store, what="case", subject=args.case or wanted.user or "record", asked=wanted.sentence(timezone=zone),
+        store=store, gateway=identity_in(settings.data),
+        what="case", subject=args.case or wanted.user or "record", asked=wanted.sentence(timezone=zone),
         who=typed_by(), why=args.why, at=now, zone=zone,
     )  # fmt: skip
     try:
@@ -106,8 +109,8 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _line_of(settings: Settings, sha256: str) -> int | None:
-    store = settings.data / "store"
-    if not catalog_path(store).is_file():
+    store = settings.store
+    if isinstance(store, Path) and not catalog_path(store).is_file():
         return None
     with reading(store) as catalog:
         before: int | None = None

@@ -7,6 +7,7 @@ checked and handed to the command as a value; every problem is told at once.
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import sys
@@ -49,7 +50,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         os._exit(1)  # the reader has gone; nothing more can be said
+    except Exception as error:
+        if not _is_away(error):
+            raise
+        reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
+        why = f"the record in {settings.store} cannot be used: {reason}"
+        if getattr(args, "json", False):
+            print(json.dumps({"ok": False, "problems": [why]}))
+        print(f"schoolgate: {why}", file=sys.stderr)
+        return 1
     return status
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether a database could not be reached or used, which is no bug; looked up, because loading it takes a while."""
+    known = sys.modules.get("sqlalchemy.exc")
+    return known is not None and isinstance(error, (known.OperationalError, known.InterfaceError))
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -93,7 +93,7 @@ class GatewayDoors:
     def decide(self, wanted: Override, by: By) -> Decision:
         """Make it: tried, written, in force, as `schoolgate allow` and `block` do."""
         try_out(wanted, self._slow_parts(), self._settings, by)
-        engine = open_catalog(self._settings.data / "store")
+        engine = open_catalog(self._settings.store)
         try:
             with engine.begin() as connection:
                 decision = overrides.add(connection, wanted, by)
@@ -105,7 +105,7 @@ class GatewayDoors:
 
     def end(self, number: int, by: By) -> Decision:
         """End a decision, as `schoolgate overrides end` does."""
-        engine = open_catalog(self._settings.data / "store")
+        engine = open_catalog(self._settings.store)
         try:
             with engine.begin() as connection:
                 decision = overrides.end(connection, number, by)

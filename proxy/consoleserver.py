@@ -32,10 +32,10 @@ def serve(settings: Settings, port: int | None, *, under_run: bool) -> int:
     from proxy.consoledoors import GatewayDoors
 
     told = settings.console
-    upgrade(settings.data / "store")
-    catalog = open_catalog(settings.data / "store")
+    upgrade(settings.store)
+    catalog = open_catalog(settings.store)
     house = House(
-        where=settings.data / "store",
+        where=settings.store,
         catalog=catalog,
         doors=GatewayDoors(settings),
         signin=SignIn(catalog),
@@ -75,8 +75,8 @@ def fresh_link(settings: Settings, name: str | None, base: str | None = None) ->
     """A link that works once: for the first account, or for `name` to choose a password; None when there is no such."""
     from console import accounts, links
 
-    upgrade(settings.data / "store")
-    engine, now = open_catalog(settings.data / "store"), datetime.now(UTC)
+    upgrade(settings.store)
+    engine, now = open_catalog(settings.store), datetime.now(UTC)
     try:
         with engine.begin() as connection:
             if name is None:

@@ -12,41 +12,20 @@ import ssl
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
 from categories.taxonomy import Category, load_taxonomy
+from proxy.finding import Finding
+from proxy.recordlooks import RECORD_LOOKS
 from proxy.settings import Settings
 
-MARKS = {"good": "ok  ", "note": "note", "bad": "BAD "}
+__all__ = ["Finding", "examine"]
+
 SMALL_DISK = 2 * 1024**3
 SILENT = 15.0
 """Seconds after which a shipper that said nothing is taken to be gone: it writes every second."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at."""
-
-    what: str
-    """What was looked at."""
-    level: Literal["good", "note", "bad"]
-    """`good`, `note` (worth knowing) or `bad` (needs attention)."""
-    found: str
-    """What was found."""
-    advice: str = ""
-    """What to do."""
-
-    @property
-    def mark(self) -> str:
-        """A word for the level."""
-        return MARKS[self.level]
-
-    def as_json(self) -> dict[str, Any]:
-        """For machines."""
-        return asdict(self)
 
 
 def examine(settings: Settings) -> list[Finding]:
@@ -93,7 +72,7 @@ def _volume(settings: Settings) -> Iterator[Finding]:
         yield Finding("encryption at rest", "note", "unknown: this system does not say what the data folder lies on")
         return
     where = f"{volume.mount} ({volume.kind}, {volume.source})"
-    if volume.network:
+    if volume.network and isinstance(settings.store, Path):
         advice = "move it to a disk of this machine: SQLite's locks do not hold over a network"
         yield Finding("data folder's disk", "bad", f"{where} is on another machine", advice)
     match volume.encrypted:
@@ -222,50 +201,12 @@ def _record(said: Mapping[str, Any], now: float) -> Finding:
     )
 
 
-def _retention(settings: Settings) -> Iterator[Finding]:
-    from logstore.clockcheck import clock_doubt
-    from logstore.db import catalog_path, head, reading, revision_of
-    from logstore.retention import overdue
-
-    store = settings.data / "store"
-    if not catalog_path(store).is_file() or revision_of(catalog_path(store)) != head("catalog"):
-        return
-    now = datetime.now(UTC)
-    with reading(store) as catalog:
-        doubt = clock_doubt(catalog, now)
-    if doubt is not None:
-        yield Finding("retention", "bad", doubt, "set the clock, or say that it is right")
-        return
-    behind = overdue(store, now, ZoneInfo(settings.record.timezone), settings.record.months)
-    told = f"{settings.record.months} months" if behind is None else str(behind)
-    yield Finding(
-        "retention", "good" if behind is None else "bad", told, "" if behind is None else "`schoolgate db prune`"
-    )
-
-
-def _holds(settings: Settings) -> Iterator[Finding]:
-    from logstore.holds import holds
-
-    now = datetime.now(UTC)
-    kept = holds(settings.data / "store")
-    for one in kept:
-        if one.error is not None or one.copied_at is None:
-            what = f"hold {one.case}"
-            yield Finding(what, "bad", f"not all rows copied: {one.error or 'broken off'}", "`schoolgate hold copy`")
-        if one.review_due(now):
-            what = f"hold {one.case}"
-            yield Finding(what, "bad", f"its review was due on {one.review_at:%Y-%m-%d}", "`schoolgate hold review`")
-    if kept and not any(one.error or one.copied_at is None or one.review_due(now) for one in kept):
-        yield Finding("holds", "good", f"{len(kept)} in force, copied and reviewed")
-
-
 LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _interpreter,
     _data_folder,
     _authority,
     _lists_and_policy,
     _statutory,
-    _retention,
-    _holds,
+    *RECORD_LOOKS,
     _running,
 )

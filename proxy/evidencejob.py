@@ -14,6 +14,7 @@ import logging
 import os
 import threading
 from datetime import UTC, datetime, time
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -61,22 +62,27 @@ class EvidenceJob:
 
     def work(self, now: datetime) -> None:
         """One run, now (aware)."""
-        store = self._settings.data / "store"
-        if not catalog_path(store).exists():
-            return
-        run = seal(store, now, who=WHO)
-        for one in run.sealed:
-            logger.info("sealed %s: %d rows, SHA-256 %s", one.file, one.rows, one.sha256)
-        for file, why in run.stayed.items():
-            logger.warning("%s could not be sealed: %s", file, why)
+        store = self._settings.store
+        if isinstance(store, Path):
+            if not catalog_path(store).exists():
+                return
+            self._seal(store, now)
         number, mark = note_ends(store, who=WHO, why="nightly", at=now)
         # Whoever sends this log to another machine has kept the head there.
         logger.info("head of the record: %d:%s", number, mark)
         report = verify(store, seconds=CHECK_SECONDS, at=now)
         for problem in report.problems[:_NAMED]:
             logger.error("the record is not what was written: %s", problem)
+        unsealed = len(due(store, now)) if isinstance(store, Path) else 0  # a database has nothing to seal
         told = {"problems": len(report.problems), "checked": len(report.files), "left": len(report.left)}
-        self._tell({"at": now.timestamp(), "head": f"{number}:{mark}", "unsealed": len(due(store, now)), **told})
+        self._tell({"at": now.timestamp(), "head": f"{number}:{mark}", "unsealed": unsealed, **told})
+
+    def _seal(self, folder: Path, now: datetime) -> None:
+        run = seal(folder, now, who=WHO)
+        for one in run.sealed:
+            logger.info("sealed %s: %d rows, SHA-256 %s", one.file, one.rows, one.sha256)
+        for file, why in run.stayed.items():
+            logger.warning("%s could not be sealed: %s", file, why)
 
     def _run(self) -> None:
         with contextlib.suppress(OSError):  # of this thread alone: shipping goes first

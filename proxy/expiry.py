@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from identity.overlay import FILE_NAME, OverlayError, OverlayWatch, read_overlay
-from logstore.db import open_catalog
+from logstore.db import Where, open_catalog
 from proxy.decided import Decided, decided_in
 from registry import entries, overrides
 
@@ -21,10 +21,10 @@ WHO = "schoolgate"
 class Expiry:
     """Looks whether something is over."""
 
-    def __init__(self, data: Path) -> None:
-        """`data` is the data folder."""
-        self._store = data / "store"
-        self._watch = OverlayWatch(data / "overlay" / FILE_NAME)
+    def __init__(self, where: Where, overlay: Path) -> None:
+        """`where` decisions are; `overlay` is the folder that workers read them from."""
+        self._where = where
+        self._watch = OverlayWatch(overlay / FILE_NAME)
         self._decided = Decided()
 
     def look(self, at: datetime) -> int:
@@ -36,7 +36,7 @@ class Expiry:
                 return 0  # the workers say so, and the next overlay is read again
         if self._decided.at(at) == self._decided:
             return 0
-        engine = open_catalog(self._store)
+        engine = open_catalog(self._where)
         try:
             with engine.begin() as connection:
                 over = len(overrides.end_expired(connection, at, WHO)) + len(entries.end_expired(connection, at, WHO))

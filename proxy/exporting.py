@@ -18,6 +18,7 @@ from logstore.db import open_catalog
 from logstore.export import csv_lines, json_lines
 from logstore.exportbook import Export, note_export
 from logstore.exportfile import ExportFile, Written, write_manifest
+from logstore.place import Beside
 from logstore.rows import Row
 
 FORMATS = ("jsonl", "csv", "parquet")
@@ -28,8 +29,10 @@ FORMATS = ("jsonl", "csv", "parquet")
 class Request:
     """An export that somebody asks for."""
 
-    store: Path
-    """The store's folder."""
+    store: Beside
+    """Where the record is."""
+    gateway: str
+    """Which gateway writes the file: its identity in a record that several share."""
     what: str
     """`subject`, `hold` or `search`."""
     subject: str
@@ -68,6 +71,7 @@ class Request:
                         Export(
                             path=str(file.path.resolve()), what=self.what, subject=self.subject, who=self.who,
                             why=self.why, made_at=self.at, newest_at=newest, rows=file.lines, sha256=file.sha256,
+                            gateway=self.gateway,
                         ),
                     )  # fmt: skip
         finally:

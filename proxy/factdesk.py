@@ -1,6 +1,6 @@
 """Facts of the spool that people decide about, on their way into the register: requests for a review.
 
-The store's folder in; a taker of facts for the shipper and a cleaner for the daily retention out. The rule: a fact may
+Where the record is in; a taker of facts for the shipper and a cleaner for the daily retention out. The rule: a fact may
 come again and is filed once; one that can never be filed is told and left out, so that it holds nobody's rows back; a
 database that is away is waited for, like by the rows.
 """
@@ -15,6 +15,7 @@ from identity.overlay import FILE_NAME
 from logstore.collecting import FactTaker
 from logstore.db import open_catalog, upgrade
 from logstore.encoding import Fact
+from logstore.place import Beside
 from logstore.prunereport import Cleaned, Cleaner
 from logstore.reading import SpoolCursor
 from registry.overlay import write_overlay
@@ -22,7 +23,7 @@ from registry.overrides import forget as forget_overrides
 from registry.requests import KIND, file_all, forget
 
 
-def fact_taker(store: Path) -> FactTaker:
+def fact_taker(store: Beside) -> FactTaker:
     """Files what is a request, and lets the rest pass."""
 
     def take(facts: Sequence[tuple[SpoolCursor, Fact]]) -> None:
@@ -40,10 +41,10 @@ def fact_taker(store: Path) -> FactTaker:
     return take
 
 
-def request_cleaner(store: Path, overlay: Path) -> Cleaner:
+def request_cleaner(store: Beside, overlay: Path | None) -> Cleaner:
     """Removes requests, and overrides that ended, when they are older than rows may be.
 
-    Answers to requests and overrides stand in the overlay, too, which is written anew.
+    Answers to requests and overrides stand in the overlay, too, which is written anew; None: no overlay is made of it.
     """
 
     def clean_requests(limit: datetime, dry_run: bool) -> Cleaned:
@@ -52,7 +53,7 @@ def request_cleaner(store: Path, overlay: Path) -> Cleaner:
             with engine.begin() as connection:
                 gone = forget(connection, limit, dry_run=dry_run)
                 gone += forget_overrides(connection, limit, dry_run=dry_run)
-            if not dry_run and (overlay / FILE_NAME).exists():
+            if not dry_run and overlay is not None and (overlay / FILE_NAME).exists():
                 with engine.connect() as connection:
                     write_overlay(connection, overlay)
             return Cleaned("review requests and ended overrides", gone)

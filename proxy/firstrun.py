@@ -7,25 +7,32 @@ gone missing is never silently replaced (devices would stop trusting us).
 from __future__ import annotations
 
 import importlib.resources
+import logging
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 
-from logstore.db import reading, upgrade
+from sqlalchemy.exc import SQLAlchemyError
+
+from identity.overlay import FILE_NAME
+from logstore.db import StoreError, reading, upgrade
 from proxy.assembly import PRESET, places, shared_secret
 from proxy.ca import CaStatus, create_ca, load_ca, passphrase_from, prepare_confdir
 from proxy.settings import Settings
 from registry.overlay import write_overlay
 
+logger = logging.getLogger(__name__)
+
 HOST_FOLDER = "host"
 """Folder below `run` that the host reads its CA from."""
-FOLDERS = ("lists", "spool", "store", "overlay", "run")
+FOLDERS = ("lists", "spool", "overlay", "run")
 
 
 def prepare(settings: Settings) -> tuple[CaStatus, list[str]]:
     """Make the data folder ready. Returns the CA and, in words, what was made. Raises what its parts raise."""
     made: list[str] = []
     data = settings.data
-    if not (data / "store").exists():
+    if not (data / "overlay").exists():
         made.append(f"data folder {data}")
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in FOLDERS:
@@ -34,8 +41,7 @@ def prepare(settings: Settings) -> tuple[CaStatus, list[str]]:
     authority = _authority(settings, made)
     prepare_confdir(data / "ca", data / "run" / HOST_FOLDER)
     shared_secret(settings)
-    upgrade(data / "store")
-    make_overlay(settings)
+    _record(settings)
     return authority, made
 
 
@@ -65,7 +71,21 @@ def authority_again(settings: Settings) -> CaStatus:
     return authority
 
 
+def _record(settings: Settings) -> None:
+    """The record and, from it, what people decided; a database that is away is waited for by others.
+
+    Then the decisions on disk stay in force; where there are none, there is nothing to begin with, and it raises.
+    """
+    try:
+        upgrade(settings.store)
+        make_overlay(settings)
+    except (StoreError, SQLAlchemyError) as error:
+        if isinstance(settings.store, Path) or not (settings.data / "overlay" / FILE_NAME).exists():
+            raise
+        logger.error("the record cannot be reached; records wait in the spool, decisions stay as they were: %s", error)
+
+
 def make_overlay(settings: Settings) -> None:
     """Write what people decided for the workers to read."""
-    with reading(settings.data / "store") as connection:
+    with reading(settings.store) as connection:
         write_overlay(connection, settings.data / "overlay", places(settings.identity.places))

@@ -12,7 +12,6 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,6 +20,7 @@ import sqlalchemy.exc
 from logstore.db import StoreError, upgrade
 from logstore.export import printable
 from logstore.exportfile import CannotWrite, ExportFile, write_manifest
+from logstore.gateways import identity_in
 from logstore.holdcopy import altered, copy_hold, held_contents, held_rows
 from logstore.holdrelease import WITHIN, approve, sign
 from logstore.holds import Hold, HoldRefused, find, find_active, holds, note_hold, place, set_review
@@ -38,11 +38,10 @@ _DAYS = {"d": 1, "w": 7}
 
 def run_task(args: argparse.Namespace, settings: Settings) -> int:
     """Do what `args` say: 0 yes, 1 no, 2 usage."""
-    store = settings.data / "store"
     zone = ZoneInfo(settings.record.timezone)
     try:
-        upgrade(store)
-        status = TASKS[args.task](args, store, zone, datetime.now(UTC))
+        upgrade(settings.store)
+        status = TASKS[args.task](args, settings, zone, datetime.now(UTC))
         tell_holds(settings)
         return status
     except Refused as refused:
@@ -55,7 +54,7 @@ def run_task(args: argparse.Namespace, settings: Settings) -> int:
 
 def tell_holds(settings: Settings) -> None:
     """Say for the metrics how many holds there are and when each has to be looked at; nobody's name."""
-    kept = holds(settings.data / "store")
+    kept = holds(settings.store)
     told = {
         "holds": len(kept),
         "incomplete": sum(one.copied_at is None or one.error is not None for one in kept),
@@ -93,29 +92,29 @@ def as_dict(kept: Hold, zone: tzinfo, now: datetime) -> dict[str, Any]:
     }
 
 
-def _place(args: argparse.Namespace, store: Path, zone: tzinfo, now: datetime) -> int:
+def _place(args: argparse.Namespace, settings: Settings, zone: tzinfo, now: datetime) -> int:
     review = _review(args.review, zone, now)
     wanted = filter_from(args, now, zone)
-    kept = place(store, args.case, args.why, wanted, review, who=typed_by(), at=now)
-    return _copied(args, store, kept, zone, now)
+    kept = place(settings.store, args.case, args.why, wanted, review, who=typed_by(), at=now)
+    return _copied(args, settings, kept, zone, now)
 
 
-def _copy(args: argparse.Namespace, store: Path, zone: tzinfo, now: datetime) -> int:
-    return _copied(args, store, find_active(store, args.case), zone, now)
+def _copy(args: argparse.Namespace, settings: Settings, zone: tzinfo, now: datetime) -> int:
+    return _copied(args, settings, find_active(settings.store, args.case), zone, now)
 
 
-def _copied(args: argparse.Namespace, store: Path, kept: Hold, zone: tzinfo, now: datetime) -> int:
-    new = copy_hold(store, kept, who=typed_by(), at=now)
-    kept = find(store, kept.case)
+def _copied(args: argparse.Namespace, settings: Settings, kept: Hold, zone: tzinfo, now: datetime) -> int:
+    new = copy_hold(settings.store, kept, who=typed_by(), at=now)
+    kept = find(settings.store, kept.case)
     _say(args, as_dict(kept, zone, now), f"{kept.case}: {new:,} rows copied, {kept.rows:,} in all")
     if not kept.rows:
         print("hold: there is no such row yet; the hold is in force for those to come", file=sys.stderr)
     return 0
 
 
-def _list(args: argparse.Namespace, store: Path, zone: tzinfo, now: datetime) -> int:
-    found = holds(store, released=args.all)
-    note_hold(store, who=typed_by(), what="looked at holds", case="holds", after=None, why=args.why, at=now)
+def _list(args: argparse.Namespace, settings: Settings, zone: tzinfo, now: datetime) -> int:
+    found = holds(settings.store, released=args.all)
+    note_hold(settings.store, who=typed_by(), what="looked at holds", case="holds", after=None, why=args.why, at=now)
     if args.json:
         print(json.dumps([as_dict(one, zone, now) for one in found]))
         return 0
@@ -135,9 +134,9 @@ def _line(one: Hold, zone: tzinfo, now: datetime) -> str:
     return f"{one.case:<20} {one.rows:>9,} rows  {due} {local:%Y-%m-%d}{trouble}{signed}  {one.reason}"
 
 
-def _show(args: argparse.Namespace, store: Path, zone: tzinfo, now: datetime) -> int:
-    kept = find(store, args.case)
-    note_hold(store, who=typed_by(), what="looked at a hold", case=kept.case, after=None, why=args.why, at=now)
+def _show(args: argparse.Namespace, settings: Settings, zone: tzinfo, now: datetime) -> int:
+    kept = find(settings.store, args.case)
+    note_hold(settings.store, who=typed_by(), what="looked at a hold", case=kept.case, after=None, why=args.why, at=now)
     told = as_dict(kept, zone, now)
     if args.json:
         print(json.dumps(told))
@@ -149,52 +148,53 @@ def _show(args: argparse.Namespace, store: Path, zone: tzinfo, now: datetime) ->
     return 0
 
 
-def _set_review(args: argparse.Namespace, store: Path, zone: tzinfo, now: datetime) -> int:
-    kept = set_review(store, args.case, _review(args.until, zone, now), who=typed_by(), why=args.why, at=now)
+def _set_review(args: argparse.Namespace, settings: Settings, zone: tzinfo, now: datetime) -> int:
+    kept = set_review(settings.store, args.case, _review(args.until, zone, now), who=typed_by(), why=args.why, at=now)
     _say(args, as_dict(kept, zone, now), f"{kept.case}: to be reviewed by {kept.review_at.astimezone(zone):%Y-%m-%d}")
     return 0
 
 
-def _release(args: argparse.Namespace, store: Path, zone: tzinfo, now: datetime) -> int:
-    kept = sign(store, args.case, who=typed_by(), why=args.why, at=now)
+def _release(args: argparse.Namespace, settings: Settings, zone: tzinfo, now: datetime) -> int:
+    kept = sign(settings.store, args.case, who=typed_by(), why=args.why, at=now)
     until = (now + WITHIN).astimezone(zone)
     text = f"{kept.case}: signed; until {until:%Y-%m-%d} somebody else types: schoolgate hold approve {kept.case}"
     _say(args, as_dict(kept, zone, now), text)
     return 0
 
 
-def _approve(args: argparse.Namespace, store: Path, zone: tzinfo, now: datetime) -> int:
-    kept = approve(store, args.case, who=typed_by(), why=args.why, at=now)
+def _approve(args: argparse.Namespace, settings: Settings, zone: tzinfo, now: datetime) -> int:
+    kept = approve(settings.store, args.case, who=typed_by(), why=args.why, at=now)
     _say(args, as_dict(kept, zone, now), f"{kept.case}: released; {kept.rows:,} copied rows are gone")
     return 0
 
 
-def _check(args: argparse.Namespace, store: Path, zone: tzinfo, now: datetime) -> int:
+def _check(args: argparse.Namespace, settings: Settings, zone: tzinfo, now: datetime) -> int:
     del zone
-    kept = find_active(store, args.case)
-    note_hold(store, who=typed_by(), what="checked a hold", case=kept.case, after=None, why=args.why, at=now)
-    wrong = altered(store, kept)
+    kept = find_active(settings.store, args.case)
+    note_hold(settings.store, who=typed_by(), what="checked a hold", case=kept.case, after=None, why=args.why, at=now)
+    wrong = altered(settings.store, kept)
     facts = {"ok": not wrong, "rows": kept.rows, "altered": [str(number) for number in wrong]}
     _say(args, facts, f"{kept.rows:,} rows, {len(wrong)} not what was copied" + "".join(f"\n{n}" for n in wrong))
     return 1 if wrong else 0
 
 
-def _export(args: argparse.Namespace, store: Path, zone: tzinfo, now: datetime) -> int:
-    kept = find_active(store, args.case)
+def _export(args: argparse.Namespace, settings: Settings, zone: tzinfo, now: datetime) -> int:
+    kept = find_active(settings.store, args.case)
     form = _format(args)
     request = Request(
-        store=store, what="hold", subject=kept.case, asked=kept.wanted.sentence(timezone=zone), who=typed_by(),
+        store=settings.store, gateway=identity_in(settings.data),
+        what="hold", subject=kept.case, asked=kept.wanted.sentence(timezone=zone), who=typed_by(),
         why=args.why, at=now, zone=zone,
     )  # fmt: skip
     request.note("began an export", {"format": form})
     if form == "jsonl":
         with ExportFile(args.out) as file:
-            for _, content, mark in held_contents(store, kept, rising=True):
+            for _, content, mark in held_contents(settings.store, kept, rising=True):
                 file.write(f'{{"sha256":"{mark}","row":{content}}}\n')
             written = file.finish()
-        newest = next((row.at for row in held_rows(store, kept)), None)
+        newest = next((row.at for row in held_rows(settings.store, kept)), None)
     else:
-        written, newest = write_rows(args.out, held_rows(store, kept, rising=True), form, zone)
+        written, newest = write_rows(args.out, held_rows(settings.store, kept, rising=True), form, zone)
     facts = request.facts() | {"case": kept.case, "reason": kept.reason, "placed_by": kept.placed_by}
     facts["row_hash"] = 'SHA-256 of the row\'s text, as it stands behind "row"' if form == "jsonl" else None
     manifest = write_manifest(args.out, (written,), facts)
@@ -239,7 +239,7 @@ def printable_lines(text: str) -> str:
     return "\n".join(printable(line) for line in text.split("\n"))
 
 
-TASKS: Mapping[str, Callable[[argparse.Namespace, Path, tzinfo, datetime], int]] = {
+TASKS: Mapping[str, Callable[[argparse.Namespace, Settings, tzinfo, datetime], int]] = {
     "place": _place,
     "list": _list,
     "show": _show,

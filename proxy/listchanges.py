@@ -54,7 +54,7 @@ def note_updates(settings: Settings, report: Report) -> None:
     if not changed:
         return
     try:
-        engine = open_catalog(settings.data / "store")
+        engine = open_catalog(settings.store)
         with engine.begin() as connection:
             for one in changed:
                 told = {} if one.changes is None else one.changes.as_json()

@@ -35,7 +35,7 @@ type Task = Callable[[argparse.Namespace, Settings, tzinfo], int]
 
 def _stats(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:
     now, wanted = _asked(args, zone)
-    with Archive(settings.data / "store", seconds=SEARCH_SECONDS) as archive:
+    with Archive(settings.store, seconds=SEARCH_SECONDS) as archive:
         figures = Figures(archive, wanted, exact=not args.quick)
         sums = figures.totals()
         look(args, settings, wanted, sums.rows, now)
@@ -58,7 +58,7 @@ def _series(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:
         raise Refused(f"--step: {args.step!r} is no length; it would be like 15m, 1h, 1d", 2)
     step = timedelta(**{_UNITS[found[2]]: int(found[1])})
     now, wanted = _asked(args, zone)
-    with Archive(settings.data / "store", seconds=SEARCH_SECONDS) as archive:
+    with Archive(settings.store, seconds=SEARCH_SECONDS) as archive:
         try:
             told = Figures(archive, wanted, exact=not args.quick).series(step)
         except ValueError as error:
@@ -83,7 +83,7 @@ def _timeline(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int
         at = int(args.at) if args.at.isdecimal() else parse_when(args.at, now, zone)
     except ValueError as error:
         raise Refused(str(error), 2) from error
-    with Archive(settings.data / "store", seconds=SEARCH_SECONDS) as archive:
+    with Archive(settings.store, seconds=SEARCH_SECONDS) as archive:
         told = around(archive, lanes, at, before=args.before, after=args.after)
     moment = f"around {args.at}: "
     for lane in lanes:
@@ -103,7 +103,7 @@ def _facets(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:
         since = None if args.since is None else parse_when(args.since, now, zone).date()
     except ValueError as error:
         raise Refused(str(error), 2) from error
-    with Archive(settings.data / "store", seconds=SEARCH_SECONDS) as archive:
+    with Archive(settings.store, seconds=SEARCH_SECONDS) as archive:
         found = facets(archive.catalog, args.kind, args.begins, args.limit, since=since)
     named = f"names of kind {args.kind} beginning with “{args.begins}” in " if args.begins else f"{args.kind}s of "
     look(args, settings, LogFilter(), len(found), now, of=named)

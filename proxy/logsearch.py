@@ -21,6 +21,7 @@ from logstore.audit import record_look
 from logstore.db import StoreError, open_catalog
 from logstore.export import as_json, csv_lines, json_lines, printable
 from logstore.filter import LogFilter
+from logstore.gateways import identity_in
 from logstore.query import Archive, SearchTooWide, Tail
 from logstore.rows import Row
 from logstore.when import parse_when
@@ -106,7 +107,7 @@ def _search(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:
         from proxy.logtext import search_text
 
         return search_text(args, settings, wanted, zone, now)
-    with Archive(settings.data / "store", seconds=SEARCH_SECONDS) as archive:
+    with Archive(settings.store, seconds=SEARCH_SECONDS) as archive:
         if args.out is not None:
             return _export(args, settings, wanted, archive.walk(wanted), zone, now)
         if args.all:
@@ -126,7 +127,7 @@ def _search_hold(args: argparse.Namespace, settings: Settings, wanted: LogFilter
     from logstore.holdcopy import held_rows
     from logstore.holds import HoldRefused, find_active
 
-    store = settings.data / "store"
+    store = settings.store
     try:
         kept = find_active(store, args.hold)
     except HoldRefused as refused:
@@ -177,7 +178,8 @@ def _export(
     except ValueError as error:
         raise Refused(str(error), 2) from error
     request = Request(
-        store=settings.data / "store", what="hold" if args.hold else "search",
+        store=settings.store, gateway=identity_in(settings.data),
+        what="hold" if args.hold else "search",
         subject=args.hold or wanted.user or "record", asked=wanted.sentence(timezone=zone), who=typed_by(),
         why=args.why, at=now, zone=zone,
     )  # fmt: skip
@@ -193,7 +195,7 @@ def _export(
 def _tail(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:
     now = datetime.now(UTC)
     wanted = filter_from(args, now, zone)
-    store = settings.data / "store"
+    store = settings.store
     # Before the search, so that what is stored in between is shown by one of them.
     tail = Tail(store, wanted, now) if args.follow else None
     with Archive(store, seconds=SEARCH_SECONDS) as archive:
@@ -212,7 +214,7 @@ def _tail(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:
 
 
 def _show(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:
-    with Archive(settings.data / "store", seconds=SEARCH_SECONDS) as archive:
+    with Archive(settings.store, seconds=SEARCH_SECONDS) as archive:
         row = archive.show(args.id)
     if row is None:
         print(f"log: there is no record {args.id} in the store", file=sys.stderr)
@@ -231,7 +233,7 @@ def look(
 ) -> None:
     """Write the look into the audit trail. Raises `Refused` when that cannot be done."""
     try:
-        engine = open_catalog(settings.data / "store")
+        engine = open_catalog(settings.store)
         with engine.begin() as catalog:
             record_look(
                 catalog,

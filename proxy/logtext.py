@@ -28,7 +28,7 @@ def search_text(args: argparse.Namespace, settings: Settings, wanted: LogFilter,
     """Print rows whose URL has the text; 0 when there are any, 1 when there are none, 130 when it was interrupted."""
     if wanted.since is None:
         wanted = dataclasses.replace(wanted, since=now - BACK)
-    job = TextJob(settings.data / "store", wanted)
+    job = TextJob(settings.store, wanted)
     look(args, settings, wanted, None, now)
     print(f"log: {sentence(wanted, now, zone)}; Ctrl-C ends it", file=sys.stderr)
     told: list[Progress] = []

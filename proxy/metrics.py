@@ -165,7 +165,9 @@ class GatewayCollector(Collector):
         yield _gauge("schoolgate_rollup_stale", "Hours whose roll-ups are behind.", max(0, sums.get("stale", 0)))
         yield from self._holds()
         yield from self._evidence()
+        told = read_status(self.data / "run" / "partitions.json")
         days = sorted(path.stem for path in (self.data / "store" / "days").glob("????-??-??.db"))
+        days = sorted([*days, *([told["oldest"]] if told.get("oldest") else [])])
         oldest = 0.0
         if days:
             oldest = (datetime.now(UTC) - datetime.fromisoformat(days[0]).replace(tzinfo=UTC)).total_seconds()

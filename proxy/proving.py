@@ -20,6 +20,7 @@ from logstore.db import open_catalog, reading
 from logstore.drill import drill
 from logstore.evidence import note_ends
 from logstore.export import printable
+from logstore.place import folder_of
 from logstore.seal import Sealed, seal
 from logstore.verify import verify
 from proxy.account import typed_by
@@ -58,7 +59,7 @@ def _verify(args: argparse.Namespace, settings: Settings) -> int:
             print("db: --head is like 12:5f…, a number and 64 hexadecimal digits", file=sys.stderr)
             return 2
         kept = (int(number), mark)
-    report = verify(settings.data / "store", kept=kept, deep=args.deep, day=args.day)
+    report = verify(settings.store, kept=kept, deep=args.deep, day=args.day)
     if args.day is not None and not report.files and report.ok:
         print(f"db: there is no day file of {args.day}; a day is like 2026-11-20", file=sys.stderr)
         return 2
@@ -76,7 +77,7 @@ def _verify(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _seal(args: argparse.Namespace, settings: Settings) -> int:
-    run = seal(settings.data / "store", datetime.now(UTC), who=typed_by(), why=args.why or "asked for")
+    run = seal(folder_of(settings.store, "sealing"), datetime.now(UTC), who=typed_by(), why=args.why or "asked for")
     if args.json:
         told = {"ok": run.ok, "sealed": [one.as_json() for one in run.sealed], "stayed": run.stayed}
         print(json.dumps(told))
@@ -96,13 +97,13 @@ def _told(one: Sealed) -> str:
 
 
 def _head(args: argparse.Namespace, settings: Settings) -> int:
-    number, mark = note_ends(settings.data / "store", who=typed_by(), why=args.why, at=datetime.now(UTC))
+    number, mark = note_ends(settings.store, who=typed_by(), why=args.why, at=datetime.now(UTC))
     print(json.dumps({"head": f"{number}:{mark}"}) if args.json else f"{number}:{mark}")
     return 0
 
 
 def _drill(args: argparse.Namespace, settings: Settings) -> int:
-    store = settings.data / "store"
+    store = folder_of(settings.store, "a copy made by `db backup`")
     copy = args.folder
     if copy is None:
         with reading(store) as catalog:

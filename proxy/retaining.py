@@ -6,18 +6,21 @@ the data folder that holds people's browsing has its cleaner in `cleaners`, so t
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
-from datetime import datetime, time
+from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from logstore.copies import copy_cleaner
 from logstore.daily import DailyJob
-from logstore.db import StoreError
+from logstore.db import StoreError, catalog_path
 from logstore.exportbook import export_cleaner
+from logstore.gateways import identity_in
 from logstore.holds import holds
+from logstore.place import Beside, Database
 from logstore.prunereport import Cleaner, PruneReport
 from logstore.quarantine import spool_cleaners
 from logstore.retention import last_run, prune
@@ -32,27 +35,70 @@ TOLD = "retention.json"
 """File of the run folder that says how the latest run went."""
 
 
-def cleaners(settings: Settings) -> tuple[Cleaner, ...]:
-    """A cleaner for every place outside the store that holds what people did."""
-    store = settings.data / "store"
+def cleaners(settings: Settings, record: Beside | None = None) -> tuple[Cleaner, ...]:
+    """A cleaner for every place outside the days that holds what people did.
+
+    `record`: one from before the settings' own, which has its books, but neither spool nor overlay any more.
+    """
+    store = settings.store if record is None else record
+    own = store == settings.store
     return (
-        *spool_cleaners(settings.data / "spool"),
-        request_cleaner(store, settings.data / "overlay"),
-        export_cleaner(store, settings.data, lambda: {one.case for one in holds(store)}),
-        rollup_cleaner(store),
-        copy_cleaner(store),
+        *(spool_cleaners(settings.data / "spool") if own else ()),
+        request_cleaner(store, settings.data / "overlay" if own else None),
+        export_cleaner(
+            store, settings.data, lambda: {one.case for one in holds(store)}, gateway=identity_in(settings.data)
+        ),
+        # What lies beside the days of files; a database has nothing there.
+        *((rollup_cleaner(store), copy_cleaner(store)) if isinstance(store, Path) else ()),
     )
+
+
+def records(settings: Settings) -> tuple[Beside, ...]:
+    """Every record whose rows go by date: that of the settings, and the files from before the record moved away."""
+    before = settings.data / "store"
+    if settings.store != before and catalog_path(before).is_file():
+        return settings.store, before
+    return (settings.store,)
+
+
+def prune_all(settings: Settings, now: datetime, zone: ZoneInfo, **how: Any) -> PruneReport:
+    """Remove what is too old from every record and every place beside; how it went, the record of the settings last.
+
+    `how` goes to `logstore.retention.prune`. Raises what that raises, after every record was tried.
+    """
+    failed: list[Exception] = []
+    reports: list[PruneReport] = []
+    for record in reversed(records(settings)):
+        try:
+            beside = cleaners(settings, record)
+            reports.append(prune(record, now, zone, settings.record.months, cleaners=beside, **how))
+        except Exception as error:  # told below; what is beside it goes all the same
+            failed.append(error)
+    if failed:
+        raise failed[-1]
+    told = reports[-1]
+    for older in reports[:-1]:
+        told = dataclasses.replace(
+            told,
+            days=(*older.days, *told.days),
+            stayed=(*older.stayed, *told.stayed),
+            elsewhere=(*older.elsewhere, *told.elsewhere),
+        )
+    return told
 
 
 def daily_retention(settings: Settings, zone: ZoneInfo) -> DailyJob:
     """Removes what is older than it may be, everywhere; at once when that was missed."""
-    store = settings.data / "store"
+    store = settings.store
 
     def work(now: datetime) -> None:
         tell_holds(settings)  # first: that a review is due is known although retention fails
-        tell(settings, prune(store, now, zone, settings.record.months, cleaners=cleaners(settings)))
+        tell(settings, prune_all(settings, now, zone))
 
     def last() -> datetime | None:
+        if isinstance(store, Database):  # that another gateway ran says nothing of the spool and the files of this one
+            told = told_of(settings.data)
+            return datetime.fromtimestamp(told["at"], UTC) if told.get("ok") else None
         try:
             return last_run(store)
         except StoreError:  # no store yet

@@ -9,8 +9,9 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import yaml
@@ -20,6 +21,7 @@ from addons.destinations import read_destinations
 from categories.hosts import canonical_host, is_address
 from categories.sources import LIMIT, Format, Use
 from logstore.gateways import NUMBERS, WORKERS
+from logstore.place import Beside, Database, fault_of_store, is_database
 from policy.client import Band
 from proxy.settingsproblems import SettingsError, SettingsProblem, problems_of, repeated_keys
 from proxy.statutory_settings import StatutorySettings
@@ -248,12 +250,31 @@ class SpoolSettings(Section):
 
 
 class RecordSettings(Section):
-    """How long rows live."""
+    """Where the record is, and how long rows live."""
 
+    store: str | None = None
+    """A folder, or a database: `postgresql://schoolgate@db.trust.internal/schoolgate?sslmode=verify-full`. None means
+    `store` in the data folder."""
+    password_file: Path | None = None
+    """File with the database's password, readable by the gateway's account only; None leaves it to `.pgpass`, a
+    certificate or the socket."""
     months: int = Field(default=6, ge=1, le=120)
     """Calendar months."""
     timezone: str = "Europe/London"
     """Zone whose midnights count."""
+
+    @field_validator("store")
+    @classmethod
+    def _store(cls, value: str | None) -> str | None:
+        if value is not None and (why := fault_of_store(value)) is not None:
+            raise ValueError(why)
+        return value
+
+    @model_validator(mode="after")
+    def _password(self) -> RecordSettings:
+        if self.password_file is not None and not is_database(self.store):
+            raise ValueError("password_file is for a database; store would be like postgresql://schoolgate@…")
+        return self
 
     @field_validator("timezone")
     @classmethod
@@ -292,6 +313,14 @@ class Settings(Section):
     spool: SpoolSettings = SpoolSettings()
     record: RecordSettings = RecordSettings()
     statutory: StatutorySettings = StatutorySettings()
+
+    @property
+    def store(self) -> Beside:
+        """Where the record is; what people decided stands there, too."""
+        told = self.record.store
+        if told is None:
+            return self.data / "store"
+        return Database(told, self.record.password_file) if is_database(told) else Path(told)
 
     @property
     def policy_file(self) -> Path | None:
@@ -360,9 +389,18 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
                     "key": settings.console.key and fix(settings.console.key),
                 }
             ),
+            "record": settings.record.model_copy(update=_record(settings.record, fix)),
             "ca": CaSettings(passphrase_file=settings.ca.passphrase_file and fix(settings.ca.passphrase_file)),
             "proxy": settings.proxy.model_copy(
                 update={"upstream_trust": tuple(map(fix, settings.proxy.upstream_trust))}
             ),
         }
     )
+
+
+def _record(record: RecordSettings, fix: Callable[[Path], Path]) -> dict[str, Any]:
+    store, file = record.store, record.password_file
+    return {
+        "store": store if store is None or is_database(store) else str(fix(Path(store))),
+        "password_file": file and fix(file),
+    }

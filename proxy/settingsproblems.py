@@ -81,7 +81,9 @@ def _problem(file: str, lines: dict[tuple[Any, ...], int], item: Any, settings: 
         known = [str(choice) for choice in _choices(settings, place)]
         close = difflib.get_close_matches(str(item["input"]), known, n=1)
         return SettingsProblem(file, line, where, what, f"did you mean {close[0]!r}?" if close else "")
-    return SettingsProblem(file, line, where, what, f"got {item['input']!r}"[:120])
+    # What may hold a password is not repeated.
+    secret = "password" in what or "://" in str(item["input"])
+    return SettingsProblem(file, line, where, what, "" if secret else f"got {item['input']!r}"[:120])
 
 
 def _known_keys(settings: type[BaseModel], place: tuple[Any, ...]) -> list[str]:

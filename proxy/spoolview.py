@@ -132,7 +132,7 @@ def _waiting(settings: Settings) -> int:
 
 def _cursors(settings: Settings) -> dict[str, int]:
     try:
-        with reading(settings.data / "store") as catalog:
+        with reading(settings.store) as catalog:
             return {row.producer: row.seq for row in catalog.execute(log_cursor.select())}
     except StoreError:  # no store yet: nothing of the spool is in it
         return {}

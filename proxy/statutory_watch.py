@@ -9,12 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from categories.statutory_bundle import Header
 from logstore.audit import record_change
-from logstore.db import open_catalog
+from logstore.db import Where, open_catalog
 from proxy.statutory_state import Standing
 
 logger = logging.getLogger(__name__)
@@ -28,9 +27,9 @@ WHO = "schoolgate"
 class StatutoryAlarm:
     """Tells how statutory lists stand."""
 
-    def __init__(self, data: Path) -> None:
-        """`data` is the data folder."""
-        self._store = data / "store"
+    def __init__(self, where: Where) -> None:
+        """`where` the audit trail is."""
+        self._where = where
         self._said: tuple[str, ...] | None = None
         self._said_at = datetime(1970, 1, 1, tzinfo=UTC)
         self._written = Standing()
@@ -57,7 +56,7 @@ class StatutoryAlarm:
             before = None if self._written_problems is None else _compliance(self._written_problems)
             lines.append(("statutory compliance", "gateway", before, _compliance(problems)))
         if lines:
-            engine = open_catalog(self._store)
+            engine = open_catalog(self._where)
             try:
                 with engine.begin() as connection:
                     for what, subject, before, after in lines:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from logstore.audit import entries, record_change
@@ -17,28 +18,50 @@ from logstore.copies import COPIED, KEPT
 from logstore.db import catalog_path, open_catalog, reading, upgrade
 from logstore.export import printable
 from logstore.exportbook import exports, settle_export
+from logstore.place import Database, folder_of
 from logstore.prunereport import PruneReport
-from logstore.retention import overdue, prune
+from logstore.retention import overdue
 from proxy.account import typed_by
-from proxy.retaining import cleaners, tell
+from proxy.retaining import prune_all, tell
 from proxy.settings import Settings
 
 type Task = Callable[[argparse.Namespace, Settings], int]
 
 
 def _upgrade(args: argparse.Namespace, settings: Settings) -> int:
-    changed = upgrade(settings.data / "store")
+    changed = upgrade(settings.store)
     _say(args, {"ok": True, "changed": list(changed)}, "\n".join(changed) or "the store has the newest schema")
     return 0
 
 
+def _roles(args: argparse.Namespace, settings: Settings) -> int:
+    if not isinstance(settings.store, Database):
+        print("db: roles are of a database; of a folder, its permissions say who may", file=sys.stderr)
+        return 2
+    from logstore.postgres import roles
+
+    try:
+        told = list(roles.statements(args.prefix))
+    except ValueError as error:
+        print(f"db: --prefix: {error}", file=sys.stderr)
+        return 2
+    if args.sql:
+        print(";\n".join(told) + ";")
+        return 0
+    roles.put_in_force(settings.store, args.prefix)
+    names = {f"{args.prefix}_{role}": work for role, work in roles.WORK.items()}
+    lines = [f"{name:<24} {work}" for name, work in names.items()]
+    _say(args, {"ok": True, "roles": names}, "\n".join([*lines, f"then: GRANT {args.prefix}_reader TO account"]))
+    return 0
+
+
 def _check(args: argparse.Namespace, settings: Settings) -> int:
-    folder = settings.data / "store"
-    problems = list(check(folder))
+    where, now = settings.store, datetime.now(UTC)
+    problems = list(check(where) if isinstance(where, Path) else check_database(where, now))
     # A store whose catalog cannot be used has no retention to ask about.
-    if not problems or catalog_path(folder).is_file():
+    if not problems or isinstance(where, Database) or catalog_path(where).is_file():
         try:
-            behind = overdue(folder, datetime.now(UTC), ZoneInfo(settings.record.timezone), settings.record.months)
+            behind = overdue(where, now, ZoneInfo(settings.record.timezone), settings.record.months)
             problems += [str(behind)] if behind else []
         except Exception as error:
             problems = problems or [str(error)]
@@ -46,17 +69,22 @@ def _check(args: argparse.Namespace, settings: Settings) -> int:
     return 1 if problems else 0
 
 
+def check_database(where: Database, now: datetime) -> tuple[str, ...]:
+    """As `logstore.backup.check`, of a database; loaded only where there is one."""
+    from logstore.postgres.check import check as check_in
+
+    return check_in(where, now)
+
+
 def _prune(args: argparse.Namespace, settings: Settings) -> int:
     try:
-        report = prune(
-            settings.data / "store",
+        report = prune_all(
+            settings,
             datetime.now(UTC),
             ZoneInfo(settings.record.timezone),
-            settings.record.months,
             dry_run=args.dry_run,
             who=typed_by(),
             why=args.why or "asked for on the command line",
-            cleaners=cleaners(settings),
             clock_is_right=args.clock_is_right,
         )
     except ClockDoubted as doubt:
@@ -84,12 +112,12 @@ def _told(report: PruneReport) -> str:
 
 def _exports(args: argparse.Namespace, settings: Settings) -> int:
     if args.settle is not None:
-        engine = open_catalog(settings.data / "store")
+        engine = open_catalog(settings.store)
         with engine.begin() as catalog:
             done = settle_export(catalog, args.settle, who=typed_by(), why=args.why, at=datetime.now(UTC))
         _say(args, {"ok": done}, f"export {args.settle} {'is settled' if done else 'is not in the book'}")
         return 0 if done else 1
-    with reading(settings.data / "store") as catalog:
+    with reading(settings.store) as catalog:
         book = exports(catalog)
     if args.json:
         print(json.dumps([asdict(one) for one in book], default=str))
@@ -102,7 +130,7 @@ def _exports(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _audit(args: argparse.Namespace, settings: Settings) -> int:
-    with reading(settings.data / "store") as catalog:
+    with reading(settings.store) as catalog:
         found = entries(
             catalog, kind=args.kind, who=args.who, subject=args.subject, before=args.before, limit=max(1, args.limit)
         )
@@ -121,7 +149,7 @@ def _audit(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _backup(args: argparse.Namespace, settings: Settings) -> int:
-    folder = settings.data / "store"
+    folder = folder_of(settings.store, "`db backup`")
     copied = back_up(folder, args.folder, datetime.now(UTC))
     _note(args, settings, COPIED, str(args.folder.resolve()), asdict(copied))
     _say(args, {"ok": True, **asdict(copied)}, f"{copied.rows:,} rows in {copied.files} files, {copied.bytes:,} bytes")
@@ -131,7 +159,7 @@ def _backup(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _restore(args: argparse.Namespace, settings: Settings) -> int:
-    folder = settings.data / "store"
+    folder = folder_of(settings.store, "`db restore`")
     copied = restore(args.folder, folder)
     upgrade(folder)
     _note(args, settings, "put the store back", str(args.folder.resolve()), asdict(copied))
@@ -140,7 +168,7 @@ def _restore(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _note(args: argparse.Namespace, settings: Settings, what: str, subject: str, after: object) -> None:
-    engine = open_catalog(settings.data / "store")
+    engine = open_catalog(settings.store)
     with engine.begin() as catalog:
         at = datetime.now(UTC)
         record_change(
@@ -154,6 +182,7 @@ def _say(args: argparse.Namespace, facts: Mapping[str, object], text: str) -> No
 
 TASKS: Mapping[str, Task] = {
     "upgrade": _upgrade,
+    "roles": _roles,
     "check": _check,
     "prune": _prune,
     "exports": _exports,

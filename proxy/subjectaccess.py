@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from logstore.export import csv_lines
 from logstore.exportfile import CannotWrite, ExportFile, Written, write_manifest
+from logstore.gateways import identity_in
 from proxy.aboutperson import AboutPerson
 from proxy.account import typed_by
 from proxy.exporting import Request
@@ -43,7 +44,8 @@ def export_subject(args: argparse.Namespace, settings: Settings) -> int:
     if registered is not None and registered.person.shared:
         raise NotGiven(f"{args.user} is a class login: it would give each of them what the others did")
     request = Request(
-        store=settings.data / "store", what="subject", subject=registered.person.name if registered else args.user,
+        store=settings.store, gateway=identity_in(settings.data),
+        what="subject", subject=registered.person.name if registered else args.user,
         asked=f"everything about {args.user}, asked for by {args.who}", who=typed_by(), why=args.why, at=now, zone=zone,
     )  # fmt: skip
     request.note("began a subject-access export", {"for": args.who})

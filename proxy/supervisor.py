@@ -73,7 +73,7 @@ class Supervisor:
         self._statutory = Keeper(settings.data)
         self._served: tuple[object, ...] = ()
         self._verified = ""
-        self._alarm = StatutoryAlarm(settings.data)
+        self._alarm = StatutoryAlarm(settings.store)
         self.proxy_port = settings.proxy.port
         self.metrics_port = settings.metrics.port
         self.console_port = settings.console.port
@@ -179,9 +179,9 @@ class Supervisor:
     async def _watch_people(self) -> None:
         """Write the overlay whenever people decide something."""
         writer = OverlayWriter(
-            self.settings.data / "store", self.settings.data / "overlay", places(self.settings.identity.places)
+            self.settings.store, self.settings.data / "overlay", places(self.settings.identity.places)
         )
-        expiry = Expiry(self.settings.data)
+        expiry = Expiry(self.settings.store, self.settings.data / "overlay")
         while True:
             try:
                 writer.places = places(self.settings.identity.places)

@@ -7,6 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from addons.destinations import DestinationMistake
 from categories.snapshot import SnapshotError
 from identity.overlay import OverlayError
+from logstore.place import StoreError
 from policy.engine import EngineProblem
 from policy.rules import PolicyErrors
 from proxy.ca import CaError
@@ -22,6 +23,7 @@ TROUBLES = (
     TrustError,
     OverlayError,
     DestinationMistake,
+    StoreError,
     SQLAlchemyError,
     OSError,
 )

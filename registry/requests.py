@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, func, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.dialects import postgresql, sqlite
 
 from registry.change import By, RegistryError, RegistryProblem, begin, from_us, note, text_problems, to_us
 from registry.schema import review_request as requests_table
@@ -87,8 +87,9 @@ def take_fact(connection: Connection, payload: Mapping[str, Any]) -> bool:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         logger.warning("a request for a review cannot be read and is left out: %s", type(error).__name__)
         return False
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     statement = insert(requests_table).values(**values).on_conflict_do_nothing(index_elements=["mark"])
-    return bool(connection.execute(statement).rowcount)
+    return connection.execute(statement.returning(requests_table.c.id)).first() is not None
 
 
 def file(connection: Connection, url: str, by: By, *, mark: str, wanted: str, verdict: Mapping[str, Any]) -> int:
@@ -100,7 +101,7 @@ def file(connection: Connection, url: str, by: By, *, mark: str, wanted: str, ve
         raise RegistryError(*problems)
     told = {"mark": mark, "url": url, "user": by.who, "address": "", "verified": True, "wanted": wanted, "why": by.why}
     values = _values({**told, "at": by.at.isoformat(), **verdict})
-    query = insert(requests_table).values(**values).returning(requests_table.c.id)
+    query = requests_table.insert().values(**values).returning(requests_table.c.id)
     return int(connection.execute(query).scalar_one())
 
 

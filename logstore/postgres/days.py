@@ -7,17 +7,25 @@ searches that run, a few seconds at a time, and lets others pass in between.
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy.exc
 from sqlalchemy import Connection, Engine, select
 
-from logstore.place import Database
+from logstore.folding import day_of
+from logstore.place import Database, StoreError
 from logstore.postgres.db import ROWS_LOCK, open_engine, reading
 from logstore.prunereport import PrunedDay
 from logstore.schema import DIMENSIONS, day_file
+from logstore.source import ids_of
 
+AHEAD = 7
+"""Days whose partitions are there before their first row."""
+RETENTION_LOCK = 7_265_004
+"""Advisory lock of whoever removes old rows."""
 WAIT_SECONDS = 3
 """Longest wait for searches that run; everybody who comes after waits behind it."""
 TRIES = 20
@@ -33,16 +41,26 @@ def present(database: Database) -> dict[str, date]:
         return {name: _day(name) for name in catalog.exec_driver_sql(_PRESENT).scalars()}
 
 
+def with_rows(database: Database) -> dict[str, date]:
+    """Partitions there are, and days of rows that have none, by the name it would have."""
+    with reading(database) as catalog:
+        strays = {day_of(one) for one in catalog.exec_driver_sql("SELECT id FROM log_default").scalars()}
+    days = map(date.fromisoformat, strays)
+    return present(database) | {f"log_{day:%Y%m%d}": day for day in days}
+
+
 def look(database: Database, file: str, day: date) -> PrunedDay:
     """What a partition holds: counted when it is there, else what the catalog noted of it."""
     with reading(database) as catalog:
         known = select(day_file.c.rows, day_file.c.min_id, day_file.c.max_id, day_file.c.bytes)
         noted = catalog.execute(known.where(day_file.c.file == file)).first()
-        if catalog.exec_driver_sql("SELECT to_regclass(%s)", (file,)).scalar() is None:
-            rows, first, last, size = (0, None, None, 0) if noted is None else tuple(noted)
-            return PrunedDay(day, file, rows, first, last, size or 0, None)
-        rows, first, last = catalog.exec_driver_sql(f"SELECT count(*), min(id), max(id) FROM {file}").one()
-        size = catalog.exec_driver_sql("SELECT pg_total_relation_size(%s::regclass)", (file,)).scalar_one()
+        # Of the whole table, so that rows outside their partition count, and no right on the partition is needed.
+        counted = "SELECT count(*), min(id), max(id) FROM log WHERE id >= %s AND id < %s"
+        rows, first, last = catalog.exec_driver_sql(counted, ids_of(day.isoformat())).one()
+        measured = "SELECT coalesce(pg_total_relation_size(to_regclass(%s)), 0)"
+        size = int(catalog.exec_driver_sql(measured, (file,)).scalar_one())
+    if not rows and noted is not None:  # taken out by a run that died before it could say so
+        return PrunedDay(day, file, *noted[:3], noted.bytes or 0, None)
     return PrunedDay(day, file, rows, first, last, size, None)
 
 
@@ -66,8 +84,9 @@ def take_out(engine: Engine, day: date) -> None:
 
 
 def delete(catalog: Connection, day: date) -> None:
-    """Delete the files of a day that was taken out, once the transaction ends."""
+    """Delete the files of a day that was taken out, once the transaction ends, and rows of it that lie outside."""
     catalog.exec_driver_sql("SELECT drop_log_day(%s)", (day,))
+    catalog.exec_driver_sql("SELECT drop_log_strays(%s)", (day,))
 
 
 def sweep(database: Database) -> None:
@@ -79,6 +98,46 @@ def sweep(database: Database) -> None:
                 connection.exec_driver_sql(f"VACUUM {table.name}")
     finally:
         engine.dispose()
+
+
+@contextmanager
+def alone(database: Database) -> Iterator[None]:
+    """Be the only retention of the record; gateways that share one take turns. Raises `StoreError` when one is slow."""
+    engine = open_engine(database, role="schoolgate retention")
+    try:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            try:
+                connection.exec_driver_sql(f"SELECT pg_advisory_lock({RETENTION_LOCK})")
+            except sqlalchemy.exc.OperationalError as error:
+                if getattr(error.orig, "sqlstate", "") != _BUSY:
+                    raise
+                what = "another gateway is removing old rows"
+                raise StoreError(what, database, "It is tried again by itself.") from error
+            yield
+    finally:
+        engine.dispose()
+
+
+def make_ahead(database: Database, today: datetime) -> None:
+    """Make the partitions of today and the week to come, also when no row comes."""
+    engine = open_engine(database, role="schoolgate partitions")
+    try:
+        with engine.begin() as connection:
+            for day in _ahead(today):
+                connection.exec_driver_sql("SELECT make_log_day(%s)", (day,))
+    finally:
+        engine.dispose()
+
+
+def missing_ahead(database: Database, today: datetime) -> list[date]:
+    """Days from today to a week ahead that have no partition."""
+    there = set(present(database).values())
+    return [day for day in _ahead(today) if day not in there]
+
+
+def _ahead(today: datetime) -> list[date]:
+    first = today.astimezone(UTC).date()
+    return [first + timedelta(days=number) for number in range(AHEAD + 1)]
 
 
 def stray_rows(database: Database) -> int:

@@ -25,14 +25,13 @@ from logstore.folding import COLUMNS, BadRow, Days, Pair, Position, by_day, fold
 from logstore.gateways import RENEW_US, Gateway, claim, other_record
 from logstore.marks import Hour, hours_of, mark_hours
 from logstore.place import Database
+from logstore.postgres.days import AHEAD
 from logstore.postgres.db import CATALOG_LOCK, ROWS_LOCK, open_engine
 from logstore.postgres.names import learn
 from logstore.record import Ending, LogRecord
 from logstore.rowcheck import fault
 from logstore.schema import day_file, log, log_cursor, retention_run
 
-AHEAD = 7
-"""Days whose partitions are there before their first row."""
 TRIES = 3
 """How often a batch is tried whose rows turn out to be there: another writer may be about to store them."""
 _TYPES = {"BIGINT": "int8", "INTEGER": "int4", "SMALLINT": "int2", "BOOLEAN": "bool", "TEXT": "text"}

@@ -9,7 +9,7 @@ from typing import Any
 
 from proxy.settings import Settings
 
-TASKS = "upgrade|check|prune|exports|verify|audit|backup|restore|seal|head|drill"
+TASKS = "upgrade|roles|move|check|prune|exports|verify|audit|backup|restore|seal|head|drill"
 
 
 def add(commands: Any) -> None:
@@ -29,6 +29,8 @@ def add(commands: Any) -> None:
         tasks.add_parser("restore", help="put a copy back; refuses to write over a store"),
         _exports(tasks),
         *add_proofs(tasks),
+        _roles(tasks),
+        tasks.add_parser("move", help="copy the record of the data folder into the database of the settings"),
     ]
     made[3].add_argument(
         "--head", metavar="N:HASH", help="a head kept elsewhere, as `db head` or an earlier verify printed it"
@@ -37,17 +39,17 @@ def add(commands: Any) -> None:
     made[6].add_argument("folder", type=Path, metavar="SRC", help="a folder made by backup")
     for task in made:
         task.add_argument("--json", action="store_true", help="answer in JSON")
-    for task in (made[2], made[5], made[6], made[7]):
+    for task in (made[2], made[5], made[6], made[7], made[-1]):
         task.add_argument("--why", default="", metavar="TEXT", help="reason, for the audit trail")
 
 
 def handle(args: argparse.Namespace, settings: Settings) -> int:
     """Run the task named in `args`; 0 yes, 1 no, 2 usage."""
     from logstore.db import StoreError
-    from proxy import proving, storecare
+    from proxy import moving, proving, storecare
 
     try:
-        return {**storecare.TASKS, **proving.TASKS}[args.task](args, settings)
+        return {**storecare.TASKS, **proving.TASKS, "move": moving.move}[args.task](args, settings)
     except BrokenPipeError:
         raise  # whoever read the answer has seen enough: no trouble of the store's
     except (StoreError, OSError) as error:
@@ -62,6 +64,13 @@ def _prune(tasks: Any) -> argparse.ArgumentParser:
         "--clock-is-right", action="store_true", help="remove rows although the clock seems to have jumped ahead"
     )
     return prune
+
+
+def _roles(tasks: Any) -> argparse.ArgumentParser:
+    roles: argparse.ArgumentParser = tasks.add_parser("roles", help="in PostgreSQL: roles that may do their work only")
+    roles.add_argument("--prefix", default="schoolgate", metavar="NAME", help="beginning of their names")
+    roles.add_argument("--sql", action="store_true", help="only print the statements")
+    return roles
 
 
 def _exports(tasks: Any) -> argparse.ArgumentParser:

@@ -10,6 +10,7 @@ import argparse
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -34,7 +35,8 @@ def handle(args: argparse.Namespace, settings: Settings) -> int:
         wrong = settings.record.timezone
         print(f"record.timezone: there is no zone {wrong!r}; it would be like Europe/London", file=sys.stderr)
         return 1
-    if (volume := volume_of(settings.data)) is not None and volume.network:
+    volume = volume_of(settings.data) if isinstance(settings.store, Path) else None
+    if volume is not None and volume.network:
         where = f"{settings.data} lies on another machine ({volume.kind}, {volume.source})"
         print(f"{where}: SQLite's locks do not hold there; move it to a disk of this one", file=sys.stderr)
     stop = threading.Event()
@@ -55,28 +57,32 @@ def _ship(args: argparse.Namespace, settings: Settings, zone: ZoneInfo, stop: th
     from logstore.gateways import Gateway, identity_in
     from logstore.rollupjob import TOLD, RollupJob
     from logstore.shipper import LAST_SECONDS, Shipper
-    from logstore.store import Store
+    from logstore.store import open_store
     from proxy.evidencejob import EvidenceJob
     from proxy.factdesk import fact_taker
+    from proxy.partitionjob import PartitionJob
     from proxy.retaining import daily_retention
 
     gateway = Gateway(settings.gateway.number, identity_in(settings.data), settings.gateway.name)
     shipper = Shipper(
         settings.data / "spool",
-        lambda: Store(settings.data / "store", gateway=gateway),
+        lambda: open_store(settings.store, gateway=gateway),
         status=settings.data / "run" / "shipper.json",
         limits=SpoolLimits(max_bytes=settings.spool.max_bytes),
-        facts=fact_taker(settings.data / "store"),
+        facts=fact_taker(settings.store),
         job=None if args.once else daily_retention(settings, zone),
     )
     if not args.once:
-        sums = RollupJob(settings.data / "store", settings.data / "run" / TOLD, stop)
-        evidence = EvidenceJob(settings, zone, stop)
-        sums.start()
-        evidence.start()
+        jobs: list[RollupJob | PartitionJob | EvidenceJob] = [EvidenceJob(settings, zone, stop)]
+        if isinstance(settings.store, Path):
+            jobs.append(RollupJob(settings.store, settings.data / "run" / TOLD, stop))
+        else:
+            jobs.append(PartitionJob(settings, stop))
+        for job in jobs:
+            job.start()
         shipper.run(stop)
-        sums.join(LAST_SECONDS)
-        evidence.join(LAST_SECONDS)
+        for job in jobs:
+            job.join(LAST_SECONDS)
         return 0
     ok = shipper.drain()
     if not ok:

@@ -35,7 +35,7 @@ def engine(store: Path) -> Iterator[Engine]:
 
 
 def test_it_looks_at_the_overlay_and_writes_to_the_register(engine: Engine, store: Path) -> None:
-    expiry = Expiry(store.parent)
+    expiry = Expiry(store, store.parent / "overlay")
     assert expiry.look(AT) == 0
     with engine.begin() as connection:
         overrides.add(connection, Override(0, Action.ALLOW, "host:a.example", until=END), OFFICE)
@@ -55,4 +55,4 @@ def test_it_looks_at_the_overlay_and_writes_to_the_register(engine: Engine, stor
 def test_a_broken_overlay_ends_nothing(store: Path) -> None:
     (store.parent / "overlay").mkdir()
     (store.parent / "overlay" / "overlay.msgpack").write_bytes(b"rubbish")
-    assert Expiry(store.parent).look(END) == 0
+    assert Expiry(store, store.parent / "overlay").look(END) == 0

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logstore.place import Database
 from proxy.settings import ENVIRONMENT, Settings, SettingsError, find_settings, load_settings, parse_settings
 
 EVERYTHING_WRONG = """\
@@ -163,3 +164,43 @@ def test_the_school_s_policy_file_wins_over_the_preset(tmp_path: Path) -> None:
     (tmp_path / "policy.yaml").write_text("")
     assert Settings(data=tmp_path).policy_file == tmp_path / "policy.yaml"
     assert Settings(data=tmp_path, policy=tmp_path / "own.yaml").policy_file == tmp_path / "own.yaml"
+
+
+def test_the_record_is_a_folder_unless_told_otherwise(tmp_path: Path) -> None:
+    file = tmp_path / "schoolgate.yaml"
+    file.write_text("data: here\n", encoding="utf-8")
+    assert load_settings(file).store == tmp_path / "here" / "store"
+    file.write_text("record: {store: elsewhere/record}\n", encoding="utf-8")
+    assert load_settings(file).store == tmp_path / "elsewhere" / "record"
+
+
+def test_the_record_may_be_a_database(tmp_path: Path) -> None:
+    file = tmp_path / "schoolgate.yaml"
+    address = "postgresql://schoolgate@db.school.internal/schoolgate?sslmode=verify-full"
+    file.write_text(f"record: {{store: '{address}', password_file: secret}}\n", encoding="utf-8")
+    assert load_settings(file).store == Database(address, tmp_path / "secret")
+
+
+@pytest.mark.parametrize(
+    ("store", "words"),
+    [
+        ("postgress://u@h/d", "did you mean postgres://"),
+        ("mysql://u@h/d", "it would be like postgresql://schoolgate@"),
+        ("clickhouse://u@h/d", "cannot hold the record by itself yet"),
+        ("postgresql://u@h", "names no database"),
+        ("postgresql://u:s3cret@h/d", "put it into a file and name that in record.password_file"),
+        ("postgresql://u@h/d?password=s3cret", "put it into a file"),
+        ("' '", "names nothing; it would be a folder"),
+    ],
+)
+def test_a_store_that_cannot_be_is_refused_with_advice(store: str, words: str) -> None:
+    """And a password that was written there is not repeated."""
+    (said,) = problems(f"record:\n  store: {store}\n")
+    assert said.startswith("schoolgate.yaml:2: record.store: ")
+    assert words in said
+    assert "s3cret" not in said
+
+
+def test_a_password_file_is_of_a_database() -> None:
+    (said,) = problems("record:\n  password_file: secret\n")
+    assert "password_file is for a database" in said

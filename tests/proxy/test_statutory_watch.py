@@ -27,7 +27,7 @@ def office(tmp_path: Path) -> Office:
 def test_it_is_said_at_once_and_again_every_hour_until_it_is_right(
     office: Office, caplog: pytest.LogCaptureFixture
 ) -> None:
-    alarm = StatutoryAlarm(office.data)
+    alarm = StatutoryAlarm(office.data / "store")
 
     def said(minutes: int) -> list[str]:
         caplog.clear()
@@ -48,13 +48,13 @@ def test_it_is_said_at_once_and_again_every_hour_until_it_is_right(
 
 
 def test_it_is_said_when_everything_is_closed(office: Office, caplog: pytest.LogCaptureFixture) -> None:
-    StatutoryAlarm(office.data).say(office.look(settings=office.settings(when_missing="stop")), NOW)
+    StatutoryAlarm(office.data / "store").say(office.look(settings=office.settings(when_missing="stop")), NOW)
     assert "NOT COMPLIANT" in caplog.text
     assert "everything is closed" in caplog.text
 
 
 def test_every_change_stands_in_the_audit_trail_once(office: Office) -> None:
-    alarm = StatutoryAlarm(office.data)
+    alarm = StatutoryAlarm(office.data / "store")
     assert alarm.write(office.look(), NOW) == 1
     office.put_all()
     assert alarm.write(office.look(), NOW) == 3, "two lists in force, and compliant"
@@ -80,7 +80,7 @@ def test_every_change_stands_in_the_audit_trail_once(office: Office) -> None:
 
 
 def test_what_could_not_be_written_is_written_later(office: Office) -> None:
-    alarm = StatutoryAlarm(office.data)
+    alarm = StatutoryAlarm(office.data / "store")
     catalog = office.data / "store" / "catalog.db"
     away = catalog.rename(catalog.with_suffix(".away"))
     with pytest.raises(Exception, match="catalog"):

@@ -27,6 +27,7 @@ import yaml
 from logstore.filter import LogFilter
 from logstore.query import search
 from logstore.rows import Row
+from proxy.settings import load_settings
 from tests.rig.waiting import wait_for
 
 COMMAND = Path(sys.executable).with_name("schoolgate")
@@ -254,13 +255,13 @@ class Gateway:
         """Rows of the record, newest first, that have every wanted value."""
         known = {field.name for field in fields(LogFilter)}
         narrow = {key: value for key, value in wanted.items() if key in known}
-        folder = self.data / "store"
-        if not (folder / "catalog.db").exists():
+        store = load_settings(self.file).store
+        if isinstance(store, Path) and not (store / "catalog.db").exists():
             return []
         found: list[dict[str, Any]] = []
         before = None
         while True:
-            page = search(folder, LogFilter(**narrow), limit=500, before=before)
+            page = search(store, LogFilter(**narrow), limit=500, before=before)
             found += [as_dict(row) for row in page.rows]
             if page.next is None:
                 break

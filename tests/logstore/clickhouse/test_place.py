@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from logstore.place import ClickHouse
+from logstore.place import ClickHouse, StoreError
 
 
 def test_an_address_is_what_the_driver_takes(tmp_path: Path) -> None:
@@ -18,6 +18,9 @@ def test_an_address_is_what_the_driver_takes(tmp_path: Path) -> None:
 def test_the_password_stands_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text("s3cret\nanother line\n", encoding="utf-8")
+    with pytest.raises(StoreError, match=r"others may read the password.*chmod 0600"):
+        ClickHouse("clickhouse://u@h/d", tmp_path, file).password()
+    file.chmod(0o600)
     assert ClickHouse("clickhouse://u@h/d", tmp_path, file).password() == "s3cret"
     assert ClickHouse("clickhouse://u@h/d", tmp_path).password() is None
 

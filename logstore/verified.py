@@ -1,0 +1,39 @@
+"""What a check of the record found: made by `logstore.verify` and `logstore.postgres.check`, told by commands.
+
+Nothing comes in; numbers and problems go out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from logstore.chaincheck import Problem
+
+
+@dataclass(slots=True)
+class Verified:
+    """What was looked at, and what was found."""
+
+    lines: int = 0
+    """Lines of the audit trail."""
+    head: str = ""
+    """The trail's last line: its number and its hash, to be kept elsewhere."""
+    files: list[str] = field(default_factory=list)
+    """Day files looked at."""
+    rows: int = 0
+    """Rows in them, as the catalog counts."""
+    left: list[str] = field(default_factory=list)
+    """Day files not looked at, because time was over."""
+    problems: list[Problem] = field(default_factory=list)
+    """What is not as it was written."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was found."""
+        return not self.problems
+
+    def as_json(self) -> dict[str, Any]:
+        """For machines."""
+        told = {"lines": self.lines, "head": self.head, "files": self.files, "rows": self.rows, "left": self.left}
+        return {"ok": self.ok, **told, "problems": [problem.as_json() for problem in self.problems]}

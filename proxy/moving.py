@@ -1,0 +1,102 @@
+"""What `schoolgate db move` does: the record of the data folder's files into the database of the settings.
+
+Settings in; rows and decisions in the database, a line in its audit trail. The rules: rows go in by their numbers
+through the usual writer, so that a move that was broken off is run again; decisions go in only where nothing was
+decided yet; the files are only read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, func, select
+
+from logstore.audit import record_change
+from logstore.db import catalog_path, open_catalog, reading, upgrade
+from logstore.filter import LogFilter
+from logstore.gateways import Gateway, identity_in
+from logstore.place import Database
+from logstore.query import Archive
+from logstore.store import open_store
+from proxy.account import typed_by
+from proxy.settings import Settings
+from registry.change import revision_number
+from registry.schema import metadata, registry_revision
+
+ROWS = 5_000
+"""Rows of one batch."""
+PATIENCE = 24 * 3600.0
+"""Longest time the files are read, seconds."""
+
+
+def move(args: argparse.Namespace, settings: Settings) -> int:
+    """Move up; 0 when everything of the files is in the database. Raises what keeps it from that."""
+    files, store = settings.data / "store", settings.store
+    if not isinstance(store, Database) or not catalog_path(files).is_file():
+        where = f"record.store is {store}" if not isinstance(store, Database) else f"there is no record in {files}"
+        print(f"db: {where}; a move is from the data folder's files to a database", file=sys.stderr)
+        return 2
+    upgrade(files)
+    upgrade(store)
+    decided = _decisions(settings, store)
+    rows = new = refused = 0
+    gateway = Gateway(settings.gateway.number, identity_in(settings.data), settings.gateway.name)
+    with open_store(store, gateway=gateway) as into, Archive(files, seconds=PATIENCE) as archive:
+        for part in itertools.batched(archive.walk(LogFilter(), rising=True, limit=ROWS), ROWS, strict=False):
+            new += into.append([(row.record, row.ending) for row in part])
+            rows += len(part)
+            if sys.stderr.isatty():
+                print(f"\rdb: {rows:,} rows read, {new:,} of them new", end="", file=sys.stderr)
+        refused = into.refused
+    facts = {"rows": rows, "new": new, "refused": refused, "decisions": decided}
+    engine = open_catalog(store)
+    try:
+        with engine.begin() as catalog:
+            record_change(
+                catalog, who=typed_by(), what="moved a record in", subject=str(files), after=facts, why=args.why,
+                at=datetime.now(UTC),
+            )  # fmt: skip
+    finally:
+        engine.dispose()
+    if args.json:
+        print(json.dumps({"ok": True, **facts}))
+        return 0
+    told = "none: something was decided there already" if decided is None else f"{decided:,} lines"
+    print(f"{rows:,} rows read, {new:,} of them new, {refused:,} too old to be kept; decisions: {told}")
+    return 0
+
+
+def _decisions(settings: Settings, store: Database) -> int | None:
+    """Copy the registry's lines, numbers and all; how many, or None when the database has decisions of its own."""
+    engine = open_catalog(store)
+    try:
+        with engine.begin() as into, reading(settings.data / "store") as files:
+            if revision_number(into):
+                return None
+            count = 0
+            for table in metadata.sorted_tables:
+                if table is registry_revision:
+                    continue
+                lines = [dict(row) for row in files.execute(select(table)).mappings()]
+                if lines:
+                    into.execute(table.insert(), lines)
+                    count += len(lines)
+                _count_on(into, table.name, "id" in table.c)
+            # Whatever the files' number was: every gateway has to look again.
+            number = max(1, revision_number(files) + 1)
+            into.execute(registry_revision.update().values(number=number))
+            return count
+    finally:
+        engine.dispose()
+
+
+def _count_on(into: Connection, table: str, numbered: bool) -> None:
+    """Have the database give numbers from behind those that came along."""
+    if numbered:
+        sequence = func.pg_get_serial_sequence(table, "id")
+        newest = f"SELECT coalesce(max(id), 0) + 1 FROM {table}"
+        into.execute(select(func.setval(sequence, into.exec_driver_sql(newest).scalar_one(), False)))

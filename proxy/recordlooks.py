@@ -1,0 +1,103 @@
+"""The looks of `schoolgate doctor` at the record: settings in, findings out. Changes nothing.
+
+A record that cannot be reached is said to be so; nothing is shown green that was not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from proxy.finding import Finding
+from proxy.settings import Settings
+
+OLDEST = 15
+"""Oldest PostgreSQL the record is tried on."""
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    """Where the record is a database: is it there, new enough, reached over TLS, and as it should be."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from logstore.place import Database, StoreError
+
+    store = settings.store
+    if not isinstance(store, Database):
+        return
+    from logstore.postgres.check import check
+    from logstore.postgres.db import reading
+
+    try:
+        with reading(store) as catalog:
+            version = int(catalog.exec_driver_sql("SHOW server_version_num").scalar_one()) // 10_000
+            way = "SELECT ssl, inet_server_addr() IS NULL FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+            encrypted, on_socket = catalog.exec_driver_sql(way).one()
+        problems = check(store, datetime.now(UTC))
+    except (SQLAlchemyError, StoreError) as error:
+        told = str(getattr(error, "orig", None) or error).partition("\n")[0]
+        advice = "lessons go on; records wait in the spool, and decisions made meanwhile do not arrive"
+        yield Finding("database", "bad", f"{store}: {told}", advice)
+        return
+    if version < OLDEST:
+        yield Finding("database", "bad", f"PostgreSQL {version}", f"the record needs {OLDEST} or newer")
+    else:
+        yield Finding("database", "good", f"{store}, PostgreSQL {version}")
+    if encrypted:
+        yield Finding("encryption in transit", "good", "yes: the connection to the database uses TLS")
+    elif on_socket:
+        yield Finding("encryption in transit", "good", "not needed: the database is on this machine")
+    else:
+        advice = "add ?sslmode=verify-full to record.store"
+        yield Finding("encryption in transit", "bad", "no: rows go to the database in the clear", advice)
+    for problem in problems:
+        yield Finding("database", "bad", problem, "docs/postgresql.md")
+
+
+def _retention(settings: Settings) -> Iterator[Finding]:
+    from logstore.clockcheck import clock_doubt
+    from logstore.db import catalog_path, head, reading, revision_of
+    from logstore.place import Database
+    from logstore.retention import overdue
+    from proxy.retaining import records
+
+    now = datetime.now(UTC)
+    for store in records(settings):
+        which = "retention" if store == settings.store else f"retention in {store}"
+        if isinstance(store, Database):
+            from logstore.postgres.db import revision_of as revision_in
+
+            revision = revision_in(store, "catalog")
+        else:
+            revision = revision_of(catalog_path(store)) if catalog_path(store).is_file() else None
+        if revision != head("catalog"):
+            continue
+        with reading(store) as catalog:
+            doubt = clock_doubt(catalog, now)
+        if doubt is not None:
+            yield Finding(which, "bad", doubt, "set the clock, or say that it is right")
+            continue
+        behind = overdue(store, now, ZoneInfo(settings.record.timezone), settings.record.months)
+        told = f"{settings.record.months} months" if behind is None else str(behind)
+        level, advice = ("good", "") if behind is None else ("bad", "`schoolgate db prune`")
+        yield Finding(which, "good" if level == "good" else "bad", told, advice)
+
+
+def _holds(settings: Settings) -> Iterator[Finding]:
+    from logstore.holds import holds
+
+    now = datetime.now(UTC)
+    kept = holds(settings.store)
+    for one in kept:
+        if one.error is not None or one.copied_at is None:
+            what = f"hold {one.case}"
+            yield Finding(what, "bad", f"not all rows copied: {one.error or 'broken off'}", "`schoolgate hold copy`")
+        if one.review_due(now):
+            what = f"hold {one.case}"
+            yield Finding(what, "bad", f"its review was due on {one.review_at:%Y-%m-%d}", "`schoolgate hold review`")
+    if kept and not any(one.error or one.copied_at is None or one.review_due(now) for one in kept):
+        yield Finding("holds", "good", f"{len(kept)} in force, copied and reviewed")
+
+
+RECORD_LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (_database, _retention, _holds)
+"""Every look at the record."""

@@ -1,0 +1,180 @@
+"""Each role of the record's database can do its work and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import psycopg
+import pytest
+
+from logstore.audit import entries, record_change, record_look
+from logstore.db import StoreError, open_catalog, reading
+from logstore.filter import LogFilter
+from logstore.holdcopy import copy_hold, held_rows
+from logstore.holdrelease import approve, sign
+from logstore.holds import find, holds, place
+from logstore.place import Database
+from logstore.postgres.roles import FUNCTIONS, TABLES, WORK, put_in_force, statements
+from logstore.query import Archive
+from logstore.retention import overdue, prune
+from logstore.stats import Figures
+from logstore.store import open_store
+from logstore.verify import verify
+from registry import people, requests
+from registry.change import By
+from registry.overlay import build_overlay
+from registry.requests import take_fact
+from tests.logstore.rows import AT, batch, ended, ids_from, request
+from tests.rig.postgres import Postgres
+
+NOW = datetime(2026, 11, 21, 3, 20, tzinfo=UTC)
+LONDON = ZoneInfo("Europe/London")
+OLD_US = AT - 200 * 86_400_000_000
+ROLES = tuple(TABLES)
+
+
+@pytest.fixture
+def guarded(database: Database, postgres: Postgres) -> Iterator[Callable[[str], Database]]:
+    """A record with rows, a hold and a day that is due; gives its address for an account that is in one role only."""
+    with open_store(database, clock=lambda: AT * 1000) as store:
+        store.append(batch(30))
+        store.append([(request(ids_from(OLD_US).next(), user="pupil-0417"), ended())])
+    place(database, "CASE-1", "x", LogFilter(user="pupil-0417"), NOW + timedelta(days=9), who="cli:head", at=NOW)
+    prefix = f"sg_{database.url.database}"
+    put_in_force(database, prefix)
+    put_in_force(database, prefix)  # again is no harm
+    name = str(database.url.database)
+    with postgres.connect(name) as connection:
+        for role in ROLES:
+            connection.execute(f"CREATE ROLE {prefix}_{role}_1 LOGIN IN ROLE {prefix}_{role}")  # type: ignore[arg-type]
+    yield lambda role: postgres.address(name, f"{prefix}_{role}_1")
+    with postgres.connect(name) as connection:
+        for role in ROLES:
+            for account in (f"{prefix}_{role}_1", f"{prefix}_{role}"):
+                connection.execute(f"DROP OWNED BY {account}")  # type: ignore[arg-type]
+                connection.execute(f"DROP ROLE {account}")  # type: ignore[arg-type]
+
+
+def test_the_writer_ships(guarded: Callable[[str], Database]) -> None:
+    """Also what comes again, what is late, and what people asked for on a block page."""
+    writer = guarded("writer")
+    late = (request(ids_from(AT - 3 * 86_400_000_000).next(), user="somebody-new"), ended())
+    with open_store(writer, clock=lambda: AT * 1000) as store:
+        assert store.append(batch(40)) == 10
+        assert store.append([late]) == 1
+        assert store.append(batch(40)) == 0
+        assert store.cursors() == {}
+    with open_catalog(writer).begin() as catalog:
+        asked = {"mark": "m", "url": "https://a.example/", "why": "w", "at": NOW.isoformat()}
+        assert take_fact(catalog, asked)
+        assert not take_fact(catalog, asked)
+
+
+def test_the_reader_searches_and_leaves_a_line(guarded: Callable[[str], Database]) -> None:
+    reader = guarded("reader")
+    with Archive(reader) as archive:
+        assert archive.count(LogFilter()).rows == 31
+        assert len(archive.search(LogFilter(user="pupil-0417")).rows) > 0
+        assert Figures(archive, LogFilter(since=NOW - timedelta(days=2))).totals().rows == 30
+    with open_catalog(reader).begin() as catalog:
+        record_look(catalog, who="cli:ict", subject="pupil-0417", asked="x", rows=1, at=NOW)
+
+
+def test_the_auditor_checks_and_sees_nobody(guarded: Callable[[str], Database]) -> None:
+    auditor = guarded("auditor")
+    report = verify(auditor)
+    assert report.ok, report.problems
+    assert report.rows == 31
+    with reading(auditor) as catalog:
+        assert entries(catalog, kind="hold")[0].what == "placed a hold"
+    assert [one.case for one in holds(auditor)] == ["CASE-1"]
+    assert overdue(auditor, NOW, LONDON) is not None
+
+
+def test_retention_removes_and_keeps_what_is_held(guarded: Callable[[str], Database]) -> None:
+    retention = guarded("retention")
+    report = prune(retention, NOW, LONDON, clock_is_right=True)
+    assert report.ok, report.stayed
+    assert [(day.rows, day.held) for day in report.days] == [(1, 0)], "copied first thing"
+    assert find(retention, "CASE-1").rows == 1
+    assert len(list(held_rows(retention, find(retention, "CASE-1")))) == find(retention, "CASE-1").rows
+
+
+def test_the_decider_decides(guarded: Callable[[str], Database]) -> None:
+    decider = guarded("decider")
+    by = By("cli:head", NOW, "because")
+    with open_catalog(decider).begin() as catalog:
+        people.add(catalog, "teacher-1", people.Details(), by)
+        requests.file(catalog, "https://a.example/", by, mark="m", wanted="allow", verdict={})
+        requests.decide(catalog, 1, "no-change", by, answer="no")
+        record_change(catalog, who="cli:head", what="x", subject="y", at=NOW)
+    with reading(decider) as catalog:
+        assert b"teacher-1" in build_overlay(catalog)
+    hold = place(decider, "CASE-2", "x", LogFilter(user="pupil-0417"), NOW + timedelta(days=9), who="cli:a", at=NOW)
+    assert copy_hold(decider, hold, who="cli:a", at=NOW) > 0
+    sign(decider, "CASE-2", who="cli:a", why="over", at=NOW)
+    assert approve(decider, "CASE-2", who="cli:b", why="over", at=NOW).state == "released"
+
+
+FORBIDDEN = {
+    "SELECT path, title FROM log LIMIT 1": {"reader", "retention", "decider"},
+    "SELECT key FROM dim_user": {"writer", "reader", "retention", "decider"},
+    "SELECT who, subject FROM audit": {"auditor", "retention"},
+    "UPDATE audit SET who = 'x'": set(),
+    "DELETE FROM audit": set(),
+    "TRUNCATE audit": set(),
+    "UPDATE audit_number SET number = 0": set(),
+    "DELETE FROM log": set(),
+    "UPDATE log SET user_id = 1": set(),
+    "DROP TABLE log_default": set(),
+    "DELETE FROM dim_user WHERE id = -1": {"retention"},
+    "DELETE FROM day_file WHERE file = ''": set(),
+    "UPDATE log_cursor SET seq = 0 WHERE producer = ''": {"writer"},
+    "DELETE FROM retention_run WHERE id = -1": set(),
+    "SELECT detach_log_day('1999-01-01')": {"retention"},
+    "SELECT drop_log_day('1999-01-01')": {"retention"},
+    "SELECT drop_log_strays('1999-01-01')": {"retention"},
+    "SELECT make_log_day('2030-01-01')": {"writer"},
+    "SELECT content FROM holds.held_row": {"retention", "decider"},
+    "DELETE FROM holds.held_row WHERE hold_id = -1": {"decider"},
+    "UPDATE holds.held_row SET content = ''": set(),
+    "DELETE FROM holds.hold": set(),
+    "SELECT password_hash FROM person": {"decider"},
+    "UPDATE person SET disabled = false WHERE id = -1": {"decider"},
+    "UPDATE registry_revision SET number = number": {"decider"},
+    "SELECT why FROM review_request": {"retention", "decider"},
+    "CREATE TABLE mine (a int)": set(),
+    "CREATE ROLE another": set(),
+    "COPY (SELECT 1) TO PROGRAM 'true'": set(),
+}
+"""What may be tried, and who may do it."""
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_nobody_may_do_more(guarded: Callable[[str], Database], postgres: Postgres, role: str) -> None:
+    account, database = str(guarded(role).url.username), str(guarded(role).url.database)
+    prune(guarded("retention"), NOW, LONDON, clock_is_right=True)  # so that there is a date before which days may go
+    may: set[str] = set()
+    with postgres.connect(database, account) as connection:
+        for statement in FORBIDDEN:
+            try:
+                with connection.transaction(force_rollback=True):
+                    connection.execute(statement)  # type: ignore[arg-type]
+                may.add(statement)
+            except psycopg.errors.InsufficientPrivilege:
+                pass
+    assert may == {statement for statement, roles in FORBIDDEN.items() if role in roles}
+
+
+def test_an_account_that_may_not_make_roles_is_told_what_to_do(guarded: Callable[[str], Database]) -> None:
+    with pytest.raises(StoreError, match=r"may not make roles.*db roles --sql"):
+        put_in_force(guarded("writer"), "other")
+
+
+def test_every_role_is_explained() -> None:
+    assert set(WORK) == set(TABLES)
+    assert set(FUNCTIONS) <= set(TABLES)
+    with pytest.raises(ValueError, match="would be like schoolgate"):
+        list(statements("School; DROP"))

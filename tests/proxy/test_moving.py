@@ -1,0 +1,156 @@
+"""A school moves up from files to PostgreSQL, and nothing is left behind or kept too long.
+
+Shows: `proxy.moving`, `proxy.retaining`, `proxy.recordlooks`, `proxy.finding`, `proxy.partitionjob`.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import yaml
+
+from logstore.audit import entries
+from logstore.db import open_catalog, reading, upgrade
+from logstore.exportbook import Export, note_export
+from logstore.filter import LogFilter
+from logstore.gateways import identity_in
+from logstore.place import Database
+from logstore.query import Archive
+from logstore.retention import oldest_day
+from logstore.store import open_store
+from proxy.cli import main
+from proxy.doctor import examine
+from proxy.partitionjob import TOLD, PartitionJob
+from proxy.retaining import daily_retention, prune_all, records, told_of
+from proxy.settings import Settings, load_settings
+from registry import people
+from registry.change import By
+from tests.logstore.rows import AT, batch, ended, ids_from, request
+from tests.rig.postgres import Postgres
+
+NOW = datetime(2026, 11, 21, 3, 20, tzinfo=UTC)
+LONDON = ZoneInfo("Europe/London")
+OLD_US = AT - 200 * 86_400_000_000
+BY = By("cli:head", NOW, "because")
+
+
+@pytest.fixture
+def school(tmp_path: Path, database: Database) -> Settings:
+    """A school with files of rows, a day of them due, and people; its settings name a database now."""
+    data = tmp_path / "data"
+    (data / "spool").mkdir(parents=True)
+    with open_store(data / "store", clock=lambda: AT * 1000) as store:
+        store.append(batch(30))
+        store.append([(request(ids_from(OLD_US).next(), user="left-long-ago"), ended())])
+    with open_catalog(data / "store").begin() as catalog:
+        people.add(catalog, "teacher-1", people.Details(), BY)
+        people.add(catalog, "teacher-2", people.Details(), BY)
+    file = tmp_path / "schoolgate.yaml"
+    file.write_text(yaml.safe_dump({"data": str(data), "record": {"store": database.address}}), encoding="utf-8")
+    return load_settings(file)
+
+
+def typed(settings: Settings, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, Any]:
+    """A command's exit status and its answer."""
+    status = main(["--settings", str(settings.data.parent / "schoolgate.yaml"), *words, "--json"])
+    out = capsys.readouterr().out
+    return status, json.loads(out) if out.strip() else None
+
+
+def test_rows_and_decisions_come_along(school: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    status, told = typed(school, capsys, "db", "move", "--why", "a trust now")
+    assert (status, told["rows"], told["new"], told["decisions"]) == (0, 31, 31, 2)
+    with Archive(school.data / "store") as files, Archive(school.store) as there:
+        assert list(there.walk(LogFilter())) == list(files.walk(LogFilter()))
+    with open_catalog(school.store).begin() as catalog:
+        assert [one.person.name for one in people.accounts(catalog)] == ["teacher-1", "teacher-2"]
+        people.add(catalog, "teacher-3", people.Details(), BY)
+    with reading(school.store) as catalog:
+        assert entries(catalog, limit=9)[-1].what == "moved a record in"
+    status, told = typed(school, capsys, "db", "move", "--why", "again")
+    assert (status, told["rows"], told["new"], told["decisions"]) == (0, 31, 0, None)
+
+
+def test_a_move_needs_files_and_a_database(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--data", str(tmp_path), "db", "move"]) == 2
+    assert "from the data folder's files to a database" in capsys.readouterr().err
+
+
+def test_the_files_left_behind_are_pruned_on(school: Settings) -> None:
+    """Or the setting would have kept a pupil's rows for ever."""
+    assert records(school) == (school.store, school.data / "store")
+    upgrade(school.store)
+    report = prune_all(school, NOW, LONDON, clock_is_right=True)
+    assert [(day.rows, day.day) for day in report.days] == [(1, datetime.fromtimestamp(OLD_US / 1e6, UTC).date())]
+    assert oldest_day(school.data / "store") == datetime.fromtimestamp(AT / 1e6, UTC).date()
+    assert {"removed old rows"} == {
+        line.what for where in records(school) for line in _retention_lines(where) if line.subject == "record"
+    }
+
+
+def _retention_lines(where: Any) -> Any:
+    with reading(where) as catalog:
+        return entries(catalog, kind="retention")
+
+
+def test_each_gateway_runs_for_itself(school: Settings, tmp_path: Path) -> None:
+    """That another gateway removed days says nothing of this one's spool and exports."""
+    upgrade(school.store)
+    prune_all(school, datetime.now(UTC), LONDON, clock_is_right=True)
+    job = daily_retention(school, LONDON)
+    assert job.last() is None
+    assert job.run_if_due() is True
+    assert told_of(school.data)["ok"]
+    assert daily_retention(school, LONDON).last() is not None
+
+
+def test_a_file_of_another_gateway_is_told_and_stays_in_the_book(school: Settings) -> None:
+    upgrade(school.store)
+    mine, theirs = school.data / "mine.jsonl", school.data / "theirs.jsonl"
+    mine.write_text("", encoding="utf-8")
+    with open_catalog(school.store).begin() as catalog:
+        for path, gateway in ((mine, identity_in(school.data)), (theirs, "another")):
+            note_export(
+                catalog,
+                Export(
+                    path=str(path), what="search", subject="x", who="cli:a", why="", made_at=NOW - timedelta(days=400),
+                    newest_at=NOW - timedelta(days=400), rows=0, gateway=gateway,
+                    sha256="e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                ),
+            )  # fmt: skip
+    report = prune_all(school, NOW, LONDON, clock_is_right=True)
+    assert not mine.exists()
+    stayed = [one.why for place in report.elsewhere for one in place.stayed]
+    assert stayed == ["is on another gateway; ask cli:a"]
+
+
+def test_the_doctor_looks_at_the_database(school: Settings, postgres: Postgres) -> None:
+    found = {(one.what, one.level): one for one in examine(school) if one.what == "database"}
+    assert "days ahead have no partition yet" in found["database", "bad"].found
+    PartitionJob(school, threading.Event()).round(datetime.now(UTC))
+    found = {(one.what, one.level): one for one in examine(school)}
+    assert ("database", "good") in found
+    assert ("encryption in transit", "good") in found
+    assert ("database", "bad") not in found
+
+
+def test_a_database_that_is_not_there_is_told_and_asked_again(school: Settings, postgres: Postgres) -> None:
+    gone = school.model_copy(
+        update={"record": school.record.model_copy(update={"store": postgres.address("no").address})}
+    )
+    assert PartitionJob(gone, threading.Event()).round(NOW) is False
+    (found,) = [one for one in examine(gone) if one.what == "database"]
+    assert (found.level, "does not exist" in found.found) == ("bad", True)
+
+
+def test_partitions_are_made_and_told(school: Settings) -> None:
+    job = PartitionJob(school, threading.Event())
+    assert job.round(NOW) is True
+    told = json.loads((school.data / "run" / TOLD).read_text(encoding="utf-8"))
+    assert (told["missing"], told["stray"], told["at"]) == (0, 0, NOW.timestamp())
