@@ -68,8 +68,10 @@ def histogram(
         if bar.rows:
             shapes = Markup("<title>{}</title>{}").format(said, shapes)
             link = address(bar.start, end)
-            kind = Markup('<a href="{}" tabindex="-1">').format(link) if link else Markup("<g>")
-            shapes = kind + shapes + Markup("</a>" if link else "</g>")
+            if link:
+                shapes = Markup('<a href="{}" tabindex="-1">{}</a>').format(link, shapes)
+            else:
+                shapes = Markup("<g>{}</g>").format(shapes)
         drawn.append(shapes)
     head = Markup(
         '<svg class="histogram" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}" '
