@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -50,26 +51,35 @@ class Identify:
         except Exception:
             self._unknown(notes)
 
-    async def http_connect(self, flow: http.HTTPFlow) -> None:
+    def http_connect(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         """Sign-in for a tunnel: the requests inside it carry no proxy header."""
-        await self._identify(flow)
+        return self._identify(flow)
 
-    async def requestheaders(self, flow: http.HTTPFlow) -> None:
+    def requestheaders(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         """Sign-in for a plain request; for one inside a tunnel, what the tunnel's connection knows."""
-        await self._identify(flow)
+        return self._identify(flow)
 
-    async def _identify(self, flow: http.HTTPFlow) -> None:
+    def _identify(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        """Only a password is waited for: everything else is known at once."""
         notes = connection_notes(flow.client_conn)
         header = flow.request.headers.get("proxy-authorization")
         inside = notes.connect is not None and flow.request.method != "CONNECT"
+        if header is not None and not inside and self.live.sign_in != "off":
+            return self._identify_by(header, flow, notes)
         try:
-            if header is not None and not inside and self.live.sign_in != "off":
-                await self._sign_in(notes, header)
-            elif inside:
+            if inside:
                 self._refresh(notes)
             elif notes.session is not None or notes.directory_revision != self.live.directory.revision:
                 # Proof goes with each request outside a tunnel (RFC 9110 §11.7.2): others may share this connection.
                 self._by_address(notes)
+        except Exception:
+            self._unknown(notes)
+        flow_notes(flow).client = notes.client
+        return None
+
+    async def _identify_by(self, header: str, flow: http.HTTPFlow, notes: ConnectionNotes) -> None:
+        try:
+            await self._sign_in(notes, header)
         except Exception:
             self._unknown(notes)
         flow_notes(flow).client = notes.client

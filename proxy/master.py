@@ -23,6 +23,7 @@ from addons import build_addons
 from addons.flownotes import busy
 from addons.live import Live
 from addons.tls import GatewayTls
+from proxy import connection
 from proxy.dispatch import DispatchManager
 from proxy.relay import Relaying
 
@@ -91,6 +92,7 @@ class GatewayMaster(master.Master):
     def __init__(self, live: Live, told: HostOptions) -> None:
         super().__init__(options.Options(), with_termlog=False)
         self._legacy_log_events.uninstall()
+        connection.install()
         self.addons = DispatchManager(self)  # before any addon: the first manager is only weakly held, and goes
         self.live = live
         self.server = proxyserver.Proxyserver()

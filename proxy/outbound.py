@@ -18,6 +18,7 @@ from typing import Any
 
 from addons.destinations import Destinations
 from categories.names import registrable_domain
+from proxy.eyeballs import connect_first
 
 LOOKUPS = 64
 """Name look-ups under way at once."""
@@ -61,10 +62,11 @@ class OutboundLoop(asyncio.SelectorEventLoop):
             host = pin.address
         elif _is_literal(host):
             self._judge(host, port, None)
-        else:
-            options.setdefault("happy_eyeballs_delay", HAPPY_EYEBALLS)
         try:
             async with asyncio.timeout(self.connect_timeout):
+                if pin is None and not _is_literal(host) and not options.get("local_addr"):
+                    infos = await self.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                    host, port, options["sock"] = None, None, await connect_first(self, infos, HAPPY_EYEBALLS)
                 return await super().create_connection(protocol_factory, host, port, **options)
         except TimeoutError as error:  # asyncio's has no words, and the record needs one
             raise TimeoutError("connect timed out") from error

@@ -13,12 +13,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from mitmproxy import addonmanager, master
+from mitmproxy import addonmanager, certs, hooks, master
 from mitmproxy.addons import tlsconfig
+from mitmproxy.net import tls as net_tls
 from mitmproxy.proxy import layer, mode_servers, server, tunnel
 from mitmproxy.proxy.layers import http as http_layers
 from mitmproxy.proxy.layers import tcp, tls
 from mitmproxy.proxy.layers.http import _http1
+from OpenSSL import SSL
 
 READ: dict[str, tuple[Any, str]] = {
     "HttpStream.state_wait_for_request_headers": (
@@ -53,6 +55,21 @@ READ: dict[str, tuple[Any, str]] = {
     "ConnectionHandler.on_timeout": (server.ConnectionHandler.on_timeout, "0d1e6b0aa6e41173"),
     "ServerInstance.handle_stream": (mode_servers.ServerInstance.handle_stream, "21eea06f208c752e"),
     "AsyncioServerInstance._start": (mode_servers.AsyncioServerInstance._start, "f96507081fa6236b"),
+    "ConnectionHandler.server_event": (server.ConnectionHandler.server_event, "a2b42657ebe8bf6d"),
+    "ConnectionHandler.hook_task": (server.ConnectionHandler.hook_task, "9ac7970160526268"),
+    "ConnectionHandler.close_connection": (server.ConnectionHandler.close_connection, "c0d10cc05dd65b80"),
+    "ConnectionHandler.handle_client": (server.ConnectionHandler.handle_client, "01f1b7cc991c4711"),
+    "ConnectionHandler.log": (server.ConnectionHandler.log, "706760d6eecf10cd"),
+    "ProxyConnectionHandler": (mode_servers.ProxyConnectionHandler, "10e340d70b3f23d9"),
+    "Hook.args": (hooks.Hook.args, "5bab95f7aa358e18"),
+    "TlsConfig.tls_start_client": (tlsconfig.TlsConfig.tls_start_client, "05334c27c22a10ed"),
+    "TlsConfig.get_cert": (tlsconfig.TlsConfig.get_cert, "7d9ade74c0b80011"),
+    "TlsConfig.configure": (tlsconfig.TlsConfig.configure, "bcc91899a28dfd23"),
+    "TlsConfig.request": (tlsconfig.TlsConfig.request, "84c6d74b564dde72"),
+    "create_client_proxy_context": (net_tls.create_client_proxy_context, "8a3bd5b54ef3d093"),
+    "create_proxy_server_context": (net_tls.create_proxy_server_context, "e2d90d71c5744797"),
+    "dummy_cert": (certs.dummy_cert, "07e0758a7ed5a518"),
+    "Connection.use_certificate (pyOpenSSL's)": (SSL.Connection.use_certificate, "f11fc6ff85aed5e5"),
     "AddonManager.safecall": (addonmanager.safecall, "f2052c18340e99b0"),
     "AddonManager.handle_lifecycle": (addonmanager.AddonManager.handle_lifecycle, "38c97e792d1db5b7"),
     "Master.run": (master.Master.run, "45c44c14f8f79349"),

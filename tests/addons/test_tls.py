@@ -5,8 +5,9 @@ from __future__ import annotations
 import ssl
 
 import pytest
-from mitmproxy.addons.tlsconfig import TlsConfig
 
+import addons.tls
+from addons.leaves import Leaves
 from tests.addons.host import Host
 from tests.rig.clients import Raw, curl
 from tests.rig.origin import Origin
@@ -20,7 +21,7 @@ def test_without_a_certificate_for_the_client_the_connection_ends(
     host: Host, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The host alone would leave the client waiting."""
-    monkeypatch.setattr(TlsConfig, "tls_start_client", broken)
+    monkeypatch.setattr(Leaves, "connection", broken)
     with Raw(host, timeout=5) as raw:
         assert raw.tunnel(f"{name}:443") == 200
         with pytest.raises((ssl.SSLError, ConnectionError)):
@@ -31,7 +32,7 @@ def test_without_a_context_for_the_origin_the_client_gets_a_page(
     host: Host, origin: Origin, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And the origin no request."""
-    monkeypatch.setattr(TlsConfig, "tls_start_server", broken)
+    monkeypatch.setattr(addons.tls, "expect_name", broken)
     answer = curl(host, f"https://{name}/page", seconds=5)
     assert answer.status != 200
     assert answer.code != 28, "curl ran out of time"

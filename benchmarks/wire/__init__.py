@@ -1,0 +1,1 @@
+"""What a request through a proxy costs: an origin, clients, peers and their processes."""

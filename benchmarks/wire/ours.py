@@ -1,0 +1,80 @@
+"""Ours among the peers: a real gateway with one worker, all lists, the preset's policy, and its record.
+
+In: what every peer is given. Out: a running gateway, how many rows it has stored, and when it has nothing left to ship:
+the work that follows an answer is counted too.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.wire.clients import Way
+from benchmarks.wire.family import cpu
+from benchmarks.wire.peers import Place, Running
+from benchmarks.wire.site import ADDRESS
+from logstore.filter import LogFilter
+from logstore.query import count
+from tests.rig.gateway import Gateway
+
+DOMAIN = "wire.example"
+"""Names of the benchmark lie below it."""
+LONGEST = 120.0
+"""Seconds the shipper may take to have everything in the store."""
+
+
+class Measured:
+    """The gateway under measurement."""
+
+    def __init__(self, place: Place, checkout: Path | None = None) -> None:
+        """`checkout` is another working copy of this project, to be compared; None is this one."""
+        settings: dict[str, Any] = {
+            "proxy": {
+                "private_destinations": [ADDRESS]
+            },  # as a school names its own servers; everything else is refused
+            "lists": [{"name": "ut1", "format": "ut1", "path": str(place.tree)}],
+        }
+        self.gateway = Gateway(
+            place.folder / ("schoolgate" if checkout is None else "schoolgate-beside"),
+            trust=place.trust,
+            settings=settings,
+            policy=None,
+            prefix=place.prefix(),
+            environment={} if checkout is None else {"PYTHONPATH": str(checkout)},
+        )
+        self.gateway.start(900)
+        self.way = Way(self.gateway.address, self.gateway.ca_cert)
+        self.before = self.stored()
+
+    def running(self) -> Running:
+        """As a peer."""
+        if self.gateway.process is None:
+            raise RuntimeError("not started")
+        return Running("schoolgate", self.way, self.gateway.process.pid, filters=True)
+
+    def settle(self) -> None:
+        """Wait until everything asked so far is in the store."""
+        self.all_stored(self.way.exchanges)
+
+    def worker_cpu(self) -> float:
+        """CPU seconds of the worker alone."""
+        return sum(cpu(pid).whole for pid in self.gateway.pids("worker"))
+
+    def stored(self) -> int:
+        """Rows of the benchmark's hosts in the store."""
+        folder = self.gateway.data / "store"
+        if not (folder / "catalog.db").exists():
+            return 0
+        return count(folder, LogFilter(domain=DOMAIN), cap=100_000_000).rows
+
+    def all_stored(self, expected: int) -> int:
+        """Wait until so many rows were stored since the start; how many there are."""
+        deadline = time.monotonic() + LONGEST
+        while (rows := self.stored() - self.before) < expected and time.monotonic() < deadline:
+            time.sleep(0.3)
+        return rows
+
+    def stop(self) -> None:
+        """Ctrl-C."""
+        self.gateway.stop()

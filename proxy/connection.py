@@ -1,0 +1,140 @@
+"""One client's connection in the host: events are worked off one after the other, hooks are called where they stand.
+
+In come the host's events and the commands of its layers, as in `ConnectionHandler` (mitmproxy 12.2.3), whose work this
+repeats. What is left out is what costs a third of a request there: a task, a lock and a turn of the event loop for each
+hook, though all of ours are plain functions; and waiting for sockets that have nothing to send.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import Any
+
+from mitmproxy.flow import Flow
+from mitmproxy.proxy import commands, events, mode_servers, server
+from mitmproxy.utils import asyncio_utils
+
+logger = logging.getLogger("mitmproxy.proxy.server")
+
+
+class GatewayConnection(mode_servers.ProxyConnectionHandler):
+    """The host's handler, without a task for each hook."""
+
+    master: Any
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)  # type: ignore[no-untyped-call]
+        self._arrived: deque[events.Event] = deque()
+        self._at_work = False
+
+    async def server_event(self, event: events.Event) -> None:
+        """Give an event to the layers. Never waits; the host's callers await it."""
+        self.take(event)
+
+    def take(self, event: events.Event) -> None:
+        """Give an event to the layers, and what follows from it. From within: when the layers are done with theirs."""
+        self._arrived.append(event)
+        if self._at_work:  # tasks start eagerly: an answer may come while the question is still being read
+            return
+        self._at_work = True
+        try:
+            self.timeout_watchdog.register_activity()
+            while self._arrived:
+                self._give(self._arrived.popleft())
+        finally:
+            self._at_work = False
+
+    def _give(self, event: events.Event) -> None:
+        try:
+            for command in self.layer.handle_event(event):
+                self._do(command)
+        except Exception:
+            self.log("mitmproxy has crashed!", logging.ERROR, exc_info=True)
+
+    def _do(self, command: commands.Command) -> None:
+        if isinstance(command, commands.SendData):
+            io = self.transports.get(command.connection)
+            if io is not None and io.writer is not None and not io.writer.is_closing():
+                io.writer.write(command.data)
+        elif isinstance(command, commands.StartHook):
+            self._tell(command)
+        elif isinstance(command, commands.OpenConnection):
+            task = self._task(self.open_connection(command), f"server connection {command.connection.address}")
+            self.transports[command.connection] = server.ConnectionIO(handler=task)
+        elif isinstance(command, commands.RequestWakeup):
+            self.wakeup_timer.add(self._task(self.wakeup(command), f"wakeup timer ({command.delay:.1f}s)"))
+        elif isinstance(command, commands.ConnectionCommand):
+            if command.connection in self.transports:
+                self._close(command)
+        elif isinstance(command, commands.Log):
+            self.log(command.message, command.level)
+        else:
+            raise TypeError(f"the host's layers gave an unknown command: {command}")
+
+    def _close(self, command: commands.ConnectionCommand) -> None:
+        if isinstance(command, commands.CloseTcpConnection):
+            self.close_connection(command.connection, command.half_close)
+        elif isinstance(command, commands.CloseConnection):
+            self.close_connection(command.connection, False)
+        else:
+            raise TypeError(f"the host's layers gave an unknown command: {command}")
+
+    def _tell(self, hook: commands.StartHook) -> None:
+        waiting = self.master.addons.call(hook)
+        if waiting is None and not _held(hook):
+            if hook.blocking:
+                self._arrived.append(events.HookCompleted(hook))
+            return
+        task = self._task(self._complete(hook, waiting), f"hook {hook.name}")
+        _waiting.add(task)
+        task.add_done_callback(_waiting.discard)
+
+    async def _complete(self, hook: commands.StartHook, waiting: Any) -> None:
+        await self._wait(hook, waiting)
+        if hook.blocking:
+            self.take(events.HookCompleted(hook))
+
+    async def _wait(self, hook: commands.StartHook, waiting: Any) -> None:
+        with self.timeout_watchdog.disarm():
+            if waiting is not None:
+                await waiting
+            if _held(hook):
+                await hook.args()[0].wait_for_resume()
+
+    async def handle_hook(self, hook: commands.StartHook) -> None:
+        """Call the handlers of a hook that no layer waits for."""
+        waiting = self.master.addons.call(hook)
+        if waiting is not None or _held(hook):
+            await self._wait(hook, waiting)
+
+    async def drain_writers(self) -> None:
+        """Wait for sockets that have something to send."""
+        for io in self.transports.values():
+            if isinstance(io.writer, asyncio.StreamWriter) and io.writer.transport.get_write_buffer_size():
+                await super().drain_writers()  # type: ignore[no-untyped-call]
+                return
+
+    def log(self, message: str, level: int = logging.INFO, exc_info: Any = None) -> None:
+        """As the host's, but nothing is made up that nobody reads."""
+        if logger.isEnabledFor(level):
+            super().log(message, level, exc_info)
+
+    def _task(self, work: Any, name: str) -> asyncio.Task[Any]:
+        return asyncio_utils.create_task(work, name=name, keep_ref=False, client=self.client.peername)
+
+
+def _held(hook: commands.StartHook) -> bool:
+    """Whether an addon has stopped the flow for somebody to look at."""
+    about = getattr(hook, "flow", None)
+    return isinstance(about, Flow) and about.intercepted
+
+
+_waiting: set[asyncio.Task[Any]] = set()
+"""The event loop itself holds tasks only weakly."""
+
+
+def install() -> None:
+    """Have the host handle connections so."""
+    mode_servers.ProxyConnectionHandler = GatewayConnection  # type: ignore[misc]

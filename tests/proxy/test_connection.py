@@ -1,0 +1,127 @@
+"""The host's connection handler without a task for each hook: same order, same fate of what goes wrong.
+
+Shows: `proxy.dispatch`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.context import Context
+
+from proxy.connection import GatewayConnection
+from tests.addons.host import Host
+from tests.rig.clients import curl
+from tests.rig.origin import Origin
+
+
+@dataclass
+class ShownHook(commands.StartHook):
+    """A hook of this test."""
+
+    data: list[str]
+
+
+class Talkative(layer.Layer):
+    """A layer that calls a hook twice for each event and writes down what it sees."""
+
+    def __init__(self, context: Context, seen: list[str]) -> None:
+        super().__init__(context)
+        self.seen = seen
+
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        for number in (1, 2):
+            self.seen.append(f"before {number}")
+            yield ShownHook(self.seen)
+            self.seen.append(f"after {number}")
+
+
+class Listener:
+    """An addon with a hook that is a plain function."""
+
+    def shown(self, data: list[str]) -> None:
+        data.append("hook")
+
+
+class Patient:
+    """An addon that must be waited for."""
+
+    async def shown(self, data: list[str]) -> None:
+        data.append("waiting")
+        await asyncio.sleep(0.01)
+        data.append("waited")
+
+
+class Broken:
+    """An addon that fails."""
+
+    def shown(self, data: list[str]) -> None:
+        raise RuntimeError("broken on purpose")
+
+
+class Ends:
+    """A socket's ends, for a handler that sends nothing."""
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return default if name == "transport_protocol" else ("127.0.0.1", 1)
+
+
+def talk(host: Host, *addons: Any) -> list[str]:
+    """What a layer and these addons see of one event, on the host's loop."""
+    seen: list[str] = []
+
+    async def run() -> None:
+        master = host.master
+        assert master is not None
+        master.addons.add(*addons)
+        try:
+            ends = Ends()
+            mode = next(iter(master.server.servers)).mode
+            handler = GatewayConnection(master, ends, ends, master.options, mode)
+            handler.layer = Talkative(handler.layer.context, seen)
+            await handler.server_event(events.Start())
+            deadline = asyncio.get_running_loop().time() + 5
+            while seen[-1] != "after 2" and asyncio.get_running_loop().time() < deadline:
+                await asyncio.sleep(0.005)
+        finally:
+            for addon in addons:
+                master.addons.remove(addon)
+
+    asyncio.run_coroutine_threadsafe(run(), host.loop).result(10)
+    return seen
+
+
+def test_a_plain_hook_is_called_where_it_stands(host: Host) -> None:
+    """The layer goes on as soon as it is called, with nothing between."""
+    assert talk(host, Listener()) == ["before 1", "hook", "after 1", "before 2", "hook", "after 2"]
+
+
+def test_a_hook_that_waits_is_waited_for(host: Host) -> None:
+    """A password check: the layer goes on when it is done, and later addons run after it."""
+    half = ["waiting", "waited", "hook"]
+    assert talk(host, Patient(), Listener()) == ["before 1", *half, "after 1", "before 2", *half, "after 2"]
+
+
+def test_a_broken_addon_does_not_keep_the_others_from_being_asked(host: Host) -> None:
+    """The gatekeeper is one of the others."""
+    assert talk(host, Broken(), Listener()) == ["before 1", "hook", "after 1", "before 2", "hook", "after 2"]
+
+
+def test_the_host_uses_it(host: Host, origin: Origin, name: str) -> None:
+    """And pages come through it."""
+    assert curl(host, f"https://{name}/page").status == 200
+    assert origin.seen(name)
+    assert host.master is not None
+    handlers = host.call(lambda: {type(one) for one in host.master.server.connections.values()})  # type: ignore[union-attr]
+    assert handlers <= {GatewayConnection}
+
+
+@pytest.fixture
+def host(tmp_path: Path, origin: Origin) -> Any:
+    with Host(tmp_path, origin.address).running() as running:
+        yield running
