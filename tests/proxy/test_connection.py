@@ -6,6 +6,7 @@ Shows: `proxy.dispatch`.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from mitmproxy.proxy.context import Context
 
 from proxy.connection import GatewayConnection
 from tests.addons.host import Host
-from tests.rig.clients import curl
+from tests.rig.certificates import Authority
+from tests.rig.clients import Raw, curl
 from tests.rig.origin import Origin
 
 
@@ -116,12 +118,15 @@ def test_the_host_uses_it(host: Host, origin: Origin, name: str) -> None:
     """And pages come through it."""
     assert curl(host, f"https://{name}/page").status == 200
     assert origin.seen(name)
-    assert host.master is not None
-    handlers = host.call(lambda: {type(one) for one in host.master.server.connections.values()})  # type: ignore[union-attr]
-    assert handlers <= {GatewayConnection}
+    master = host.master
+    assert master is not None
+    with Raw(host, timeout=5) as raw:
+        assert raw.tunnel(f"{name}:443") == 200
+        handlers = host.call(lambda: {type(one) for one in master.server.connections.values()})
+    assert handlers == {GatewayConnection}
 
 
 @pytest.fixture
-def host(tmp_path: Path, origin: Origin) -> Any:
-    with Host(tmp_path, origin.address).running() as running:
+def host(tmp_path: Path, origin: Origin, authority: Authority) -> Iterator[Host]:
+    with Host(tmp_path, origin.address, trust=authority.pem).running() as running:
         yield running
