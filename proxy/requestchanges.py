@@ -12,28 +12,22 @@ import secrets
 import sys
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from categories.names import NameProblem, canonical_url
 from categories.taxonomy import load_taxonomy
-from policy.client import STRICTEST_BAND, Band, Client
-from policy.model import Request, Verdict
+from policy.model import Verdict
 from policy.reserved import reserved_categories
 from proxy import assembly, inforce
 from proxy.decided import Parts, open_decided, put_together
 from proxy.decisions import Usage, put_in_force
 from proxy.overridechanges import in_force_words, try_out, until_of, wait_for_workers, wanted_override
 from proxy.settings import Settings
-from registry import entries, overrides
 from registry import requests as register
+from registry import settling
 from registry.change import By
 from registry.requests import ReviewRequest
-
-_ANSWERS = {
-    "allowed": "it is open now.",
-    "blocked": "it stays closed.",
-    "no-change": "it stays as it is.",
-}
+from registry.settling import EntryWanted, Settlement, asked_again, subject_of
 
 
 def change_requests(args: argparse.Namespace, settings: Settings, engine: Engine, by: By) -> int:
@@ -80,14 +74,9 @@ def _show(one: ReviewRequest, settings: Settings, *, as_json: bool) -> int:
 
 def _verdict_now(parts: Parts, settings: Settings, one: ReviewRequest) -> Verdict | None:
     """What would happen to whoever asked if they asked again; None for an address that cannot be read."""
-    try:
-        url = canonical_url(one.url)
-    except NameProblem:
-        return None
-    band = Band(one.band) if one.band in set(Band) else None
-    client = Client(one.site, one.device, one.address, one.user, frozenset(), band or STRICTEST_BAND, band is not None)
+    again = asked_again(one)
     at = datetime.now(UTC)
-    return put_together(parts, open_decided(settings), at).decide(Request(url), client, at)
+    return None if again is None else put_together(parts, open_decided(settings), at).decide(*again, at)
 
 
 def _add(args: argparse.Namespace, settings: Settings, engine: Engine, by: By) -> int:
@@ -109,43 +98,38 @@ def _decide(args: argparse.Namespace, settings: Settings, engine: Engine, by: By
         one = register.check(connection, args.id, by)
     parts = _parts(settings)
     state = "no-change" if args.no_change else "blocked" if args.block else "allowed"
-    answer = " ".join(filter(None, (_ANSWERS[state], args.answer.strip())))
-    wanted = None
+    override = entry = None
     if args.allow or args.block:
-        wanted = wanted_override(_override_words(args, one), parts, by.at)
-        try_out(wanted, parts, settings, by)
-    until = until_of(args, parts.policy, by.at, args.site) if args.entry else None
-    with engine.begin() as connection:  # what is made and the decision stand or fall together
-        made = None
-        if wanted is not None:
-            made = overrides.add(connection, wanted, by).override.name
-        elif args.entry:
-            made = _make_entry(connection, args, one, parts, by, until)
-        decided = register.decide(connection, args.id, state, by, answer=answer, made=made)
-    put_in_force(settings, engine)
+        override = wanted_override(_override_words(args, one), parts, by.at)
+    elif args.entry:
+        until = until_of(args, parts.policy, by.at, args.site)
+        entry = EntryWanted(args.entry, subject_of(one, whole_host=args.whole_host), until)
+    decided = settle(settings, engine, parts, one.id, Settlement(state, args.answer, override, entry), by)
     workers = wait_for_workers(settings)
     if args.json:
         print(json.dumps({"ok": True, **register.facts(decided), "workers": workers}))
     else:
-        came = f" by {made}" if made else ""
+        came = f" by {decided.made}" if decided.made else ""
         print(f"request {decided.id}: {decided.state}{came}; {decided.asker} is told: {decided.answer}")
         print(in_force_words(workers), file=sys.stderr)
     return 0
 
 
-def _make_entry(
-    connection: Connection, args: argparse.Namespace, one: ReviewRequest, parts: Parts, by: By, until: datetime | None
-) -> str:
+def settle(settings: Settings, engine: Engine, parts: Parts, number: int, wanted: Settlement, by: By) -> ReviewRequest:
+    """Try it, make it, decide the request and write the overlay. Raises `RegistryError`, and then nothing was done."""
+    if wanted.override is not None:
+        try_out(wanted.override, parts, settings, by)
     categories = assembly.known_categories(load_taxonomy(), parts.index)
-    what = canonical_url(one.url).host if args.whole_host else one.url
     reserved = reserved_categories(parts.policy)
-    made = entries.add(connection, args.entry, what, by, categories=categories, reserved=reserved, until=until)
-    return f"entry {made.entry.id} in {args.entry}"
+    with engine.begin() as connection:
+        decided = settling.settle(connection, number, wanted, by, categories=categories, reserved=reserved)
+    put_in_force(settings, engine)
+    return decided
 
 
 def _override_words(args: argparse.Namespace, one: ReviewRequest) -> argparse.Namespace:
     """What `allow` or `block` would have been told: for the band and site that asked, unless somebody is named."""
-    words = {**vars(args), "what": canonical_url(one.url).host if args.whole_host else one.url}
+    words = {**vars(args), "what": subject_of(one, whole_host=args.whole_host)}
     words["action"] = "block" if args.block else "allow"
     if not (args.everybody or args.group or args.band or args.user):
         words |= {"band": one.band, "site": args.site or one.site}

@@ -92,15 +92,24 @@ def take_fact(connection: Connection, payload: Mapping[str, Any]) -> bool:
     return connection.execute(statement.returning(requests_table.c.id)).first() is not None
 
 
-def file(connection: Connection, url: str, by: By, *, mark: str, wanted: str, verdict: Mapping[str, Any]) -> int:
-    """File a request of a member of staff; its number."""
+def file(
+    connection: Connection,
+    url: str,
+    by: By,
+    *,
+    mark: str,
+    wanted: str,
+    verdict: Mapping[str, Any],
+    site: str | None = None,
+) -> int:
+    """File a request of a member of staff, about their site or any; its number."""
     problems = text_problems(url[:80], "reason", by.why)
     if not by.why.strip():
         problems.append(RegistryProblem(url[:80], "a request needs a reason", "say why, in a few words"))
     if problems:
         raise RegistryError(*problems)
     told = {"mark": mark, "url": url, "user": by.who, "address": "", "verified": True, "wanted": wanted, "why": by.why}
-    values = _values({**told, "at": by.at.isoformat(), **verdict})
+    values = _values({**told, "site": site, "at": by.at.isoformat(), **verdict})
     query = requests_table.insert().values(**values).returning(requests_table.c.id)
     return int(connection.execute(query).scalar_one())
 
@@ -111,6 +120,38 @@ def requests(connection: Connection, state: str | None = WAITING) -> list[Review
     if state is not None:
         query = query.where(requests_table.c.state == state)
     return [_request(row) for row in connection.execute(query).mappings()]
+
+
+def queue(
+    connection: Connection, *, decided: bool = False, site: str | None = None, past: int | None = None, limit: int = 50
+) -> list[ReviewRequest]:
+    """Some of the requests that wait, oldest first, or of those that are decided, newest first; at one site, or any.
+
+    `past` is the number of the last one seen before.
+    """
+    table = requests_table.c
+    waits = table.state == WAITING
+    query = select(requests_table).where(~waits if decided else waits).limit(limit)
+    query = query.order_by(table.id.desc() if decided else table.id)
+    if site is not None:
+        query = query.where(table.site == site)
+    if past is not None:
+        query = query.where(table.id < past if decided else table.id > past)
+    return [_request(row) for row in connection.execute(query).mappings()]
+
+
+def waiting(connection: Connection, site: str | None = None) -> int:
+    """How many requests wait, at one site or in all."""
+    query = select(func.count()).select_from(requests_table).where(requests_table.c.state == WAITING)
+    if site is not None:
+        query = query.where(requests_table.c.site == site)
+    return int(connection.execute(query).scalar_one())
+
+
+def filed_by(connection: Connection, who: str, limit: int = 50) -> list[ReviewRequest]:
+    """What one account asked for, newest first."""
+    query = select(requests_table).where(requests_table.c.account == who).order_by(requests_table.c.id.desc())
+    return [_request(row) for row in connection.execute(query.limit(limit)).mappings()]
 
 
 def get(connection: Connection, number: int) -> ReviewRequest:

@@ -1,0 +1,27 @@
+"""What the console's pages about the register ask of a gateway: to settle a request, and to put changes in force.
+
+The rule is that of `console.doors`, of which this is a part: signatures only, nothing behind them is known here.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from policy.explain import Explanation
+from registry.change import By
+from registry.requests import ReviewRequest
+from registry.settling import Settlement
+
+
+class RegisterDoors(Protocol):
+    """What changes in the register need of a gateway. Slow calls are made off the event loop."""
+
+    def again(self, request: ReviewRequest, at: datetime) -> Explanation | None:
+        """What would happen to whoever asked if they asked at that moment; None for an address that cannot be read."""
+
+    def settle(self, number: int, wanted: Settlement, by: By) -> ReviewRequest:
+        """Decide a request, and put what came of it in force. Raises `RegistryError`, and then nothing was done."""
+
+    def put_in_force(self) -> None:
+        """Tell every worker what is in the register now."""
