@@ -23,21 +23,26 @@ PUPILS = frozenset({"eyfs", "ks1", "ks2", "ks3", "ks4", "ks5"})
 def reason_to_look(ask: Ask, wanted: LogFilter) -> str:
     """The reason for a look at one person's rows; empty where none is needed. Raises `Refused`,
     which leads to where a reason is given."""
-    if not wanted.names_a_person:
+    subject = subject_of(wanted)
+    if not subject:
         return ""
-    subject = account_name(wanted.user or "")
     if ask.me.names is Names.NEVER:
         raise Refused("Not for your role", "Your role sees numbers, and nobody's name.")
     if is_own(ask, subject):
         raise Refused("These are your own rows", "Somebody else looks at them for you: nobody checks themselves.")
     with ask.house.reading() as connection:
         why = sessions.reason_for(connection, ask.me.session, subject, ask.now)
-        account = find(connection, subject)
+        account = find(connection, subject) if wanted.user else None
     pupil = account is not None and account.person.band in PUPILS
     if why or (pupil and ask.me.names is Names.PUPILS):
         return why
-    words = "Say first why you look at this person's rows: POST a reason to /reason."
+    words = "Say first why you look at one person's or machine's rows: POST a reason to /reason."
     raise Refused("A reason is needed", words, to=link("/reason", user=subject, next=ask.here))
+
+
+def subject_of(wanted: LogFilter) -> str:
+    """Whose history a search is: a person's, or that of a machine, which mostly is one person's; empty for nobody's."""
+    return account_name(wanted.user or wanted.device or wanted.client_address or "")
 
 
 def write_look(ask: Ask, wanted: LogFilter, rows: int | None, why: str = "", of: str = "") -> None:

@@ -81,7 +81,10 @@ def make_first(ask: Ask) -> Answer:
         else:
             by = By(f"console:{account.name}", ask.now, "by a link that works once")
             accounts.set_password(connection, account.id, password, by)
-        cookie = sessions.begin(connection, accounts.get(connection, account.id), ask.address, ask.now)
+        account = accounts.get(connection, account.id)
+        if account.totp_secret is not None or not account.grants:
+            return Go("/sign-in")  # a link stands for the password, never for the phone
+        cookie = sessions.begin(connection, account, ask.address, ask.now)
     return Go("/me", session=cookie)
 
 

@@ -21,13 +21,22 @@ from starlette.testclient import TestClient
 from console.logfilter import guess, read_search, step_for
 from console.roles import Grant, Role, Viewer
 from logstore.filter import LogFilter
-from tests.console.rig import AT, LONDON, Console, send
+from registry.spelling import as_recorded
+from tests.console.rig import AT, LONDON, Console, send, sign_in
 
 TECHNICIAN = Viewer("dana", "Dana", Grant(1, Role.TECHNICIAN), 1)
 
 
 def ask(console: Console, role: Role = Role.TECHNICIAN, **query: str) -> dict[str, object]:
-    return dict(console.signed_in(role).get("/log.json", params=query).json())
+    browser = console.signed_in(role)
+    if subject := query.get("device") or as_recorded("client_address", query.get("address")):
+        reason(browser, subject)
+    return dict(browser.get("/log.json", params=query).json())
+
+
+def reason(browser: TestClient, subject: str) -> None:
+    """Say why one looks."""
+    assert send(browser, "/reason", user=subject, why="asked by the head", next="/log").status_code == 303
 
 
 def test_the_sentence_says_what_was_searched(console: Console) -> None:
@@ -64,6 +73,7 @@ def test_every_value_of_a_row_is_a_filter(console: Console) -> None:
     console.store({"category": "games", "rule": "no-games", "device": "oak-1", "action": "block", "blocked": True})
     browser = console.signed_in(Role.SAFEGUARDING)
     text = browser.get("/log?blocked=yes").text
+    reason(browser, "oak-1")
     for name, value in (
         ("host", "www.example.org"), ("group", "year-4"), ("band", "ks2"), ("device", "oak-1"), ("site", "oakwood"),
         ("category", "games"), ("rule", "no-games"), ("action", "block"),
@@ -191,6 +201,43 @@ def test_one_persons_history_needs_a_reason_that_is_in_the_trail(console: Consol
     console.now += timedelta(minutes=31)
     browser = _again(console, browser)
     assert browser.get("/log?user=pupil-0417").status_code == 303, "and for half an hour"
+
+
+@pytest.mark.parametrize("query", ["device=STAFF-7", "address=10.4.2.17"])
+def test_a_machines_history_needs_a_reason_too(console: Console, query: str) -> None:
+    """A teacher's own laptop is that teacher, whatever the search is called."""
+    console.store({"user": "teacher-12", "device": "STAFF-7", "client_address": "10.4.2.17"})
+    browser = console.signed_in(Role.TECHNICIAN)
+    asked = browser.get(f"/log?{query}")
+    assert (asked.status_code, asked.headers["location"].partition("?")[0]) == (303, "/reason")
+    assert browser.get(f"/log.json?{query}").status_code == 403
+    assert browser.get(f"/log/live?{query}").status_code == 303
+    reason(browser, query.partition("=")[2])
+    assert len(browser.get(f"/log.json?{query}").json()["rows"]) == 1
+    assert console.trail("look")[0].why == "asked by the head"
+
+
+def test_nobody_reads_in_the_trail_that_somebody_looked_into_them(console: Console) -> None:
+    """A leader under inquiry sees everybody's lines but those; and what they did themselves."""
+    lead = console.signed_in(Role.SAFEGUARDING)
+    reason(lead, "teacher-12")
+    lead.get("/log?user=teacher-12")
+    lead.get("/log?host=www.example.org")
+    console.person("leader", Grant(0, Role.LEADER), proxy="teacher-12")
+    leader = console.client()
+    sign_in(leader, "leader")
+    told = leader.get("/audit.json").json()
+    assert told["hidden"] == 2, "the look, and that an account was made for them"
+    assert "teacher-12" not in json.dumps(told)
+    assert any("www.example.org" in str(row["after"]) for row in told["rows"])
+    assert "teacher-12" in json.dumps(console.signed_in(Role.LEADER).get("/audit.json").json())
+    assert leader.get("/audit.json?subject=teacher-12").json()["rows"] == []
+
+
+def test_a_role_at_one_site_does_not_read_the_trail_of_the_trust(console: Console) -> None:
+    """It names people of every school."""
+    assert console.signed_in(Role.ICT, "oakwood").get("/audit.json").status_code == 403
+    assert console.signed_in(Role.ICT).get("/audit.json").status_code == 200
 
 
 def _again(console: Console, _: TestClient) -> TestClient:

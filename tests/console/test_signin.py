@@ -13,9 +13,10 @@ from datetime import timedelta
 import pytest
 from starlette.testclient import TestClient
 
-from console import totp
+from console import accounts, links, totp
 from console.app import COOKIE, SEAT
 from console.roles import Grant, Role
+from registry.change import By
 from tests.console.rig import ORIGIN, PASSWORD, Console, send, sign_in, token_of
 
 
@@ -172,6 +173,22 @@ def test_a_second_factor_is_taken_into_use_and_then_needed(known: Console) -> No
     code = totp.code_at(key, totp.step_of(known.now))
     assert sign_in(known.client(), "dana", code=code).status_code == 303
     assert sign_in(known.client(), "dana", code=code).status_code == 401, "even in the same half minute"
+
+
+def test_a_link_for_a_password_is_no_way_past_the_second_factor(known: Console) -> None:
+    """Whoever hands links out could otherwise sign in as anybody."""
+    with known.engine.begin() as connection:
+        dana = accounts.find(connection, "dana")
+        assert dana is not None
+        by = By("test", known.now, "")
+        accounts.set_second_factor(connection, dana.id, base64.b32encode(b"k" * 20).decode(), by)
+        secret = links.make(connection, dana.id, known.now)
+    browser = known.client()
+    chosen = "Another-horse-9-battery"
+    done = send(browser, f"/first?key={secret}", key=secret, password=chosen, again=chosen)
+    assert (done.status_code, done.headers["location"]) == (303, "/sign-in")
+    assert browser.get("/me").status_code == 303
+    assert sign_in(known.client(), "dana", chosen).status_code == 401, "no code"
 
 
 def test_a_changed_password_ends_every_session(known: Console) -> None:
