@@ -16,8 +16,21 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy.exc
-from sqlalchemy import ColumnElement, Connection, Integer, and_, cast, delete, func, literal_column, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    and_,
+    cast,
+    delete,
+    func,
+    literal_column,
+    select,
+    true,
+)
 
+from logstore.dayview import Columns, columns_of, requests
 from logstore.db import attached, days_folder, open_catalog, reading
 from logstore.dimensions import restored, stored
 from logstore.place import Beside
@@ -99,7 +112,7 @@ def count_file(where: Beside, file: str) -> bool:
     try:
         with reading(where) as catalog, _day_of(where, catalog, file) as its_rows:
             rows = int(catalog.execute(select(func.count()).select_from(attached_log).where(its_rows)).scalar_one())
-            cells = [tuple(found) for found in catalog.execute(_SUMS.where(its_rows))]
+            cells = [tuple(found) for found in catalog.execute(_sums(columns_of(catalog)).where(its_rows))]
     except (sqlalchemy.exc.DatabaseError, OSError):
         return False
     engine = open_catalog(where)
@@ -216,16 +229,19 @@ _WORDS = tuple(
     func.coalesce(column, literal_column("''"))
     for column in (dim_client.c.site, dim_client.c.band, dim_verdict.c.category, dim_verdict.c.action)
 )
-_SUMS = (
-    select(
-        *_WORDS,
-        func.count(),
-        func.sum(cast(attached_log.c.blocked, Integer)),
-        # Somebody who did not sign in is counted by machine.
-        func.count(func.coalesce(attached_log.c.user_id, -attached_log.c.address_id).distinct()),
+
+
+def _sums(columns: Columns) -> Select[Any]:
+    return (
+        select(
+            *_WORDS,
+            requests(columns["repeats"]),
+            func.sum(cast(attached_log.c.blocked, Integer)),
+            # Somebody who did not sign in is counted by machine.
+            func.count(func.coalesce(attached_log.c.user_id, -attached_log.c.address_id).distinct()),
+        )
+        .select_from(attached_log)
+        .join(dim_client, dim_client.c.id == attached_log.c.client_id, isouter=True)
+        .join(dim_verdict, dim_verdict.c.id == attached_log.c.verdict_id, isouter=True)
+        .group_by(*_WORDS)
     )
-    .select_from(attached_log)
-    .join(dim_client, dim_client.c.id == attached_log.c.client_id, isouter=True)
-    .join(dim_verdict, dim_verdict.c.id == attached_log.c.verdict_id, isouter=True)
-    .group_by(*_WORDS)
-)

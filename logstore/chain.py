@@ -18,13 +18,18 @@ from typing import Any
 
 import msgpack
 
-FORM = 1
+FORM = 2
 """How new rows are hashed."""
 FORMS: Mapping[int, tuple[str, ...]] = {
     1: (
         "id", "offset_us", "user_id", "device_id", "address_id", "client_id", "manner_id", "host_id", "verdict_id",
         "engine_id", "entry_id", "media_id", "blocked", "status", "bytes_up", "bytes_down", "duration_us", "note",
         "error", "title", "terms", "path", "query",
+    ),
+    2: (
+        "id", "offset_us", "user_id", "device_id", "address_id", "client_id", "manner_id", "host_id", "verdict_id",
+        "engine_id", "entry_id", "media_id", "blocked", "status", "bytes_up", "bytes_down", "duration_us", "note",
+        "error", "title", "terms", "path", "query", "repeats",
     ),
 }  # fmt: skip
 """The columns a row's hash covers, in their order, by form. A column added to `log` needs a new form; old batches keep

@@ -70,7 +70,7 @@ class Collector:
             if type(merged) is tuple:  # a row: asked first, because nearly all are
                 take(merged)
             elif merged is not None:
-                self._take(event, merged, facts)
+                self._take(event, merged, batch, facts)
         if facts and self.take_facts is not None:
             self.take_facts(facts)
         self.facts += len(facts)
@@ -81,12 +81,14 @@ class Collector:
         batch.oldest_us = next(filter(None, map(event_time_us, events)), 0)
         return batch
 
-    def _take(self, event: SpoolEvent, merged: object, facts: list[tuple[SpoolCursor, Fact]]) -> None:
+    def _take(self, event: SpoolEvent, merged: object, batch: Batch, facts: list[tuple[SpoolCursor, Fact]]) -> None:
         if isinstance(merged, Fact):
             facts.append((SpoolCursor(event.producer, event.seq), merged))
         elif isinstance(merged, Orphan):
             self.orphans += 1
-            if self.reader.is_damaged(event.producer):
+            if self.reader.is_damaged(event.producer) and merged.row is not None:
+                batch.rows.append(merged.row)
+            elif self.reader.is_damaged(event.producer):
                 self._set_aside(event, "its open record was lost with a damaged part of the spool")
 
     def _set_aside(self, event: SpoolEvent, reason: str) -> None:

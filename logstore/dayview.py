@@ -71,7 +71,7 @@ class DaySearch:
     def grouped(
         self, connection: Connection, first: int, past: int, by: tuple[str, ...], sums: tuple[str, ...]
     ) -> list[Any]:
-        """For each group: the values of `by`, its rows, blocked rows, and the sum of each of `sums`.
+        """For each group: the values of `by`, its requests, blocked ones, and the sum of each of `sums`.
 
         `by` names columns; `step:1000` stands for the row's time in steps of 1,000 milliseconds.
         """
@@ -81,8 +81,8 @@ class DaySearch:
             columns = _columns(have)
             groups = [_step(name) if name.startswith("step:") else columns[name] for name in by]
             totals = [
-                func.count(),
-                func.count().filter(holds(columns["blocked"])),
+                requests(columns["repeats"]),
+                func.count().filter(holds(columns["blocked"])),  # one each: what is blocked is never folded
                 *(func.sum(columns[name]) for name in sums),
             ]
             self._statements[key] = self._chosen(columns, index, [*groups, *totals]).group_by(*groups)
@@ -154,6 +154,18 @@ class DaySearch:
             self._statements[key] = select(func.count()).select_from(some.subquery())
         found = connection.execute(self._statements[key], {"first": first, "past": past})
         return int(found.scalar_one()) < RARE
+
+
+def requests(repeats: ColumnElement[Any]) -> ColumnElement[int]:
+    """How many requests rows stand for, when `repeats` is their column; NULL in a file older than that."""
+    return func.count() + func.coalesce(func.sum(repeats), 0)
+
+
+def columns_of(connection: Connection) -> Columns:
+    """The columns of the attached file; NULL for those an older file lacks."""
+    if connection.dialect.name != "sqlite":
+        return _columns(_ALL)
+    return _columns(frozenset(connection.exec_driver_sql("SELECT name FROM pragma_table_info('log', 'day')").scalars()))
 
 
 def _columns(have: frozenset[str]) -> Columns:

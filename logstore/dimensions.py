@@ -23,7 +23,7 @@ from logstore.record import Ending, EndingKind, LogRecord
 
 PLAIN = (
     ("id", "time_us", "note", "terms", "path", "query"),
-    ("status", "bytes_up", "bytes_down", "duration_us", "error", "title"),
+    ("status", "bytes_up", "bytes_down", "duration_us", "error", "title", "repeats"),
 )
 """Fields of `LogRecord`, and of `Ending`, that stand in the row itself."""
 

@@ -28,7 +28,7 @@ RECORD_FIELDS = (
 """Fields of `LogRecord` in the order they are written."""
 ENDING_FIELDS = (
     "kind", "status", "content_type", "title", "bytes_up", "bytes_down", "duration_us", "error", "page", "action",
-    "blocked", "reason", "rule", "category", "stage",
+    "blocked", "reason", "rule", "category", "stage", "repeats",
 )  # fmt: skip
 """Fields of `Ending` in the order they are written."""
 
@@ -52,6 +52,12 @@ class EventKind(enum.IntEnum):
     """An open record said again in a later segment, so that the earlier one can go."""
     FACT = 5
     """Anything else the data plane has to tell."""
+    HEAD = 6
+    """The ending of a record that others will repeat: its row waits for them."""
+    REPEAT = 7
+    """The ending of a record that stands in its head's row."""
+    OVER = 8
+    """Nothing repeats this head any more."""
 
 
 class EncodingProblem(ValueError):
@@ -107,6 +113,16 @@ def encode_write(record: LogRecord, ending: Ending) -> bytes:
     return _pack((VERSION, clean_record(RECORD_FIELDS, values), clean_values(Ending, ENDING_FIELDS, last)))
 
 
+def encode_repeat(record_id: int, ending: Ending, head: int) -> bytes:
+    """Bytes of a REPEAT event."""
+    return _pack((VERSION, record_id, clean_values(Ending, ENDING_FIELDS, _ending_values(ending)), head))
+
+
+def encode_over(head: int) -> bytes:
+    """Bytes of an OVER event."""
+    return _pack((VERSION, head))
+
+
 def encode_fact(fact: Fact) -> bytes:
     """Bytes of a FACT event. What msgpack does not know is written as its `str`."""
     try:
@@ -124,6 +140,17 @@ def decode_close(payload: bytes) -> tuple[int, Ending]:
     """Record id and ending of a CLOSE event. Raises `EncodingProblem`."""
     parts = _parts(payload, 3)
     return _integer(parts[1]), _ending(parts[2])
+
+
+def decode_repeat(payload: bytes) -> tuple[int, Ending, int]:
+    """Record id, ending and head of a REPEAT event. Raises `EncodingProblem`."""
+    parts = _parts(payload, 4)
+    return _integer(parts[1]), _ending(parts[2]), _integer(parts[3])
+
+
+def decode_over(payload: bytes) -> int:
+    """The head of an OVER event. Raises `EncodingProblem`."""
+    return _integer(_parts(payload, 2)[1])
 
 
 def decode_write(payload: bytes) -> tuple[LogRecord, Ending]:

@@ -22,8 +22,8 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 COLUMNS = (
     "time", "site", "user", "band", "groups", "device", "client_address", "method", "url", "title", "terms", "action",
     "blocked", "reason", "rule", "category", "categories", "list", "tier", "page", "status", "content_type", "bytes_up",
-    "bytes_down", "duration_ms", "ending", "error", "note", "user_source", "verified", "shared", "host", "domain",
-    "stage", "entry", "revision", "worker", "id",
+    "bytes_down", "duration_ms", "repeats", "ending", "error", "note", "user_source", "verified", "shared", "host",
+    "domain", "stage", "entry", "revision", "worker", "id",
 )  # fmt: skip
 """Columns of a CSV, those read most first."""
 _TIGHTENED = ("page", "action", "blocked", "reason", "rule", "category", "stage")

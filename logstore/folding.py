@@ -194,6 +194,7 @@ def _row(
         1 if (record.blocked if blocked is None else blocked) else 0, ending.status, ending.bytes_up,
         ending.bytes_down, ending.duration_us, record.note, ending.error, ending.title,
         json.dumps(terms, ensure_ascii=False) if terms else None, record.path, record.query,
+        ending.repeats or None,
     )  # fmt: skip
 
 

@@ -10,11 +10,22 @@ record was settled before (`Orphan`), which need nothing.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from logstore.encoding import EncodingProblem, EventKind, Fact, decode_close, decode_fact, decode_open, decode_write
+from logstore.encoding import (
+    EncodingProblem,
+    EventKind,
+    Fact,
+    decode_close,
+    decode_fact,
+    decode_open,
+    decode_over,
+    decode_repeat,
+    decode_write,
+)
 from logstore.reading import SpoolEvent
 from logstore.record import Ending, EndingKind, LogRecord
 
@@ -23,10 +34,14 @@ type Row = tuple[LogRecord, Ending]
 # Plain numbers: two events a row are compared with them, and an enumeration's members are slow to reach.
 _OPENING = frozenset({int(EventKind.OPEN), int(EventKind.CARRY)})
 _CLOSE = int(EventKind.CLOSE)
+_HEAD, _REPEAT, _OVER = int(EventKind.HEAD), int(EventKind.REPEAT), int(EventKind.OVER)
 
 WAIT_SECONDS = 6 * 3600.0
 """How long a record of a living worker may stay open before it is shown as interrupted. Its ending, should it come,
 changes nothing any more: the store only takes rows in, and has had this one."""
+HEAD_SECONDS = 60.0
+"""How long a head waits for its OVER. A worker writes it with the first exchange that ends after the head's second; no
+repeat comes later than that second, so this is for a worker that has had nothing to do since."""
 MOST_OPEN = 250_000
 """Records that may wait at a time, all workers together; the oldest of the fullest is then given up."""
 
@@ -44,6 +59,8 @@ class Orphan:
 
     record_id: int
     """The record it would have ended."""
+    row: Row | None = None
+    """A repeat whose head is not here, as a row: which it is when the head was lost, and not when it was settled."""
 
 
 @dataclass(slots=True)
@@ -51,6 +68,12 @@ class _Pending:
     seq: int
     record: LogRecord
     since: float
+    ending: Ending | None = None
+    """Its ending, when it waits for those that repeat it."""
+
+    def row(self, why: str) -> Row:
+        """It as a row; interrupted, for the reason given, when its end is not known."""
+        return self.record, interrupted(why) if self.ending is None else self.ending
 
 
 class Merger:
@@ -65,6 +88,8 @@ class Merger:
         self._clock = clock
         self._open: dict[str, dict[int, _Pending]] = {}
         self._count = 0
+        self.folded = 0
+        """Repeats counted in the row of another."""
 
     def __len__(self) -> int:
         """Records that wait for their end."""
@@ -84,13 +109,19 @@ class Merger:
             return decode_write(payload)
         if kind == EventKind.FACT:
             return decode_fact(payload)
+        if kind == _HEAD:
+            return self._begin(producer, *decode_close(payload))
+        if kind == _REPEAT:
+            return self._repeat(producer, *decode_repeat(payload))
+        if kind == _OVER:
+            return self._over(producer, decode_over(payload))
         raise EncodingProblem(f"an event of kind {kind!r} is unknown; kinds are 1 to {max(EventKind)}")
 
     def ended(self, producer: str) -> list[Row]:
         """The producer is dead and all it wrote has been fed: its open records, as interrupted rows."""
         pending = self._open.pop(producer, {})
         self._count -= len(pending)
-        return [(one.record, interrupted(WORKER_ENDED)) for one in pending.values()]
+        return [one.row(WORKER_ENDED) for one in pending.values()]
 
     def forget(self, producer: str) -> None:
         """The producer's events will be fed again from its cursor on."""
@@ -124,16 +155,52 @@ class Merger:
         self._count -= 1
         return pending.record
 
+    def _begin(self, producer: str, head: int, ending: Ending) -> Orphan | None:
+        """The end of `head` is known; its row waits for those that repeat it, and keeps the cursor before it."""
+        pending = self._open.get(producer, {}).get(head)
+        if pending is None:
+            return Orphan(head)
+        pending.ending, pending.since = ending, self._clock()
+        return None
+
+    def _repeat(self, producer: str, record_id: int, ending: Ending, head: int) -> Orphan | None:
+        """One more of `head`. A head that is not here was settled before a restart, with this one in its row."""
+        record = self._take(producer, record_id)
+        pending = self._open.get(producer, {}).get(head)
+        if pending is None or pending.ending is None:
+            return Orphan(record_id, None if record is None else (record, ending))
+        sums = pending.ending
+        pending.ending = dataclasses.replace(
+            sums,
+            repeats=sums.repeats + 1,
+            bytes_up=sums.bytes_up + ending.bytes_up,
+            bytes_down=sums.bytes_down + ending.bytes_down,
+        )
+        self.folded += 1
+        return None
+
+    def _over(self, producer: str, head: int) -> Row | Orphan:
+        pending = self._open.get(producer, {}).get(head)
+        if pending is None or pending.ending is None:
+            return Orphan(head)
+        self._take(producer, head)
+        return pending.record, pending.ending
+
     def _give_up(self, producer: str) -> Iterator[Row]:
         pending = self._open.get(producer, {})
-        too_old = self._clock() - self._wait
-        for record_id in [record_id for record_id, one in pending.items() if one.since <= too_old]:
+        now = self._clock()
+        too_old, settled = now - self._wait, now - HEAD_SECONDS
+        for record_id in [
+            record_id
+            for record_id, one in pending.items()
+            if one.since <= settled and (one.ending is not None or one.since <= too_old)
+        ]:
             self._count -= 1
-            yield pending.pop(record_id).record, interrupted(STILL_OPEN)
+            yield pending.pop(record_id).row(STILL_OPEN)
         if len(pending) == max(map(len, self._open.values()), default=0):
             while self._count > self._most and pending:
                 self._count -= 1
-                yield pending.pop(next(iter(pending))).record, interrupted(TOO_MANY_OPEN)
+                yield pending.pop(next(iter(pending))).row(TOO_MANY_OPEN)
 
 
 def event_time_us(event: SpoolEvent) -> int | None:

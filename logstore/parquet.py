@@ -20,7 +20,7 @@ from logstore.rows import Row
 
 ROWS = 10_000
 """Rows of a group."""
-_NUMBERS = {"id": "int64", "status": "int16", "bytes_up": "int64", "bytes_down": "int64"}
+_NUMBERS = {"id": "int64", "status": "int16", "bytes_up": "int64", "bytes_down": "int64", "repeats": "int32"}
 _LISTS = ("groups", "categories", "terms")
 _YES_OR_NO = ("blocked", "page", "verified", "shared")
 

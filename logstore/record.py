@@ -148,3 +148,6 @@ class Ending:
     """Tightened."""
     stage: str | None = None
     """Stage that tightened."""
+    repeats: int = 0
+    """How many more exchanges, alike in everything and within the same second, this row stands for (`logstore.flood`);
+    its bytes are those of all of them, its duration is its own."""

@@ -19,6 +19,7 @@ from sqlalchemy import Column, Connection, Integer, MetaData, Select, Table, del
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from logstore.calendar import is_due, kept_from
+from logstore.dayview import columns_of, requests
 from logstore.db import attached, days_folder, open_catalog, reading
 from logstore.ids import id_range
 from logstore.marks import HOUR_US, forget_marks, marks
@@ -235,7 +236,7 @@ def _gather(connection: Connection, hour: int, early: int, late: int) -> None:
     begin, end = hour * HOUR_US, (hour + 1) * HOUR_US
     first, past = id_range(begin - late, end + early)
     columns, moment = attached_log.c, time_us(attached_log)
-    sums = [func.count(), func.sum(columns.bytes_up), func.sum(columns.bytes_down)]
+    sums = [requests(columns_of(connection)["repeats"]), func.sum(columns.bytes_up), func.sum(columns.bytes_down)]
     for base in _BASES:
         names = [column.name for column in base.c if column.name not in _SUMS]
         alike: list[Any] = [columns[name] if name == "blocked" else func.coalesce(columns[name], 0) for name in names]

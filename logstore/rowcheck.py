@@ -20,7 +20,7 @@ _RECORD = {
     "tuple": "groups categories terms",
 }
 _ENDING = {
-    "int": "bytes_up bytes_down duration_us",
+    "int": "bytes_up bytes_down duration_us repeats",
     "int?": "status",
     "str?": "content_type title error action reason rule category stage",
     "bool?": "page blocked",

@@ -90,6 +90,7 @@ def row_from(columns: Mapping[str, Any]) -> Row:
         "kind": EndingKind.INTERRUPTED,
         **{name: columns[name] for name in ("status", "bytes_up", "bytes_down", "duration_us")},
         **{name: restored(columns[name]) for name in ("error", "title")},
+        "repeats": columns["repeats"] or 0,
     }
     for dimension in FOLDED:
         key = columns[dimension.column]

@@ -291,9 +291,11 @@ log = Table(
     Column("terms", BYTEWISE),
     Column("path", BYTEWISE),
     Column("query", BYTEWISE),
+    Column("repeats", Integer),
     postgresql_partition_by="RANGE (id)",
 )
-"""One row a request. `offset_us` is its time less the time in its id; `terms` is a JSON list. In PostgreSQL its
+"""One row a request. `offset_us` is its time less the time in its id; `terms` is a JSON list; `repeats` says how many
+more requests just like it the row stands for, NULL for none. In PostgreSQL its
 partitions are the days: an id says its UTC day, so ranges of ids are both pages and spans of time."""
 
 

@@ -160,6 +160,7 @@ class Shipper:
             level=self._limits.level(disk),
             open_records=len(self._collector.merger),
             shipped=totals.shipped,
+            folded=self._collector.merger.folded,
             failed=totals.failed,
             rejected=totals.rejected,
             quarantined=self.quarantine.count(),

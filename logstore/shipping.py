@@ -61,6 +61,8 @@ class ShipperStatus:
     """Records whose end is awaited."""
     shipped: int = 0
     """Rows the store took in (new ones) since this shipper started."""
+    folded: int = 0
+    """Requests counted in the row of another just like them, since this shipper started."""
     failed: int = 0
     """Tries that failed since this shipper started."""
     rejected: int = 0

@@ -21,7 +21,17 @@ from pathlib import Path
 from typing import Any
 
 from logstore.disk import Level, SpoolLimits, lay_ballast, measure, spend_ballast
-from logstore.encoding import EventKind, Fact, encode_close, encode_fact, encode_open, encode_write
+from logstore.encoding import (
+    EventKind,
+    Fact,
+    encode_close,
+    encode_fact,
+    encode_open,
+    encode_over,
+    encode_repeat,
+    encode_write,
+)
+from logstore.flood import Flood, may_fold
 from logstore.floor import claim_floor
 from logstore.ids import wall_clock_us
 from logstore.record import Ending, EndingKind, LogRecord
@@ -39,7 +49,7 @@ OPENS = 50_000
 DEFERRED = 10_000
 """Endings kept in memory while the disk is full."""
 
-_OPEN, _CLOSE, _WRITE, _CARRY, _FACT = map(int, EventKind)
+_OPEN, _CLOSE, _WRITE, _CARRY, _FACT, _HEAD, _REPEAT, _OVER = map(int, EventKind)
 _OVERHEAD = 24
 _RETRY = 1.0
 
@@ -79,10 +89,12 @@ class SpoolWriter:
         clock: Callable[[], int] = wall_clock_us,
         rows: int = ROWS,
         seconds: float = SECONDS,
+        flood: Flood | None = None,
     ) -> None:
         """Begin a new producer in `folder`, made if need be. Raises `SpoolFull` when nothing can be written there.
 
-        `clock` gives microseconds since the Unix epoch; `rows` and `seconds` say how long a segment is written.
+        `clock` gives microseconds since the Unix epoch; `rows` and `seconds` say how long a segment is written;
+        `flood` says which exchanges repeat another; without it each is a row of its own.
         """
         self.limits = limits or SpoolLimits()
         self.folder = folder
@@ -93,7 +105,9 @@ class SpoolWriter:
         self._seq = 0
         self._rows = 0
         self._began_us = 0
-        self._opens: dict[int, tuple[bytes, int]] = {}
+        self._opens: dict[int, tuple[bytes, int, bool]] = {}
+        self._flood = flood
+        self._ending_heads: deque[int] = deque()
         self._deferred: deque[bytes] = deque()
         self._full = ""
         self._shut = False
@@ -118,7 +132,7 @@ class SpoolWriter:
         payload = encode_open(record)
         self._append(_OPEN, payload)
         opens = self._opens
-        opens[record.id] = (payload, self._segment.number if self._segment else 0)
+        opens[record.id] = (payload, self._segment.number if self._segment else 0, may_fold(record))
         self._reached(record.id)
         if len(opens) > OPENS:
             self.close(next(iter(opens)), Ending(kind=EndingKind.INTERRUPTED, error="too many open records"))
@@ -130,9 +144,17 @@ class SpoolWriter:
         and would end as interrupted. Raises `SpoolFull` beyond that.
         """
         payload = encode_close(record_id, ending)
+        head = None if self._flood is None else self._head(self._flood, record_id, ending)
         try:
-            self._append(_CLOSE, payload)
+            if head is None:
+                self._append(_CLOSE, payload)
+            elif head == record_id:
+                self._append(_HEAD, payload)
+            else:
+                self._append(_REPEAT, encode_repeat(record_id, ending, head))
         except SpoolFull:
+            if self._flood is not None and head == record_id:
+                self._flood.forget(record_id)
             if len(self._deferred) >= DEFERRED:
                 raise
             self._deferred.append(payload)
@@ -195,6 +217,16 @@ class SpoolWriter:
         self._connection = None
         self._upkeep.stop()
         os.close(self._lock)
+
+    def _head(self, flood: Flood, record_id: int, ending: Ending) -> int | None:
+        """Where an exchange that has ended stands (`Flood.place`). Heads whose second is over are said first."""
+        self._ending_heads.extend(flood.over())
+        with contextlib.suppress(SpoolFull):  # their rows are safe, and wait until there is room to say it
+            while self._ending_heads:
+                self._append(_OVER, encode_over(self._ending_heads[0]))
+                self._ending_heads.popleft()
+        opened = self._opens.get(record_id)
+        return flood.place(record_id, opened[0], ending) if opened is not None and opened[2] else None
 
     def _reached(self, record_id: int) -> None:
         """How far ids have come. One far ahead of the last note is noted at once: the clock has jumped forward."""
@@ -308,10 +340,10 @@ class SpoolWriter:
 
         Those opened in the segment just finished are left alone: most end within it.
         """
-        old = [(record_id, payload) for record_id, (payload, where) in self._opens.items() if where < number - 1]
+        old = [(record_id, opened) for record_id, opened in self._opens.items() if opened[1] < number - 1]
         if not old or self._connection is None:
             return
-        rows = [(self._seq + place, _CARRY, payload) for place, (_, payload) in enumerate(old, 1)]
+        rows = [(self._seq + place, _CARRY, payload) for place, (_, (payload, *_)) in enumerate(old, 1)]
         try:
             self._connection.execute("BEGIN")
             self._connection.executemany(INSERT, rows)
@@ -322,7 +354,7 @@ class SpoolWriter:
             return
         self._seq += len(rows)
         self._rows += len(rows)
-        self._opens.update({record_id: (payload, number) for record_id, payload in old})
+        self._opens.update({record_id: (payload, number, folds) for record_id, (payload, _, folds) in old})
 
 
 def _is_full(error: sqlite3.Error) -> bool:

@@ -30,7 +30,8 @@ def lines(rows: Iterable[Row], zone: tzinfo, now: datetime) -> Iterator[str]:
             f"{row.ending.status or '-':>3}  "
         )
         room = max(NARROWEST, width - len(start))
-        yield start + _cut(printable(row.record.url), room).rstrip() + "\n"
+        more = f"  ×{row.ending.repeats + 1}" if row.ending.repeats else ""
+        yield start + _cut(printable(row.record.url), room - len(more)).rstrip() + more + "\n"
 
 
 def print_row(row: Row, zone: tzinfo) -> None:

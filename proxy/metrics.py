@@ -132,6 +132,7 @@ class GatewayCollector(Collector):
         yield level
         for key, name, words in (
             ("shipped", "schoolgate_rows_shipped", "Rows in the store."),
+            ("folded", "schoolgate_requests_folded", "Requests counted in the row of another just like them."),
             ("failed", "schoolgate_rows_failed", "Tries that failed."),
             ("quarantined", "schoolgate_rows_quarantined", "Rows set aside because they cannot be stored."),
             ("missing_events", "schoolgate_spool_missing", "Events that were destroyed in the spool."),

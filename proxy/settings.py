@@ -247,6 +247,8 @@ class SpoolSettings(Section):
     """What happens to requests that cannot be recorded."""
     strict: bool = False
     """True holds each response until its record is on disk."""
+    fold_repeats: bool = True
+    """True counts what a device asks for more than twenty times within a second in one row; never what was blocked."""
 
 
 class RecordSettings(Section):

@@ -32,6 +32,7 @@ from addons.reviewanswers import read_answers
 from categories.taxonomy import load_taxonomy
 from identity.basic import PasswordCheck
 from identity.overlay import OverlayWatch, read_overlay
+from logstore.flood import Flood
 from logstore.gateways import node_of
 from logstore.ids import RecordIds
 from logstore.spool import SpoolLimits, SpoolWriter
@@ -87,6 +88,7 @@ def make_live(settings: Settings, place: WorkerPlace, engine: Engine) -> Live:
         f"gateway{settings.gateway.number}_worker{place.number}",
         limits=SpoolLimits(max_bytes=settings.spool.max_bytes),
         strict=settings.spool.strict,
+        flood=Flood() if settings.spool.fold_repeats else None,
     )
     return Live(
         engine=engine,

@@ -27,6 +27,7 @@ _TYPES: dict[str, str] = {
     "site": "LowCardinality(String)",
     "blocked": "Bool",
     "status": "Nullable(Int64)",
+    "repeats": "Nullable(Int64)",
     **dict.fromkeys(ID_COLUMNS, "UInt32"),
     **dict.fromkeys(TEXT_COLUMNS, "Nullable(String)"),
 }

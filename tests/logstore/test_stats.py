@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from typing import Any, get_args
 
 import pytest
 
+from logstore.annual import cells_of, count_file
 from logstore.filter import LogFilter
 from logstore.query import Archive, SearchTooWide
 from logstore.rolling import Roller
@@ -173,3 +175,30 @@ def test_the_blocked_share_of_nothing_is_nothing() -> None:
 def test_steps_too_small_or_large_are_refused(archive: Archive, step: timedelta) -> None:
     with pytest.raises(ValueError, match="between a second and a day"):
         series(archive, LogFilter(), step)
+
+
+def test_folded_requests_are_counted_from_roll_ups_and_days_without_them_too(tmp_path: Path) -> None:
+    """A day file older than the column stands for its rows; both say the same from rows and from roll-ups."""
+    ids = ids_from(AT, HOUR_US)
+    rows = [(request(ids.next()), ended(repeats=5 * (n % 2))) for n in range(6)]
+    for folder, wanted in ((tmp_path / "new", 6 + 15), (tmp_path / "old", 6)):
+        with Store(folder) as store:
+            store.append(rows)
+        if wanted == 6:
+            (day,) = (folder / "days").glob("*.db")
+            connection = sqlite3.connect(day)
+            connection.execute("ALTER TABLE log DROP COLUMN repeats")
+            connection.close()
+        assert total_of(folder) == (wanted, "rows")
+        assert sum(one.rows for one in Roller(folder, lambda: LATER).catch_up() if one.grain == "hour") == wanted
+        assert total_of(folder) == (wanted, "roll-ups")
+        with Archive(folder) as archive:
+            assert sum(span.rows for span in series(archive, LogFilter())) == wanted
+        assert count_file(folder, f"{START:%Y-%m-%d}.db")
+        assert sum(cell.rows for cell in cells_of(folder, "2026-11", "2026-11")) == wanted
+
+
+def total_of(folder: Path) -> tuple[int, str]:
+    with Archive(folder) as archive:
+        sums = totals(archive, LogFilter())
+    return sums.rows, sums.basis.source

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from logstore import evidence
 from logstore.audit import head, record_change
 from logstore.batches import batches_in
-from logstore.chain import FORMS, names_of
+from logstore.chain import FORM, FORMS, names_of
 from logstore.db import catalog_path, days_folder, open_catalog, reading, reading_file
 from logstore.dimensions import FOLDED
 from logstore.retention import prune
@@ -80,7 +80,7 @@ CHANGES: dict[str, tuple[str, str]] = {
         f"{FILE}, batch 3, record {IDS[29]}: the row is missing",
     ),
     "a row put in": (
-        f"INSERT INTO log SELECT {IDS[5] + 1}, {', '.join(c for c in FORMS[1][1:])} FROM log "
+        f"INSERT INTO log SELECT {IDS[5] + 1}, {', '.join(c for c in FORMS[FORM][1:])} FROM log "
         f"WHERE id = {IDS[5]}",
         f"{FILE}, record {IDS[5] + 1}: the row is in no batch: it was added behind the record's back",
     ),

@@ -18,6 +18,7 @@ from logstore.place import Where
 from logstore.query import Archive
 from logstore.reading import SpoolCursor
 from logstore.record import EndingKind
+from logstore.stats import series, top, totals
 from logstore.store import BadRow, open_store
 from tests.logstore.rows import AT, batch, ended, ids_from, request
 
@@ -35,6 +36,24 @@ def test_rows_come_back_as_they_were_stored(where: Where) -> None:
         assert store.append(batch(150), PLACE) == 150
         assert store.cursors() == {PLACE.producer: 900}
     assert rows_in(where) == batch(150)
+
+
+def test_rows_that_stand_for_several_requests_are_counted_as_those(where: Where) -> None:
+    """Told from the rows: one by one, in totals, in rankings and over time."""
+    ids = ids_from(AT, 7_000_000)
+    rows = [
+        (request(ids.next(), user=f"pupil-{n % 2:04}"), ended(repeats=40 * (n % 3), bytes_down=100)) for n in range(9)
+    ]
+    with open_store(where) as store:
+        assert store.append(rows, PLACE) == 9
+        assert store.append(rows, PLACE) == 0
+    assert rows_in(where) == rows
+    with Archive(where) as archive:
+        assert totals(archive, LogFilter()).rows == 9 + 360
+        assert {place.name: place.rows for place in top(archive, LogFilter(), "user")} == {
+            f"pupil-{half:04}": sum(1 + 40 * (n % 3) for n in range(9) if n % 2 == half) for half in range(2)
+        }
+        assert sum(span.rows for span in series(archive, LogFilter())) == 369
 
 
 def test_a_batch_that_comes_again_is_not_stored_again(where: Where) -> None:
