@@ -1,9 +1,10 @@
 """The book of exports: files with rows in them that we wrote, where they are, and when they must go.
 
 In comes a catalog connection within its transaction; out go the exports still about, and a cleaner for the daily
-retention. The rules: whoever writes rows into a file for somebody notes it here; a file goes when its newest row is as
-old as rows may be, unless a hold it belongs to lasts; only the file we wrote is removed (its hash says so), and what
-cannot be seen or was changed is told instead.
+retention. The rules: whoever writes rows into a file for somebody notes it here before the first row is in it, and its
+hash before it has its name; a file goes when its newest row is as old as rows may be, unless a hold it belongs to
+lasts; what a writer that died left goes at once; only the file we wrote is removed (its hash says so), and what cannot
+be seen or was changed is told instead.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Connection, RowMapping, delete, select
+from sqlalchemy import Connection, RowMapping, delete, select, update
 
+from logstore.aside import is_being_written, leftover_of, remove_leftover
 from logstore.audit import record_change
 from logstore.db import open_catalog, reading, sync_folder
 from logstore.dimensions import restored, stored
@@ -52,7 +54,7 @@ class Export:
     rows: int
     """Rows in it."""
     sha256: str
-    """Hash of the file."""
+    """Hash of the file; empty as long as it is being written."""
     gateway: str | None = None
     """Identity of the gateway that wrote it; None where only one can have."""
     id: int = 0
@@ -79,12 +81,25 @@ def note_export(connection: Connection, export: Export) -> int:
         .values(
             **{name: stored(value) for name, value in values.items()},
             made_us=(export.made_at - _EPOCH) // _MICROSECOND,
-            newest_us=None if export.newest_at is None else (export.newest_at - _EPOCH) // _MICROSECOND,
+            newest_us=_us(export.newest_at),
             rows=export.rows,
         )
         .returning(export_file.c.id)
     )
     return int(made.scalar_one())
+
+
+def finish_export(connection: Connection, number: int, *, newest_at: datetime | None, rows: int, sha256: str) -> bool:
+    """Say of a file that was noted what is in it now; False when somebody took it out of the book."""
+    done = connection.execute(
+        update(export_file).where(export_file.c.id == number).values(newest_us=_us(newest_at), rows=rows, sha256=sha256)
+    )
+    return bool(done.rowcount)
+
+
+def strike(connection: Connection, numbers: Collection[int]) -> None:
+    """Take exports out of the book whose files are not there."""
+    connection.execute(delete(export_file).where(export_file.c.id.in_(numbers)))
 
 
 def exports(connection: Connection) -> tuple[Export, ...]:
@@ -111,43 +126,67 @@ def export_cleaner(
     def clean_exports(limit: datetime, dry_run: bool) -> Cleaned:
         with reading(store) as catalog:
             book = exports(catalog)
-        stayed: list[Stayed] = []
-        over: list[int] = []
-        removed = 0
-        cases = set(held())
-        for export in book:
-            name = f"export {export.id}"
-            if not export.due(limit):
-                continue
-            if None not in (gateway, export.gateway) and export.gateway != gateway:
-                stayed.append(Stayed(name, f"is on another gateway; ask {export.who}"))
-                continue
-            if export.what == "hold" and export.subject in cases:
-                stayed.append(Stayed(name, "belongs to a hold that lasts"))
-                continue
-            found = _state(export, data)
-            if found == "there":
-                removed += 1
-                if not dry_run:
-                    Path(export.path).unlink()
-                    sync_folder(Path(export.path).parent)
-            elif found == "changed":
-                why = "is not the file that was written: look at it, then schoolgate db exports --settle"
-                stayed.append(Stayed(name, why, wrong=True))
-                continue
-            elif found == "unseen":
-                stayed.append(
-                    Stayed(name, f"is not where it was written, or cannot be seen from here; ask {export.who}")
-                )
-            over.append(export.id)
+        cases = frozenset(held())
+        done = [
+            _elsewhere(export, limit)
+            if None not in (gateway, export.gateway) and export.gateway != gateway
+            else _clean_one(export, data, limit, cases, dry_run=dry_run)
+            for export in book
+        ]
+        over = [export.id for export, one in zip(book, done, strict=True) if one.over]
         if over and not dry_run:
             engine = open_catalog(store)
             with engine.begin() as catalog:
-                catalog.execute(delete(export_file).where(export_file.c.id.in_(over)))
+                strike(catalog, over)
             engine.dispose()
-        return Cleaned(PLACE, removed, tuple(stayed))
+        return Cleaned(PLACE, sum(one.removed for one in done), tuple(one.stayed for one in done if one.stayed))
 
     return clean_exports
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What became of one export."""
+
+    removed: int = 0
+    """Files of it that went."""
+    stayed: Stayed | None = None
+    """Why it is still there."""
+    over: bool = False
+    """Whether its line in the book is over."""
+
+
+def _elsewhere(export: Export, limit: datetime) -> _Seen:
+    due = bool(export.sha256) and export.due(limit)
+    return _Seen(stayed=Stayed(f"export {export.id}", f"is on another gateway; ask {export.who}") if due else None)
+
+
+def _clean_one(export: Export, data: Path, limit: datetime, held: Collection[str], *, dry_run: bool) -> _Seen:
+    """See to one export; whatever is wrong with it keeps no other from going."""
+    name, path = f"export {export.id}", Path(export.path)
+    try:
+        writing = is_being_written(path)
+        left = leftover_of(path) is not None if dry_run else remove_leftover(path)
+        if not export.sha256:
+            return _Seen(int(left), over=not writing)
+        if not export.due(limit):
+            return _Seen(int(left))
+        if export.what == "hold" and export.subject in held:
+            return _Seen(int(left), Stayed(name, "belongs to a hold that lasts"))
+        found = _state(export, data)
+        if found == "changed":
+            why = "is not the file that was written: look at it, then schoolgate db exports --settle"
+            return _Seen(int(left), Stayed(name, why, wrong=True))
+        if found == "unseen":
+            why = f"is not where it was written, or cannot be seen from here; ask {export.who}"
+            return _Seen(int(left), Stayed(name, why), over=True)
+        if found == "there" and not dry_run:
+            path.unlink()
+            sync_folder(path.parent)
+        return _Seen(left + (found == "there"), over=True)
+    except OSError as error:
+        why = f"cannot be removed or looked at ({error.strerror}): do it yourself, then schoolgate db exports --settle"
+        return _Seen(stayed=Stayed(name, why, wrong=True))
 
 
 def hash_file(path: Path) -> str:
@@ -167,6 +206,10 @@ def _state(export: Export, data: Path) -> str:
     if path.is_symlink() or not path.is_file():
         return "changed"
     return "there" if hash_file(path) == export.sha256 else "changed"
+
+
+def _us(moment: datetime | None) -> int | None:
+    return None if moment is None else (moment - _EPOCH) // _MICROSECOND
 
 
 def _export(row: RowMapping) -> Export:

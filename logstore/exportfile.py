@@ -2,7 +2,7 @@
 
 In come lines; out go the file, `FILE.manifest.json`, and what the book of exports (`logstore.exportbook`) has to know.
 The rules: nothing is written over; lines are written as they come, so that memory does not grow with them; what breaks
-off leaves nothing behind.
+off leaves nothing behind, and what a killed writer leaves is known by the lock it no longer has (`logstore.aside`).
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
+from logstore.aside import aside_of, is_same, lock_aside, remove_leftover
 from logstore.db import sync_folder
 from logstore.exportbook import hash_file
 from logstore.rows import Row
@@ -45,7 +46,7 @@ class Written:
 
 
 class ExportFile:
-    """A file being written; it has its name once it is finished. Use it in a `with`."""
+    """A file being written aside; `put` gives it its name. Use it in a `with`, which takes away what has none."""
 
     def __init__(self, path: Path) -> None:
         """Raises `CannotWrite` when there is such a file, or it cannot be made."""
@@ -57,10 +58,17 @@ class ExportFile:
         self._aside = aside_of(path)
         self._hash = hashlib.sha256()
         self._bytes = 0
+        if os.path.lexists(path):
+            raise CannotWrite(f"{path} is there already; nothing is written over")
+        if not path.parent.is_dir():
+            raise CannotWrite(f"there is no folder {path.parent}")
         try:
-            self._file = os.fdopen(
-                os.open(self._aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb"
-            )
+            remove_leftover(path)
+            handle = os.open(self._aside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            self._file = os.fdopen(handle, "w+b")
+            lock_aside(handle)
+        except FileExistsError as error:
+            raise CannotWrite(f"{path} is being written by somebody else") from error
         except OSError as error:
             raise CannotWrite(f"{path} cannot be written: {error.strerror}") from error
 
@@ -70,9 +78,13 @@ class ExportFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._file.closed:
-            self._file.close()
-            self._aside.unlink(missing_ok=True)
+        self._aside.unlink(missing_ok=True)
+        self._file.close()
+
+    @property
+    def raw(self) -> BinaryIO:
+        """The file itself, for a format that writes it in its own way; then `lines` is the writer's to count."""
+        return self._file
 
     def see(self, row: Row) -> Row:
         """Take note of a row's time, on its way to a line."""
@@ -89,41 +101,40 @@ class ExportFile:
         self.lines += count
 
     def finish(self) -> Written:
-        """Bring it to the disk under its name."""
+        """Bring it to the disk, still aside: what was written."""
         self._file.flush()
         os.fsync(self._file.fileno())
-        self._file.close()
-        put_in_place(self._aside, self.path)
-        return Written(self.path, self.lines, self._bytes, self._hash.hexdigest())
+        if (size := os.fstat(self._file.fileno()).st_size) != self._bytes:  # not only by `write`
+            self._file.seek(0)
+            self._hash = hashlib.file_digest(self._file, "sha256")
+        return Written(self.path, self.lines, size, self._hash.hexdigest())
+
+    def put(self) -> None:
+        """Give it its name. Raises `CannotWrite` when somebody took that meanwhile."""
+        try:
+            os.link(self._aside, self.path)
+        except FileExistsError as error:
+            raise CannotWrite(f"{self.path} is there already; nothing is written over") from error
+        except OSError as error:
+            raise CannotWrite(f"{self.path} cannot be written: {error.strerror}") from error
+        self._aside.unlink(missing_ok=True)
+        sync_folder(self.path.parent)
+
+    def take_back(self) -> None:
+        """Remove it from under its name again, if it got there."""
+        if is_same(self.path, self._file.fileno()):
+            self.path.unlink()
+            sync_folder(self.path.parent)
 
 
-def aside_of(path: Path) -> Path:
-    """Where a file is written before it has its name. Raises `CannotWrite` when it would be written over."""
-    if os.path.lexists(path):
-        raise CannotWrite(f"{path} is there already; nothing is written over")
-    if not path.parent.is_dir():
-        raise CannotWrite(f"there is no folder {path.parent}")
-    return path.with_name(f".{path.name}.part")
+def manifest_of(path: Path) -> Path:
+    """Where the manifest of an export is, `path` being its first file."""
+    return path.with_name(f"{path.name}.manifest.json")
 
 
-def put_in_place(aside: Path, path: Path) -> None:
-    """Give a finished file its name. Raises `CannotWrite` when somebody took it meanwhile."""
-    try:
-        os.link(aside, path)
-    except FileExistsError as error:
-        raise CannotWrite(f"{path} is there already; nothing is written over") from error
-    finally:
-        aside.unlink(missing_ok=True)
-    sync_folder(path.parent)
-
-
-def write_manifest(path: Path, files: tuple[Written, ...], facts: Mapping[str, Any]) -> Written:
-    """Write what the files are and their hashes into `FILE.manifest.json`, `path` being the first file."""
-    manifest = path.with_name(f"{path.name}.manifest.json")
-    told = {**facts, "files": [one.as_json() for one in files]}
-    with ExportFile(manifest) as file:
-        file.write(json.dumps(told, indent=1, default=str) + "\n")
-        return file.finish()
+def manifest_text(files: Iterable[Written], facts: Mapping[str, Any]) -> str:
+    """What the files are, and their hashes."""
+    return json.dumps({**facts, "files": [one.as_json() for one in files]}, indent=1, default=str) + "\n"
 
 
 def check_manifest(path: Path) -> tuple[str, ...]:

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from logstore.export import COLUMNS, as_json
-from logstore.exportbook import hash_file
-from logstore.exportfile import CannotWrite, Written, aside_of, put_in_place
+from logstore.exportfile import CannotWrite, ExportFile
 from logstore.rows import Row
 
 ROWS = 10_000
@@ -25,30 +22,21 @@ _LISTS = ("groups", "categories", "terms")
 _YES_OR_NO = ("blocked", "page", "verified", "shared")
 
 
-def write_parquet(path: Path, rows: Iterable[Row]) -> tuple[Written, datetime | None]:
-    """Write rows into a file; what was written and the time of the newest. Raises `CannotWrite`."""
+def write_parquet(file: ExportFile, rows: Iterable[Row]) -> None:
+    """Write rows into a file. Raises `CannotWrite`."""
     try:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
         raise CannotWrite("Parquet needs a library that is not installed: pip install 'schoolgate[parquet]'") from error
     schema = pyarrow.schema([(name, _type(pyarrow, name)) for name in COLUMNS])
-    aside = aside_of(path)
-    number, newest = 0, None
     try:
-        aside.touch(mode=0o600, exist_ok=False)
-        with pyarrow.parquet.ParquetWriter(aside, schema, compression="zstd") as writer:
-            for part in itertools.batched(rows, ROWS, strict=False):
+        with pyarrow.parquet.ParquetWriter(file.raw, schema, compression="zstd") as writer:
+            for part in itertools.batched(map(file.see, rows), ROWS, strict=False):
                 writer.write_table(pyarrow.Table.from_pylist([_values(row) for row in part], schema=schema))
-                number += len(part)
-                newest = max([*(row.at for row in part), *([newest] if newest else [])])
-        size = aside.stat().st_size
-        put_in_place(aside, path)
+                file.lines += len(part)
     except OSError as error:
-        raise CannotWrite(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        aside.unlink(missing_ok=True)
-    return Written(path, number, size, hash_file(path)), newest
+        raise CannotWrite(f"{file.path} cannot be written: {error.strerror or error}") from error
 
 
 def _type(pyarrow: Any, name: str) -> Any:

@@ -23,7 +23,7 @@ from logstore.dayview import columns_of, requests
 from logstore.db import attached, days_folder, open_catalog, reading
 from logstore.ids import id_range
 from logstore.marks import HOUR_US, forget_marks, marks
-from logstore.prunereport import Cleaned, Cleaner
+from logstore.prunereport import Cleaned, Cleaner, Stayed
 from logstore.rollups import (
     ROLLUPS,
     Grain,
@@ -210,7 +210,8 @@ def rollup_cleaner(folder: Path) -> Cleaner:
             return Cleaned("roll-ups", 0)
         with rolling_lock(folder):
             names = {path.name.partition(".")[0] for path in rollups_folder(folder).glob("[0-9]*.db*")}
-            due = sorted(name for name in names if is_due(date.fromisoformat(name), limit))
+            days = {name: day for name in sorted(names) if (day := _day_named(name)) is not None}
+            due = [name for name, day in days.items() if is_due(day, limit)]
             if not dry_run:
                 for name in due:
                     remove(rollup_path(folder, name))
@@ -218,9 +219,17 @@ def rollup_cleaner(folder: Path) -> Cleaner:
                 with engine.begin() as catalog:
                     forget_marks(catalog, kept_from(limit).isoformat())
                 engine.dispose()
-        return Cleaned("roll-ups", len(due))
+        odd = "is not called like a day; roll-ups are made anew, so it can be deleted"
+        return Cleaned("roll-ups", len(due), tuple(Stayed(name, odd) for name in sorted(names - days.keys())))
 
     return rollups
+
+
+def _day_named(name: str) -> date | None:
+    try:
+        return date.fromisoformat(name)
+    except ValueError:
+        return None
 
 
 def _parts(catalog: Connection, day: str) -> list[tuple[str, int, int]]:

@@ -22,14 +22,14 @@ from logstore.db import StoreError, catalog_path, reading
 from logstore.evidence import note_ends
 from logstore.export import printable
 from logstore.exportbook import hash_file
-from logstore.exportfile import CannotWrite, ExportFile, check_manifest, write_manifest
+from logstore.exportfile import CannotWrite, check_manifest
 from logstore.gateways import identity_in
 from logstore.place import folder_of
 from logstore.query import Archive
 from logstore.store import day_of
 from logstore.verify import verify
 from proxy.account import typed_by
-from proxy.exporting import Request, write_rows
+from proxy.exporting import Outgoing, Request, write_rows
 from proxy.logsearch import SEARCH_SECONDS, Refused, filter_from
 from proxy.settings import Settings
 
@@ -49,22 +49,21 @@ def export_case(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> i
         who=typed_by(), why=args.why, at=now, zone=zone,
     )  # fmt: skip
     try:
-        request.note("began an export", {"asked": request.asked, "format": "case"})
-        number, mark = note_ends(store, who=request.who, why=f"case {request.subject}", at=now)
-        with Archive(store, seconds=SEARCH_SECONDS) as archive:
-            rows = list(archive.walk(wanted, limit=1_000))[: ROWS + 1]
-        if len(rows) > ROWS:
-            raise Refused(f"a case has at most {ROWS:,} rows; narrow it, or use `log search --out`")
-        days = sorted({day_of(row.id) for row in rows})
-        problems = [str(problem) for day in days for problem in verify(store, day=day).problems]
-        written, newest = write_rows(args.out, rows, "jsonl", zone)
-        with ExportFile(args.out.with_name(f"{args.out.name}.evidence.jsonl")) as file:
+        proofs = args.out.with_name(f"{args.out.name}.evidence.jsonl")
+        with Outgoing(request, args.out, proofs) as out:
+            request.note("began an export", {"asked": request.asked, "format": "case"})
+            number, mark = note_ends(store, who=request.who, why=f"case {request.subject}", at=now)
+            with Archive(store, seconds=SEARCH_SECONDS) as archive:
+                rows = list(archive.walk(wanted, limit=1_000))[: ROWS + 1]
+            if len(rows) > ROWS:
+                raise Refused(f"a case has at most {ROWS:,} rows; narrow it, or use `log search --out`")
+            days = sorted({day_of(row.id) for row in rows})
+            problems = [str(problem) for day in days for problem in verify(store, day=day).problems]
+            write_rows(out[args.out], rows, "jsonl", zone)
             for line in evidence(store, [row.id for row in rows]):
-                file.write(json.dumps(line) + "\n")
-            proof = file.finish()
-        facts = {**request.facts(), "rows": len(rows), "days": days, "head": f"{number}:{mark}", "problems": problems}
-        manifest = write_manifest(args.out, (written, proof), facts)
-        request.book((written, proof, manifest), newest)
+                out[proofs].write(json.dumps(line) + "\n")
+            facts = request.facts() | {"rows": len(rows), "days": days, "head": f"{number}:{mark}"}
+            written, _, manifest = out.finish(facts | {"problems": problems}, out[args.out].newest)
         request.note(EXPORTED, manifest.as_json() | {"asked": request.asked, "rows": len(rows), "problems": problems})
     except (CannotWrite, StoreError, OSError) as error:
         raise Refused(str(error)) from error

@@ -6,18 +6,22 @@ in the book of exports out. The rule: nothing leaves that is not written down fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import contextlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import Connection
 
 from logstore.audit import record_change
 from logstore.db import open_catalog
 from logstore.export import csv_lines, json_lines
-from logstore.exportbook import Export, note_export
-from logstore.exportfile import ExportFile, Written, write_manifest
+from logstore.exportbook import Export, finish_export, note_export, strike
+from logstore.exportfile import CannotWrite, ExportFile, Written, manifest_of, manifest_text
 from logstore.place import Beside
 from logstore.rows import Row
 
@@ -50,30 +54,44 @@ class Request:
 
     def note(self, what: str, after: Mapping[str, Any]) -> None:
         """A line in the audit trail. Raises what keeps it from being written."""
-        engine = open_catalog(self.store)
-        try:
-            with engine.begin() as catalog:
-                record_change(
-                    catalog, who=self.who, what=what, subject=self.subject, after=after, why=self.why, at=self.at,
-                    kind="export",
-                )  # fmt: skip
-        finally:
-            engine.dispose()
+        with self._catalog() as catalog:
+            record_change(
+                catalog, who=self.who, what=what, subject=self.subject, after=after, why=self.why, at=self.at,
+                kind="export",
+            )  # fmt: skip
 
-    def book(self, files: Iterable[Written], newest: datetime | None) -> None:
-        """Write files into the book of exports."""
+    def begin(self, paths: Iterable[Path]) -> tuple[int, ...]:
+        """Write files into the book of exports that are about to be written; their numbers."""
+        with self._catalog() as catalog:
+            return tuple(
+                note_export(
+                    catalog,
+                    Export(
+                        path=str(path.resolve()), what=self.what, subject=self.subject, who=self.who, why=self.why,
+                        made_at=self.at, newest_at=None, rows=0, sha256="", gateway=self.gateway,
+                    ),
+                )
+                for path in paths
+            )  # fmt: skip
+
+    def complete(self, written: Mapping[int, Written], newest: datetime | None) -> None:
+        """Say in the book what is in them. Raises `CannotWrite` when somebody took one out of it."""
+        with self._catalog() as catalog:
+            for number, one in written.items():
+                if not finish_export(catalog, number, newest_at=newest, rows=one.lines, sha256=one.sha256):
+                    raise CannotWrite(f"{one.path}: export {number} was settled meanwhile; ask for it again")
+
+    def forget(self, numbers: Collection[int]) -> None:
+        """Take files out of the book that were not written."""
+        with self._catalog() as catalog:
+            strike(catalog, numbers)
+
+    @contextlib.contextmanager
+    def _catalog(self) -> Iterator[Connection]:
         engine = open_catalog(self.store)
         try:
             with engine.begin() as catalog:
-                for file in files:
-                    note_export(
-                        catalog,
-                        Export(
-                            path=str(file.path.resolve()), what=self.what, subject=self.subject, who=self.who,
-                            why=self.why, made_at=self.at, newest_at=newest, rows=file.lines, sha256=file.sha256,
-                            gateway=self.gateway,
-                        ),
-                    )  # fmt: skip
+                yield catalog
         finally:
             engine.dispose()
 
@@ -101,24 +119,72 @@ def format_of(path: Path, said: str | None) -> str:
     return found
 
 
-def write_rows(path: Path, rows: Iterable[Row], form: str, zone: tzinfo) -> tuple[Written, datetime | None]:
-    """Write rows into a file; what was written and the time of the newest. Raises `CannotWrite`."""
+class Outgoing:
+    """The files of one export and their manifest: booked before a row is in them, named together at the end.
+
+    Use it in a `with`: what breaks off leaves neither files nor lines in the book.
+    """
+
+    def __init__(self, request: Request, *paths: Path) -> None:
+        """`paths`: the files; the manifest is named after the first."""
+        self._request = request
+        self._paths = (*paths, manifest_of(paths[0]))
+        self._files: dict[Path, ExportFile] = {}
+        self._numbers: tuple[int, ...] = ()
+        self._left = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        """Raises `CannotWrite` when one of the files cannot be written; then there is none."""
+        with contextlib.ExitStack() as entered:
+            for path in self._paths:
+                self._files[path] = entered.enter_context(ExportFile(path))
+            self._numbers = self._request.begin(self._paths)
+            self._left = entered.pop_all()
+        return self
+
+    def __getitem__(self, path: Path) -> ExportFile:
+        """One of the files, to write to."""
+        return self._files[path]
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._left:
+            if self._numbers:
+                for file in self._files.values():
+                    file.take_back()
+                self._request.forget(self._numbers)
+
+    def finish(self, facts: Mapping[str, Any], newest: datetime | None) -> tuple[Written, ...]:
+        """Write the manifest, with `facts`, and give everything its name; what was written. Raises `CannotWrite`."""
+        *files, manifest = self._files.values()
+        written = [file.finish() for file in files]
+        manifest.write(manifest_text(written, facts))
+        written.append(manifest.finish())
+        self._request.complete(dict(zip(self._numbers, written, strict=True)), newest)
+        for file in self._files.values():
+            file.put()
+        self._numbers = ()
+        return tuple(written)
+
+
+def write_rows(file: ExportFile, rows: Iterable[Row], form: str, zone: tzinfo) -> None:
+    """Write rows into a file. Raises `CannotWrite`."""
     if form == "parquet":
         from logstore.parquet import write_parquet
 
-        return write_parquet(path, rows)
+        write_parquet(file, rows)
+        return
     lines: Callable[[Iterable[Row], tzinfo], Iterator[str]] = csv_lines if form == "csv" else json_lines
-    with ExportFile(path) as file:
-        for number, line in enumerate(lines(map(file.see, rows), zone)):
-            file.write(line, count=form != "csv" or number > 0)
-        return file.finish(), file.newest
+    for number, line in enumerate(lines(map(file.see, rows), zone)):
+        file.write(line, count=form != "csv" or number > 0)
 
 
 def export_rows(request: Request, path: Path, rows: Iterable[Row], form: str) -> tuple[Written, Written]:
     """Write rows into `path` and say so everywhere; the file and its manifest. Raises `CannotWrite`."""
-    request.note("began an export", {"asked": request.asked, "format": form})
-    written, newest = write_rows(path, rows, form, request.zone)
-    manifest = write_manifest(path, (written,), request.facts())
-    request.book((written, manifest), newest)
+    with Outgoing(request, path) as out:
+        request.note("began an export", {"asked": request.asked, "format": form})
+        write_rows(out[path], rows, form, request.zone)
+        written, manifest = out.finish(request.facts(), out[path].newest)
     request.note("exported rows", written.as_json() | {"asked": request.asked, "file": form})
     return written, manifest

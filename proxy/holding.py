@@ -19,14 +19,14 @@ import sqlalchemy.exc
 
 from logstore.db import StoreError, upgrade
 from logstore.export import printable
-from logstore.exportfile import CannotWrite, ExportFile, write_manifest
+from logstore.exportfile import CannotWrite
 from logstore.gateways import identity_in
 from logstore.holdcopy import altered, copy_hold, held_contents, held_rows
 from logstore.holdrelease import WITHIN, approve, sign
 from logstore.holds import Hold, HoldRefused, find, find_active, holds, note_hold, place, set_review
 from logstore.query import SearchTooWide
 from proxy.account import typed_by
-from proxy.exporting import Request, format_of, write_rows
+from proxy.exporting import Outgoing, Request, format_of, write_rows
 from proxy.logsearch import Refused, filter_from
 from proxy.settings import Settings
 
@@ -186,19 +186,19 @@ def _export(args: argparse.Namespace, settings: Settings, zone: tzinfo, now: dat
         what="hold", subject=kept.case, asked=kept.wanted.sentence(timezone=zone), who=typed_by(),
         why=args.why, at=now, zone=zone,
     )  # fmt: skip
-    request.note("began an export", {"format": form})
-    if form == "jsonl":
-        with ExportFile(args.out) as file:
-            for _, content, mark in held_contents(settings.store, kept, rising=True):
-                file.write(f'{{"sha256":"{mark}","row":{content}}}\n')
-            written = file.finish()
-        newest = next((row.at for row in held_rows(settings.store, kept)), None)
-    else:
-        written, newest = write_rows(args.out, held_rows(settings.store, kept, rising=True), form, zone)
     facts = request.facts() | {"case": kept.case, "reason": kept.reason, "placed_by": kept.placed_by}
     facts["row_hash"] = 'SHA-256 of the row\'s text, as it stands behind "row"' if form == "jsonl" else None
-    manifest = write_manifest(args.out, (written,), facts)
-    request.book((written, manifest), newest)
+    with Outgoing(request, args.out) as out:
+        request.note("began an export", {"format": form})
+        file = out[args.out]
+        if form == "jsonl":
+            for _, content, mark in held_contents(settings.store, kept, rising=True):
+                file.write(f'{{"sha256":"{mark}","row":{content}}}\n')
+            newest = next((row.at for row in held_rows(settings.store, kept)), None)
+        else:
+            write_rows(file, held_rows(settings.store, kept, rising=True), form, zone)
+            newest = file.newest
+        written, manifest = out.finish(facts, newest)
     request.note("exported a hold", written.as_json() | {"file": form})
     _say(args, {"ok": True, **written.as_json(), "manifest": manifest.path.name},
          f"{written.lines:,} rows in {written.path}, SHA-256 {written.sha256}")  # fmt: skip

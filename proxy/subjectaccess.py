@@ -9,17 +9,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from logstore.export import csv_lines
-from logstore.exportfile import CannotWrite, ExportFile, Written, write_manifest
+from logstore.exportfile import CannotWrite, ExportFile, Written
 from logstore.gateways import identity_in
 from proxy.aboutperson import AboutPerson
 from proxy.account import typed_by
-from proxy.exporting import Request
+from proxy.exporting import Outgoing, Request
 from proxy.settings import Settings
 
 NOT_IN_IT = (
@@ -48,13 +48,18 @@ def export_subject(args: argparse.Namespace, settings: Settings) -> int:
         what="subject", subject=registered.person.name if registered else args.user,
         asked=f"everything about {args.user}, asked for by {args.who}", who=typed_by(), why=args.why, at=now, zone=zone,
     )  # fmt: skip
-    request.note("began a subject-access export", {"for": args.who})
-    files = _write(about, args.out, as_csv=(args.format or args.out.suffix.removeprefix(".")) == "csv")
-    facts = request.facts() | {"asked_for_by": args.who, "pieces": dict(about.counts), "not_in_it": NOT_IN_IT}
-    facts["of_a_class_login"] = about.of_a_class
-    facts["not_shipped"] = {"open": about.unshipped.open, "unreadable": about.unshipped.unreadable}
-    manifest = write_manifest(args.out, files, facts)
-    request.book((*files, manifest), about.newest or now)
+    as_csv = (args.format or args.out.suffix.removeprefix(".")) == "csv"
+    more = args.out.with_name(f"{args.out.name}.more.jsonl")
+    with Outgoing(request, args.out, *([more] if as_csv else [])) as out:
+        request.note("began a subject-access export", {"for": args.who})
+        if as_csv:
+            _write_csv(about, out[args.out], out[more])
+        else:
+            _write(about, out[args.out])
+        facts = request.facts() | {"asked_for_by": args.who, "pieces": dict(about.counts), "not_in_it": NOT_IN_IT}
+        facts["of_a_class_login"] = about.of_a_class
+        facts["not_shipped"] = {"open": about.unshipped.open, "unreadable": about.unshipped.unreadable}
+        *files, manifest = out.finish(facts, about.newest or now)
     request.note(
         "exported everything about a person",
         {"for": args.who, "pieces": dict(about.counts), "files": [one.sha256 for one in files]},
@@ -63,27 +68,21 @@ def export_subject(args: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _write(about: AboutPerson, out: Path, *, as_csv: bool) -> tuple[Written, ...]:
-    if as_csv:
-        return _write_csv(about, out)
-    with ExportFile(out) as file:
-        for row, source in about.rows():
-            file.write(json.dumps(about.request(row, source)) + "\n")
-        for piece in about.others():
-            file.write(json.dumps(piece) + "\n")
-        _some(about)
-        return (file.finish(),)
+def _write(about: AboutPerson, file: ExportFile) -> None:
+    for row, source in about.rows():
+        file.write(json.dumps(about.request(row, source)) + "\n")
+    for piece in about.others():
+        file.write(json.dumps(piece) + "\n")
+    _some(about)
 
 
-def _write_csv(about: AboutPerson, out: Path) -> tuple[Written, ...]:
+def _write_csv(about: AboutPerson, table: ExportFile, more: ExportFile) -> None:
     """Requests as a table; the rest, which is no table, in a file beside it."""
-    with ExportFile(out) as table, ExportFile(out.with_name(f"{out.name}.more.jsonl")) as more:
-        for number, line in enumerate(csv_lines((row for row, _ in about.rows()), about.zone)):
-            table.write(line, count=number > 0)
-        for piece in about.others():
-            more.write(json.dumps(piece) + "\n")
-        _some(about)
-        return table.finish(), more.finish()
+    for number, line in enumerate(csv_lines((row for row, _ in about.rows()), about.zone)):
+        table.write(line, count=number > 0)
+    for piece in about.others():
+        more.write(json.dumps(piece) + "\n")
+    _some(about)
 
 
 def _some(about: AboutPerson) -> None:
@@ -92,7 +91,7 @@ def _some(about: AboutPerson) -> None:
         raise NotGiven(f"nothing is held about {about.account}, but for the audit trail's lines about this question")
 
 
-def _tell(args: argparse.Namespace, about: AboutPerson, files: tuple[Written, ...], manifest: Written) -> None:
+def _tell(args: argparse.Namespace, about: AboutPerson, files: Sequence[Written], manifest: Written) -> None:
     told: dict[str, Any] = {"ok": True, "pieces": dict(about.counts), "files": [one.as_json() for one in files]}
     if args.json:
         more = {"open": about.unshipped.open, "of_a_class_login": about.of_a_class}

@@ -9,9 +9,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from logstore.aside import aside_of
 from logstore.audit import entries
 from logstore.db import open_catalog, reading, upgrade
 from logstore.exportbook import Export, export_cleaner, exports, hash_file, note_export, settle_export
+from logstore.exportfile import ExportFile
 from logstore.prunereport import Cleaned
 from logstore.retention import prune
 
@@ -116,6 +118,61 @@ def test_one_that_cannot_be_seen_is_told_once(office: Office, tmp_path_factory: 
     told = office.clean()
     assert "ask cli:head" in told.stayed[0].why
     assert office.book() == ()
+
+
+class TestAWriterThatWasKilled:
+    """Its line in the book has no hash yet, and what it wrote lies aside."""
+
+    def begun(self, office: Office, name: str = "half.jsonl") -> Path:
+        path = office.data / "exports" / name
+        export = Export(
+            path=str(path), what="search", subject="canary-pupil", who="cli:head", why="asked", made_at=NOW,
+            newest_at=None, rows=0, sha256="",
+        )  # fmt: skip
+        with open_catalog(office.store).begin() as catalog:
+            note_export(catalog, export)
+        return path
+
+    def test_what_it_left_goes_at_once(self, office: Office) -> None:
+        aside = aside_of(self.begun(office))
+        aside.write_text("half of canary-pupil's rows\n")
+        assert office.clean(dry_run=True).removed == 1
+        assert aside.exists()
+        assert office.clean() == Cleaned("exports", 1)
+        assert not aside.exists()
+        assert office.book() == ()
+
+    def test_what_is_still_being_written_is_left_alone(self, office: Office) -> None:
+        path = self.begun(office)
+        with ExportFile(path) as file:
+            file.write("row\n")
+            assert office.clean() == Cleaned("exports", 0)
+            assert len(office.book()) == 1
+            file.finish()
+            file.put()
+        assert path.read_text() == "row\n"
+
+    def test_a_file_of_that_name_that_the_book_does_not_know_stays(self, office: Office) -> None:
+        path = self.begun(office)
+        path.write_text("mine")
+        assert office.clean() == Cleaned("exports", 0)
+        assert (path.read_text(), office.book()) == ("mine", ())
+
+
+def test_one_export_that_nobody_may_read_keeps_no_other_from_going(office: Office) -> None:
+    """The memory of a process is a file that cannot be read from its beginning, whoever asks."""
+    unreadable = Export(
+        path="/proc/self/mem", what="search", subject="canary-pupil", who="cli:head", why="asked",
+        made_at=LIMIT - timedelta(days=9), newest_at=None, rows=3, sha256="0" * 64,
+    )  # fmt: skip
+    with open_catalog(office.store).begin() as catalog:
+        note_export(catalog, unreadable)
+    later = office.write("later.jsonl", newest=LIMIT - timedelta(days=9))
+    for removed in (1, 0):  # it is told every night, until somebody saw to it
+        told = office.clean()
+        assert (told.removed, [(stay.what, stay.wrong) for stay in told.stayed]) == (removed, [("export 1", True)])
+        assert "db exports --settle" in told.stayed[0].why
+    assert not later.exists()
 
 
 def test_after_the_run_nothing_names_the_person(office: Office) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from logstore.export import COLUMNS, as_json
 from logstore.exportbook import hash_file
-from logstore.exportfile import CannotWrite
+from logstore.exportfile import CannotWrite, ExportFile, Written
 from logstore.parquet import ROWS, write_parquet
 from logstore.record import EndingKind
 from logstore.rows import Row
@@ -18,6 +19,14 @@ from logstore.rows import Row
 from .rows import AT, ended, ids_from, request
 
 pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed: pip install 'schoolgate[parquet]'")
+
+
+def wrote(path: Path, rows: Iterable[Row]) -> tuple[Written, datetime | None]:
+    with ExportFile(path) as file:
+        write_parquet(file, rows)
+        written = file.finish()
+        file.put()
+        return written, file.newest
 
 
 def rows(number: int) -> Iterator[Row]:
@@ -33,7 +42,7 @@ def test_every_value_comes_back(tmp_path: Path) -> None:
         Row(request(ids.next(), user=None, path="/=1+1", terms=("snow\ud800man",), page=True), ended(title="Ünï")),
         Row(request(ids.next(), blocked=True, action="block"), ended(EndingKind.BLOCKED, content_type=None)),
     ]
-    written, newest = write_parquet(tmp_path / "a.parquet", odd)
+    written, newest = wrote(tmp_path / "a.parquet", odd)
     table = pq.read_table(tmp_path / "a.parquet")
     assert tuple(table.column_names) == COLUMNS
     assert (written.lines, written.sha256) == (2, hash_file(tmp_path / "a.parquet"))
@@ -57,14 +66,14 @@ def test_rows_are_written_as_they_come(tmp_path: Path) -> None:
             asked += 1
             yield row
 
-    written, _ = write_parquet(tmp_path / "big.parquet", counted())
+    written, _ = wrote(tmp_path / "big.parquet", counted())
     file = pq.ParquetFile(tmp_path / "big.parquet")
     assert (written.lines, asked, file.metadata.num_rows) == (ROWS * 2 + 5,) * 3
     assert [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)] == [ROWS, ROWS, 5]
 
 
 def test_no_rows_make_a_file_that_says_so(tmp_path: Path) -> None:
-    written, newest = write_parquet(tmp_path / "none.parquet", [])
+    written, newest = wrote(tmp_path / "none.parquet", [])
     assert (written.lines, newest) == (0, None)
     assert pq.read_table(tmp_path / "none.parquet").num_rows == 0
 
@@ -75,9 +84,9 @@ def test_what_breaks_off_leaves_nothing_and_nothing_is_written_over(tmp_path: Pa
         raise OSError(5, "Input/output error")
 
     with pytest.raises(CannotWrite, match="Input/output error"):
-        write_parquet(tmp_path / "a.parquet", broken())
+        wrote(tmp_path / "a.parquet", broken())
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "a.parquet").write_text("mine")
     with pytest.raises(CannotWrite, match="nothing is written over"):
-        write_parquet(tmp_path / "a.parquet", rows(1))
+        wrote(tmp_path / "a.parquet", rows(1))
     assert (tmp_path / "a.parquet").read_text() == "mine"

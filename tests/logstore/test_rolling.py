@@ -217,6 +217,17 @@ class TestRetention:
         assert rollup_path(tmp_path, DAY).exists()
         agree(tmp_path)
 
+    def test_a_file_somebody_put_there_keeps_no_roll_up_from_going(self, tmp_path: Path) -> None:
+        store(tmp_path, some_rows(range(200)))
+        list(Roller(tmp_path, lambda: LATER).catch_up())
+        (tmp_path / "rollups" / "2026-old.db").write_bytes(rollup_path(tmp_path, DAY).read_bytes())
+        now = datetime(2027, 5, 22, 12, tzinfo=UTC)
+        report = prune(tmp_path, now, UTC, cleaners=[rollup_cleaner(tmp_path)], clock_is_right=True)
+        assert report.ok
+        (place,) = report.elsewhere
+        assert (place.removed, [stay.what for stay in place.stayed]) == (1, ["2026-old"])
+        assert not rollup_path(tmp_path, DAY).exists()
+
     def test_without_roll_ups_there_is_nothing_to_clean(self, tmp_path: Path) -> None:
         store(tmp_path, some_rows([0]))
         assert rollup_cleaner(tmp_path)(LATER, False).removed == 0
