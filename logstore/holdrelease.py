@@ -9,11 +9,25 @@ from __future__ import annotations
 import unicodedata
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
-from logstore.db import compact
-from logstore.holds import RELEASED, Hold, HoldRefused, change, find, find_active, holds_path, note_hold, writing_holds
+from logstore.db import compact, reading
+from logstore.holds import (
+    RELEASED,
+    Hold,
+    HoldRefused,
+    change,
+    find,
+    find_active,
+    holds_path,
+    in_turn,
+    note_hold,
+    reading_holds,
+    writing_holds,
+)
 from logstore.holdschema import held_row, hold
+from logstore.holdtrail import RELEASED as RELEASED_LINE
+from logstore.holdtrail import told
 from logstore.place import Beside, Database
 
 WITHIN = timedelta(days=14)
@@ -38,7 +52,21 @@ def sign(where: Beside, case: str, *, who: str, why: str, at: datetime) -> Hold:
 
 def approve(where: Beside, case: str, *, who: str, why: str, at: datetime) -> Hold:
     """Sign as the second: the copied rows go; those inside retention stay in the store. Raises `HoldRefused`."""
-    found = find_active(where, case)
+    with in_turn(where):
+        found = find_active(where, case)
+        _may_approve(found, case, who, at)
+        with reading(where) as catalog:
+            said = told(catalog, case).get(case)
+        if said is None or said.released is None:  # else whoever approved it was killed before it was done
+            after = {"rows": found.rows, "signed": [found.signed_by, who]}
+            note_hold(where, who=who, what=RELEASED_LINE, case=case, after=after, why=why, at=at)
+        let_go(where, found, who=who, at=at)
+    tidy_holds(where)
+    return find(where, case)
+
+
+def _may_approve(found: Hold, case: str, who: str, at: datetime) -> None:
+    """Raises `HoldRefused`."""
     _somebody(who)
     if found.signed_by is None or found.signed_at is None:
         raise HoldRefused(f"nobody has signed the release of {case!r}; first: schoolgate hold release {case}")
@@ -52,8 +80,10 @@ def approve(where: Beside, case: str, *, who: str, why: str, at: datetime) -> Ho
         raise HoldRefused(
             f"the first signature is of {found.signed_at:%Y-%m-%d %H:%M} UTC, later than now: set the clock"
         )
-    after = {"rows": found.rows, "signed": [found.signed_by, who]}
-    note_hold(where, who=who, what="released a hold", case=case, after=after, why=why, at=at)
+
+
+def let_go(where: Beside, found: Hold, *, who: str, at: datetime) -> None:
+    """Remove the copied rows of a hold whose release is in the audit trail; `tidy_holds` leaves nothing of them."""
     with writing_holds(where) as engine, engine.begin() as connection:
         connection.execute(delete(held_row).where(held_row.c.hold_id == found.id))
         connection.execute(
@@ -70,12 +100,11 @@ def approve(where: Beside, case: str, *, who: str, why: str, at: datetime) -> Ho
                 released_rows=found.rows,
             )
         )
-    tidy_holds(where)
-    return find(where, case)
 
 
 def tidy_holds(where: Beside) -> bool:
     """Leave nothing of released rows in the file or beside it; False when somebody was reading. Retention asks, too."""
+    _remove_released(where)
     if isinstance(where, Database):
         from logstore.postgres.holds import sweep
 
@@ -83,6 +112,17 @@ def tidy_holds(where: Beside) -> bool:
         return True
     path = holds_path(where)
     return not path.is_file() or compact(path)
+
+
+def _remove_released(where: Beside) -> None:
+    """Rows of released holds: none are copied any more, but earlier releases let a copy that ran go on."""
+    released = select(hold.c.id).where(hold.c.state == RELEASED)
+    strays = held_row.c.hold_id.in_(released)
+    with reading_holds(where) as connection:
+        if connection is None or connection.execute(select(held_row.c.hold_id).where(strays).limit(1)).first() is None:
+            return
+    with writing_holds(where) as engine, engine.begin() as connection:
+        connection.execute(delete(held_row).where(strays))
 
 
 def same_person(one: str, other: str) -> bool:

@@ -1,7 +1,7 @@
 """Holds: an order that some rows may not die, until two people say otherwise.
 
 In come where the record is, a case, a filter and who decides; out go `Hold`s. The rules: a hold is in force from the
-moment it is placed, whether its rows are copied yet or not, because retention asks before it drops a day
+moment its line is written, whether its rows are copied yet or not, because retention asks before it drops a day
 (`logstore.holdcopy`); every change is in the audit trail before it is done; one person places a hold, two release it.
 Beside day files, holds have a file of their own; in PostgreSQL, a schema of their own (`logstore.postgres.holds`).
 """
@@ -11,19 +11,29 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy.exc
 from sqlalchemy import Connection, Engine, func, select, update
 
 from logstore.audit import record_change
-from logstore.db import HOLDS, head, make_holds, open_catalog, open_writer, reading_file, revision_of, write_lock
+from logstore.db import (
+    HOLDS,
+    head,
+    make_holds,
+    open_catalog,
+    open_writer,
+    reading,
+    reading_file,
+    revision_of,
+    write_lock,
+)
 from logstore.filter import LogFilter
 from logstore.holdschema import held_row, hold
+from logstore.holdtrail import PLACED, REVIEWED, Told, told
 from logstore.place import Beside, Database
 
 ACTIVE = "active"
@@ -124,24 +134,24 @@ def place(
     """Put a hold in force; its rows are copied by `logstore.holdcopy`. Raises `HoldRefused`."""
     _check(case, reason, wanted, review_at, at)
     ready(where)
-    if any(one.case == case for one in holds(where, released=True)):
-        raise HoldRefused(f"there is a hold {case!r} already, or was; a case is used once: {case}-2?")
-    asked = wanted.sentence()
-    _note(where, who, "placed a hold", case, {"asked": asked, "review": review_at.isoformat()}, reason, at)
-    values = {
+    values: dict[str, Any] = {
         "case_ref": case,
         "reason": reason,
-        "filter": _packed(wanted),
+        "filter": packed(wanted),
         "state": ACTIVE,
         "placed_by": who,
         "placed_us": _us(at),
         "review_us": _us(review_at),
     }
-    with writing_holds(where) as engine, _placing(where), engine.begin() as connection:
-        try:
+    with in_turn(where):
+        said = _said(where, case)
+        if any(one.case == case for one in holds(where, released=True)) or _is_another(said, values["filter"]):
+            raise HoldRefused(f"there is a hold {case!r} already, or was; a case is used once: {case}-2?")
+        if said is None:  # else whoever placed it was killed before it was done
+            after = {"asked": wanted.sentence(), "filter": values["filter"], "review": review_at.isoformat()}
+            _note(where, who, PLACED, case, after, reason, at)
+        with writing_holds(where) as engine, engine.begin() as connection:
             connection.execute(hold.insert().values(**values))
-        except sqlalchemy.exc.IntegrityError as error:
-            raise HoldRefused(f"there is a hold {case!r} already") from error
     return find(where, case)
 
 
@@ -175,8 +185,8 @@ def set_review(where: Beside, case: str, review_at: datetime, *, who: str, why: 
         raise HoldRefused(f"{review_at:%Y-%m-%d} is not in the future; a review date is")
     if not why.strip():
         raise HoldRefused("say why it is still needed")
-    told = {"review": review_at.isoformat(), "was": found.review_at.isoformat()}
-    _note(where, who, "reviewed a hold", case, told, why, at)
+    after = {"review": review_at.isoformat(), "was": found.review_at.isoformat()}
+    _note(where, who, REVIEWED, case, after, why, at)
     change(where, found.id, review_us=_us(review_at))
     return find(where, case)
 
@@ -203,9 +213,23 @@ def _open(where: Beside) -> Engine:
     return open_writer(path)
 
 
-def _placing(where: Beside) -> AbstractContextManager[None]:
-    """The store's lock, so that no day is being dropped that does not know of a hold; a database's engine has it."""
-    return write_lock(where) if isinstance(where, Path) else nullcontext()
+def in_turn(where: Beside) -> AbstractContextManager[None]:
+    """Let a line of the audit trail and what it says be one: nobody else changes holds or drops a day meanwhile."""
+    if isinstance(where, Database):
+        from logstore.postgres.holds import one_at_a_time
+
+        return one_at_a_time(where)
+    return write_lock(where)
+
+
+def _said(where: Beside, case: str) -> Told | None:
+    with reading(where) as catalog:
+        return told(catalog, case).get(case)
+
+
+def _is_another(said: Told | None, wanted: str) -> bool:
+    """Whether the trail has a hold of the case that was released, or is on other rows."""
+    return said is not None and (said.released is not None or said.filter != wanted)
 
 
 def _check(case: str, reason: str, wanted: LogFilter, review_at: datetime, at: datetime) -> None:
@@ -216,7 +240,7 @@ def _check(case: str, reason: str, wanted: LogFilter, review_at: datetime, at: d
     if review_at <= at:
         raise HoldRefused(f"{review_at:%Y-%m-%d} is not in the future; a review date is")
     named = [field.name for field in fields(wanted) if field.name not in _TIMES]
-    if all(getattr(wanted, name) in (None, False) for name in named):
+    if not any(value.strip() if isinstance(value := getattr(wanted, name), str) else value for name in named):
         raise HoldRefused("that would keep everybody's rows; say whose, or which: --user, --device, --host, --text …")
 
 
@@ -257,16 +281,17 @@ def _holds(connection: Connection, released: bool) -> tuple[Hold, ...]:
     )
 
 
-def _packed(wanted: LogFilter) -> str:
+def packed(wanted: LogFilter) -> str:
+    """A filter as text, always the same."""
     values = {field.name: getattr(wanted, field.name) for field in fields(wanted)}
-    told = {name: value for name, value in values.items() if value is not None}
-    return json.dumps(told, default=lambda moment: moment.isoformat(), sort_keys=True)
+    said = {name: value for name, value in values.items() if value is not None}
+    return json.dumps(said, default=lambda moment: moment.isoformat(), sort_keys=True)
 
 
 def _unpacked(text: str) -> LogFilter:
-    told: dict[str, Any] = json.loads(text)
+    said: dict[str, Any] = json.loads(text)
     known = {field.name for field in fields(LogFilter)}
-    values: dict[str, Any] = {name: value for name, value in told.items() if name in known}
+    values: dict[str, Any] = {name: value for name, value in said.items() if name in known}
     for name in _TIMES:
         if values.get(name) is not None:
             values[name] = datetime.fromisoformat(values[name])

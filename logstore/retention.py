@@ -36,6 +36,7 @@ from logstore.db import (
     write_lock,
 )
 from logstore.holdcopy import copy_due
+from logstore.holdproof import settle
 from logstore.holdrelease import tidy_holds as tidy
 from logstore.holds import Hold, holds, holds_path
 from logstore.marks import forget_marks
@@ -305,12 +306,16 @@ def _by_right(where: Beside, report: PruneReport) -> Iterable[Stayed]:
 
 
 def _copy_due(where: Beside, who: str, at: datetime) -> list[Stayed]:
-    """Finish the copies of holds; what keeps holds from being read keeps every day (`logstore.removal` asks, too)."""
+    """Make holds what the audit trail says, and finish their copies.
+
+    What keeps them from being read keeps every day (`logstore.removal` asks, too).
+    """
     try:
+        wrong = settle(where, who=who, at=at)
         copy_due(where, who=who, at=at)
     except _UNREADABLE as error:
         return [Stayed("holds", f"cannot be read, so no day goes: {error}", wrong=True)]
-    return []
+    return [Stayed("holds", why, wrong=True) for why in wrong]
 
 
 def _readable(where: Beside) -> tuple[Hold, ...]:
@@ -324,7 +329,7 @@ def _readable(where: Beside) -> tuple[Hold, ...]:
 def _tidy(folder: Path) -> bool:
     try:
         return tidy(folder)
-    except sqlite3.DatabaseError:  # damaged, which the run has said
+    except (sqlite3.DatabaseError, *_UNREADABLE):  # damaged, which the run has said
         return True
 
 

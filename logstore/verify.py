@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, func, select
 
-from logstore import audit, evidence, filecheck
+from logstore import audit, evidence, filecheck, holdproof
 from logstore.chaincheck import Problem
 from logstore.db import days_folder, open_catalog, reading
 from logstore.place import Beside, Database
@@ -72,6 +72,7 @@ def verify(
         report.problems += _gaps(folder, catalog, known, told, day)
         if day is None:
             report.problems += filecheck.misleading(catalog)
+            report.problems += holdproof.problems(folder)
         present = [one for one in known if one.state in ("open", "sealed") and day in (None, one.file[:10])]
         for one in sorted(present, key=lambda one: (one.verified_us or 0, one.file)):
             if time.monotonic() > until:

@@ -21,7 +21,8 @@ from logstore.db import StoreError, upgrade
 from logstore.export import printable
 from logstore.exportfile import CannotWrite
 from logstore.gateways import identity_in
-from logstore.holdcopy import altered, copy_hold, held_contents, held_rows
+from logstore.holdcopy import copy_hold, held_contents, held_rows
+from logstore.holdproof import settle, unlike
 from logstore.holdrelease import WITHIN, approve, sign
 from logstore.holds import Hold, HoldRefused, find, find_active, holds, note_hold, place, set_review
 from logstore.query import SearchTooWide
@@ -41,6 +42,8 @@ def run_task(args: argparse.Namespace, settings: Settings) -> int:
     zone = ZoneInfo(settings.record.timezone)
     try:
         upgrade(settings.store)
+        for problem in settle(settings.store, who=typed_by(), at=datetime.now(UTC)):
+            print(f"hold: {problem}", file=sys.stderr)
         status = TASKS[args.task](args, settings, zone, datetime.now(UTC))
         tell_holds(settings)
         return status
@@ -172,9 +175,12 @@ def _check(args: argparse.Namespace, settings: Settings, zone: tzinfo, now: date
     del zone
     kept = find_active(settings.store, args.case)
     note_hold(settings.store, who=typed_by(), what="checked a hold", case=kept.case, after=None, why=args.why, at=now)
-    wrong = altered(settings.store, kept)
-    facts = {"ok": not wrong, "rows": kept.rows, "altered": [str(number) for number in wrong]}
-    _say(args, facts, f"{kept.rows:,} rows, {len(wrong)} not what was copied" + "".join(f"\n{n}" for n in wrong))
+    wrong = list(unlike(settings.store, kept.case))
+    altered = [str(record) for _, record in wrong if record is not None]
+    lots = [what for what, record in wrong if record is None]
+    facts = {"ok": not wrong, "rows": kept.rows, "altered": altered, "problems": lots}
+    lines = [f"{kept.rows:,} rows, {len(altered)} not what was copied", *altered, *lots]
+    _say(args, facts, "\n".join(lines))
     return 1 if wrong else 0
 
 

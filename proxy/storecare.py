@@ -164,6 +164,7 @@ def _restore(args: argparse.Namespace, settings: Settings) -> int:
     upgrade(folder)
     _note(args, settings, "put the store back", str(args.folder.resolve()), asdict(copied))
     _say(args, {"ok": True, **asdict(copied)}, f"{copied.rows:,} rows in {copied.files} files, {copied.bytes:,} bytes")
+    print("db: holds are those of the copy's day: place and release again what was since", file=sys.stderr)
     return 0
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
-from logstore import audit, evidence
+from logstore import audit, evidence, holdproof
 from logstore.chaincheck import Problem
 from logstore.db import head, open_catalog
 from logstore.place import Database
@@ -61,6 +61,8 @@ def verify(
             report.problems.append(Problem("audit trail", f"line {broken} {what}"))
         there = present(database)
         report.problems += _gaps(catalog, there, frozenset(told.removed), day)
+        if day is None and seconds > 0:
+            report.problems += holdproof.problems(database)
         order = select(day_file.c.file).where(day_file.c.state == "open", day_file.c.file.in_(there))
         if day is not None:
             order = order.where(day_file.c.day == day)

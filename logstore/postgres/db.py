@@ -21,6 +21,8 @@ CATALOG_LOCK = 7_265_001
 """Advisory lock of whoever changes the catalog: the counterpart of `BEGIN IMMEDIATE`."""
 ROWS_LOCK = 7_265_002
 """Advisory lock of the rows: shared by batches on their way in, held alone by retention."""
+HOLDS_LOCK = 7_265_005
+"""Advisory lock of whoever changes a hold and its line in the audit trail; taken before the catalog's."""
 HOLDS = "holds"
 """Schema of the holds: a place of their own, with rights and a backup of its own."""
 VERSION_TABLES: dict[Tree, str] = {

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine
 
 from logstore.place import Database
-from logstore.postgres.db import HOLDS, in_turn, open_engine, revision_of, upgrade
+from logstore.postgres.db import HOLDS, HOLDS_LOCK, in_turn, open_engine, revision_of, upgrade
 
 
 def open_holds(database: Database) -> Engine:
@@ -31,6 +31,18 @@ def reading(database: Database) -> Iterator[Connection | None]:
     try:
         with engine.connect() as connection:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def one_at_a_time(database: Database) -> Iterator[None]:
+    """Keep others from changing holds until a line of the audit trail and what it says are both written."""
+    engine = open_engine(database)
+    try:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql(f"SELECT pg_advisory_lock({HOLDS_LOCK})")
+            yield
     finally:
         engine.dispose()
 
