@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from console.doors import Doors
+from console.pending import Pending
 from console.roles import Viewer
 from console.signin import SignIn
 from logstore.db import reading
@@ -45,6 +46,8 @@ class House:
     """Host names the console answers to; anything else is somebody else's name for us (DNS rebinding)."""
     seconds: float = 10.0
     """Longest time one search may take."""
+    pending: Pending = field(default_factory=Pending)
+    """Files that were looked at and wait for a yes."""
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Column, Connection, func, select
 
+from logstore.dialects import exact
 from logstore.dimensions import restored
 from logstore.schema import dim_address, dim_client, dim_device, dim_host, dim_user, dim_verdict
 
@@ -76,6 +77,16 @@ def facets(
     if begins:
         wanted = wanted.where(func.lower(place).startswith(begins.lower(), autoescape=True))
     return tuple(Facet(restored(name), first, last) for name, first, last in catalog.execute(wanted.limit(limit)))
+
+
+def last_days(catalog: Connection, kind: Literal["user", "device", "address"], names: Iterable[str]) -> dict[str, str]:
+    """For each of these names that occurs, the last UTC day it was used on."""
+    place = _COLUMNS[kind]
+    wanted = [exact(name) for name in names]
+    if not wanted:
+        return {}
+    query = select(place, func.max(place.table.c.last_day)).where(place.in_(wanted)).group_by(place)
+    return {restored(name): day for name, day in catalog.execute(query)}
 
 
 def _unpacked(found: Iterable[Any], begins: str) -> list[Facet]:

@@ -6,7 +6,9 @@ NIST SP 800-63B, 5.1.1.2). Hashing is slow: done here, before the database is lo
 
 from __future__ import annotations
 
+import secrets
 import unicodedata
+from collections.abc import Callable
 from typing import NewType
 
 from identity.basic import COST, Cost, hash_password
@@ -22,6 +24,8 @@ ADULT_LENGTH = 12
 LONGEST = 256
 """Most characters, so that a sign-in fits its header."""
 _PUPIL_BANDS = frozenset({"eyfs", "ks1", "ks2", "ks3", "ks4", "ks5"})
+_SIGNS = "23456789bcdfghjkmnpqrstvwxz"
+"""Letters and digits that are not mistaken for each other; no vowels."""
 _TRIED_FIRST = frozenset(
     {"password", "passw0rd", "letmein", "welcome", "iloveyou", "sunshine", "princess", "football", "liverpool"}
     | {"arsenal", "chelsea", "pokemon", "minecraft", "fortnite", "roblox", "superman", "changeme", "default"}
@@ -51,6 +55,11 @@ def new_hash(password: str, *, name: str, band: str | None, shared: bool, cost: 
     if problems:
         raise RegistryError(*problems)
     return PasswordHash(hash_password(password, cost))
+
+
+def made_up(choose: Callable[[str], str] = secrets.choice) -> str:
+    """A password for somebody else, such as `7kx4-m9tr-wq3h`: 58 bits, and no word in it, rude or otherwise."""
+    return "-".join("".join(choose(_SIGNS) for _ in range(4)) for _ in range(3))
 
 
 def _guessed_first(password: str, name: str) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection
 
 from logstore.db import days_folder, reading
-from logstore.facets import Facet, Kind, facets
+from logstore.facets import Facet, Kind, facets, last_days
 from logstore.store import Store
 
 from .rows import AT, ended, ids_from, request
@@ -81,3 +81,10 @@ def test_names_say_when_they_were_used(catalog: Connection) -> None:
     assert facets(catalog, "host", until=date(2026, 11, 21)) == (Facet("play.games.example", TODAY, TODAY),)
     assert facets(catalog, "site", since=date(2026, 11, 22)) == (Facet("beech", TOMORROW, TOMORROW),)
     assert facets(catalog, "category", limit=1) == (Facet("chat", TOMORROW, TOMORROW),)
+
+
+def test_the_last_day_of_some_names(catalog: Connection) -> None:
+    """Exactly these names; who does not occur is left out."""
+    found = last_days(catalog, "user", ["Pupil-0417", "pupil_0418", "pupil-0417", "nobody"])
+    assert found == {"Pupil-0417": TODAY, "pupil_0418": TOMORROW}
+    assert last_days(catalog, "device", []) == {}

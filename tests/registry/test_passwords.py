@@ -7,7 +7,7 @@ import pytest
 from identity.basic import Credentials, PasswordCheck
 from identity.directory import Person
 from registry.change import RegistryError
-from registry.passwords import new_hash, password_problems
+from registry.passwords import made_up, new_hash, password_problems
 from tests.registry.conftest import CHEAP
 
 
@@ -59,3 +59,10 @@ def test_the_hash_lets_the_person_in() -> None:
     """What the register hashes is what sign-in checks, from any keyboard."""
     person = Person("zoë", new_hash("schlu\u0308ssel kite", name="zoë", band="staff", shared=False, cost=CHEAP))
     assert PasswordCheck(cost=CHEAP).verify(Credentials("zoë", "schlüssel kite"), person)
+
+
+def test_one_that_is_made_up_is_good_enough_and_never_the_same() -> None:
+    made = {made_up() for _ in range(50)}
+    assert len(made) == 50
+    assert all(len(one) == 14 and not set(one) & set("aeiouly01") for one in made)
+    assert not any(password_problems(one, name="jo", band="staff", shared=False) for one in made)
