@@ -2,17 +2,19 @@
 
 In come folders, out go reports. A copy is the store at one moment (`logstore.moment`): its catalog knows the names, the
 batches and the places in the spool of the rows that are in its days, and no later ones. What may still change is copied
-by SQLite's own backup; a sealed day byte for byte, so that its hash still fits.
+by SQLite's own backup; a sealed day byte for byte, so that its hash still fits. The rule: a copy says what it is before
+a row is in it and until the last one is out of it, so that one left half made or half removed is known.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -32,11 +34,15 @@ from logstore.db import (
 from logstore.dimensions import FOLDED
 from logstore.holds import holds_path
 from logstore.moment import moment_of
+from logstore.rollups import rollups_folder
 from logstore.schema import day_file
 from logstore.seal import finish
 
 MADE = "backup.json"
-"""File of a copy that says when it was made, and the head of its audit trail."""
+"""File of a copy that says when it was made, whether it is whole, and the head of its audit trail."""
+_OURS = ("catalog.db*", "holds.db*", "days/[0-9]*.db*", "days/.seal-*", "days/.new-*", "rollups/[0-9]*.db*",
+         "rollups/.*", "store.lock", "holds.lock", "rollups.lock", ".new-*")  # fmt: skip
+"""What a copy consists of, and what looking into it leaves in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,9 @@ class Made:
     """What a copy says of itself."""
 
     at: datetime
-    """When it was made; aware."""
+    """When it was begun; aware."""
+    whole: bool
+    """Whether everything is in it."""
     head: str
     """Number and hash of the last line of its audit trail."""
     rows: int
@@ -68,31 +76,52 @@ def back_up(folder: Path, destination: Path, at: datetime) -> Copied:
 
     `at` (aware) is written into the copy, with the head of its audit trail.
     """
-    if catalog_path(folder).is_file():
-        finish(folder)
-    copied = _copy(folder, destination, "name an empty folder", in_use=True)
-    with reading(destination) as catalog:
-        number, mark = audit_head(catalog)
-    told = {"made": at.isoformat(), "head": f"{number}:{mark}", **asdict(copied)}
-    write_whole(destination / MADE, (json.dumps(told) + "\n").encode())
+    refuse(folder, destination)
+    finish(folder)
+    destination.mkdir(parents=True, exist_ok=True, mode=0o700)
+    destination.chmod(0o700)
+    begun = {"made": at.isoformat(), "whole": False}
+    try:
+        _say_made(destination, begun)
+        copied = _copy(folder, destination, in_use=True)
+        with reading(destination) as catalog:
+            number, mark = audit_head(catalog)
+        _say_made(destination, begun | {"whole": True, "head": f"{number}:{mark}"} | asdict(copied))
+    except BaseException:
+        with contextlib.suppress(OSError):  # what cannot be removed now is known by what it says of itself
+            remove_copy(destination)
+        raise
     return copied
+
+
+def refuse(folder: Path, destination: Path) -> None:
+    """Raises `StoreError` when the store in `folder` cannot be copied to `destination`."""
+    _refuse(folder, destination, "Name an empty folder.")
 
 
 def made_of(copy: Path) -> Made | None:
     """What `back_up` wrote into a copy; None when there is no such thing."""
     try:
         told = json.loads((copy / MADE).read_text(encoding="utf-8"))
-        return Made(datetime.fromisoformat(told["made"]), str(told["head"]), int(told["rows"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        made = datetime.fromisoformat(told["made"])
+        return Made(made, bool(told.get("whole", True)), str(told.get("head", "")), int(told.get("rows", 0)))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
 def remove_copy(copy: Path) -> None:
-    """Remove a copy that `back_up` made, and nothing else that lies there. Raises `OSError`."""
-    ours = [*days_folder(copy).glob("[0-9]*.db"), catalog_path(copy), holds_path(copy), copy / MADE]
-    for path in ours:
+    """Remove a copy that `back_up` made, and nothing else that lies there. Raises `OSError`.
+
+    As long as something stays, the copy says of itself that it is one.
+    """
+    for path in [path for pattern in _OURS for path in copy.glob(pattern)]:
         path.unlink(missing_ok=True)
-    days_folder(copy).rmdir()
+    for folder in (days_folder(copy), rollups_folder(copy)):
+        if folder.is_dir():
+            folder.rmdir()
+    if others := sorted(path.name for path in copy.iterdir() if path.name != MADE):
+        raise OSError(errno.ENOTEMPTY, f"what it consists of is gone; {others[0]} is not ours", str(copy))
+    (copy / MADE).unlink(missing_ok=True)
     copy.rmdir()
 
 
@@ -100,7 +129,8 @@ def restore(source: Path, folder: Path) -> Copied:
     """Put the copy in `source` back as the store in `folder`, which must be empty. Raises `StoreError`."""
     if problems := tuple(check(source)):
         raise StoreError(f"is no whole copy: {problems[0]}", source, "Name another copy.")
-    return _copy(source, folder, "move the old store away first; a restore never writes over rows", in_use=False)
+    _refuse(source, folder, "Move the old store away first; a restore never writes over rows.")
+    return _copy(source, folder, in_use=False)
 
 
 def check(folder: Path) -> Iterator[str]:
@@ -167,12 +197,19 @@ def _damage(path: Path) -> str | None:
     return None if found == "ok" else f"{path} is damaged: {found}"
 
 
-def _copy(source: Path, destination: Path, do: str, *, in_use: bool) -> Copied:
+def _say_made(copy: Path, told: Mapping[str, object]) -> None:
+    write_whole(copy / MADE, (json.dumps(told) + "\n").encode())
+
+
+def _refuse(source: Path, destination: Path, do: str) -> None:
     catalog = catalog_path(source)
     if not catalog.is_file():
         raise StoreError("there is no record", catalog, "Name a folder that holds a catalog.db.")
     if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
-        raise StoreError("is not empty", destination, f"{do[0].upper()}{do[1:]}.")
+        raise StoreError("is not empty", destination, do)
+
+
+def _copy(source: Path, destination: Path, *, in_use: bool) -> Copied:
     days_folder(destination).mkdir(parents=True, mode=0o700)
     destination.chmod(0o700)
     rows = _copy_moment(source, destination, in_use=in_use)

@@ -17,7 +17,7 @@ from typing import Any
 from logstore.audit import record_change
 from logstore.copies import copies
 from logstore.db import open_catalog, reading
-from logstore.drill import drill
+from logstore.drill import BEGAN, drill
 from logstore.evidence import note_ends
 from logstore.export import printable
 from logstore.place import folder_of
@@ -111,14 +111,10 @@ def _drill(args: argparse.Namespace, settings: Settings) -> int:
     if copy is None:
         print("db: there is no copy to practise with; `schoolgate db backup DEST` makes one", file=sys.stderr)
         return 1
-    done = drill(copy.resolve(), args.aside or settings.data / "drill")
-    engine = open_catalog(store)
-    with engine.begin() as catalog:
-        at, after = datetime.now(UTC), done.as_json()
-        what, subject = "practised a restore", str(copy.resolve())
-        record_change(
-            catalog, who=typed_by(), what=what, subject=subject, after=after, why=args.why, at=at, kind="export"
-        )
+    copy, aside = copy.resolve(), (args.aside or settings.data / "drill").resolve()
+    _note(args, store, BEGAN, copy, {"aside": str(aside)})
+    done = drill(copy, aside)
+    _note(args, store, "practised a restore", copy, done.as_json())
     if args.json:
         print(json.dumps(done.as_json()))
         return 0 if done.ok else 1
@@ -128,6 +124,15 @@ def _drill(args: argparse.Namespace, settings: Settings) -> int:
         made = f", made {done.made}" if done.made else ""
         print(f"{done.rows:,} rows came back whole in {done.seconds:.0f} s from {printable(done.copy)}{made}")
     return 0 if done.ok else 1
+
+
+def _note(args: argparse.Namespace, store: Path, what: str, copy: Path, after: Mapping[str, Any]) -> None:
+    engine = open_catalog(store)
+    with engine.begin() as catalog:
+        record_change(
+            catalog, who=typed_by(), what=what, subject=str(copy), after=after, why=args.why, at=datetime.now(UTC),
+            kind="export",
+        )  # fmt: skip
 
 
 TASKS: Mapping[str, Task] = {"verify": _verify, "seal": _seal, "head": _head, "drill": _drill}

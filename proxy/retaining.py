@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from logstore.copies import copy_cleaner
 from logstore.daily import DailyJob
 from logstore.db import StoreError, catalog_path
+from logstore.drill import drill_cleaner
 from logstore.exportbook import export_cleaner
 from logstore.gateways import identity_in
 from logstore.holds import holds
@@ -49,7 +50,7 @@ def cleaners(settings: Settings, record: Beside | None = None) -> tuple[Cleaner,
             store, settings.data, lambda: {one.case for one in holds(store)}, gateway=identity_in(settings.data)
         ),
         # What lies beside the days of files; a database has nothing there.
-        *((rollup_cleaner(store), copy_cleaner(store)) if isinstance(store, Path) else ()),
+        *((rollup_cleaner(store), drill_cleaner(store), copy_cleaner(store)) if isinstance(store, Path) else ()),
     )
 
 

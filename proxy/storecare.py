@@ -12,9 +12,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from logstore.audit import entries, record_change
-from logstore.backup import back_up, check, restore
+from logstore.backup import back_up, check, refuse, restore
 from logstore.clockcheck import ClockDoubted
-from logstore.copies import COPIED, KEPT
+from logstore.copies import BEGAN, COPIED, KEPT
 from logstore.db import catalog_path, open_catalog, reading, upgrade
 from logstore.export import printable
 from logstore.exportbook import exports, settle_export
@@ -150,8 +150,11 @@ def _audit(args: argparse.Namespace, settings: Settings) -> int:
 
 def _backup(args: argparse.Namespace, settings: Settings) -> int:
     folder = folder_of(settings.store, "`db backup`")
+    refuse(folder, args.folder)
+    place = str(args.folder.resolve())
+    _note(args, settings, BEGAN, place, None)  # first: what a kill leaves is looked for by this line
     copied = back_up(folder, args.folder, datetime.now(UTC))
-    _note(args, settings, COPIED, str(args.folder.resolve()), asdict(copied))
+    _note(args, settings, COPIED, place, asdict(copied))
     _say(args, {"ok": True, **asdict(copied)}, f"{copied.rows:,} rows in {copied.files} files, {copied.bytes:,} bytes")
     print(f"db: the copy names people; the nightly retention removes it after {KEPT.days} days", file=sys.stderr)
     print("db: `schoolgate db drill` practises its restore", file=sys.stderr)
