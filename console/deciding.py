@@ -7,7 +7,6 @@ site decides for that site; a teacher for their own classes, and for no longer t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -135,8 +134,3 @@ def _within_lesson(ask: Ask, made: Override) -> None:
         problems.append(RegistryProblem("until", "is too late for a class exception", f"within {hours} hours"))
     if problems:
         raise RegistryError(*problems)
-
-
-def tried(made: Override) -> Override:
-    """A wanted decision as it is shown before it is made."""
-    return replace(made, id=NOBODY_YET)

@@ -7,7 +7,6 @@ as their own; every value says what it filters by, so that each can be clicked.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import tzinfo
 from typing import Any
 
 from console.looking import is_own
@@ -22,7 +21,7 @@ OWN = "your own row"
 """Stands for what is not shown of one's own rows."""
 MARKS = {
     "allow": ("✓", "allowed", "good"),
-    "block": ("⛔", "blocked", "bad"),
+    "block": ("✕", "blocked", "bad"),
     "warn": ("!", "warned", "note"),
     "bypass": ("↷", "passed through", "note"),
 }
@@ -60,21 +59,47 @@ def line_of(row: Row, ask: Ask) -> dict[str, Any]:
     }
 
 
-def evidence(told: Mapping[str, Any], zone: tzinfo) -> list[tuple[str, str, str]]:
-    """Every field of a row that says something: its name, its value in words, and the filter it can be clicked for."""
-    found = []
-    for name, value in told.items():
-        if value in (None, "", (), []) or name == "own":
-            continue
-        words = str(value)
-        if isinstance(value, Mapping):
-            words = ", ".join(f"{key} {word}" for key, word in value.items())
-        elif isinstance(value, (list, tuple)):
-            words = ", ".join(map(str, value))
-        elif isinstance(value, bool):
-            words = "yes" if value else "no"
-        found.append((name.replace("_", " "), words, _FILTERS.get(name, "")))
-    return found
+def evidence(told: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str, str]]]]:
+    """Every field of a row that says something, in groups: its name, its value in words, the filter it can be clicked
+    for. What is in no group stands in the last one, so that nothing is ever left out."""
+    named = {name for _, names in _GROUPS for name in names} | {*_SAID_OTHERWISE}
+    rest = tuple(name for name in told if name not in named)
+    groups = [(heading, [*names, *(rest if heading == _LAST else ())]) for heading, names in _GROUPS]
+    found = [
+        (heading, [_said(name, told[name]) for name in names if _says(told.get(name))]) for heading, names in groups
+    ]
+    return [(heading, lines) for heading, lines in found if lines]
+
+
+_LAST = "Record"
+_GROUPS = (
+    ("Decision", (
+        "action", "blocked", "reason", "tier", "rule", "category", "categories", "list", "entry", "stage", "first",
+        "note",
+    )),
+    ("Who", (
+        "user", "verified", "user_source", "shared", "band", "groups", "device", "client_address", "site",
+    )),
+    ("What", ("url", "title", "terms", "method", "host", "domain", "page")),
+    ("How it went", ("ending", "status", "content_type", "bytes_up", "bytes_down", "duration_ms", "error")),
+    (_LAST, ("time", "id", "worker", "revision")),
+)  # fmt: skip
+_SAID_OTHERWISE = ("time_us", "duration_us", "path", "query", "scheme", "port", "own")
+
+
+def _says(value: object) -> bool:
+    return value not in (None, "", (), [])
+
+
+def _said(name: str, value: object) -> tuple[str, str, str]:
+    words = str(value)
+    if isinstance(value, bool):
+        words = "yes" if value else "no"
+    elif isinstance(value, Mapping):
+        words = ", ".join(f"{key} {word}" for key, word in value.items())
+    elif isinstance(value, (list, tuple)):
+        words = ", ".join(map(str, value))
+    return name.replace("_", " "), words, _FILTERS.get(name, "")
 
 
 _FILTERS = {

@@ -6,6 +6,9 @@ site does not read it.
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from console.drawing import link
 from console.page import Answer, Ask, Page, Param, Refused, Shown, Table
 from logstore.audit import Entry, entries
@@ -31,7 +34,8 @@ def show(ask: Ask) -> Answer:
     shown = [one for one in found if not _about_viewer(ask, one)]
     rows = [{name: getattr(one, name) for name in COLUMNS} for one in shown]
     older = link("/audit", **wanted, before=found[-1].id) if len(found) == ROWS else None
-    view = {"told": told, "kinds": KINDS, "entries": shown, "hidden": len(found) - len(shown), "first": before == ""}
+    lines = [(one, changed(one.before, one.after)) for one in shown]
+    view = {"told": told, "kinds": KINDS, "lines": lines, "hidden": len(found) - len(shown), "first": before == ""}
     table = Table(columns=COLUMNS, rows=([row[name] for name in COLUMNS] for row in rows))
     return Shown(data={"rows": rows, "older": older, "hidden": len(found) - len(shown)}, view=view, table=table)
 
@@ -42,6 +46,20 @@ def _about_viewer(ask: Ask, line: Entry) -> bool:
     if not person or line.who == ask.me.who:
         return False
     return mentions([line.subject, line.before, line.after, line.why], person)
+
+
+def changed(before: Any, after: Any) -> list[tuple[str, str, str]]:
+    """What a line's before and after say: name, what it was, what it is; what stayed is left out."""
+    was = before if isinstance(before, dict) else {} if before is None else {"": before}
+    now = after if isinstance(after, dict) else {} if after is None else {"": after}
+    names = [name for name in {**was, **now} if was.get(name) != now.get(name)]
+    return [(name.replace("_", " "), _plain(was.get(name)), _plain(now.get(name))) for name in names]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, (list, dict)):
+        return json.dumps(value, ensure_ascii=False) if value else ""
+    return "" if value is None else str(value)
 
 
 PAGES = (

@@ -31,6 +31,17 @@ RANKINGS: tuple[tuple[By, str, bool], ...] = (
 )
 """What is ranked: by what, its heading, and whether only blocked requests count."""
 ORDER = {"bad": 0, "note": 1, "good": 2}
+FIRST = (
+    "statutory lists",
+    "record",
+    "gateway",
+    "lists",
+    "list updates",
+    "retention",
+    "certificate authority",
+    "policy",
+)
+"""What people look for first, of what is equally urgent."""
 
 
 def show(ask: Ask) -> Answer:
@@ -82,7 +93,8 @@ def _findings(health: Health) -> list[Finding]:
         lists = status.get("lists", {})
         if isinstance(lists, dict) and lists.get("problems"):
             found.append(Finding("list updates", "note", "; ".join(map(str, lists["problems"]))))
-    return sorted(found, key=lambda one: ORDER.get(one.level, 1))
+    place = {what: number for number, what in enumerate(FIRST)}
+    return sorted(found, key=lambda one: (ORDER.get(one.level, 1), place.get(one.what, len(FIRST))))
 
 
 def _seen(one: Finding, ask: Ask) -> dict[str, Any]:

@@ -156,7 +156,9 @@ def _seen(ask: Ask, made: Override) -> dict[str, Any]:
         "decides": decides,
         "elsewhere": elsewhere,
         "refusals": outlook.refusals,
-        "example": None if outlook.example is None else drawn(outlook.example),
+        "example": None
+        if outlook.example is None
+        else drawn(outlook.example, made.name if made.id == deciding.NOBODY_YET else ""),
         "data": {"decides_for": decides, "no_effect_for": elsewhere, "refused": outlook.refusals},
     }
 

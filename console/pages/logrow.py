@@ -36,7 +36,7 @@ def show(ask: Ask) -> Answer:
     here = f"/log/{row.id}"
     view = {
         "line": line,
-        "evidence": evidence(line["row"], ask.house.zone),
+        "evidence": evidence(line["row"]),
         "lines": lines,
         "history": "" if history or not lanes_of(row) else link(here, history="yes"),
         "locked": row.record.tier == "locked",

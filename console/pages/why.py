@@ -15,7 +15,10 @@ from logstore.filter import LogFilter
 from logstore.rows import Row
 from policy.client import Band
 from policy.explain import Explanation
+from registry.outlook import PROBE
 
+FRESH = "the new decision"
+"""What a decision is called before it is made."""
 FIELDS = ("url", "user", "band", "group", "address", "site", "at")
 """What can be asked for."""
 
@@ -51,15 +54,22 @@ def show(ask: Ask) -> Answer:
     return Shown(data=data, view=view)
 
 
-def drawn(answer: Explanation) -> dict[str, Any]:
-    """An explanation as the page draws it; every word is `policy.explain`'s."""
-    lines = answer.as_text().split("\n")
+def drawn(answer: Explanation, wanted: str = "") -> dict[str, Any]:
+    """An explanation as the page draws it; every word is `policy.explain`'s. `wanted`: the rule of a decision that is
+    not made yet, and so has no name of its own."""
+    text = answer.as_text()
+    if wanted:
+        text = text.replace(wanted, FRESH)
+    lines = text.split("\n")
     sign, _, tone = MARKS[answer.verdict.action.value]
     return {
         "explanation": answer,
         "headline": lines[0],
         "who": next((line for line in lines if line.startswith("Who: ")), ""),
-        "text": answer.as_text(),
+        "text": text,
+        "wanted": wanted,
+        "fresh": FRESH,
+        "matches": [match for match in answer.verdict.matches if match.entry != PROBE],
         "sign": sign,
         "tone": tone,
         "locked": answer.verdict.tier is not None and answer.verdict.tier.value == "locked",

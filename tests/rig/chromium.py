@@ -49,8 +49,9 @@ def trust(home: Path, ca_cert: Path) -> None:
 
 
 @contextlib.contextmanager
-def chromium(gateway: Gateway, home: Path, *, trusting: bool = True) -> Iterator[Chrome]:
-    """A browser behind the gateway; `trusting=False` is a device nobody set up."""
+def chromium(gateway: Gateway, home: Path, *, trusting: bool = True, proxied: bool = True) -> Iterator[Chrome]:
+    """A browser behind the gateway; `trusting=False` is a device nobody set up, `proxied=False` goes to servers of this
+    machine itself, as an administrator's browser does to the console."""
     browser, driver = need("chromium", "chromium"), need("chromedriver", "chromium-driver")
     home.mkdir(parents=True, exist_ok=True)
     if trusting:
@@ -60,8 +61,11 @@ def chromium(gateway: Gateway, home: Path, *, trusting: bool = True) -> Iterator
     for flag in QUIET:
         options.add_argument(flag)
     options.add_argument(f"--user-data-dir={home / 'profile'}")
-    options.add_argument(f"--proxy-server={gateway.proxy_url}")
-    options.add_argument("--proxy-bypass-list=<-loopback>")
+    if proxied:
+        options.add_argument(f"--proxy-server={gateway.proxy_url}")
+        options.add_argument("--proxy-bypass-list=<-loopback>")
+    else:
+        options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
     options.page_load_strategy = "normal"
     session = Chrome(options=options, service=Service(driver, env={**os.environ, "HOME": str(home)}))
     try:
