@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 
 from console.drawing import link
+from console.page import Refused
 from console.roles import Names, Viewer
 from logstore.filter import LogFilter
 from logstore.when import parse_when
@@ -48,6 +49,8 @@ class Search:
     """Its address, without what says nothing."""
     problems: tuple[str, ...] = ()
     """What could not be read."""
+    readable: bool = True
+    """False when the filter itself could not be read: then no row is shown, because it would not be what was asked."""
 
     def link(self, path: str = "/log", **changes: object) -> str:
         """The address of this search with some things changed."""
@@ -62,6 +65,7 @@ def read_search(query: Mapping[str, str], viewer: Viewer, now: datetime, zone: t
         hidden = [name for name in PERSONAL if told.pop(name, None) is not None]
         problems += [f"{name}: your role sees no names, so it cannot be searched for" for name in hidden]
     since, until = _range(told, now, zone, problems)
+    readable = True
     words = {("client_address" if name == "address" else name): told.get(name) for name in FIELDS}
     try:
         wanted = LogFilter(
@@ -73,13 +77,19 @@ def read_search(query: Mapping[str, str], viewer: Viewer, now: datetime, zone: t
         )
     except ValueError as error:
         problems.append(str(error))
-        wanted = LogFilter(since=since, until=until, page=True)
+        wanted, readable = LogFilter(since=since, until=until, page=True), False
     if viewer.site is not None:
         if told.get("site", viewer.site) != viewer.site:
             problems.append(f"site: you are here for {viewer.site}, and see its rows")
         wanted = replace(wanted, site=viewer.site)
         told.pop("site", None)
-    return Search(wanted, told, tuple(problems))
+    return Search(wanted, told, tuple(problems), readable)
+
+
+def refuse_unreadable(search: Search) -> None:
+    """Raise `Refused` for a search that could not be read: rows that nobody asked for never leave."""
+    if not search.readable:
+        raise Refused("That search cannot be read", "; ".join(search.problems), 400)
 
 
 def _range(

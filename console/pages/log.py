@@ -16,6 +16,7 @@ from console.rowview import line_of
 from logstore.export import COLUMNS
 from logstore.facets import facets
 from logstore.query import Archive, Count, SearchTooWide
+from logstore.query import Page as Rows
 from logstore.stats import Figures
 
 ROWS = 50
@@ -34,12 +35,13 @@ def show(ask: Ask) -> Answer:
     why = reason_to_look(ask, search.wanted)
     limit = {} if (keys := _keys(ask)) is None else keys
     with Archive(ask.house.where, seconds=ask.house.seconds) as archive:
-        page = archive.search(search.wanted, ROWS, **limit)
+        page = archive.search(search.wanted, ROWS, **limit) if search.readable else Rows((), None, None)
         picks = {kind: [one.name for one in facets(archive.catalog, kind, limit=200)] for kind in PICKED}  # type: ignore[arg-type]
-    write_look(ask, search.wanted, len(page.rows), why)
-    count, bars, chart = _numbers(ask, search)
+    if search.readable:
+        write_look(ask, search.wanted, len(page.rows), why)
+    count, bars, chart = _numbers(ask, search) if search.readable else (None, (), "")
     lines = [line_of(row, ask) for row in page.rows]
-    sentence = search.wanted.sentence(ask.now, ask.house.zone)
+    sentence = search.wanted.sentence(ask.now, ask.house.zone) if search.readable else "nothing: it cannot be read"
     told = [line["row"] for line in lines]
     data: dict[str, Any] = {
         "sentence": sentence,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from console.logfilter import read_search
+from console.logfilter import read_search, refuse_unreadable
 from console.looking import reason_to_look
 from console.page import Answer, Ask, Lines, Page, Shown
 from console.rowview import as_seen
@@ -23,6 +23,7 @@ MEDIA = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 def show(ask: Ask) -> Answer:
     """What would be exported, and the form."""
     search = read_search({**ask.query, **ask.form}, ask.me, ask.now, ask.house.zone)
+    refuse_unreadable(search)
     reason_to_look(ask, search.wanted)
     sentence = search.wanted.sentence(ask.now, ask.house.zone)
     view = {"search": search, "problems": ask.problems, "columns": COLUMNS, "why": ask.form.get("why", "")}
@@ -32,6 +33,7 @@ def show(ask: Ask) -> Answer:
 def act(ask: Ask) -> Answer:
     """Begin the export: it is written down first, and nothing leaves otherwise."""
     search = read_search(ask.form, ask.me, ask.now, ask.house.zone)
+    refuse_unreadable(search)
     reason_to_look(ask, search.wanted)
     form, why = ask.form.get("format", ""), ask.form.get("why", "").strip()
     problems = [*text_problems("export", "reason", why)]

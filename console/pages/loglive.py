@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from console.logfilter import read_search
+from console.logfilter import read_search, refuse_unreadable
 from console.looking import reason_to_look, write_look
 from console.page import Answer, Ask, Live, Page
 from console.rowview import line_of
@@ -20,6 +20,7 @@ MOST = 600
 def show(ask: Ask) -> Answer:
     """Follow the search of the address; the look is written down once, before the first row."""
     search = read_search(ask.query, ask.me, ask.now, ask.house.zone)
+    refuse_unreadable(search)
     why = reason_to_look(ask, search.wanted)
     write_look(ask, search.wanted, None, why, "following ")
     tail = Tail(ask.house.where, search.wanted, ask.now)

@@ -148,8 +148,9 @@ def test_what_is_searched_for_is_never_a_command(console: Console, word: str) ->
     browser = console.signed_in(Role.SAFEGUARDING)
     for field in ("host", "device", "category", "text", "terms", "q", "rule", "before", "since"):
         answer = browser.get("/log.json", params={field: word, "parts": "yes"})
-        assert answer.status_code in {200, 303, 400}, (field, answer.text)
-        if field in {"host", "device", "rule"} and answer.status_code == 200 and len(word) < 9000:
+        # One machine's history needs a reason first.
+        assert answer.status_code in {200, 303, 400, *((403,) if field == "device" else ())}, (field, answer.text)
+        if field in {"host", "rule"} and answer.status_code == 200 and len(word) < 9000:
             assert answer.json()["rows"] == []
     assert console.trail()
 

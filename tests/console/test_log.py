@@ -115,6 +115,18 @@ def test_what_cannot_be_read_is_said_and_the_rest_is_shown(console: Console) -> 
     assert len(told["rows"]) == 1  # type: ignore[arg-type]
 
 
+def test_a_search_that_cannot_be_read_shows_nothing_rather_than_everything(console: Console) -> None:
+    """Nor does it leave in a file, or live."""
+    console.store({"user": "pupil-0417"})
+    browser = console.signed_in(Role.ICT)
+    told = browser.get("/log.json", params={"host": "%", "user": "pupil-0417"}).json()
+    assert told["rows"] == []
+    assert "is no host" in str(told["problems"])
+    assert browser.get("/log", params={"host": "%"}).text.count("<tr") == 1, "only the template of live rows"
+    for path in ("/log/live", "/log/export"):
+        assert browser.get(path, params={"host": "%"}).status_code == 400
+
+
 @pytest.mark.parametrize(("span", "minutes"), [(1, 1), (8, 10), (48, 60), (24 * 30, 1440)])
 def test_a_longer_time_has_wider_bars(span: int, minutes: int) -> None:
     step = step_for(LogFilter(since=AT - timedelta(hours=span)), AT)
