@@ -121,10 +121,10 @@ class DaySearch:
         """
         if connection.dialect.name != "sqlite":
             return _ALL, None
-        have = frozenset(connection.exec_driver_sql("SELECT name FROM pragma_table_info('log', 'day')").scalars())
+        have = names_in(connection, "table_info")
         if self._selection.points:
             return have, None
-        indexes = frozenset(connection.exec_driver_sql("SELECT name FROM pragma_index_list('log', 'day')").scalars())
+        indexes = names_in(connection, "index_list")
         return have, self._index(connection, indexes, first, past)
 
     def _index(self, connection: Connection, indexes: frozenset[str], first: int, past: int) -> str | None:
@@ -163,9 +163,13 @@ def requests(repeats: ColumnElement[Any]) -> ColumnElement[int]:
 
 def columns_of(connection: Connection) -> Columns:
     """The columns of the attached file; NULL for those an older file lacks."""
-    if connection.dialect.name != "sqlite":
-        return _columns(_ALL)
-    return _columns(frozenset(connection.exec_driver_sql("SELECT name FROM pragma_table_info('log', 'day')").scalars()))
+    return _columns(_ALL if connection.dialect.name != "sqlite" else names_in(connection, "table_info"))
+
+
+def names_in(connection: Connection, pragma: str) -> frozenset[str]:
+    """Names of the columns (`table_info`) or the indexes (`index_list`) of the attached `log`."""
+    driver: Any = connection.connection.driver_connection  # itself, for each of a hundred files a page may need
+    return frozenset(name for (name,) in driver.execute(f"SELECT name FROM pragma_{pragma}('log', 'day')"))
 
 
 def _columns(have: frozenset[str]) -> Columns:

@@ -33,6 +33,8 @@ from registry.spelling import as_recorded
 
 FOLLOW_SECONDS = 1.0
 """Pause between two looks for new rows."""
+COUNT_SECONDS = 2.0
+"""How long a page's rows may be counted after they were shown."""
 SEARCH_SECONDS = 120.0
 """Longest time one search may take; a person waits and can press Ctrl-C."""
 
@@ -116,11 +118,25 @@ def _search(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:
         page = archive.search(wanted, args.limit, before=args.before, after=args.after)
     look(args, settings, wanted, len(page.rows), now)
     print_rows(args, page.rows, zone, now)
-    print(f"log: {sentence(wanted, now, zone)}: {len(page.rows)} rows", file=sys.stderr)
+    shown = f"{len(page.rows)} rows"
+    if page.next is not None or page.previous is not None:
+        shown = f"{len(page.rows)} rows of {_in_all(settings, wanted)}"
+    print(f"log: {sentence(wanted, now, zone)}: {shown}", file=sys.stderr)
     for word, flag, place in (("older", "--before", page.next), ("newer", "--after", page.previous)):
         if place is not None:
             print(f"log: {word} rows: add {flag} {place}", file=sys.stderr)
     return 0 if page.rows else 1
+
+
+def _in_all(settings: Settings, wanted: LogFilter) -> str:
+    """How many there are: `312`, `about 10,000`; `many` when that cannot be told in a moment."""
+    from logstore.counting import how_many
+
+    try:
+        with Archive(settings.store, seconds=COUNT_SECONDS) as archive:
+            return str(how_many(archive, wanted))
+    except SearchTooWide:
+        return "many"
 
 
 def _search_hold(args: argparse.Namespace, settings: Settings, wanted: LogFilter, zone: tzinfo, now: datetime) -> int:

@@ -61,6 +61,18 @@ def volume_of(
     return Volume(mount, kind, source, _encrypted(kind, source, number, devices))
 
 
+def on_a_share(store: object, folder: Path) -> str:
+    """Why a record that is files may not lie in `folder`, and the way out; empty when it may, or is a database."""
+    volume = volume_of(folder) if isinstance(store, Path) else None
+    if volume is None or not volume.network:
+        return ""
+    return (
+        f"{folder} lies on another machine ({volume.kind}, {volume.source}): the record's SQLite files cannot be kept "
+        "there, because locks do not hold over a network. Set `data` to a folder on a disk of this machine, or `store` "
+        "to a PostgreSQL database (docs/operations.md)"
+    )
+
+
 def mounted(path: Path, mountinfo: str) -> tuple[str, str, str, str] | None:
     """Mount point, file system, source and device number (`8:1`) of `path`, by the lines of Linux's mountinfo."""
     best: tuple[str, str, str, str] | None = None

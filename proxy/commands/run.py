@@ -21,7 +21,11 @@ def handle(args: argparse.Namespace, settings: Settings) -> int:
     """Run. 0 after a clean stop, 1 when it cannot start."""
     from proxy.supervisor import Supervisor
     from proxy.troubles import TROUBLES, in_words
+    from proxy.volumes import on_a_share
 
+    if refused := on_a_share(settings.store, settings.data):
+        print(f"schoolgate cannot start:\n{refused}", file=sys.stderr)
+        return 1
     os.umask(0o077)  # everything below the data folder is the gateway's alone
 
     async def start() -> int:

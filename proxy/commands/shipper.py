@@ -27,7 +27,7 @@ def add(commands: Any) -> None:
 def handle(args: argparse.Namespace, settings: Settings) -> int:
     """Ship until told to stop. 0 after a clean stop, 1 when it cannot start or, with `--once`, when the store fails."""
     from logstore.shipping import ShipperBusy, shipper_lock
-    from proxy.volumes import volume_of
+    from proxy.volumes import on_a_share
 
     try:
         zone = ZoneInfo(settings.record.timezone)
@@ -35,10 +35,9 @@ def handle(args: argparse.Namespace, settings: Settings) -> int:
         wrong = settings.record.timezone
         print(f"record.timezone: there is no zone {wrong!r}; it would be like Europe/London", file=sys.stderr)
         return 1
-    volume = volume_of(settings.data) if isinstance(settings.store, Path) else None
-    if volume is not None and volume.network:
-        where = f"{settings.data} lies on another machine ({volume.kind}, {volume.source})"
-        print(f"{where}: SQLite's locks do not hold there; move it to a disk of this one", file=sys.stderr)
+    if refused := on_a_share(settings.store, settings.data):
+        print(refused, file=sys.stderr)
+        return 1
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ def handle(args: argparse.Namespace, settings: Settings) -> int:
 
     try:
         text, name = (args.file.read_text(encoding="utf-8"), str(args.file)) if args.file else policy_text(settings)
-        report = _check(text, name, settings)
+        report = _on_a_disk(_check(text, name, settings), settings)
     except (OSError, UnicodeDecodeError, SnapshotError) as error:
         print(f"validate: {args.file or settings.policy_file or 'lists'}: {error}", file=sys.stderr)
         return 2
@@ -92,6 +92,15 @@ class Report:
             number = len(self.problems)
             print(f"{number} problem{'s' if number > 1 else ''}; what is in force stays in force", file=sys.stderr)
             print(f"next: edit {self.file}, then schoolgate validate {self.file}", file=sys.stderr)
+
+
+def _on_a_disk(report: Report, settings: Settings) -> Report:
+    """The report, and that the record lies where it cannot be kept, when it does."""
+    from proxy.volumes import on_a_share
+
+    refused = on_a_share(settings.store, settings.data)
+    problem = SettingsProblem(report.file, 0, "data", refused)
+    return replace(report, problems=(*report.problems, problem)) if refused else report
 
 
 def _check(text: str, name: str, settings: Settings) -> Report:

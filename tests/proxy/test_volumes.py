@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from proxy import volumes
+from proxy.cli import main
 from proxy.doctor import examine
 from proxy.settings import Settings
-from proxy.volumes import Volume, mounted, volume_of
+from proxy.volumes import Volume, mounted, on_a_share, volume_of
 
 MOUNTS = """\
 21 1 253:0 / / rw,relatime shared:1 - ext4 /dev/mapper/root rw
@@ -102,6 +103,26 @@ def test_doctor_says_it(
         levels
     )
     assert "disk speed" in found
+
+
+@pytest.mark.parametrize("command", ["run", "validate", "shipper"])
+def test_a_record_of_files_is_refused_on_a_share_with_a_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """Nothing is begun there."""
+    monkeypatch.setattr(volumes, "volume_of", lambda path: Volume("/srv", "nfs4", "filer:/x", "unknown"))
+    assert main(["--data", str(tmp_path / "data"), command]) == 1
+    told = "".join(capsys.readouterr())
+    assert "lies on another machine (nfs4, filer:/x)" in told
+    assert "PostgreSQL" in told
+    assert not (tmp_path / "data" / "store").exists()
+
+
+def test_a_database_may_be_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder then holds no store."""
+    monkeypatch.setattr(volumes, "volume_of", lambda path: Volume("/srv", "nfs4", "filer:/x", "unknown"))
+    assert on_a_share(object(), Path("/srv")) == ""
+    assert on_a_share(Path("/srv/store"), Path("/srv")) != ""
 
 
 def test_of_this_machine_something_is_known(tmp_path: Path) -> None:

@@ -106,6 +106,14 @@ class TestSearch:
     def test_filters(self, desk: Desk, words: list[str], paths: list[str]) -> None:
         assert [row["path"] for row in desk.rows(*words)] == paths
 
+    def test_a_page_says_how_many_there_are_in_all(self, desk: Desk) -> None:
+        """On the first page and on a later one."""
+        desk.rows("--limit", "7")
+        assert ": 7 rows of 30\n" in desk.told
+        older = desk.told.partition("--before ")[2].split()[0]
+        desk.rows("--limit", "7", "--before", older)
+        assert ": 7 rows of 30\n" in desk.told
+
     def test_pages_by_the_hint_on_stderr(self, desk: Desk) -> None:
         paths: list[str] = []
         more: list[str] = []
