@@ -8,13 +8,17 @@ A line may be there twice when the shipper was killed right after writing it.
 from __future__ import annotations
 
 import base64
+import contextlib
+import fcntl
 import functools
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from logstore.aside import is_same
 from logstore.encoding import EventKind, encode_write
 from logstore.merge import Row, event_time_us
 from logstore.prunereport import Cleaned, Cleaner, Stayed
@@ -67,9 +71,9 @@ class Quarantine:
         lines = 0
         if self.folder.is_dir():
             old = [path for path in self.folder.iterdir() if path.stat().st_mtime < limit.timestamp()]
-            # Not the newest file: a shipper may be adding to it. Its lines are taken out when there is a newer one.
-            for path in sorted(set(self.folder.glob("*.jsonl")) - set(old))[:-1]:
-                lines += _take_out(path, limit, dry_run)
+            for path in sorted(set(self.folder.glob("*.jsonl")) - set(old)):
+                with _locked(path, os.O_RDONLY) as file:
+                    lines += _take_out(path, os.fstat(file), limit, dry_run)
         for path in old if not dry_run else ():
             path.unlink(missing_ok=True)
         return Cleaned(FOLDER, len(old) + lines)
@@ -86,23 +90,37 @@ class Quarantine:
             "payload": base64.b64encode(raw).decode("ascii"),
         }
         path = self.folder / f"{at.astimezone(UTC):%Y-%m-%d}.jsonl"
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
-        try:
+        with _locked(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND) as file:
             os.write(file, json.dumps(line).encode() + b"\n")
             os.fsync(file)
-        finally:
-            os.close(file)
         sync_folder(self.folder)
 
 
-def _take_out(path: Path, limit: datetime, dry_run: bool) -> int:
+@contextlib.contextmanager
+def _locked(path: Path, flags: int) -> Iterator[int]:
+    """A file to oneself: retention takes lines out of it, and a shipper adds to it, but not at once."""
+    while True:
+        file = os.open(path, flags | os.O_CLOEXEC, 0o640)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if is_same(path, file):  # or it was written anew while this waited
+                yield file
+                return
+        finally:
+            os.close(file)
+
+
+def _take_out(path: Path, was: os.stat_result, limit: datetime, dry_run: bool) -> int:
     """Take lines about what happened before `limit` out of a file that is younger; how many there are."""
     lines = path.read_bytes().splitlines(keepends=True)
     kept = [line for line in lines if not _is_before(line, limit)]
+    aside = path.with_name(f".{path.name}.new")
+    if not dry_run:
+        aside.unlink(missing_ok=True)  # what a killed run left
     if len(kept) < len(lines) and not dry_run:
-        aside = path.with_name(f".{path.name}.new")
         aside.touch(0o600)
         aside.write_bytes(b"".join(kept))
+        os.utime(aside, ns=(was.st_atime_ns, was.st_mtime_ns))  # what stays is no younger than it was
         aside.replace(path) if kept else aside.unlink()
         if not kept:
             path.unlink()
@@ -111,14 +129,15 @@ def _take_out(path: Path, limit: datetime, dry_run: bool) -> int:
 
 
 def _is_before(line: bytes, limit: datetime) -> bool:
-    """Whether a line tells of something before `limit`; False when nobody can read when it was."""
+    """Whether a line tells of something before `limit`, or was set aside before; False when nobody can read when."""
     try:
         told = json.loads(line)
+        set_aside = datetime.fromisoformat(told["at"])
         event = SpoolEvent(told["producer"], told["number"], told["kind"], base64.b64decode(told["payload"]))
     except (ValueError, KeyError, TypeError):
         return False
     at_us = event_time_us(event)
-    return at_us is not None and at_us < limit.timestamp() * 1e6
+    return set_aside < limit or (at_us is not None and at_us < limit.timestamp() * 1e6)
 
 
 def clean_spool(spool: Path, limit: datetime, dry_run: bool) -> Cleaned:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from logstore.encoding import decode_write
+from logstore.encoding import EventKind, decode_write, encode_open
 from logstore.ids import RecordIds
 from logstore.quarantine import Quarantine, spool_cleaners
+from logstore.reading import SpoolEvent
 from tests.logstore.spooling import DELIVERED, make_record
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -58,7 +61,7 @@ def test_retention_reaches_the_quarantine_and_looks_at_the_spool(tmp_path: Path)
 
 
 def test_what_happened_long_ago_goes_though_it_was_set_aside_lately(tmp_path: Path) -> None:
-    """Shipped late: the file is young, some of its lines are not. The newest file is left to the shipper."""
+    """Shipped late: the file is young, some of its lines are not; also the one a shipper adds to."""
     quarantine = Quarantine(tmp_path)
     long_ago = int((NOW - timedelta(days=200)).timestamp() * 1e6)
     old, new = (make_record(RecordIds(0, lambda at=at: at)) for at in (long_ago, int(NOW.timestamp() * 1e6)))
@@ -69,9 +72,51 @@ def test_what_happened_long_ago_goes_though_it_was_set_aside_lately(tmp_path: Pa
     for path in (before, today):
         age(path, 0)
     limit = NOW - timedelta(days=180)
-    assert quarantine.clean(limit, True).removed == 1
+    assert quarantine.clean(limit, True).removed == 2
     assert quarantine.count() == 3
-    assert quarantine.clean(limit, False).removed == 1
+    assert quarantine.clean(limit, False).removed == 2
     (line,) = before.read_text().splitlines()
     assert json.loads(line)["number"] == new.id
-    assert len(today.read_text().splitlines()) == 1
+    assert not today.exists()
+
+
+def test_what_has_no_time_of_its_own_goes_by_the_day_it_was_set_aside(tmp_path: Path) -> None:
+    """Taking lines out of a file makes what stays in it no younger."""
+    quarantine, set_aside = Quarantine(tmp_path), NOW - timedelta(days=200)
+    happened = int((set_aside - timedelta(days=40)).timestamp() * 1e6)
+    quarantine.add_row("w0-1-ab", (make_record(RecordIds(0, lambda: happened)), DELIVERED), "no", set_aside)
+    carried = make_record(RecordIds(0, lambda: happened))
+    aside = tmp_path / "quarantine" / ".2026-05-05.jsonl.new"
+    aside.write_text("what a run that was killed left")
+    event = SpoolEvent("w0-1-ab", 1, int(EventKind.CARRY), encode_open(carried))
+    quarantine.add_event(event, "odd", set_aside)
+    path = tmp_path / "quarantine" / "2026-05-05.jsonl"
+    age(path, 190)
+    was = path.stat().st_mtime
+    assert quarantine.clean(set_aside - timedelta(days=10), False).removed == 1
+    assert path.stat().st_mtime == was
+    assert not aside.exists()
+    assert quarantine.count() == 1
+    age(path, 0)
+    assert quarantine.clean(NOW - timedelta(days=180), False).removed == 1
+    assert not path.exists()
+
+
+def test_a_row_set_aside_while_retention_looks_is_not_lost(tmp_path: Path) -> None:
+    """It waits until the file was written anew, and goes into that one."""
+    quarantine = Quarantine(tmp_path)
+    long_ago = int((NOW - timedelta(days=200)).timestamp() * 1e6)
+    old, new = (make_record(RecordIds(0, lambda at=at: at)) for at in (long_ago, int(NOW.timestamp() * 1e6)))
+    for row in (old, new):
+        quarantine.add_row("w0-1-ab", (row, DELIVERED), "no", NOW)
+    (path,) = (tmp_path / "quarantine").iterdir()
+    late = make_record(RecordIds(0, lambda: int(NOW.timestamp() * 1e6) + 7_000))
+    with path.open("rb") as looked_at:
+        fcntl.flock(looked_at, fcntl.LOCK_EX)
+        shipper = threading.Thread(target=quarantine.add_row, args=("w0-1-ab", (late, DELIVERED), "no", NOW))
+        shipper.start()
+        anew = path.with_name("anew")
+        anew.write_bytes(path.read_bytes().splitlines(keepends=True)[1])
+        anew.replace(path)
+    shipper.join()
+    assert [json.loads(line)["number"] for line in path.read_text().splitlines()] == [new.id, late.id]

@@ -167,8 +167,16 @@ def test_without_a_file_there_are_no_numbers(tmp_path: Path) -> None:
 
 
 def test_every_place_has_a_cleaner(tmp_path: Path) -> None:
-    """Spool, quarantine, requests, exports, roll-ups, backups: one each, by the name their reports give."""
+    """Spool, quarantine, requests, exports, roll-ups, drills, backups: one each, by the name their reports give."""
     data = tmp_path / "data"
     gateway = Gateway(data, datetime(2026, 5, 19, 10, 0, tzinfo=UTC))
     places = [clean(NOW, True).place for clean in cleaners(gateway.settings)]
-    assert places == ["quarantine", "spool", "review requests and ended overrides", "exports", "roll-ups", "backups"]
+    assert places == [
+        "quarantine",
+        "spool",
+        "review requests and ended overrides",
+        "exports",
+        "roll-ups",
+        "drills",
+        "backups",
+    ]
