@@ -167,6 +167,12 @@ class GatewayCollector(Collector):
         yield from self._holds()
         yield from self._evidence()
         told = read_status(self.data / "run" / "partitions.json")
+        for key, name, words in (
+            ("at", "schoolgate_partitions_last_run_seconds", "Last look at the days of a database, POSIX time."),
+            ("missing", "schoolgate_partitions_missing", "Days ahead that have no partition."),
+            ("stray", "schoolgate_stray_rows", "Rows of a database outside every day."),
+        ):
+            yield _gauge(name, words, told.get(key, 0))
         days = sorted(path.stem for path in (self.data / "store" / "days").glob("????-??-??.db"))
         days = sorted([*days, *([told["oldest"]] if told.get("oldest") else [])])
         oldest = 0.0

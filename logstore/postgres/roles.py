@@ -31,10 +31,11 @@ _TRAIL: Grants = {"audit": "SELECT (id, hash), INSERT", "audit_number": "SELECT"
 _NUMBERED = frozenset(
     (
         *_NAMES, "retention_run", "export_file", "review_request", "person", "override", "entry", "place",
-        "list_source", f"{HOLDS}.hold",
+        "list_source", "console_account", "console_grant", "console_token", "console_view", f"{HOLDS}.hold",
     )
 )  # fmt: skip
 """Tables whose lines get a number from the database."""
+_CONSOLE = tuple(f"console_{what}" for what in ("account", "grant", "session", "token", "link", "failure", "view"))
 _COUNTED = ("tally_file", "tally_day", "tally_month")
 TABLES: Mapping[str, Grants] = {
     "writer": {
@@ -82,6 +83,7 @@ TABLES: Mapping[str, Grants] = {
         f"{HOLDS}.hold": "SELECT, INSERT, UPDATE",
         f"{HOLDS}.held_row": "SELECT, INSERT, DELETE",
     },
+    "console": dict.fromkeys(_CONSOLE, "SELECT, INSERT, UPDATE, DELETE"),
 }
 """What each role may do with which table; columns in brackets are all it may see."""
 FUNCTIONS: Mapping[str, tuple[str, ...]] = {
@@ -95,6 +97,7 @@ WORK: Mapping[str, str] = {
     "auditor": "reads the audit trail and the books; no row of anybody",
     "retention": "removes days that are due, and copies what holds want of them",
     "decider": "decides about people, lists, pages and holds",
+    "console": "signs people in to the console; its account is a reader and a decider, too",
 }
 """What each role is for. A gateway's account is a member of writer, retention and decider."""
 

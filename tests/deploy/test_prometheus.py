@@ -102,6 +102,8 @@ GOOD = {
     "schoolgate_evidence_last_run_seconds": "1x200",
     "schoolgate_evidence_problems": "0x200",
     "schoolgate_evidence_unsealed": "0x200",
+    "schoolgate_stray_rows": "0x200",
+    "schoolgate_partitions_missing": "0x200",
     "schoolgate_oldest_row_seconds": "15000000x200",
 }
 """A quiet school day of 200 minutes, a sample a minute; Prometheus's test clock starts at 0."""
@@ -145,6 +147,7 @@ BAD: dict[str, dict[str, str | None]] = {
     "SchoolgateRecordChanged": {"schoolgate_evidence_problems": "3x200"},
     "SchoolgateEvidenceStopped": {"schoolgate_evidence_last_run_seconds": "1x2000"},
     "SchoolgateDayUnsealed": {"schoolgate_evidence_unsealed": "1x2000"},
+    "SchoolgateRowsOutsideDays": {"schoolgate_stray_rows": "3x2000"},
     "SchoolgateRowsTooOld": {"schoolgate_oldest_row_seconds": "16200000x2000"},
 }
 """What goes wrong, by the alert that must say so; None removes a series."""

@@ -18,6 +18,9 @@ from logstore.record import LogRecord
 from logstore.spool import SpoolLimits, SpoolWriter
 from tests.logstore.spooling import DELIVERED, make_record
 
+PACE = float(os.environ.get("SCHOOLGATE_PACE", "0"))
+"""Seconds between two records, at least; for tests that last."""
+
 
 def main(spool: str, worker: str, node: str, notes: str) -> None:
     """Up to 60 are open at a time, some of them for long; one in ten is written at once."""
@@ -39,7 +42,7 @@ def main(spool: str, worker: str, node: str, notes: str) -> None:
             writer.close(ending.id, DELIVERED)
             os.write(file, f"c {ending.id}\n".encode())
         if random.random() < 0.1:
-            time.sleep(0.002)
+            time.sleep(max(0.002, 10 * PACE))
 
 
 if __name__ == "__main__":
