@@ -6,13 +6,10 @@ paths are made absolute against the file's folder.
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -21,8 +18,9 @@ from addons.destinations import read_destinations
 from categories.hosts import canonical_host, is_address
 from categories.sources import LIMIT, Format, Use
 from logstore.gateways import NUMBERS, WORKERS
-from logstore.place import Beside, Database, fault_of_store, is_database
+from logstore.place import Beside
 from policy.client import Band
+from proxy.record_settings import RecordSettings
 from proxy.settingsproblems import SettingsError, SettingsProblem, problems_of, repeated_keys
 from proxy.statutory_settings import StatutorySettings
 
@@ -251,46 +249,6 @@ class SpoolSettings(Section):
     """True counts what a device asks for more than twenty times within a second in one row; never what was blocked."""
 
 
-class RecordSettings(Section):
-    """Where the record is, and how long rows live."""
-
-    store: str | None = None
-    """A folder, or a database: `postgresql://schoolgate@db.trust.internal/schoolgate?sslmode=verify-full`. None means
-    `store` in the data folder."""
-    password_file: Path | None = None
-    """File with the database's password, readable by the gateway's account only; None leaves it to `.pgpass`, a
-    certificate or the socket."""
-    months: int = Field(default=6, ge=1, le=120)
-    """Calendar months."""
-    timezone: str = "Europe/London"
-    """Zone whose midnights count."""
-
-    @field_validator("store")
-    @classmethod
-    def _store(cls, value: str | None) -> str | None:
-        if value is not None and (why := fault_of_store(value)) is not None:
-            raise ValueError(why)
-        return value
-
-    @model_validator(mode="after")
-    def _password(self) -> RecordSettings:
-        if self.password_file is not None and not is_database(self.store):
-            raise ValueError("password_file is for a database; store would be like postgresql://schoolgate@…")
-        return self
-
-    @field_validator("timezone")
-    @classmethod
-    def _timezone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            known = {name.lower(): name for name in available_timezones()}
-            close = difflib.get_close_matches(value.lower(), known, n=1)
-            like = known[close[0]] if close else "Europe/London"
-            raise ValueError(f"there is no time zone of that name; did you mean {like!r}?") from None
-        return value
-
-
 class Settings(Section):
     """Everything a gateway is told."""
 
@@ -319,10 +277,7 @@ class Settings(Section):
     @property
     def store(self) -> Beside:
         """Where the record is; what people decided stands there, too."""
-        told = self.record.store
-        if told is None:
-            return self.data / "store"
-        return Database(told, self.record.password_file) if is_database(told) else Path(told)
+        return self.record.where(self.data / "store")
 
     @property
     def policy_file(self) -> Path | None:
@@ -391,18 +346,10 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
                     "key": settings.console.key and fix(settings.console.key),
                 }
             ),
-            "record": settings.record.model_copy(update=_record(settings.record, fix)),
+            "record": settings.record.with_paths(fix),
             "ca": CaSettings(passphrase_file=settings.ca.passphrase_file and fix(settings.ca.passphrase_file)),
             "proxy": settings.proxy.model_copy(
                 update={"upstream_trust": tuple(map(fix, settings.proxy.upstream_trust))}
             ),
         }
     )
-
-
-def _record(record: RecordSettings, fix: Callable[[Path], Path]) -> dict[str, Any]:
-    store, file = record.store, record.password_file
-    return {
-        "store": store if store is None or is_database(store) else str(fix(Path(store))),
-        "password_file": file and fix(file),
-    }

@@ -1,6 +1,6 @@
 """The settings file: every mistake at once, each with its line and what would have been right.
 
-Shows: `proxy.settingsproblems`.
+Shows: `proxy.settingsproblems`, `proxy.record_settings`.
 """
 
 from __future__ import annotations
