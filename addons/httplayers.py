@@ -21,7 +21,7 @@ from mitmproxy.net.http.http1 import assemble_response
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import http as http_layers
-from mitmproxy.proxy.layers import websocket
+from mitmproxy.proxy.layers import tls, websocket
 from mitmproxy.proxy.layers.http import _http1
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
@@ -36,6 +36,7 @@ from mitmproxy.proxy.layers.http._events import (
 from mitmproxy.proxy.layers.http._hooks import HttpRequestHook, HttpResponseHeadersHook
 from mitmproxy.proxy.layers.websocket import WebsocketEndHook
 
+from addons import headers
 from addons.content import within_limit
 from addons.flownotes import flow_notes
 
@@ -246,8 +247,27 @@ class BoundedWebsocket(websocket.WebsocketLayer):
         yield commands.CloseConnection(self.context.client)
 
 
+@dataclass
+class HandOver(commands.Command):
+    """From here on the connection's bytes may go straight to this layer: those outside it would only pass them on."""
+
+    layer: layer.Layer
+
+
 class GatewayStream(http_layers.HttpStream):
     """One exchange: a refused upload is answered at once, and an origin's failure by our page."""
+
+    _handed_over = False
+
+    def passthrough(self, event: events.Event) -> Commands:
+        """As the original; once a tunnel is decrypted, every byte of it need not come through here twice."""
+        if not self._handed_over and self.context.client.tls_established and self.child_layer is not None:
+            self._handed_over = True
+            outside = self.context.layers[: self.context.layers.index(self)]
+            within_tls = any(isinstance(one, tls.TLSLayer) for one in outside)  # a proxy that is itself spoken TLS to
+            if self.flow.request.method == "CONNECT" and not within_tls:
+                yield HandOver(self.child_layer)
+        yield from super().passthrough(event)
 
     def state_wait_for_request_headers(self, event: RequestHeaders) -> Commands:
         """Decide on the head; do not read the body of what is refused."""
@@ -328,6 +348,7 @@ def install(new_limits: HeadLimits) -> None:
     """Put these layers and limits in force for this process."""
     global limits
     limits = new_limits
+    headers.install()
     http_layers.HttpStream = GatewayStream  # type: ignore[misc]
     http_layers.Http1Server = BoundedHttp1Server  # type: ignore[misc]
     http_layers.Http1Client = BoundedHttp1Client  # type: ignore[misc]

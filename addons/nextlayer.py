@@ -9,12 +9,13 @@ from __future__ import annotations
 from mitmproxy.net.tls import starts_like_tls_record
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.layers import ServerTLSLayer, modes
+from mitmproxy.proxy.layers import modes
 from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.tunnel import LayerStack
 
 from addons.httplayers import RefusedBytes, RefusedBytesHook, make_http_layer
 from addons.relaying import GatewayClientTls
+from addons.tlslayers import GatewayServerTls
 
 LONGEST_METHOD = 24
 """No HTTP method is longer; without a space by then it is not HTTP."""
@@ -42,7 +43,7 @@ def choose_layer(context: Context, data: bytes) -> layer.Layer | None:
         return None
     if starts_like_tls_record(data):
         stack = LayerStack()
-        stack /= ServerTLSLayer(context)
+        stack /= GatewayServerTls(context)
         stack /= GatewayClientTls(context)
         return stack[0]
     if looks_like_http(data):

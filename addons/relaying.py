@@ -15,6 +15,7 @@ from mitmproxy.proxy.layers import ClientTLSLayer
 from mitmproxy.proxy.layers.tcp import TCPLayer
 
 from addons.flownotes import Passed, connection_notes
+from addons.tlslayers import SealingLayer
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class TunnelLayer(TCPLayer):
         yield from super().relay_messages(event)
 
 
-class GatewayClientTls(ClientTLSLayer):
+class GatewayClientTls(SealingLayer, ClientTLSLayer):
     """TLS with a client; what is not decrypted goes to our own layer."""
 
     def event_to_child(self, event: events.Event) -> layer.CommandGenerator[None]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mitmproxy import master, options
+from mitmproxy import master
 from mitmproxy.addons import block, core, disable_h2c, errorcheck, proxyserver
 from mitmproxy.proxy import mode_servers, mode_specs
 from mitmproxy.proxy.context import Context
@@ -26,6 +26,7 @@ from addons.tls import GatewayTls
 from proxy import connection
 from proxy.dispatch import DispatchManager
 from proxy.relay import Relaying
+from proxy.settled import SettledOptions
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +91,7 @@ class GatewayMaster(master.Master):
     """mitmproxy with our addons."""
 
     def __init__(self, live: Live, told: HostOptions) -> None:
-        super().__init__(options.Options(), with_termlog=False)
+        super().__init__(SettledOptions(), with_termlog=False)
         self._legacy_log_events.uninstall()
         connection.install()
         self.addons = DispatchManager(self)  # before any addon: the first manager is only weakly held, and goes

@@ -13,14 +13,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from mitmproxy import addonmanager, certs, hooks, master
+from mitmproxy import addonmanager, certs, hooks, http, master, optmanager
 from mitmproxy.addons import tlsconfig
+from mitmproxy.coretypes import multidict
 from mitmproxy.net import tls as net_tls
 from mitmproxy.proxy import layer, mode_servers, server, tunnel
 from mitmproxy.proxy.layers import http as http_layers
 from mitmproxy.proxy.layers import tcp, tls
 from mitmproxy.proxy.layers.http import _http1
 from OpenSSL import SSL
+
+from addons import headers
 
 READ: dict[str, tuple[Any, str]] = {
     "HttpStream.state_wait_for_request_headers": (
@@ -70,6 +73,18 @@ READ: dict[str, tuple[Any, str]] = {
     "create_proxy_server_context": (net_tls.create_proxy_server_context, "e2d90d71c5744797"),
     "dummy_cert": (certs.dummy_cert, "07e0758a7ed5a518"),
     "Connection.use_certificate (pyOpenSSL's)": (SSL.Connection.use_certificate, "f11fc6ff85aed5e5"),
+    "TLSLayer.tls_interact": (tls.TLSLayer.tls_interact, "62d6d57d43dd1a2e"),
+    "TLSLayer.send_data": (tls.TLSLayer.send_data, "35a29a1b0b0cb184"),
+    "TLSLayer.receive_data": (tls.TLSLayer.receive_data, "85c0e6b656c324e5"),
+    "HttpStream.passthrough": (http_layers.HttpStream.passthrough, "a6df32aba1ae251a"),
+    "Http1Connection.passthrough": (_http1.Http1Connection.passthrough, "aa59bc78ffbdcf54"),
+    "HttpLayer.event_to_child": (http_layers.HttpLayer.event_to_child, "1095f6e1581d1780"),
+    "_read_headers": (headers.original, "66807318a8b7a7b7"),
+    "Headers": (http.Headers, "947aa0298abd4010"),
+    "MultiDict": (multidict._MultiDict, "9d8341c83747569d"),
+    "OptManager.__getattr__": (optmanager.OptManager.__getattr__, "a9d5792099cd82ef"),
+    "OptManager.update_known": (optmanager.OptManager.update_known, "08da94d0421dacbb"),
+    "OptManager.reset": (optmanager.OptManager.reset, "77bc077a322912cd"),
     "AddonManager.safecall": (addonmanager.safecall, "f2052c18340e99b0"),
     "AddonManager.handle_lifecycle": (addonmanager.AddonManager.handle_lifecycle, "38c97e792d1db5b7"),
     "Master.run": (master.Master.run, "45c44c14f8f79349"),

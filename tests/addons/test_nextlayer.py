@@ -13,6 +13,7 @@ from mitmproxy.test import tflow
 
 from addons.nextlayer import GatewayNextLayer, RefusingLayer, choose_layer, looks_like_http
 from addons.relaying import GatewayClientTls
+from addons.tlslayers import GatewayServerTls
 from tests.addons.host import Host
 from tests.rig.clients import Raw
 
@@ -40,7 +41,7 @@ def context(*, inside: bool, secure: bool = False) -> Context:
         (False, b"\x00\x01", HttpLayer),  # which answers 400 and writes a row
         (True, b"", None),
         (True, b"\x16\x03", None),
-        (True, HELLO, ServerTLSLayer),
+        (True, HELLO, GatewayServerTls),
         (True, b"GET / HTTP/1.1", HttpLayer),
         (True, b"M-SEARCH", RefusingLayer),
         (True, b"GE", None),

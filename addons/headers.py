@@ -1,0 +1,82 @@
+"""Header fields that are looked up by an index: the host's multidict compares every name with every field, each time.
+
+In come the lines of a head, out goes the host's `Headers` (mitmproxy 12.2.3) with the same behaviour and an index that
+is made when something is first looked up, and anew when the fields have changed. A request is asked for some forty
+fields, by the host and by us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+from mitmproxy import http
+from mitmproxy.net.http.http1 import read
+
+type Field = tuple[bytes, bytes]
+
+original = read._read_headers
+"""The host's own reader."""
+
+
+@lru_cache(maxsize=1024)
+def _key(name: str | bytes) -> bytes:
+    raw = name.encode("utf-8", "surrogateescape") if isinstance(name, str) else name
+    return raw.lower()
+
+
+class IndexedHeaders(http.Headers):
+    """The host's header fields, with an index over them."""
+
+    _indexed: tuple[Field, ...] | None = None
+    """The fields the index was made of: they are replaced, never changed."""
+    _index: dict[bytes, list[bytes]]
+
+    def _found(self, name: str | bytes) -> list[bytes] | None:
+        if self._indexed is not self.fields:
+            index: dict[bytes, list[bytes]] = {}
+            for key, value in self.fields:
+                index.setdefault(key.lower(), []).append(value)
+            self._index, self._indexed = index, self.fields
+        return self._index.get(_key(name))
+
+    def get_all(self, name: str | bytes) -> list[str]:
+        """Every value of a field, in order."""
+        found = self._found(name)
+        return [value.decode("utf-8", "surrogateescape") for value in found] if found else []
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str | bytes) and self._found(name) is not None
+
+    def get(self, name: Any, default: Any = None) -> Any:
+        """The values of a field, folded (RFC 9110 §5.3); `default` where there is none."""
+        found = self._found(name)
+        if found is None:
+            return default
+        if len(found) == 1:
+            return found[0].decode("utf-8", "surrogateescape")
+        return ", ".join(value.decode("utf-8", "surrogateescape") for value in found)
+
+
+def read_headers(lines: Iterable[bytes]) -> http.Headers:
+    """The fields of a head's lines, as the host reads them. Raises `ValueError` for what is no field."""
+    fields: list[Field] = []
+    for line in lines:
+        if line[0] in b" \t":
+            if not fields:
+                raise ValueError("Invalid headers")
+            fields[-1] = (fields[-1][0], fields[-1][1] + b"\r\n " + line.strip())
+            continue
+        name, colon, value = line.partition(b":")
+        if not colon or not name:
+            raise ValueError(f"Invalid header line: {line!r}")
+        fields.append((name, value.strip()))
+    made = IndexedHeaders()
+    made.fields = tuple(fields)
+    return made
+
+
+def install() -> None:
+    """Have the host read heads so."""
+    read._read_headers = read_headers

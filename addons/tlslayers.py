@@ -1,0 +1,112 @@
+"""TLS layers that write once: what the layers inside say in one go is sealed, and leaves, together.
+
+Subclasses of the host's (mitmproxy 12.2.3). There, the head of an answer and its body become two records, two sends and
+two packets, and every turn asks OpenSSL twice for bytes that are not there, each time by an exception. Here the bytes
+are kept until the connection's handler takes them, at the end of the same turn, never later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import Any
+
+from mitmproxy.connection import Connection, ConnectionState
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.layers import tls
+from OpenSSL import SSL
+
+from addons.leaves import openssl
+
+RECORD = 16_384
+"""Most bytes of one record (RFC 8446 §5.1)."""
+
+_nothing: Any = SSL._ffi.NULL  # type: ignore[attr-defined]
+
+
+class Sealed(commands.SendData):
+    """Bytes to send that are sealed when they are taken: later ones may have joined them by then."""
+
+    def __init__(self, connection: Connection, sealer: SealingLayer) -> None:
+        self.connection = connection
+        self._sealer = sealer
+
+    @property
+    def data(self) -> bytes:  # type: ignore[override]
+        """Seal and take. Once: what comes after is another command's."""
+        return self._sealer.seal()
+
+    def __repr__(self) -> str:
+        return f"Sealed({self.connection})"  # the host's looks at the bytes
+
+
+class SealingLayer(tls.TLSLayer):
+    """A TLS layer that keeps what it is to send until it is taken."""
+
+    _waiting = False
+    """Whether a command is on its way that will take what is kept."""
+    _kept: list[bytes]
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._kept = []
+
+    def seal(self) -> bytes:
+        """Everything that is to be sent now, as records."""
+        self._waiting = False
+        if self._kept:
+            plain, self._kept = b"".join(self._kept), []
+            with contextlib.suppress(SSL.ZeroReturnError, SSL.SysCallError):  # as the host: the other may still send
+                self.tls.sendall(plain)
+        size = _held(self.tls._from_ssl)
+        return self.tls.bio_read(size) if size else b""
+
+    def _take_later(self) -> layer.CommandGenerator[None]:
+        if not self._waiting:
+            self._waiting = True
+            yield Sealed(self.conn, self)
+
+    def tls_interact(self) -> layer.CommandGenerator[None]:
+        """Send what OpenSSL has to say."""
+        if self._waiting or _held(self.tls._from_ssl):
+            yield from self._take_later()
+
+    def send_data(self, data: bytes) -> layer.CommandGenerator[None]:
+        """Send, with everything else of this turn."""
+        self._kept.append(data)
+        yield from self._take_later()
+
+    def receive_data(self, data: bytes) -> layer.CommandGenerator[None]:
+        """As the original, but OpenSSL is not asked again when it has been given nothing more."""
+        if data:
+            self.tls.bio_write(data)
+        plain: list[bytes] = []
+        close = False
+        while True:
+            try:
+                plain.append(self.tls.recv(RECORD))
+            except SSL.WantReadError:
+                break
+            except SSL.ZeroReturnError:
+                close = True
+                break
+            except SSL.Error as error:
+                yield commands.Log(f"TLS Error: {error}", logging.WARNING)
+                break
+            if not _held(self.tls._into_ssl) and not self.tls.pending():
+                break
+        yield from self.tls_interact()
+        if plain:
+            yield from self.event_to_child(events.DataReceived(self.conn, b"".join(plain)))
+        if close:
+            self.conn.state &= ~ConnectionState.CAN_READ
+            yield from self.event_to_child(events.ConnectionClosed(self.conn))
+
+
+def _held(memory: Any) -> int:
+    """Bytes in one of OpenSSL's memories."""
+    return int(openssl.BIO_get_mem_data(memory, _nothing))
+
+
+class GatewayServerTls(SealingLayer, tls.ServerTLSLayer):
+    """TLS with an origin."""

@@ -1,0 +1,81 @@
+"""What is said in one turn leaves together, and nothing is lost, whatever its size or the way it arrives."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from addons.tlslayers import Sealed, SealingLayer
+from tests.addons.host import Host
+from tests.rig.certificates import Authority
+from tests.rig.clients import Raw, curl, trusting
+from tests.rig.origin import Origin
+
+
+@pytest.fixture
+def sealed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, int]]]:
+    """What was sealed: whose, and how many pieces at once."""
+    seen: list[tuple[str, int]] = []
+    seal = SealingLayer.seal
+
+    def watched(self: SealingLayer) -> bytes:
+        if self._kept:
+            seen.append((type(self).__name__, len(self._kept)))
+        return seal(self)
+
+    monkeypatch.setattr(SealingLayer, "seal", watched)
+    yield seen
+
+
+@pytest.fixture
+def host(tmp_path: Path, origin: Origin, authority: Authority) -> Iterator[Host]:
+    with Host(tmp_path, origin.address, trust=authority.pem).running() as running:
+        yield running
+
+
+def test_head_and_body_of_an_answer_leave_in_one_record(host: Host, name: str, sealed: list[Any]) -> None:
+    """A blocked page has both at once; a page from the origin when it came so."""
+    answer = curl(host, "https://games.schoolgate.test/")
+    assert answer.status == 403
+    assert "</html>" in answer.text
+    assert ("GatewayClientTls", 2) in sealed
+
+
+@pytest.mark.parametrize("size", [0, 1, 16_383, 16_384, 16_385, 1_000_000])
+def test_bodies_of_every_size_come_whole(host: Host, name: str, size: int) -> None:
+    """Around the size of a record, and far more than one."""
+    answer = curl(host, f"https://{name}/large?bytes={size}")
+    assert answer.status == 200
+    assert len(answer.body) == size
+
+
+def test_a_client_that_says_goodbye_is_heard(host: Host, name: str) -> None:
+    """close_notify after an answer (RFC 8446 §6.1) ends the connection; nothing hangs."""
+    context = trusting(host)  # type: ignore[arg-type]
+    with Raw(host, timeout=5) as raw:
+        assert raw.tunnel(f"{name}:443") == 200
+        secure = context.wrap_socket(raw.socket, server_hostname=name, suppress_ragged_eofs=True)
+        secure.sendall(f"GET /page HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
+        assert secure.recv(12) == b"HTTP/1.1 200"
+        secure.settimeout(5)
+        try:
+            secure.unwrap()
+        except (ssl.SSLError, OSError) as error:
+            assert not isinstance(error, TimeoutError)
+
+
+def test_looking_at_a_command_takes_nothing_from_it() -> None:
+    """A log line must not swallow bytes."""
+    taken: list[int] = []
+
+    class Sealer:
+        def seal(self) -> bytes:
+            taken.append(1)
+            return b""
+
+    assert "Sealed" in repr(Sealed("somebody", Sealer()))  # type: ignore[arg-type]
+    assert not taken
