@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from categories.taxonomy import Category
+from console.listdoors import ListDoors
 from console.registerdoors import RegisterDoors
 from identity.directory import Directory
 from policy.explain import Explanation
@@ -80,7 +81,7 @@ class Health:
     """What the running gateway says of itself; empty when none runs."""
 
 
-class Doors(RegisterDoors, Protocol):
+class Doors(RegisterDoors, ListDoors, Protocol):
     """What the console asks of a gateway. Slow calls are made off the event loop."""
 
     def explain(self, question: Question) -> Told:

@@ -29,9 +29,13 @@ def fillable(ask: Ask) -> list[str]:
     """Categories whoever asks may put something into."""
     if ask.me.site is not None:
         return []
-    reserved = reserved_categories(ask.house.doors.policy())
-    known = ask.house.doors.categories()
-    return sorted(name for name, one in known.items() if one.kind not in CLOSED and name not in reserved)
+    known, closed = ask.house.doors.categories(), reserved(ask)
+    return sorted(name for name, one in known.items() if one.kind not in CLOSED and name not in closed)
+
+
+def reserved(ask: Ask) -> Mapping[str, str]:
+    """Categories the policy keeps for its owner, each with the reason."""
+    return reserved_categories(ask.house.doors.policy())
 
 
 def check_reach(ask: Ask, where: str) -> None:

@@ -56,16 +56,26 @@ class ListLife:
         self._running = ""
         self._last: dict[str, Any] = {}
         self._not_before = 0.0
+        self._asked: dict[str, None] = {}
         self._one = asyncio.Lock()
 
     def status(self) -> dict[str, Any]:
         """What is under way and how the last run went."""
-        return {"stale": self.stale, "running": self._running, "last": self._last}
+        running = self._running or ("updating" if self._asked else "")
+        return {"stale": self.stale, "running": running, "last": self._last}
+
+    def ask(self, name: str) -> None:
+        """Have one list looked for, or every one (empty), due or not, as soon as nothing else runs."""
+        self._asked[name] = None
 
     async def keep(self) -> None:
         """Look, and run what is due, until cancelled."""
         while True:
             try:
+                while self._asked:
+                    name = next(iter(self._asked))
+                    del self._asked[name]
+                    await self._run("updating", *([name] if name else []))
                 if time.monotonic() >= self._not_before and (what := await asyncio.to_thread(self._due)):
                     await self._run(what, "--due")
             except Exception:

@@ -263,6 +263,9 @@ class Supervisor:
                 return await self.reload()
             case "lists":
                 return await self.take_lists()
+            case "update-lists":
+                self.lists.ask(str(what.get("name") or ""))
+                return {"asked": True}
             case "ca":
                 return await self.take_ca()
             case "status":

@@ -107,7 +107,7 @@ def _search(args: argparse.Namespace, settings: Settings) -> int:
         found = index.search(args.what)
     else:
         try:
-            found = _fitting(index, args.what)
+            found = fitting(index, args.what)
         except NameProblem as problem:
             print(f"lists: {args.what}: {problem}", file=sys.stderr)
             return 2
@@ -125,8 +125,8 @@ def _search(args: argparse.Namespace, settings: Settings) -> int:
     return 0 if shown else 1
 
 
-def _fitting(index: CompiledIndex, what: str) -> Iterator[Match]:
-    """Entries that fit, then those below the host that need more of the URL to fit."""
+def fitting(index: CompiledIndex, what: str) -> Iterator[Match]:
+    """Entries that fit, then those below the host that need more of the URL to fit. Raises `NameProblem`."""
     url = canonical_url(what)
     fitting = index.match(url)
     below = (match for match in index.below(canonical_host(url.host)) if match not in fitting)

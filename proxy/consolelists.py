@@ -1,0 +1,91 @@
+"""What the console's page of lists asks of a gateway (`console.listdoors`), done with the parts of this one.
+
+Settings and the lists in force in; how they are and what they name out. An update is ordered from the running gateway,
+which does it aside, one at a time, at low priority: the console never fetches or compiles.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from itertools import islice
+
+from categories.index import CompiledIndex
+from categories.model import Match
+from categories.names import NameProblem
+from categories.snapshot import snapshot_is_current
+from console.listdoors import ListsSeen
+from logstore.audit import record_change
+from logstore.db import open_catalog
+from proxy.assembly import list_sources, lists_folder
+from proxy.commands.lists import fitting
+from proxy.control import NotRunning, order
+from proxy.decided import Parts
+from proxy.listtasks import source_facts
+from proxy.settings import Settings
+from proxy.sourcestore import read_state, registered
+from registry.change import By, RegistryError, RegistryProblem
+
+ASK_SECONDS = 3.0
+"""How long a gateway is waited for."""
+
+
+class ListWork(ABC):
+    """The part of a gateway's doors that is about lists."""
+
+    _settings: Settings
+
+    def lists(self) -> ListsSeen:
+        """As `schoolgate lists status` tells."""
+        settings, index = self._settings, self._compiled()
+        try:
+            life = order(settings.data, {"do": "status"}, ASK_SECONDS).get("lists") or {}
+            gateway = True
+        except NotRunning:
+            life, gateway = {}, False
+        states = {one.name: read_state(settings, one.name).changes for one in registered(settings)}
+        sources = [{**one, "changes": dict(states.get(str(one["name"]), {}))} for one in source_facts(settings)]
+        return ListsSeen(
+            revision=index.revision,
+            current=snapshot_is_current(lists_folder(settings), list_sources(settings)),
+            lists=index.lists,
+            sources=sources,
+            running=str(life.get("running") or ("compiling" if life.get("stale") else "")),
+            gateway=gateway,
+        )
+
+    def naming(self, what: str, most: int) -> Sequence[Match]:
+        """As `schoolgate lists search` tells."""
+        try:
+            return tuple(islice(fitting(self._compiled(), what), most))
+        except NameProblem as error:
+            raise RegistryError(RegistryProblem(what[:80], str(error), "a host or URL")) from error
+
+    def update_lists(self, name: str, by: By) -> None:
+        """Order it, and write down who did."""
+        known = [one.name for one in registered(self._settings)]
+        if name and name not in known:
+            raise RegistryError(RegistryProblem(name[:80], "no such list was added", ", ".join(known) or "none"))
+        try:
+            said = order(self._settings.data, {"do": "update-lists", "name": name}, ASK_SECONDS)
+        except NotRunning as error:
+            raise RegistryError(RegistryProblem("lists", str(error), "`schoolgate lists update`")) from error
+        if "failed" in said:
+            raise RegistryError(RegistryProblem("lists", str(said["failed"])))
+        catalog = open_catalog(self._settings.store)
+        try:
+            with catalog.begin() as connection:
+                subject = name or "every list"
+                record_change(connection, who=by.who, what="list.update.asked", subject=subject, why=by.why, at=by.at)
+        finally:
+            catalog.dispose()
+
+    def _compiled(self) -> CompiledIndex:
+        index = self._slow_parts().index
+        if not isinstance(index, CompiledIndex):
+            raise TypeError(f"the lists in force are compiled, not {type(index).__name__}")
+        return index
+
+    @abstractmethod
+    def _slow_parts(self) -> Parts:
+        """Lists and policy in force."""
