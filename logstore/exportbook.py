@@ -2,9 +2,9 @@
 
 In comes a catalog connection within its transaction; out go the exports still about, and a cleaner for the daily
 retention. The rules: whoever writes rows into a file for somebody notes it here before the first row is in it, and its
-hash before it has its name; a file goes when its newest row is as old as rows may be, unless a hold it belongs to
-lasts; what a writer that died left goes at once; only the file we wrote is removed (its hash says so), and what cannot
-be seen or was changed is told instead.
+hash before it has its name; a file goes when its oldest row is as old as rows may be, unless a hold it belongs to lasts
+or it is an answer that has to be there for a while (`ANSWERED`); what a writer that died left goes at once; only the
+file we wrote is removed (its hash says so), and what cannot be seen or was changed is told instead.
 """
 
 from __future__ import annotations
@@ -28,9 +28,17 @@ from logstore.schema import export_file
 
 PLACE = "exports"
 """How retention's report calls them."""
+ANSWERS = ("subject", "case")
+"""Exports that answer somebody who has a right to them, or is to judge by them."""
+ANSWERED = timedelta(days=90)
+"""How long an answer may take, and what was handed out has to be there to be shown."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _CHUNK = 1 << 20
+
+
+type Span = tuple[datetime, datetime]
+"""Times of the oldest and the newest row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +59,8 @@ class Export:
     """When; aware."""
     newest_at: datetime | None
     """Time of the newest row in it; None when that is not known, and then `made_at` counts."""
+    oldest_at: datetime | None = None
+    """Time of the oldest row in it; None when that is not known, and then the newest counts."""
     rows: int
     """Rows in it."""
     sha256: str
@@ -60,9 +70,15 @@ class Export:
     id: int = 0
     """Its number in the book; given by `note_export`."""
 
-    def due(self, limit: datetime) -> bool:
-        """Whether no row in it may be kept any longer."""
-        return (self.newest_at or self.made_at) < limit
+    def due(self, limit: datetime, now: datetime) -> bool:
+        """Whether a row in it may be kept no longer: one from before `limit`.
+
+        What answers somebody may hold a few such rows until `ANSWERED` after it was made, but not only such rows.
+        """
+        newest = self.newest_at or self.made_at
+        if newest < limit or self.what not in ANSWERS:
+            return (self.oldest_at or newest) < limit
+        return (self.oldest_at or newest) < limit and self.made_at + ANSWERED <= now
 
 
 def note_export(connection: Connection, export: Export) -> int:
@@ -82,6 +98,7 @@ def note_export(connection: Connection, export: Export) -> int:
             **{name: stored(value) for name, value in values.items()},
             made_us=(export.made_at - _EPOCH) // _MICROSECOND,
             newest_us=_us(export.newest_at),
+            oldest_us=_us(export.oldest_at),
             rows=export.rows,
         )
         .returning(export_file.c.id)
@@ -89,11 +106,11 @@ def note_export(connection: Connection, export: Export) -> int:
     return int(made.scalar_one())
 
 
-def finish_export(connection: Connection, number: int, *, newest_at: datetime | None, rows: int, sha256: str) -> bool:
+def finish_export(connection: Connection, number: int, *, span: Span | None, rows: int, sha256: str) -> bool:
     """Say of a file that was noted what is in it now; False when somebody took it out of the book."""
-    done = connection.execute(
-        update(export_file).where(export_file.c.id == number).values(newest_us=_us(newest_at), rows=rows, sha256=sha256)
-    )
+    oldest, newest = (None, None) if span is None else span
+    known = update(export_file).where(export_file.c.id == number)
+    done = connection.execute(known.values(oldest_us=_us(oldest), newest_us=_us(newest), rows=rows, sha256=sha256))
     return bool(done.rowcount)
 
 
@@ -116,7 +133,11 @@ def settle_export(connection: Connection, number: int, *, who: str, why: str, at
 
 
 def export_cleaner(
-    store: Beside, data: Path, held: Callable[[], Collection[str]] = tuple, gateway: str | None = None
+    store: Beside,
+    data: Path,
+    held: Callable[[], Collection[str]] = tuple,
+    gateway: str | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Cleaner:
     """Removes exports that are due. `data` is the data folder; `held` tells the cases whose exports stay.
 
@@ -126,11 +147,11 @@ def export_cleaner(
     def clean_exports(limit: datetime, dry_run: bool) -> Cleaned:
         with reading(store) as catalog:
             book = exports(catalog)
-        cases = frozenset(held())
+        cases, now = frozenset(held()), clock()
         done = [
-            _elsewhere(export, limit)
+            _elsewhere(export, limit, now)
             if None not in (gateway, export.gateway) and export.gateway != gateway
-            else _clean_one(export, data, limit, cases, dry_run=dry_run)
+            else _clean_one(export, data, (limit, now), cases, dry_run=dry_run)
             for export in book
         ]
         over = [export.id for export, one in zip(book, done, strict=True) if one.over]
@@ -156,22 +177,24 @@ class _Seen:
     """Whether its line in the book is over."""
 
 
-def _elsewhere(export: Export, limit: datetime) -> _Seen:
-    due = bool(export.sha256) and export.due(limit)
+def _elsewhere(export: Export, limit: datetime, now: datetime) -> _Seen:
+    due = bool(export.sha256) and export.due(limit, now)
     return _Seen(stayed=Stayed(f"export {export.id}", f"is on another gateway; ask {export.who}") if due else None)
 
 
-def _clean_one(export: Export, data: Path, limit: datetime, held: Collection[str], *, dry_run: bool) -> _Seen:
-    """See to one export; whatever is wrong with it keeps no other from going."""
+def _clean_one(
+    export: Export, data: Path, by: tuple[datetime, datetime], held: Collection[str], *, dry_run: bool
+) -> _Seen:
+    """See to one export, by the limit and the time; whatever is wrong with it keeps no other from going."""
     name, path = f"export {export.id}", Path(export.path)
     try:
         writing = is_being_written(path)
         left = leftover_of(path) is not None if dry_run else remove_leftover(path)
         if not export.sha256:
             return _Seen(int(left), over=not writing)
-        if not export.due(limit):
+        if not export.due(*by):
             return _Seen(int(left))
-        if export.what == "hold" and export.subject in held:
+        if export.what in ("hold", "case") and export.subject in held:
             return _Seen(int(left), Stayed(name, "belongs to a hold that lasts"))
         found = _state(export, data)
         if found == "changed":
@@ -212,12 +235,16 @@ def _us(moment: datetime | None) -> int | None:
     return None if moment is None else (moment - _EPOCH) // _MICROSECOND
 
 
+def _moment(us: int | None) -> datetime | None:
+    return None if us is None else _EPOCH + us * _MICROSECOND
+
+
 def _export(row: RowMapping) -> Export:
-    newest = row["newest_us"]
     return Export(
         id=row["id"],
         **{name: restored(row[name]) for name in ("path", "what", "subject", "who", "why", "sha256", "gateway")},
         made_at=_EPOCH + row["made_us"] * _MICROSECOND,
-        newest_at=None if newest is None else _EPOCH + newest * _MICROSECOND,
+        newest_at=_moment(row["newest_us"]),
+        oldest_at=_moment(row["oldest_us"]),
         rows=row["rows"],
     )

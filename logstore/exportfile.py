@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Self
 
 from logstore.aside import aside_of, is_same, lock_aside, remove_leftover
 from logstore.db import sync_folder
-from logstore.exportbook import hash_file
+from logstore.exportbook import Span, hash_file
 from logstore.rows import Row
 
 
@@ -53,8 +53,8 @@ class ExportFile:
         self.path = path
         self.lines = 0
         """Lines so far."""
-        self.newest: datetime | None = None
-        """Time of the newest row seen; see `see`."""
+        self.span: Span | None = None
+        """Times of the oldest and the newest row seen; see `see`."""
         self._aside = aside_of(path)
         self._hash = hashlib.sha256()
         self._bytes = 0
@@ -88,8 +88,7 @@ class ExportFile:
 
     def see(self, row: Row) -> Row:
         """Take note of a row's time, on its way to a line."""
-        if self.newest is None or row.at > self.newest:
-            self.newest = row.at
+        self.span = widened(self.span, row.at)
         return row
 
     def write(self, line: str, *, count: bool = True) -> None:
@@ -125,6 +124,11 @@ class ExportFile:
         if is_same(self.path, self._file.fileno()):
             self.path.unlink()
             sync_folder(self.path.parent)
+
+
+def widened(span: Span | None, at: datetime) -> Span:
+    """A span of time that holds `at` too."""
+    return (at, at) if span is None else (min(span[0], at), max(span[1], at))
 
 
 def manifest_of(path: Path) -> Path:

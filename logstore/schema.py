@@ -235,10 +235,11 @@ export_file = Table(
     Column("rows", BigInteger, nullable=False),
     Column("sha256", Text, nullable=False),
     Column("gateway", Text),
+    Column("oldest_us", BigInteger),
     sqlite_autoincrement=True,
 )
 """Files with rows in them that we wrote and that are still about. `what` is subject, hold, search or case; `newest_us`
-is the time of the newest row. A line goes with its file: it names a person."""
+and `oldest_us` are the times of the newest and the oldest row. A line goes with its file: it names a person."""
 
 tally_file = Table(
     "tally_file",

@@ -20,6 +20,8 @@ from logstore.audit import entries
 from logstore.db import open_catalog, reading
 from logstore.dimensions import restored
 from logstore.export import as_json, when
+from logstore.exportbook import Span
+from logstore.exportfile import widened
 from logstore.filter import LogFilter
 from logstore.holdcopy import held_rows
 from logstore.holds import holds
@@ -59,8 +61,8 @@ class AboutPerson:
     """What was found in the spool, besides rows; complete after `rows`."""
     of_a_class: int = 0
     """Rows left out, because the account was a class login when they were made."""
-    newest: datetime | None = None
-    """Time of the newest row given."""
+    span: Span | None = None
+    """Times of the oldest and the newest row given."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -175,8 +177,7 @@ class AboutPerson:
 
     def _given(self, row: Row) -> Row:
         self.counts["request"] += 1
-        if self.newest is None or row.at > self.newest:
-            self.newest = row.at
+        self.span = widened(self.span, row.at)
         return row
 
     def _piece(self, kind: str, told: dict[str, Any]) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def export_case(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> i
             for line in evidence(store, [row.id for row in rows]):
                 out[proofs].write(json.dumps(line) + "\n")
             facts = request.facts() | {"rows": len(rows), "days": days, "head": f"{number}:{mark}"}
-            written, _, manifest = out.finish(facts | {"problems": problems}, out[args.out].newest)
+            written, _, manifest = out.finish(facts | {"problems": problems}, out[args.out].span)
         request.note(EXPORTED, manifest.as_json() | {"asked": request.asked, "rows": len(rows), "problems": problems})
     except (CannotWrite, StoreError, OSError) as error:
         raise Refused(str(error)) from error

@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from logstore.audit import record_change
 from logstore.db import open_catalog
 from logstore.export import csv_lines, json_lines
-from logstore.exportbook import Export, finish_export, note_export, strike
+from logstore.exportbook import Export, Span, finish_export, note_export, strike
 from logstore.exportfile import CannotWrite, ExportFile, Written, manifest_of, manifest_text
 from logstore.place import Beside
 from logstore.rows import Row
@@ -74,11 +74,11 @@ class Request:
                 for path in paths
             )  # fmt: skip
 
-    def complete(self, written: Mapping[int, Written], newest: datetime | None) -> None:
+    def complete(self, written: Mapping[int, Written], span: Span | None) -> None:
         """Say in the book what is in them. Raises `CannotWrite` when somebody took one out of it."""
         with self._catalog() as catalog:
             for number, one in written.items():
-                if not finish_export(catalog, number, newest_at=newest, rows=one.lines, sha256=one.sha256):
+                if not finish_export(catalog, number, span=span, rows=one.lines, sha256=one.sha256):
                     raise CannotWrite(f"{one.path}: export {number} was settled meanwhile; ask for it again")
 
     def forget(self, numbers: Collection[int]) -> None:
@@ -155,13 +155,16 @@ class Outgoing:
                     file.take_back()
                 self._request.forget(self._numbers)
 
-    def finish(self, facts: Mapping[str, Any], newest: datetime | None) -> tuple[Written, ...]:
-        """Write the manifest, with `facts`, and give everything its name; what was written. Raises `CannotWrite`."""
+    def finish(self, facts: Mapping[str, Any], span: Span | None) -> tuple[Written, ...]:
+        """Write the manifest, with `facts`, and give everything its name; what was written. Raises `CannotWrite`.
+
+        `span`: times of the oldest and the newest row in the files.
+        """
         *files, manifest = self._files.values()
         written = [file.finish() for file in files]
         manifest.write(manifest_text(written, facts))
         written.append(manifest.finish())
-        self._request.complete(dict(zip(self._numbers, written, strict=True)), newest)
+        self._request.complete(dict(zip(self._numbers, written, strict=True)), span)
         for file in self._files.values():
             file.put()
         self._numbers = ()
@@ -185,6 +188,6 @@ def export_rows(request: Request, path: Path, rows: Iterable[Row], form: str) ->
     with Outgoing(request, path) as out:
         request.note("began an export", {"asked": request.asked, "format": form})
         write_rows(out[path], rows, form, request.zone)
-        written, manifest = out.finish(request.facts(), out[path].newest)
+        written, manifest = out.finish(request.facts(), out[path].span)
     request.note("exported rows", written.as_json() | {"asked": request.asked, "file": form})
     return written, manifest

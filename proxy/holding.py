@@ -200,11 +200,11 @@ def _export(args: argparse.Namespace, settings: Settings, zone: tzinfo, now: dat
         if form == "jsonl":
             for _, content, mark in held_contents(settings.store, kept, rising=True):
                 file.write(f'{{"sha256":"{mark}","row":{content}}}\n')
-            newest = next((row.at for row in held_rows(settings.store, kept)), None)
+            for rising in (True, False):
+                next(map(file.see, held_rows(settings.store, kept, rising=rising)), None)
         else:
             write_rows(file, held_rows(settings.store, kept, rising=True), form, zone)
-            newest = file.newest
-        written, manifest = out.finish(facts, newest)
+        written, manifest = out.finish(facts, file.span)
     request.note("exported a hold", written.as_json() | {"file": form})
     _say(args, {"ok": True, **written.as_json(), "manifest": manifest.path.name},
          f"{written.lines:,} rows in {written.path}, SHA-256 {written.sha256}")  # fmt: skip

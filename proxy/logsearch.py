@@ -204,7 +204,7 @@ def _export(
     except (CannotWrite, StoreError, OSError) as error:
         raise Refused(str(error)) from error
     print(f"log: {written.lines:,} rows in {written.path}, SHA-256 {written.sha256}", file=sys.stderr)
-    print(f"log: and {manifest.path.name}; retention removes both when their rows are due", file=sys.stderr)
+    print(f"log: and {manifest.path.name}; retention removes both when their oldest row is due", file=sys.stderr)
     return 0 if written.lines else 1
 
 

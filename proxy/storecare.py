@@ -123,9 +123,10 @@ def _exports(args: argparse.Namespace, settings: Settings) -> int:
         print(json.dumps([asdict(one) for one in book], default=str))
         return 0
     for one in book:
-        until = f"{one.newest_at or one.made_at:%Y-%m-%d}"
-        print(printable(f"{one.id:>4}  {one.what:<8} {one.subject:<20} {one.rows:>10,} rows to {until}  {one.path}"))
-    print(f"db: {len(book)} exports; each goes with the retention of its newest row", file=sys.stderr)
+        newest = one.newest_at or one.made_at
+        days = f"{one.oldest_at or newest:%Y-%m-%d} to {newest:%Y-%m-%d}"
+        print(printable(f"{one.id:>4}  {one.what:<8} {one.subject:<20} {one.rows:>10,} rows of {days}  {one.path}"))
+    print(f"db: {len(book)} exports; each goes when its oldest row is due, see docs/retention.md", file=sys.stderr)
     return 0
 
 

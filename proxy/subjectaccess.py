@@ -15,6 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from logstore.export import csv_lines
+from logstore.exportbook import ANSWERED
 from logstore.exportfile import CannotWrite, ExportFile, Written
 from logstore.gateways import identity_in
 from proxy.aboutperson import AboutPerson
@@ -59,7 +60,7 @@ def export_subject(args: argparse.Namespace, settings: Settings) -> int:
         facts = request.facts() | {"asked_for_by": args.who, "pieces": dict(about.counts), "not_in_it": NOT_IN_IT}
         facts["of_a_class_login"] = about.of_a_class
         facts["not_shipped"] = {"open": about.unshipped.open, "unreadable": about.unshipped.unreadable}
-        *files, manifest = out.finish(facts, about.newest or now)
+        *files, manifest = out.finish(facts, about.span or (now, now))
     request.note(
         "exported everything about a person",
         {"for": args.who, "pieces": dict(about.counts), "files": [one.sha256 for one in files]},
@@ -107,7 +108,7 @@ def _tell(args: argparse.Namespace, about: AboutPerson, files: Sequence[Written]
     if about.of_a_class:
         print(f"log: not in it: {about.of_a_class} requests of when this was a class login", file=sys.stderr)
     print("log: addresses of pages may name others: read it before handing it out", file=sys.stderr)
-    print("log: retention removes the file when its newest row is due", file=sys.stderr)
+    print(f"log: retention removes the file {ANSWERED.days} days from now, or when its rows are due", file=sys.stderr)
 
 
 __all__ = ["CannotWrite", "NotGiven", "export_subject"]

@@ -12,7 +12,7 @@ import pytest
 from logstore.aside import aside_of
 from logstore.audit import entries
 from logstore.db import open_catalog, reading, upgrade
-from logstore.exportbook import Export, export_cleaner, exports, hash_file, note_export, settle_export
+from logstore.exportbook import ANSWERED, Export, export_cleaner, exports, hash_file, note_export, settle_export
 from logstore.exportfile import ExportFile
 from logstore.prunereport import Cleaned
 from logstore.retention import prune
@@ -32,12 +32,15 @@ class Office:
         upgrade(self.store)
         (data / "exports").mkdir()
 
-    def write(self, name: str, *, newest: datetime | None, made: datetime = NOW, what: str = "subject") -> Path:
+    def write(
+        self, name: str, *, newest: datetime | None, oldest: datetime | None = None, made: datetime = NOW,
+        what: str = "search",
+    ) -> Path:  # fmt: skip
         path = Path(name) if Path(name).is_absolute() else self.data / "exports" / name
         path.write_text(f"rows of canary-pupil in {name}\n")
         export = Export(
             path=str(path), what=what, subject="canary-pupil", who="cli:head", why="asked", made_at=made,
-            newest_at=newest, rows=3, sha256=hash_file(path),
+            newest_at=newest, oldest_at=oldest, rows=3, sha256=hash_file(path),
         )  # fmt: skip
         with open_catalog(self.store).begin() as catalog:
             note_export(catalog, export)
@@ -47,8 +50,10 @@ class Office:
         with reading(self.store) as catalog:
             return exports(catalog)
 
-    def clean(self, limit: datetime = LIMIT, *, dry_run: bool = False, held: tuple[str, ...] = ()) -> Cleaned:
-        return export_cleaner(self.store, self.data, lambda: held)(limit, dry_run)
+    def clean(
+        self, limit: datetime = LIMIT, *, dry_run: bool = False, held: tuple[str, ...] = (), now: datetime = NOW
+    ) -> Cleaned:
+        return export_cleaner(self.store, self.data, lambda: held, clock=lambda: now)(limit, dry_run)
 
 
 @pytest.fixture
@@ -57,17 +62,17 @@ def office(tmp_path: Path) -> Office:
 
 
 def test_the_book_gives_back_what_was_written(office: Office) -> None:
-    path = office.write("a.jsonl", newest=NOW - timedelta(days=3))
+    path = office.write("a.jsonl", newest=NOW - timedelta(days=3), oldest=NOW - timedelta(days=9))
     (one,) = office.book()
     assert replace(one, id=0) == Export(
-        path=str(path), what="subject", subject="canary-pupil", who="cli:head", why="asked", made_at=NOW,
-        newest_at=NOW - timedelta(days=3), rows=3, sha256=hash_file(path),
+        path=str(path), what="search", subject="canary-pupil", who="cli:head", why="asked", made_at=NOW,
+        newest_at=NOW - timedelta(days=3), oldest_at=NOW - timedelta(days=9), rows=3, sha256=hash_file(path),
     )  # fmt: skip
 
 
-def test_a_file_goes_when_its_newest_row_is_due(office: Office) -> None:
-    old = office.write("old.jsonl", newest=LIMIT - timedelta(seconds=1))
-    young = office.write("young.jsonl", newest=LIMIT + timedelta(seconds=1))
+def test_a_file_goes_when_its_oldest_row_is_due(office: Office) -> None:
+    old = office.write("old.jsonl", newest=NOW, oldest=LIMIT - timedelta(seconds=1))
+    young = office.write("young.jsonl", newest=NOW, oldest=LIMIT + timedelta(seconds=1))
     unknown = office.write("unknown.jsonl", newest=None, made=LIMIT - timedelta(days=1))
     assert office.clean(dry_run=True).removed == 2
     assert old.exists()
@@ -76,8 +81,27 @@ def test_a_file_goes_when_its_newest_row_is_due(office: Office) -> None:
     assert [one.path for one in office.book()] == [str(young)]
 
 
-def test_what_belongs_to_a_hold_stays_as_long_as_the_hold(office: Office) -> None:
-    path = office.write("case.jsonl", newest=LIMIT - timedelta(days=9), what="hold")
+@pytest.mark.parametrize("what", ["subject", "case"])
+def test_an_answer_is_there_as_long_as_it_may_take(office: Office, what: str) -> None:
+    """Though it holds rows older than six months; one that holds no others goes at once."""
+    path = office.write("answer.jsonl", newest=NOW, oldest=LIMIT - timedelta(days=9), what=what)
+    only = office.write("only.jsonl", newest=LIMIT - timedelta(days=8), oldest=LIMIT - timedelta(days=9), what=what)
+    assert office.clean().removed == 1
+    assert (path.exists(), only.exists()) == (True, False)
+    assert office.clean(now=NOW + ANSWERED - timedelta(seconds=1)).removed == 0
+    assert office.clean(now=NOW + ANSWERED).removed == 1
+    assert not path.exists()
+
+
+def test_an_answer_whose_rows_are_young_stays_with_them(office: Office) -> None:
+    path = office.write("answer.jsonl", newest=NOW, oldest=LIMIT + timedelta(days=9), what="subject")
+    assert office.clean(now=NOW + ANSWERED + timedelta(days=1)).removed == 0
+    assert path.exists()
+
+
+@pytest.mark.parametrize("what", ["hold", "case"])
+def test_what_belongs_to_a_hold_stays_as_long_as_the_hold(office: Office, what: str) -> None:
+    path = office.write("case.jsonl", newest=LIMIT - timedelta(days=9), what=what)
     told = office.clean(held=("canary-pupil",))
     assert [(stay.what, stay.wrong) for stay in told.stayed] == [("export 1", False)]
     assert path.exists()

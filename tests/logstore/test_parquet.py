@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from logstore.export import COLUMNS, as_json
-from logstore.exportbook import hash_file
+from logstore.exportbook import Span, hash_file
 from logstore.exportfile import CannotWrite, ExportFile, Written
 from logstore.parquet import ROWS, write_parquet
 from logstore.record import EndingKind
@@ -21,12 +20,12 @@ from .rows import AT, ended, ids_from, request
 pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed: pip install 'schoolgate[parquet]'")
 
 
-def wrote(path: Path, rows: Iterable[Row]) -> tuple[Written, datetime | None]:
+def wrote(path: Path, rows: Iterable[Row]) -> tuple[Written, Span | None]:
     with ExportFile(path) as file:
         write_parquet(file, rows)
         written = file.finish()
         file.put()
-        return written, file.newest
+        return written, file.span
 
 
 def rows(number: int) -> Iterator[Row]:
@@ -42,11 +41,11 @@ def test_every_value_comes_back(tmp_path: Path) -> None:
         Row(request(ids.next(), user=None, path="/=1+1", terms=("snow\ud800man",), page=True), ended(title="Ünï")),
         Row(request(ids.next(), blocked=True, action="block"), ended(EndingKind.BLOCKED, content_type=None)),
     ]
-    written, newest = wrote(tmp_path / "a.parquet", odd)
+    written, span = wrote(tmp_path / "a.parquet", odd)
     table = pq.read_table(tmp_path / "a.parquet")
     assert tuple(table.column_names) == COLUMNS
     assert (written.lines, written.sha256) == (2, hash_file(tmp_path / "a.parquet"))
-    assert newest == odd[1].at
+    assert span == (odd[0].at, odd[1].at)
     for row, told in zip(odd, table.to_pylist(), strict=True):
         wanted = as_json(row)
         assert (told["id"], told["time"]) == (row.id, row.at)
@@ -73,8 +72,8 @@ def test_rows_are_written_as_they_come(tmp_path: Path) -> None:
 
 
 def test_no_rows_make_a_file_that_says_so(tmp_path: Path) -> None:
-    written, newest = wrote(tmp_path / "none.parquet", [])
-    assert (written.lines, newest) == (0, None)
+    written, span = wrote(tmp_path / "none.parquet", [])
+    assert (written.lines, span) == (0, None)
     assert pq.read_table(tmp_path / "none.parquet").num_rows == 0
 
 

@@ -105,6 +105,19 @@ def test_an_export_that_is_killed_leaves_nothing_unknown(data: Path, when: str, 
     assert (files_that_name(data), booked(data)) == ([], {})
 
 
+def test_an_export_goes_with_its_oldest_row(data: Path) -> None:
+    """Rows of half a year in one file: the first that is due takes it with it."""
+    ids = ids_from(wall_clock_us() - 170 * 86_400_000_000)
+    with Store(data / "store") as store:
+        store.append([(request(ids.next(), user=PUPIL), ended())])
+    words = ["log", "search", "--user", PUPIL, "--out", str(data / "out.csv"), "--why", "x"]
+    assert main(["--data", str(data), *words]) == 0
+    clean = export_cleaner(data / "store", data)
+    for days, there in ((10, ["out.csv", "out.csv.manifest.json"]), (20, [])):
+        prune(data / "store", NOW + timedelta(days=days), LONDON, cleaners=(clean,), clock_is_right=True)
+        assert files_that_name(data) == there
+
+
 def test_an_export_whose_manifest_would_be_written_over_does_not_begin(data: Path) -> None:
     (data / "out.csv.manifest.json").write_text("{}")
     words = ["log", "search", "--user", PUPIL, "--out", str(data / "out.csv"), "--why", "x"]
@@ -128,7 +141,7 @@ class TestOneExportOfTwoFiles:
             assert booked(data) == {"a": "", "b": "", "a.manifest.json": ""}
             out[data / "a"].write("row\n")
             out[data / "b"].write("proof\n")
-            written = out.finish({"subject": PUPIL}, NOW)
+            written = out.finish({"subject": PUPIL}, (NOW, NOW))
         assert booked(data) == {one.path.name: one.sha256 for one in written}
         assert json.loads((data / "a.manifest.json").read_text())["subject"] == PUPIL
         assert check_manifest(data / "a.manifest.json") == ()
@@ -139,7 +152,7 @@ class TestOneExportOfTwoFiles:
             Outgoing(asked(data), data / "a", data / "b") as out,
         ):
             (data / "b").write_text("mine")
-            out.finish({}, NOW)
+            out.finish({}, None)
         assert [path.name for path in data.iterdir() if path.is_file()] == ["b"]
         assert ((data / "b").read_text(), booked(data)) == ("mine", {})
 
@@ -147,6 +160,6 @@ class TestOneExportOfTwoFiles:
         with Outgoing(asked(data), data / "a") as out:
             main(["--data", str(data), "db", "exports", "--settle", "1", "--why", "x"])
             with pytest.raises(CannotWrite, match="was settled meanwhile"):
-                out.finish({}, NOW)
+                out.finish({}, None)
         assert not (data / "a").exists()
         assert booked(data) == {}

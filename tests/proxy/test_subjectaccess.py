@@ -188,7 +188,7 @@ def test_it_is_written_down_before_and_after_and_found_by_retention(school: Scho
     assert after.after["for"] == "Anna's mother"
     assert after.after["pieces"]["request"] == 7
     assert [Path(one.path).name for one in book] == ["anna.jsonl", "anna.jsonl.manifest.json"]
-    assert book[0].due(NOW + timedelta(days=1))
+    assert book[0].due(NOW + timedelta(days=1), NOW)
 
 
 @pytest.mark.parametrize(

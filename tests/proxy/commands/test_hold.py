@@ -167,7 +167,9 @@ def test_it_is_exported_with_hashes_and_found_in_the_book(desk: Desk, form: str,
     assert [(one.path, one.what, one.subject) for one in book] == [
         (str(out), "hold", "CASE-7"), (str(manifest), "hold", "CASE-7"),
     ]  # fmt: skip
+    assert book[0].oldest_at is not None
     assert book[0].newest_at is not None
+    assert book[0].oldest_at <= book[0].newest_at
     if form == "jsonl":
         for line in out.read_text().splitlines():
             mark, content = line.removeprefix('{"sha256":"').split('","row":', 1)
