@@ -25,3 +25,6 @@ class RegisterDoors(Protocol):
 
     def put_in_force(self) -> None:
         """Tell every worker what is in the register now."""
+
+    def holds_changed(self) -> None:
+        """Tell the alarms about the holds there are now."""

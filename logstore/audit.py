@@ -117,13 +117,23 @@ def record_look(
 
 def entries(
     connection: Connection, *, kind: str | None = None, who: str | None = None, subject: str | None = None,
+    what: str | None = None, since: datetime | None = None, until: datetime | None = None,
     before: int | None = None, limit: int = 100,
 ) -> tuple[Entry, ...]:  # fmt: skip
-    """The newest lines, newest first, or the newest before an id."""
+    """The newest lines, newest first, or the newest before an id.
+
+    `what` is how it begins: `person.` finds `person.add` and `person.suspend`. Times are aware; `until` is left out.
+    """
     query = select(audit).order_by(audit.c.id.desc()).limit(limit)
     for name, value in (("kind", kind), ("who", who), ("subject", subject)):
         if value is not None:
             query = query.where(audit.c[name] == exact(value))
+    if what is not None:
+        query = query.where(audit.c.what.startswith(what, autoescape=True))
+    if since is not None:
+        query = query.where(audit.c.at_us >= (since - _EPOCH) // timedelta(microseconds=1))
+    if until is not None:
+        query = query.where(audit.c.at_us < (until - _EPOCH) // timedelta(microseconds=1))
     if before is not None:
         query = query.where(audit.c.id < before)
     return tuple(_entry(_line(row)) for row in connection.execute(query).mappings())

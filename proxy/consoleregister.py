@@ -17,6 +17,7 @@ from policy.engine import Engine
 from policy.explain import Explanation
 from proxy.decided import Parts
 from proxy.decisions import put_in_force
+from proxy.holding import tell_holds
 from proxy.requestchanges import settle
 from proxy.settings import Settings
 from registry.change import By
@@ -43,6 +44,10 @@ class RegisterWork(ABC):
         """Write the overlay of what is in the register now."""
         with self._catalog() as catalog:
             put_in_force(self._settings, catalog)
+
+    def holds_changed(self) -> None:
+        """Tell the metrics."""
+        tell_holds(self._settings)
 
     @contextmanager
     def _catalog(self) -> Iterator[Database]:

@@ -5,11 +5,13 @@ Shows: `console.pages.lists`, `console.pages.entries`, `console.listdoors`, `pro
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +21,7 @@ from identity.overlay import read_overlay
 from proxy.control import socket_path
 from proxy.listlife import ListLife
 from proxy.settings import Settings
-from proxy.sourcestore import State, store_of, write_state
+from proxy.sourcestore import State, read_state, store_of, write_state
 from registry import entries, sources
 from registry.sources import Source
 from tests.console.rig import AT, OFFICE, Console, send
@@ -122,6 +124,30 @@ def test_what_was_asked_for_is_run_once_and_told_meanwhile() -> None:
     life.ask("city")
     life.ask("city")
     assert life.status()["running"] == "updating"
+
+
+def test_a_gateway_that_is_asked_updates_a_list_that_is_not_due(console: Console, tmp_path: Path) -> None:
+    """By the same process aside as its own schedule uses."""
+    file = tmp_path / "city.txt"
+    file.write_text("one.example\ntwo.example\n")
+    with console.engine.begin() as connection:
+        sources.add(connection, Source("city", str(file), "domains", "games"), OFFICE, taken=())
+    console.house.doors.put_in_force()
+    settings = Settings(data=console.data)
+
+    async def asked() -> dict[str, Any]:
+        life = ListLife(lambda: settings, None)
+        life.ask("city")
+        keeping = asyncio.create_task(life.keep())
+        async with asyncio.timeout(240):
+            while not life.status()["last"]:
+                await asyncio.sleep(0.1)
+        keeping.cancel()
+        return life.status()
+
+    status = asyncio.run(asked())
+    assert (status["last"]["ok"], status["running"]) == (True, ""), status
+    assert read_state(settings, "city").changes["after"] == 2
 
 
 def test_an_entry_is_in_force_and_taken_out_again(console: Console) -> None:

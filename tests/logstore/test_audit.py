@@ -159,3 +159,12 @@ def test_texts_that_are_no_unicode_do_not_stop_it(trail: Path) -> None:
     assert broken(trail) is None
     with reading(trail) as catalog:
         assert entries(catalog, who="\udcff")[0].subject == "é\ud83d"
+
+
+def test_lines_are_found_by_how_what_was_done_begins_and_by_time(trail: Path) -> None:
+    """`%` is a letter like any other; the end of a span is not in it."""
+    with reading(trail) as catalog:
+        since, until = AT + timedelta(minutes=2), AT + timedelta(minutes=4)
+        assert [one.id for one in entries(catalog, since=since, until=until)] == [3, 2]
+        assert len(entries(catalog, what="dis")) == 5
+        assert entries(catalog, what="abled") == entries(catalog, what="%") == ()
