@@ -18,10 +18,11 @@ import tempfile
 import threading
 import urllib.parse
 from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, NullPool, StaticPool, create_engine, event
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.exc import DBAPIError
 
@@ -42,6 +43,7 @@ SEALING = ".seal-"
 """Beginning of the name of a day file's copy while it is being sealed."""
 
 _alembic = threading.Lock()
+_opening: ContextVar[Path] = ContextVar("path of the file that is being opened")
 
 
 class Hinting(SQLiteCompiler):
@@ -113,14 +115,22 @@ def reading(where: Where) -> Iterator[Connection]:
 @contextlib.contextmanager
 def reading_file(path: Path) -> Iterator[Connection]:
     """A read-only connection on one file."""
-    engine = create_engine("sqlite+pysqlite://", creator=lambda: _connect(_present(path), "ro"), poolclass=StaticPool)
-    engine.dialect.statement_compiler = Hinting
+    opening = _opening.set(_present(path))
     try:
-        # AUTOCOMMIT: a day file can only be attached and let go outside a transaction.
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            yield connection
+        connection = _reader().connect()
     finally:
-        engine.dispose()
+        _opening.reset(opening)
+    # AUTOCOMMIT: a day file can only be attached and let go outside a transaction.
+    with connection.execution_options(isolation_level="AUTOCOMMIT"):
+        yield connection
+
+
+@functools.cache
+def _reader() -> Engine:
+    """One engine for every file that is read, so that a statement is compiled once and not at each opening."""
+    engine = create_engine("sqlite+pysqlite://", creator=lambda: _connect(_opening.get(), "ro"), poolclass=NullPool)
+    engine.dialect.statement_compiler = Hinting
+    return engine
 
 
 @contextlib.contextmanager

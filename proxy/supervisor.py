@@ -174,7 +174,8 @@ class Supervisor:
         fresh = self.run_folder / "ports.new"
         fresh.write_text(json.dumps(ports))
         fresh.replace(self.run_folder / "ports.json")
-        print(hints.what_to_try(self.settings, self.proxy_port, self.metrics_port, authority), flush=True)
+        words = hints.what_to_try(self.settings, self.proxy_port, self.metrics_port, authority, self.console_port)
+        print(words, flush=True)
 
     async def _watch_people(self) -> None:
         """Write the overlay whenever people decide something."""

@@ -67,7 +67,14 @@ def _about_viewer(ask: Ask, line: Entry) -> bool:
     person = ask.me.person
     if not person or line.who == ask.me.who:
         return False
-    return mentions([line.subject, line.before, line.after, line.why], person)
+    return mentions([line.subject, _without_doers(line.before), _without_doers(line.after), line.why], person)
+
+
+def _without_doers(told: Any) -> Any:
+    """What a line tells, without who decided something: that a decision of theirs is over is not about them."""
+    if isinstance(told, dict):
+        return {name: value for name, value in told.items() if not (name.endswith("_by") and isinstance(value, str))}
+    return told
 
 
 def changed(before: Any, after: Any) -> list[tuple[str, str, str]]:

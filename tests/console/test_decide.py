@@ -153,3 +153,16 @@ def test_a_decision_ends_by_itself(console: Console) -> None:
     assert browser.get("/decisions/1.json").json()["decision"]["holds"] is True
     console.now += timedelta(minutes=2)
     assert browser.get("/decisions/1.json").json()["decision"]["holds"] is False
+
+
+def test_who_decided_reads_in_the_trail_that_it_is_over(console: Console) -> None:
+    """A decision that ends by itself names who made it; that is no line about them."""
+    from registry.overrides import end_expired
+
+    browser = console.signed_in(Role.ICT)
+    decide(browser, length="15m")
+    console.now += timedelta(minutes=16)
+    with console.engine.begin() as connection:
+        end_expired(connection, console.now, "schoolgate")
+    lines = browser.get("/audit.json").json()["rows"]
+    assert [line["why"] for line in lines if line["what"] == "override.end"] == ["its time is over"]
