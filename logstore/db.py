@@ -117,7 +117,7 @@ def reading_file(path: Path) -> Iterator[Connection]:
     """A read-only connection on one file."""
     opening = _opening.set(_present(path))
     try:
-        connection = _reader().connect()
+        connection = _reader().execution_options().connect()  # an engine of its own for whoever listens to it
     finally:
         _opening.reset(opening)
     # AUTOCOMMIT: a day file can only be attached and let go outside a transaction.

@@ -21,7 +21,7 @@ from tests.rig.clients import Browser
 from tests.rig.gateway import YEAR_4, Gateway
 from tests.rig.waiting import wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.browser]
+pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.timeout(600)]
 PASSWORD = "otter kite lamp seven"
 GAME = "https://games.schoolgate.test/page?title=A+game"
 
