@@ -38,6 +38,8 @@ class Facts:
 
     spool: SpoolLimits = field(default_factory=SpoolLimits)
     """How much disk the spool may fill."""
+    record: Path | None = None
+    """Folder of the record, when it is files elsewhere than in the data folder."""
     revision: str = ""
     """Revision of the engine in force."""
     loaded_at: float = 0.0
@@ -173,7 +175,8 @@ class GatewayCollector(Collector):
             ("stray", "schoolgate_stray_rows", "Rows of a database outside every day."),
         ):
             yield _gauge(name, words, told.get(key, 0))
-        days = sorted(path.stem for path in (self.data / "store" / "days").glob("????-??-??.db"))
+        folders = {self.data / "store", self.facts.record or self.data / "store"}
+        days = [path.stem for folder in folders for path in (folder / "days").glob("????-??-??.db")]
         days = sorted([*days, *([told["oldest"]] if told.get("oldest") else [])])
         oldest = 0.0
         if days:

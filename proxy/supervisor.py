@@ -66,7 +66,10 @@ class Supervisor:
         self._data_named = data_named(settings_file)
         self.run_folder = settings.data / "run"
         self.metrics_folder = self.run_folder / "metrics"
-        self.facts = Facts(spool=SpoolLimits(max_bytes=settings.spool.max_bytes))
+        self.facts = Facts(
+            spool=SpoolLimits(max_bytes=settings.spool.max_bytes),
+            record=settings.store if isinstance(settings.store, Path) else None,
+        )
         self.stopping = asyncio.Event()
         self._settings_arguments: list[str] = []
         self._reloading = asyncio.Lock()

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from logstore.db import upgrade
 from logstore.place import Database
+from logstore.postgres.roles import put_in_force
 from tests.rig.clients import Browser
 from tests.rig.gateway import TEACHER, YEAR_4, Gateway
 from tests.rig.postgres import Postgres
@@ -167,3 +169,33 @@ def test_two_gateways_share_it(
     school.wait_for_rows(1, host=name, blocked=False)
     assert {row["worker"].split("-w")[0] for row in school.rows(host=name)} != set()
     assert other.stop() == 0
+
+
+def test_a_gateway_works_with_the_rights_it_needs(
+    server: Postgres, record: Database, make_gateway: Callable[..., Gateway], name: str
+) -> None:
+    """The owner makes tables and roles; the gateway's account may store, retain and decide, and owns nothing."""
+    upgrade(record)
+    database = str(record.url.database)
+    put_in_force(record, f"e2e_{database}")
+    account = f"gateway_{database}"
+    with server.connect(database) as connection:
+        roles = ", ".join(f"e2e_{database}_{role}" for role in ("writer", "retention", "decider", "console"))
+        connection.execute(f"CREATE ROLE {account} LOGIN IN ROLE {roles}")  # type: ignore[arg-type]
+    school = make_gateway({"record": {"store": server.address(database, account).address}}).start()
+    said(school, "block", name, "--reason", "a fight is being streamed there")
+    with Browser(school, source=YEAR_4) as pupil:
+        assert pupil.fetch(f"https://{name}/page").status == 403
+    school.wait_for_rows(1, host=name, blocked=True)
+    assert lines(school, "log", "search", "--host", name, "--fresh")
+    assert said(school, "hold", "place", "CASE-1", "--host", name, "--why", "an incident")["rows"] == 1
+    assert said(school, "db", "prune", "--why", "tried")["ok"]
+    assert said(school, "db", "verify")["ok"]
+    assert said(school, "db", "check")["ok"]
+    assert school.stop() == 0
+    assert "permission denied" not in school.output
+    assert "Traceback" not in school.output
+    with server.connect(database) as connection:
+        owned = "SELECT count(*) FROM pg_class WHERE relowner = %s::regrole"
+        assert connection.execute(owned, (account,)).fetchone() == (0,)
+        connection.execute(f"DROP OWNED BY {account}")  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from categories.model import ListStatus
 from logstore.disk import SpoolLimits
-from proxy.metrics import Facts, read_status, serve_metrics
+from proxy.metrics import Facts, GatewayCollector, read_status, serve_metrics
 from tests.conftest import REPOSITORY
 from tests.rig.disks import small_disk
 
@@ -183,3 +184,22 @@ def test_the_spools_room_is_measured_when_asked(page: Page) -> None:
     (spool / "w0-1-1.00000001.seg").write_bytes(b"x" * 750_000)
     levels = [page.value("schoolgate_spool_level", level=level) for level in ("ok", "warn", "alert", "full")]
     assert levels == [0, 1, 0, 0]
+
+
+@pytest.mark.parametrize("place", ["database", "folder"])
+def test_the_age_of_the_oldest_row_is_known_wherever_the_record_is(tmp_path: Path, place: str) -> None:
+    """Or nobody would hear that a database, or files elsewhere, keep rows too long."""
+    elsewhere = tmp_path / "elsewhere"
+    if place == "database":
+        (tmp_path / "run").mkdir()
+        told = {"at": 1.0, "missing": 2, "stray": 3, "oldest": "2026-01-01"}
+        (tmp_path / "run" / "partitions.json").write_text(json.dumps(told), encoding="utf-8")
+    else:
+        (elsewhere / "days").mkdir(parents=True)
+        (elsewhere / "days" / "2026-01-01.db").touch()
+    facts = Facts(record=elsewhere if place == "folder" else None)
+    found = {one.name: one.samples[0].value for one in GatewayCollector(tmp_path, facts).collect() if one.samples}
+    age = (datetime.now(UTC) - datetime(2026, 1, 1, tzinfo=UTC)).total_seconds()
+    assert abs(found["schoolgate_oldest_row_seconds"] - age) < 600
+    assert found["schoolgate_stray_rows"] == (3 if place == "database" else 0)
+    assert found["schoolgate_partitions_missing"] == (2 if place == "database" else 0)
