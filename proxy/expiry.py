@@ -6,7 +6,7 @@ know the time of every decision themselves. A database that is away is tried aga
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from identity.overlay import FILE_NAME, OverlayError, OverlayWatch, read_overlay
@@ -16,6 +16,8 @@ from registry import entries, overrides
 
 WHO = "schoolgate"
 """Who ends what nobody ended."""
+PAUSE = timedelta(seconds=30)
+"""Time between two tries of a database that is away."""
 
 
 class Expiry:
@@ -26,6 +28,7 @@ class Expiry:
         self._where = where
         self._watch = OverlayWatch(overlay / FILE_NAME)
         self._decided = Decided()
+        self._not_before = datetime(1970, 1, 1, tzinfo=UTC)
 
     def look(self, at: datetime) -> int:
         """Write down what is over at `at`; how many. Raises `SQLAlchemyError`, `StoreError` or `OSError`."""
@@ -34,8 +37,10 @@ class Expiry:
                 self._decided = decided_in(read_overlay(self._watch.path))
             except OverlayError:
                 return 0  # the workers say so, and the next overlay is read again
-        if self._decided.at(at) == self._decided:
+        if at < self._not_before or self._decided.at(at) == self._decided:
             return 0
+        # Set back when it is done: a database that is away is asked, and complained about, now and then.
+        self._not_before = at + PAUSE
         engine = open_catalog(self._where)
         try:
             with engine.begin() as connection:
@@ -43,4 +48,5 @@ class Expiry:
         finally:
             engine.dispose()
         self._decided = self._decided.at(at)
+        self._not_before = at
         return over

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
 from categories.taxonomy import load_taxonomy
 from logstore.db import open_catalog, upgrade
+from logstore.place import Database
 from policy.model import Action
 from policy.overrides import Override
-from proxy.expiry import WHO, Expiry
+from proxy.expiry import PAUSE, WHO, Expiry
 from registry import entries, overrides
 from registry.overlay import write_overlay
 from tests.registry.conftest import AT, OFFICE, trail
@@ -56,3 +58,21 @@ def test_a_broken_overlay_ends_nothing(store: Path) -> None:
     (store.parent / "overlay").mkdir()
     (store.parent / "overlay" / "overlay.msgpack").write_bytes(b"rubbish")
     assert Expiry(store, store.parent / "overlay").look(END) == 0
+
+
+def test_a_database_that_is_away_is_not_asked_all_the_time(database: Database, tmp_path: Path) -> None:
+    """Three times a second somebody looks; each try would wait for it and fill the log."""
+    folder = tmp_path / "overlay"
+    with open_catalog(database).begin() as connection:
+        overrides.add(connection, Override(0, Action.ALLOW, "host:a.example", until=END), OFFICE)
+    with open_catalog(database).connect() as connection:
+        write_overlay(connection, folder)
+    away = Database("postgresql://owner@/nowhere?host=/nonexistent")
+    expiry = Expiry(away, folder)
+    with pytest.raises(OperationalError):
+        expiry.look(END)
+    assert expiry.look(END + timedelta(seconds=1)) == 0
+    with pytest.raises(OperationalError):
+        expiry.look(END + PAUSE)
+    expiry = Expiry(database, folder)
+    assert expiry.look(END) == 1
