@@ -48,6 +48,7 @@ type Commands = layer.CommandGenerator[None]
 MESSAGE_TOO_BIG = 1009
 """RFC 6455 §7.4.1."""
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
+_BLANK = re.compile(rb"(\r?\n)*")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -120,6 +121,8 @@ class BoundedHttp1Server(_http1.Http1Server):
 
     _waiting: object | None = None
     _discarded = 0
+    _blank = 0
+    """Bytes of empty lines in front of the head that is awaited."""
     _tail: bytes | None = None
     """The last bytes of an incomplete head, all of which has been looked at; None before a head has begun."""
 
@@ -149,7 +152,7 @@ class BoundedHttp1Server(_http1.Http1Server):
             if not self._complete(event.data):
                 if len(self.buf) > limits.size:
                     yield from self._refuse(431, "the request head is too large")
-                elif len(self.buf) and self._waiting is None:
+                elif (len(self.buf) or self._blank > len(b"\r\n")) and self._waiting is None:
                     self._waiting = wakeup = commands.RequestWakeup(limits.seconds)
                     yield wakeup
                 return
@@ -157,7 +160,7 @@ class BoundedHttp1Server(_http1.Http1Server):
             raw = bytes(self.buf)
             end = _HEAD_END.search(raw)
             head = raw[: end.start()] if end is not None else raw
-            fault = head_fault(head.lstrip(b"\r\n"), limits.fields)
+            fault = head_fault(head, limits.fields)
             if fault is not None:
                 yield from self._refuse(400, fault)
                 return
@@ -169,12 +172,23 @@ class BoundedHttp1Server(_http1.Http1Server):
 
     def _complete(self, new: bytes) -> bool:
         """Whether the head is there; only what is new is looked at, or a dripping head would cost its square."""
-        window = bytes(self.buf) if self._tail is None else self._tail + new
+        window = self._without_blank_lines() if self._tail is None else self._tail + new
         if _HEAD_END.search(window) is not None:
-            self._tail = None
+            self._tail, self._blank = None, 0
             return True
-        self._tail = window[-3:]
+        self._tail = window[-3:] if window.strip(b"\r\n") else None
         return False
+
+    def _without_blank_lines(self) -> bytes:
+        """The buffer, from which empty lines in front of a request are taken (RFC 9112 §2.2); the host takes one of
+        them for a head of nothing, and waits."""
+        raw = bytes(self.buf)
+        lead = _BLANK.match(raw)
+        if lead is not None and lead.end():
+            self.buf.maybe_extract_at_most(lead.end())
+            self._blank += lead.end()
+            return raw[lead.end() :]
+        return raw
 
     def send(self, event: Any) -> Commands:
         """Send; an error that nobody made a page for is answered in our words."""

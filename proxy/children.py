@@ -20,10 +20,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from proxy.reserving import Doors
+
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 30.0
+PATIENCE = 1.0
+"""Longest pause before a start for which clients are left waiting at the door."""
 STANDING = 60.0
 """Seconds after which a child is taken to be well."""
 PR_SET_PDEATHSIG = 1
@@ -46,9 +50,19 @@ class Child:
     """One process that is kept running."""
 
     def __init__(
-        self, name: str, arguments: Sequence[str], *, run_folder: Path, environment: dict[str, str], control: bool
+        self,
+        name: str,
+        arguments: Sequence[str],
+        *,
+        run_folder: Path,
+        environment: dict[str, str],
+        control: bool,
+        doors: Doors | None = None,
     ) -> None:
+        """`doors` are the sockets it listens on, held here so that what waits in them outlives it."""
         self.name = name
+        self.number = 0
+        self.doors = doors
         self.restarts = 0
         self.process: asyncio.subprocess.Process | None = None
         self.ready = asyncio.Event()
@@ -81,6 +95,8 @@ class Child:
                 return
             self.restarts += 1
             self._pause = next_pause(self._pause, loop.time() - began)
+            if self._pause > PATIENCE and self.doors is not None:
+                self.doors.close()  # nobody should wait that long; other workers get what comes
             logger.error("%s %s; starting it again in %.1f s", self.name, ending, self._pause)
             await asyncio.sleep(self._pause)
 
@@ -104,6 +120,8 @@ class Child:
         try:
             handed = (theirs.fileno(),) if theirs is not None else ()
             extra = ["--control", str(handed[0])] if handed else []
+            for door in self.doors.open() if self.doors is not None else ():
+                handed, extra = (*handed, door.fileno()), [*extra, "--listener", str(door.fileno())]
             process = self.process = await asyncio.create_subprocess_exec(
                 *arguments, *extra, pass_fds=handed, env=self._environment, preexec_fn=_die_with_parent
             )
@@ -170,6 +188,10 @@ class Child:
         if process is not None and process.returncode is None:
             self.ready.clear()
             process.send_signal(number)
+
+    def let_go(self) -> None:
+        """When it ends, it has ended for good: another has its place."""
+        self._stop_asked.set()
 
     async def stop(self, seconds: float) -> None:
         """Ask it to end; kill it after `seconds`."""

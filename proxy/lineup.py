@@ -12,6 +12,7 @@ from pathlib import Path
 
 from logstore.gateways import WORKERS
 from proxy.children import Child
+from proxy.reserving import Doors
 from proxy.settings import Settings
 
 
@@ -31,19 +32,38 @@ def line_up(
     settings: Settings, arguments: Sequence[str], ports: Ports, run_folder: Path, metrics_folder: Path
 ) -> list[Child]:
     """Shipper, console and workers. `arguments`: what every command is told first."""
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    for name in ("SSLKEYLOGFILE", "MITMPROXY_SSLKEYLOGFILE", "PROMETHEUS_MULTIPROC_DIR"):
-        environment.pop(name, None)  # the first two would write every session key to a file
-    counted = {**environment, "PROMETHEUS_MULTIPROC_DIR": str(metrics_folder)}
 
-    def child(name: str, *words: str, worker: bool = False) -> Child:
-        told = counted if worker else environment
-        return Child(name, [*arguments, *words], run_folder=run_folder, environment=told, control=worker)
+    def child(name: str, *words: str) -> Child:
+        return Child(name, [*arguments, *words], run_folder=run_folder, environment=_environment(), control=False)
 
     children = [child("shipper", "shipper")]
     if settings.console.enabled:
         children.append(child("console", "console", "--under-run", "--port", str(ports.console)))
-    told = ["--port", str(ports.proxy), "--metrics-port", str(ports.metrics), "--console-port", str(ports.console)]
     for number in range(settings.proxy.workers or min(os.cpu_count() or 1, WORKERS)):
-        children.append(child(f"worker{number}", "worker", "--number", str(number), *told, worker=True))
+        doors = Doors(settings.proxy.host, ports.proxy)
+        children.append(line_up_worker(number, doors, arguments, ports, run_folder, metrics_folder))
     return children
+
+
+def line_up_worker(
+    number: int, doors: Doors, arguments: Sequence[str], ports: Ports, run_folder: Path, metrics_folder: Path
+) -> Child:
+    """A worker of that number, which listens on those sockets."""
+    told = ["--port", str(ports.proxy), "--metrics-port", str(ports.metrics), "--console-port", str(ports.console)]
+    worker = Child(
+        f"worker{number}",
+        [*arguments, "worker", "--number", str(number), *told],
+        run_folder=run_folder,
+        environment={**_environment(), "PROMETHEUS_MULTIPROC_DIR": str(metrics_folder)},
+        control=True,
+        doors=doors,
+    )
+    worker.number = number
+    return worker
+
+
+def _environment() -> dict[str, str]:
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    for name in ("SSLKEYLOGFILE", "MITMPROXY_SSLKEYLOGFILE", "PROMETHEUS_MULTIPROC_DIR"):
+        environment.pop(name, None)  # the first two would write every session key to a file
+    return environment

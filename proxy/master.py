@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mitmproxy import master
 from mitmproxy.addons import block, core, disable_h2c, errorcheck, proxyserver
-from mitmproxy.proxy import mode_servers, mode_specs
-from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.layer import Layer
-from mitmproxy.proxy.layers import modes
 
 from addons import build_addons
 from addons.flownotes import busy
@@ -25,46 +21,11 @@ from addons.live import Live
 from addons.tls import GatewayTls
 from proxy import connection
 from proxy.dispatch import DispatchManager
+from proxy.listening import Arrivals
 from proxy.relay import Relaying
 from proxy.settled import SettledOptions
 
 logger = logging.getLogger(__name__)
-
-BACKLOG = 1024
-"""Connections waiting to be accepted: a change of lesson is a burst."""
-
-
-@dataclass(frozen=True)
-class GatewayMode(mode_specs.ProxyMode):
-    """An explicit proxy whose port several workers share."""
-
-    description = "Schoolgate"
-    transport_protocol = mode_specs.TCP
-
-    def __post_init__(self) -> None:
-        """No data follows the mode's name."""
-
-
-class GatewayServer(mode_servers.AsyncioServerInstance[GatewayMode]):
-    """Listens with `SO_REUSEPORT`."""
-
-    def make_top_layer(self, context: Context) -> Layer:
-        """The layer a connection starts with."""
-        return modes.HttpProxy(context)
-
-    async def handle_stream(self, reader: Any, writer: Any = None) -> None:
-        """Serve one client. The host leaves the socket open when it is cut while waiting for its own lock."""
-        try:
-            await super().handle_stream(reader, writer)
-        finally:
-            if writer is not None and not writer.is_closing():
-                writer.close()
-
-    async def listen(self, host: str, port: int) -> Any:
-        """One listening socket a worker."""
-        return [
-            await asyncio.start_server(self.handle_stream, host or None, port, reuse_port=True, backlog=BACKLOG),
-        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +44,8 @@ class HostOptions:
     """Seconds without a byte."""
     tunnel_timeout: float = 12 * 3600.0
     """Longest life of a passed-through tunnel, seconds."""
+    arrivals: Arrivals = field(default_factory=Arrivals)
+    """Where clients arrive, and through whom."""
     passphrase: str | None = None
     """Opens the CA's key when it is locked."""
 
@@ -96,6 +59,7 @@ class GatewayMaster(master.Master):
         connection.install()
         self.addons = DispatchManager(self)  # before any addon: the first manager is only weakly held, and goes
         self.live = live
+        self.arrivals = told.arrivals
         self.server = proxyserver.Proxyserver()
         self.tls = GatewayTls()
         self.addons.add(

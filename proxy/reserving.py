@@ -34,6 +34,50 @@ def reserve_console(told: ConsoleSettings) -> socket.socket:
     return reserve(told.host, told.port, "console.port") if told.enabled else reserve("127.0.0.1", 0)
 
 
+class Doors:
+    """The sockets one worker listens on, held by its supervisor: one an address of the host.
+
+    Bound but not listening until a worker listens; what waits in them to be accepted outlives the worker.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._place = (host, port)
+        self._open: list[socket.socket] = []
+
+    def open(self) -> list[socket.socket]:
+        """The sockets, made when there are none. Raises `OSError`."""
+        if not self._open:
+            host, port = self._place
+            found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            try:
+                for family, *_, address in dict.fromkeys(found):
+                    self._open.append(_door(family, address))
+            except OSError:
+                self.close()
+                raise
+        return self._open
+
+    def close(self) -> None:
+        """Let go of them: with no worker on them either, the kernel gives new connections to the others."""
+        for end in self._open:
+            end.close()
+        self._open = []
+
+
+def _door(family: int, address: tuple[object, ...]) -> socket.socket:
+    end = socket.socket(family, socket.SOCK_STREAM)
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        end.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    try:
+        end.bind(address)
+    except OSError as error:
+        end.close()
+        raise OSError(error.errno, f"cannot listen on {address[0]}:{address[1]}: {error.strerror}") from error
+    return end
+
+
 def own_data(data: Path) -> IO[str]:
     """Hold the data folder: two gateways would share one spool, one store and one control socket. Raises `OSError`."""
     run_folder = data / "run"

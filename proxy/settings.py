@@ -51,6 +51,9 @@ class ProxySettings(Section):
     """Worker processes; 0 means one per core."""
     names: tuple[str, ...] = ()
     """Host names this gateway is known by; requests to them are refused as loops."""
+    balancers: tuple[str, ...] = ()
+    """Load balancers in front, as networks or addresses. Each must begin every connection with a PROXY header (version
+    1 or 2) that says whose it is, or is refused; nobody else's header is believed."""
     connect_ports: tuple[Port, ...] = (443,)
     """Ports a CONNECT may ask for."""
     http_ports: tuple[Port, ...] = (80, 443, 8000, 8008, 8080, 8088, 8443, 8888)
@@ -81,6 +84,13 @@ class ProxySettings(Section):
     """Open connections one client address may hold."""
     drain: float = Field(default=10.0, ge=0, le=300)
     """Seconds open connections are given at shutdown."""
+    farewell: float = Field(default=1800.0, ge=0, le=86400)
+    """Seconds a worker that is being replaced gives its open connections (`schoolgate reload --restart`)."""
+
+    @field_validator("balancers")
+    @classmethod
+    def _balancers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(ipaddress.ip_network(text, strict=False)) for text in value)
 
     @model_validator(mode="after")
     def _destinations(self) -> ProxySettings:

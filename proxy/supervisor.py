@@ -1,4 +1,4 @@
-"""The parent of every process of a gateway: prepares, starts, watches, reloads, stops.
+"""The parent of every process of a gateway: prepares, puts in force, watches, reloads, stops.
 
 Order at the start: data folder, database, lists and policy (all checked before anything listens), overlay, metrics,
 shipper, workers. Order at the stop: workers (they drain and finish their records), then the shipper (it ships them).
@@ -7,7 +7,6 @@ shipper, workers. Order at the stop: workers (they drain and finish their record
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import os
@@ -19,8 +18,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from prometheus_client.multiprocess import mark_process_dead
-
 from logstore.disk import SpoolLimits
 from policy.engine import Engine
 from proxy import firstrun, hints, inforce
@@ -29,7 +26,8 @@ from proxy.ca import CaStatus
 from proxy.children import Child
 from proxy.control import serve_control, socket_path
 from proxy.expiry import Expiry
-from proxy.lineup import Ports, line_up
+from proxy.family import Family
+from proxy.lineup import Ports
 from proxy.listlife import ListLife, failures
 from proxy.metrics import Facts, read_status, serve_metrics
 from proxy.reloadable import data_named, restart_needed
@@ -42,18 +40,10 @@ from registry.watch import OverlayWriter
 
 logger = logging.getLogger(__name__)
 
-START_SECONDS = 60.0
-"""Longest the workers may take to listen."""
 STATUTORY_POLL = 60.0
 """Longest time between two thoughts about statutory lists: a list gets too old without anybody doing anything."""
-PING_EVERY = 5.0
-"""Seconds between asking each worker whether it is there."""
-SILENCE = 20.0
-"""Seconds after which a worker that does not answer hangs."""
 OVERLAY_POLL = 0.3
 """Seconds between looks at what people decided."""
-SHIP_SECONDS = 5.0
-"""Longest the shipper is given for the last records at a stop."""
 
 
 class Supervisor:
@@ -71,7 +61,6 @@ class Supervisor:
             record=settings.store if isinstance(settings.store, Path) else None,
         )
         self.stopping = asyncio.Event()
-        self._settings_arguments: list[str] = []
         self._reloading = asyncio.Lock()
         self._statutory = Keeper(settings.data)
         self._served: tuple[object, ...] = ()
@@ -80,7 +69,7 @@ class Supervisor:
         self.proxy_port = settings.proxy.port
         self.metrics_port = settings.metrics.port
         self.console_port = settings.console.port
-        self.children: list[Child] = []
+        self.family: Family | None = None
         self.lists = ListLife(lambda: self.settings, settings_file)
 
     async def run(self) -> int:
@@ -94,7 +83,7 @@ class Supervisor:
         for what in made:
             print(f"made: {what}", file=sys.stderr)
         engine = await asyncio.to_thread(self._accept, self.settings, at_start=True)
-        self._settings_arguments = ["--settings", str(inforce.keep_settings(self.settings))]
+        arguments = ["--settings", str(inforce.keep_settings(self.settings))]
         self._note_engine(engine)
         self.facts.ca_ends = authority.not_after.timestamp()
         shutil.rmtree(self.metrics_folder, ignore_errors=True)
@@ -108,16 +97,16 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.stopping.set)
         loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.ensure_future(self.reload()))
-        self._make_children()
-        keeping = [asyncio.create_task(child.keep_running(self._on_exit), name=child.name) for child in self.children]
+        self.family = family = self._make_family(arguments)
+        family.start()
         watching = [
             asyncio.create_task(self._watch_people()),
             asyncio.create_task(self._watch_statutory()),
-            asyncio.create_task(self._watch_silence()),
+            asyncio.create_task(family.watch_silence(self._reloading)),
             asyncio.create_task(self.lists.keep()),
         ]
         try:
-            if not await self._wait_ready(keeping):
+            if not await family.wait_ready(self.stopping):
                 return 1
             self._say_ready(authority)
             await self.stopping.wait()
@@ -127,48 +116,27 @@ class Supervisor:
             for task in watching:
                 task.cancel()
             control.close()
-            await self._stop_children()
+            await family.stop()
             server.shutdown()
             server.server_close()
             self._clean()
             owned.close()
         return 0
 
-    def _make_children(self) -> None:
+    def _make_family(self, arguments: list[str]) -> Family:
         ports = Ports(self.proxy_port, self.metrics_port, self.console_port)
-        self.children = line_up(self.settings, self._settings_arguments, ports, self.run_folder, self.metrics_folder)
-        for child in self.workers:
-            child.on_took = self._note_decision
+        family = Family(self.settings, arguments, ports)
+        family.on_decision = self._note_decision
         self.facts.list_updates = lambda: failures(self.settings)
-        self.facts.processes = self._pids
-        self.facts.restarts = lambda: sum(child.restarts for child in self.children)
-        self.facts.workers = lambda: sum(child.ready.is_set() for child in self.workers)
+        self.facts.processes = family.pids
+        self.facts.restarts = lambda: family.restarts
+        self.facts.workers = lambda: family.ready
+        return family
 
     @property
     def workers(self) -> list[Child]:
-        """The workers among the children."""
-        return [child for child in self.children if child.name.startswith("worker")]
-
-    def _pids(self) -> dict[str, int]:
-        pids = {child.name: child.pid for child in self.children}
-        return {"supervisor": os.getpid(), **{name: pid for name, pid in pids.items() if pid is not None}}
-
-    def _on_exit(self, pid: int) -> None:
-        with contextlib.suppress(OSError):
-            mark_process_dead(pid, path=str(self.metrics_folder))  # type: ignore[no-untyped-call]
-
-    async def _wait_ready(self, keeping: list[asyncio.Task[None]]) -> bool:
-        loop = asyncio.get_running_loop()
-        end = loop.time() + START_SECONDS
-        while loop.time() < end:
-            if self.stopping.is_set() or all(child.ready.is_set() for child in self.children):
-                return True
-            if any(task.done() for task in keeping):
-                break
-            await asyncio.sleep(0.02)
-        late = [child.name for child in self.children if not child.ready.is_set()]
-        logger.critical("not ready within %.0f s: %s", START_SECONDS, ", ".join(late))
-        return False
+        """The workers that accept connections."""
+        return [] if self.family is None else self.family.workers
 
     def _say_ready(self, authority: CaStatus) -> None:
         ports = {"proxy": self.proxy_port, "metrics": self.metrics_port, "pid": os.getpid()}
@@ -238,28 +206,8 @@ class Supervisor:
             self._note_engine(await asyncio.to_thread(inforce.open_engine, self.settings, self._verified))
 
     async def _swap(self, what: dict[str, Any] | None = None) -> list[str]:
-        """Have every worker take what is in force; one that does not is replaced. What went wrong."""
-        workers = self.workers
-        what = what or {"do": "reload", "verified": self._verified}
-        answers = await asyncio.gather(*(child.ask(what, START_SECONDS) for child in workers))
-        failed = []
-        for child, answer in zip(workers, answers, strict=True):
-            if "failed" in answer:
-                failed.append(f"{child.name} did not take it and is replaced: {answer['failed']}")
-                child.replace()
-        return failed
-
-    async def _watch_silence(self) -> None:
-        """A worker that hangs keeps its share of new connections: end it, and a new one starts."""
-        while True:
-            await asyncio.sleep(PING_EVERY)
-            async with self._reloading:
-                asked = [child for child in self.workers if child.ready.is_set()]
-                answers = await asyncio.gather(*(child.ask({"do": "ping"}, SILENCE) for child in asked))
-            for child, answer in zip(asked, answers, strict=True):
-                if "failed" in answer and child.pid is not None:
-                    logger.critical("%s has been silent for %.0f s and is replaced", child.name, SILENCE)
-                    child.replace(signal.SIGKILL)
+        """Have every worker take what is in force. What went wrong."""
+        return await self.family.tell(what or {"do": "reload", "verified": self._verified}) if self.family else []
 
     async def _order(self, what: dict[str, Any]) -> dict[str, Any]:
         match what.get("do"):
@@ -272,6 +220,8 @@ class Supervisor:
                 return {"asked": True}
             case "ca":
                 return await self.take_ca()
+            case "restart" if self.family is not None:
+                return await self.family.restart(self._reloading)
             case "status":
                 return self._status()
             case other:
@@ -285,6 +235,7 @@ class Supervisor:
                 {"name": child.name, "pid": child.pid, "revision": child.revision, "overlay": child.overlay}
                 for child in self.workers
             ],
+            "leaving": [child.name for child in self.family.leaving] if self.family is not None else [],
             "restarts": self.facts.restarts(),
             "lists": self.lists.status(),
             "statutory": self.facts.statutory(),
@@ -361,20 +312,6 @@ class Supervisor:
         known = {child.revision for child in self.workers if child.ready.is_set()}
         if len(known) == 1:
             self.facts.revision = known.pop()
-
-    async def _stop_children(self) -> None:
-        await asyncio.gather(*(child.stop(self.settings.proxy.drain + 10) for child in self.workers))
-        end = time.monotonic() + SHIP_SECONDS
-        while time.monotonic() < end and self._unshipped():
-            await asyncio.sleep(0.1)
-        await asyncio.gather(*(child.stop(15) for child in self.children))
-
-    def _unshipped(self) -> bool:
-        shipper = next((child for child in self.children if child.name == "shipper"), None)
-        if shipper is None or shipper.pid is None:
-            return False
-        said = read_status(self.run_folder / "shipper.json")
-        return bool(said.get("lag_events", 0)) or said.get("written_at", time.time()) < time.time() - 1.5
 
     def _clean(self) -> None:
         for path in (socket_path(self.settings.data), self.run_folder / "ports.json"):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import ipaddress
 import json
 import logging
 import os
@@ -44,6 +45,7 @@ from proxy.cahandout import handed_out
 from proxy.decided import decided_in, overlay_file
 from proxy.firstrun import HOST_FOLDER
 from proxy.forming import Forming
+from proxy.listening import Arrivals, Farewell
 from proxy.master import GatewayMaster, HostOptions
 from proxy.metrics import reserve_room
 from proxy.outbound import OutboundLoop
@@ -72,6 +74,8 @@ class WorkerPlace:
     """File descriptor of the socket to the supervisor."""
     console_port: int = 0
     """Port of the console, which the proxy never connects to; 0 without one."""
+    listeners: tuple[int, ...] = ()
+    """File descriptors of the sockets to listen on, bound; none to make one."""
 
     def own_ports(self, settings: Settings) -> tuple[int, ...]:
         """Ports of this gateway: nobody reaches them through it."""
@@ -151,6 +155,10 @@ class Worker:
             upstream_trust=upstream_trust(settings, settings.data / "run"),
             idle_timeout=settings.proxy.idle_timeout,
             tunnel_timeout=settings.proxy.tunnel_timeout,
+            arrivals=Arrivals(
+                tuple(socket.socket(fileno=number) for number in self.place.listeners),
+                tuple(map(ipaddress.ip_network, settings.proxy.balancers)),
+            ),
             passphrase=passphrase.decode() if passphrase is not None else None,
         )
         self.master = master = GatewayMaster(self.live, told)
@@ -191,10 +199,22 @@ class Worker:
         match order.get("do"):
             case "reload":
                 return await self._reload(order.get("verified", ""))
+            case "leave" if self.master is not None:
+                self._leaving = asyncio.create_task(self._leave(self.master, float(order["seconds"])))
+                return {"leaving": len(self.master.server.connections)}
             case "ca" if self.master is not None:
                 return self._take_ca(self.master)
             case _:
                 return {"here": True}
+
+    async def _leave(self, master: GatewayMaster, seconds: float) -> None:
+        """A successor accepts connections now. Those that are open here go on until they end, or `seconds` are over."""
+        await master.server.servers.update([])
+        master.addons.add(Farewell())
+        end = asyncio.get_running_loop().time() + seconds
+        while master.server.connections and asyncio.get_running_loop().time() < end and not self.stopping.is_set():
+            await asyncio.sleep(0.1)
+        self.stopping.set()
 
     def _take_ca(self, master: GatewayMaster) -> dict[str, Any]:
         """Sign with the CA that was laid out anew; what is open goes on with the certificate it was shown."""

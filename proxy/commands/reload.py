@@ -1,4 +1,7 @@
-"""`schoolgate reload`: build lists and policy aside, check them, swap them in on every worker."""
+"""`schoolgate reload`: build lists and policy aside, check them, swap them in on every worker.
+
+`--restart` puts a fresh process in every worker's place instead, one after the other, with no connection dropped.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,9 @@ from proxy.settings import Settings
 def add(commands: Any) -> None:
     """Register the command."""
     parser = commands.add_parser("reload", help="take the edited policy and lists, if they are good")
+    parser.add_argument(
+        "--restart", action="store_true", help="replace every worker process, one after the other; nothing is dropped"
+    )
     parser.add_argument("--json", action="store_true", help="answer in JSON")
     parser.set_defaults(handle=handle)
 
@@ -22,10 +28,12 @@ def handle(args: argparse.Namespace, settings: Settings) -> int:
     from proxy.control import NotRunning, order
 
     try:
-        answer = order(settings.data, {"do": "reload"})
+        answer = order(settings.data, {"do": "restart" if args.restart else "reload"})
     except NotRunning as error:
         print(error, file=sys.stderr)
         return 1
+    if args.restart:
+        return _tell_restart(answer, as_json=args.json)
     if args.json:
         print(json.dumps(answer))
     elif "failed" in answer:
@@ -36,4 +44,16 @@ def handle(args: argparse.Namespace, settings: Settings) -> int:
             print(trouble, file=sys.stderr)
         if later := answer.get("restart_needed"):
             print(f"changed too, but only a restart puts it in force: {', '.join(later)}", file=sys.stderr)
+    return 1 if "failed" in answer else 0
+
+
+def _tell_restart(answer: dict[str, Any], *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps(answer))
+    elif "failed" in answer:
+        print(f"stopped: {answer['failed']}", file=sys.stderr)
+    else:
+        print(f"now at work: {', '.join(answer['restarted'])}")
+        if leaving := answer["leaving"]:
+            print(f"ending with their last connection: {', '.join(leaving)}", file=sys.stderr)
     return 1 if "failed" in answer else 0

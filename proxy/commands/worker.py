@@ -18,6 +18,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--metrics-port", type=int, required=True)
     parser.add_argument("--console-port", type=int, default=0)
     parser.add_argument("--control", type=int, required=True)
+    parser.add_argument("--listener", type=int, action="append", default=[])
     parser.set_defaults(handle=handle)
 
 
@@ -28,9 +29,9 @@ def handle(args: argparse.Namespace, settings: Settings) -> int:
     from proxy.worker import WorkerPlace, run_worker
 
     try:
-        return run_worker(
-            settings, WorkerPlace(args.number, args.port, args.metrics_port, args.control, args.console_port)
-        )
+        ports = (args.port, args.metrics_port, args.control, args.console_port)
+        place = WorkerPlace(args.number, *ports, tuple(args.listener))
+        return run_worker(settings, place)
     except TROUBLES as error:
         print(f"worker {args.number} cannot start: {in_words(error)}", file=sys.stderr)
         return 1

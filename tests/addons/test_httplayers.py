@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addons.httplayers import head_fault
+from addons import httplayers
+from addons.httplayers import HeadLimits, head_fault
 from tests.addons.host import Host
 from tests.rig.certificates import Authority
+from tests.rig.clients import Raw
 from tests.rig.origin import Origin
 
 GOOD = b"GET http://fine.example/page HTTP/1.1\r\nHost: fine.example\r\nAccept: text/html"
@@ -122,3 +124,28 @@ def test_trailers_of_an_origin_are_dropped_and_nothing_hangs(tmp_path: Path) -> 
                     received += end.recv(65536)
     assert b"abc" in received
     assert b"X: y" not in received
+
+
+def test_empty_lines_before_a_request_are_passed_over(host: Host) -> None:
+    """RFC 9112 §2.2, in one piece and in many; the request behind them is answered."""
+    for lead in (b"\r\n", b"\n", b"\r\n\r\n\r\n", b"\r\n" * 30):
+        with Raw(host, timeout=15) as raw:
+            raw.send(lead + b"BAD\r\n\r\n")
+            assert raw.read_all().startswith(b"HTTP/1.1 400")
+
+
+def test_empty_lines_do_not_stop_the_clock(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that opens with empty lines and never asks is shown out like any other."""
+    monkeypatch.setattr(httplayers, "limits", HeadLimits(seconds=1))
+    for opening in (b"\r\n\r\n\r\n", b"\r\n\r\n\x00", b"\r\n\r\nGET / HT"):
+        with Raw(host, timeout=15) as raw:
+            raw.send(opening)
+            assert raw.read_all().startswith(b"HTTP/1.1 4")
+
+
+def test_empty_lines_do_not_lift_the_limit(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An endless head behind an empty line is cut off as it is without one."""
+    monkeypatch.setattr(httplayers, "limits", HeadLimits(size=20_000))
+    with Raw(host, timeout=15) as raw:
+        raw.send(b"\r\n\r\nGET / HTTP/1.1\r\nX: " + b"x" * 30_000)
+        assert raw.read_all().startswith(b"HTTP/1.1 431")
