@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakSet
 
 import h11
 from mitmproxy import http
@@ -66,6 +67,8 @@ class HeadLimits:
     """Most bytes a client may send ahead while an answer is awaited."""
     message: int = 4 * 1024 * 1024
     """Most bytes of one WebSocket message."""
+    messages: int = 128 * 1024 * 1024
+    """Most bytes of unfinished messages in all WebSockets of a worker together."""
     discarded: int = 64 * 1024 * 1024
     """Most bytes of a refused upload that are read and thrown away before the connection is cut."""
 
@@ -227,6 +230,10 @@ class BoundedHttp1Client(_http1.Http1Client):
         yield from super().read_headers(event)
 
 
+LITTLE = 64 * 1024
+"""Bytes a WebSocket may hold of unfinished messages without being counted with the others."""
+
+
 class BoundedWebsocket(websocket.WebsocketLayer):
     """A WebSocket whose unfinished messages are bounded: the host holds a message until it is whole."""
 
@@ -241,7 +248,8 @@ class BoundedWebsocket(websocket.WebsocketLayer):
             return
         from_client = event.connection == self.context.client
         self._held[from_client] += len(event.data)
-        if self._held[from_client] > limits.message:
+        if self._held[from_client] > limits.message or self._too_much_together():
+            self._held.clear()
             yield from self._end(from_client)
             return
         yield from super().relay_messages(event)
@@ -249,7 +257,16 @@ class BoundedWebsocket(websocket.WebsocketLayer):
         if source.frame_buf == [b""]:
             self._held[from_client] = 0
 
+    def _too_much_together(self) -> bool:
+        """Whether all of them hold too much: asked by those that hold more than a little, who are few."""
+        if sum(self._held.values()) <= LITTLE:
+            _holding.discard(self)
+            return False
+        _holding.add(self)
+        return sum(sum(each._held.values()) for each in _holding) > limits.messages
+
     def _end(self, from_client: bool) -> Commands:
+        _holding.discard(self)
         if self.flow.websocket is not None:
             self.flow.websocket.timestamp_end = time.time()
             self.flow.websocket.closed_by_client = from_client
@@ -259,6 +276,10 @@ class BoundedWebsocket(websocket.WebsocketLayer):
         self._handle_event = self.done
         yield commands.CloseConnection(self.context.server)
         yield commands.CloseConnection(self.context.client)
+
+
+_holding: WeakSet[BoundedWebsocket] = WeakSet()
+"""WebSockets that hold more than a little."""
 
 
 @dataclass

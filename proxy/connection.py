@@ -13,7 +13,7 @@ import logging
 from collections import deque
 from typing import Any
 
-from mitmproxy.connection import Connection
+from mitmproxy.connection import Connection, ConnectionState
 from mitmproxy.flow import Flow
 from mitmproxy.proxy import commands, events, mode_servers, server
 from mitmproxy.utils import asyncio_utils
@@ -99,6 +99,20 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
             self.close_connection(command.connection, False)
         else:
             raise TypeError(f"the host's layers gave an unknown command: {command}")
+
+    def close_connection(self, connection: Connection, half_close: bool = False) -> None:
+        """As the host's. What a client sent behind its balancer's header is read before the host knows the task that
+        reads it: a connection that such bytes end is ended as soon as it does."""
+        if self.transports[connection].handler is not None or half_close:
+            super().close_connection(connection, half_close)
+            return
+        connection.state = ConnectionState.CLOSED
+        asyncio.get_running_loop().call_soon(self._cancel, connection)
+
+    def _cancel(self, connection: Connection) -> None:
+        io = self.transports.get(connection)
+        if io is not None and io.handler is not None:
+            io.handler.cancel("closed by command")
 
     def _tell(self, hook: commands.StartHook) -> None:
         waiting = self.master.addons.call(hook)

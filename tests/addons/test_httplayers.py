@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.addons.host import Host
 from tests.rig.certificates import Authority
 from tests.rig.clients import Raw
 from tests.rig.origin import Origin
+from tests.rig.waiting import wait_for
 
 GOOD = b"GET http://fine.example/page HTTP/1.1\r\nHost: fine.example\r\nAccept: text/html"
 
@@ -107,25 +109,6 @@ def test_a_refused_upload_is_answered_before_its_body(host: Host) -> None:
         assert end.recv(65536).startswith(b"HTTP/1.1 403")
 
 
-def test_trailers_of_an_origin_are_dropped_and_nothing_hangs(tmp_path: Path) -> None:
-    """A chunked answer with trailers arrives whole."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        made = Host(tmp_path, f"127.0.0.1:{listener.getsockname()[1]}")
-        with made.running() as running, socket.create_connection(("127.0.0.1", running.port), 5) as end:
-            end.sendall(GOOD + b"\r\n\r\n")
-            origin, _ = listener.accept()
-            with origin:
-                origin.recv(65536)
-                origin.sendall(
-                    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n"
-                )
-                received = b""
-                while not received.endswith(b"0\r\n\r\n"):
-                    received += end.recv(65536)
-    assert b"abc" in received
-    assert b"X: y" not in received
-
-
 def test_empty_lines_before_a_request_are_passed_over(host: Host) -> None:
     """RFC 9112 §2.2, in one piece and in many; the request behind them is answered."""
     for lead in (b"\r\n", b"\n", b"\r\n\r\n\r\n", b"\r\n" * 30):
@@ -149,3 +132,53 @@ def test_empty_lines_do_not_lift_the_limit(host: Host, monkeypatch: pytest.Monke
     with Raw(host, timeout=15) as raw:
         raw.send(b"\r\n\r\nGET / HTTP/1.1\r\nX: " + b"x" * 30_000)
         assert raw.read_all().startswith(b"HTTP/1.1 431")
+
+
+def test_many_unfinished_messages_together_are_bounded(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each WebSocket stays below its own limit; all of them together hold no more than the worker's."""
+    monkeypatch.setattr(httplayers, "limits", HeadLimits(message=10_000_000, messages=1_000_000))
+    piece = b"\x02\x7f" + (200_000).to_bytes(8)  # a binary frame that is not the last of its message
+    masked = piece[:1] + bytes([piece[1] | 0x80]) + piece[2:] + b"\0" * 4 + b"x" * 200_000
+    more = b"\x00" + masked[1:]
+    head = "GET http://socket.example/websocket HTTP/1.1\r\nHost: socket.example\r\nConnection: Upgrade\r\n"
+    head += "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(Raw(host, timeout=15)) for _ in range(4)]
+        for raw in sockets:
+            raw.send(head.encode())
+            assert b" 101 " in raw.read_head()
+            raw.send(masked)
+        sockets[0].send(more)
+        sockets[1].send(more)
+        wait_for(lambda: any(map(ended, sockets)), "one that goes past the common limit to be closed")
+        assert not all(map(ended, sockets)), "the others go on"
+
+
+def ended(raw: Raw) -> bool:
+    """Whether the gateway has closed this connection."""
+    raw.socket.settimeout(0.05)
+    try:
+        return raw.socket.recv(1) == b""
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+
+
+def test_trailers_of_an_origin_are_dropped_and_nothing_hangs(tmp_path: Path) -> None:
+    """A chunked answer with trailers arrives whole."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        made = Host(tmp_path, f"127.0.0.1:{listener.getsockname()[1]}")
+        with made.running() as running, socket.create_connection(("127.0.0.1", running.port), 5) as end:
+            end.sendall(GOOD + b"\r\n\r\n")
+            origin, _ = listener.accept()
+            with origin:
+                origin.recv(65536)
+                origin.sendall(
+                    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n"
+                )
+                received = b""
+                while not received.endswith(b"0\r\n\r\n"):
+                    received += end.recv(65536)
+    assert b"abc" in received
+    assert b"X: y" not in received
