@@ -136,17 +136,13 @@ def serving(authority: Authority, name: str) -> ssl.SSLContext:
     return context
 
 
-@pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_a_site_that_asks_for_a_certificate_of_the_client_gets_none_and_hangs_nobody(
-    strange: Making,
-    authority: Authority,
-    name: str,
-    newest: ssl.TLSVersion,
+def test_a_site_that_asks_for_a_certificate_of_the_client_gets_none(
+    strange: Making, authority: Authority, name: str
 ) -> None:
     context = serving(authority, name)
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_verify_locations(str(authority.pem))
-    context.maximum_version = newest
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # in TLS 1.3 the site says so too late: docs/hardening.md
     gateway, site = strange(context)
     answer = curl(gateway, f"https://{name}/page", seconds=25)
     assert (answer.code, answer.status, site.asked) == (0, 502, 0), answer.error
