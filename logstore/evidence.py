@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,8 @@ class Told:
     """The facts each was sealed with."""
     removed: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     """The facts of each that retention removed."""
+    removed_at: dict[str, datetime] = field(default_factory=dict)
+    """When, by the time of the line; UTC."""
     ends: dict[str, list[tuple[int, str, int]]] = field(default_factory=dict)
     """Places its chain was seen at: number of a batch, its mark, and the line that says so."""
 
@@ -78,16 +80,17 @@ def note_ends(where: Beside, *, who: str, why: str = "", at: datetime) -> tuple[
 def told(catalog: Connection) -> Told:
     """Everything the trail says of day files."""
     found = Told()
-    lines = select(audit.c.id, audit.c.what, audit.c.subject, audit.c.after).where(
+    lines = select(audit.c.id, audit.c.what, audit.c.subject, audit.c.after, audit.c.at_us).where(
         audit.c.what.in_((SEALED, REMOVED, ENDS, PRUNED))
     )
-    for number, what, file, after in catalog.execute(lines.order_by(audit.c.id)):
+    for number, what, file, after, at_us in catalog.execute(lines.order_by(audit.c.id)):
         facts = json.loads(restored(after))
         if what == SEALED:
             found.sealed[file] = facts
             found.ends.setdefault(file, []).append((facts["batches"], facts["mark"], number))
         elif what == REMOVED:
             found.removed[file] = facts
+            found.removed_at[file] = datetime.fromtimestamp(at_us / 1_000_000, UTC)
         elif what == ENDS:
             for name, (batch, mark) in facts["ends"].items():
                 found.ends.setdefault(name, []).append((batch, mark, number))

@@ -16,7 +16,7 @@ import sqlalchemy.exc
 from sqlalchemy import Connection, func, select
 
 from logstore import chaincheck
-from logstore.batches import batches_in, has_chain, rows_in
+from logstore.batches import batches_in, end_of, has_chain, rows_in
 from logstore.chain import Batch, names_of
 from logstore.chaincheck import Problem
 from logstore.db import SEALING, reading_file
@@ -35,11 +35,12 @@ def sha256_of(path: Path) -> str:
 
 def problems(
     path: Path, catalog: Connection, *, known: Sequence[tuple[int, str, str]] = (), sealed: str | None = None,
-    deep: bool = True,
+    deep: bool = True, bounds: Mapping[str, int | None] | None = None,
 ) -> Iterator[Problem]:  # fmt: skip
     """What is wrong with the day file at `path`.
 
     `known`: numbers of batches, the marks they must have, and who says so. `sealed`: the SHA-256 it must have.
+    `bounds`: the catalog's `min_id` and `max_id` of it, and after how many `batches`.
     """
     file = path.name.removeprefix(SEALING)
     if sealed is not None and (now := sha256_of(_in_force(path, sealed))) != sealed:
@@ -49,6 +50,8 @@ def problems(
         with reading_file(path) as day:
             day.exec_driver_sql("BEGIN")  # one moment of the file, whoever writes meanwhile
             yield from _contents(file, day, catalog, known, deep=deep)
+            if bounds is not None and has_chain(day):
+                yield from _bounds(file, day, bounds)
     except sqlalchemy.exc.DatabaseError as error:
         if path.exists():
             yield Problem(file, f"cannot be read: {error.orig}")
@@ -82,17 +85,41 @@ def _contents(
     if deep:
         yield from chaincheck.rows(file, batches, rows_in(day, chaincheck.widest(batches)))
     yield from chaincheck.names(file, batches, texts_of(catalog, batches))
+    yield from _unfound(file, catalog, _named(batches))
+
+
+def _bounds(file: str, day: Connection, bounds: Mapping[str, int | None]) -> Iterator[Problem]:
+    """Whether searches in texts, which go from the lowest to the highest id, see every row."""
+    if bounds["batches"] != end_of(day, file).number:
+        return  # the catalog has not heard of every batch yet
+    first, last = day.execute(select(func.min(log.c.id), func.max(log.c.id))).one()
+    low, high = bounds["min_id"], bounds["max_id"]
+    if first is not None and (low is None or high is None or first < low or last > high):
+        yield Problem(
+            file, f"has records {first} to {last}, the catalog says {low} to {high}: searches miss the others"
+        )
+
+
+def _unfound(file: str, catalog: Connection, wanted: Mapping[str, set[int]]) -> Iterator[Problem]:
+    """Names a file uses whose first and last day, which bound a search for them, leave its day out."""
+    day = file[:10]
+    for column, numbers in wanted.items():
+        if column not in _BY_COLUMN:
+            continue
+        table = _BY_COLUMN[column].table.name
+        missed = catalog.exec_driver_sql(
+            f"SELECT id, first_day, last_day FROM {table} "
+            "WHERE id IN (SELECT value FROM json_each(?)) AND NOT ? BETWEEN first_day AND last_day ORDER BY id",
+            (json.dumps(sorted(numbers)), day),
+        )
+        for number, first, last in missed:
+            what = f"{column} {number}: is used on {day}, but is searched for from {first} to {last} only"
+            yield Problem("catalog.db", what)
 
 
 def texts_of(catalog: Connection, batches: Sequence[Batch]) -> dict[tuple[str, int], str | bytes]:
     """The names that batches vouch for, as the catalog has them now."""
-    wanted: dict[str, set[int]] = {}
-    for batch in batches:
-        try:
-            for column, number in names_of(batch):
-                wanted.setdefault(column, set()).add(number)
-        except ValueError:  # told by whoever checks the batch
-            continue
+    wanted = _named(batches)
     found: dict[tuple[str, int], str | bytes] = {}
     for column, numbers in wanted.items():
         if column in _BY_COLUMN:
@@ -102,6 +129,18 @@ def texts_of(catalog: Connection, batches: Sequence[Batch]) -> dict[tuple[str, i
             )
             found |= {(column, number): text for number, text in texts}
     return found
+
+
+def _named(batches: Sequence[Batch]) -> dict[str, set[int]]:
+    """The names that batches vouch for, by column."""
+    wanted: dict[str, set[int]] = {}
+    for batch in batches:
+        try:
+            for column, number in names_of(batch):
+                wanted.setdefault(column, set()).add(number)
+        except ValueError:  # told by whoever checks the batch
+            continue
+    return wanted
 
 
 def misleading(catalog: Connection) -> Iterator[Problem]:

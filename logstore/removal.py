@@ -63,12 +63,14 @@ def look(where: Beside, file: str, day: date) -> PrunedDay:
 
 def remove_day(
     where: Beside, engine: Engine, file: str, day: date, report: PruneReport, *, who: str, why: str
-) -> PrunedDay:
-    """Remove one day file and what lies beside it. Raises what keeps it from going."""
+) -> PrunedDay | None:
+    """Remove one day file and what lies beside it; None when another run has. Raises what keeps it from going."""
     from logstore.postgres import days
 
     _count(where, engine, file, look(where, file, day).rows)  # before the lock, because it reads every row
     with write_lock(where) if isinstance(where, Path) else contextlib.nullcontext():
+        if isinstance(where, Path) and _is_gone(where, file):
+            return None
         known = {one.id for one in holds(where)}
         held = copy_day(where, day, report.at)
         seen = dataclasses.replace(look(where, file, day), held=held)
@@ -102,6 +104,13 @@ def remove_day(
                 kind="retention",
             )
     return seen
+
+
+def _is_gone(folder: Path, file: str) -> bool:
+    """Whether a run that went on beside this one has removed it, proof and all."""
+    with reading(folder) as catalog:
+        state = catalog.execute(select(day_file.c.state).where(day_file.c.file == file)).scalar()
+    return state == "dropped" and not any(part.exists() for part in files_of(days_folder(folder) / file))
 
 
 def _refuse_new_holds(where: Beside, known: set[int]) -> None:

@@ -100,17 +100,18 @@ def _prune(
     if not dry_run:
         stayed += _copy_due(where, who, report.at)
         count_closed(where, now.astimezone(UTC))
-    due = _due(where, limit)
+    due, went = _due(where, limit), set[str]()
     for file, day in due:
         try:
-            gone = look(where, file, day) if dry_run else remove_day(where, engine, file, day, report, who=who, why=why)
-            days.append(gone)
+            seen = look(where, file, day) if dry_run else remove_day(where, engine, file, day, report, who=who, why=why)
+            went.add(file)
+            days += [] if seen is None else [seen]
         except (OSError, StoreError, sqlalchemy.exc.SQLAlchemyError) as error:
             stayed.append(Stayed(file, f"could not be removed: {error}", wrong=True, due=True))
     # Before names are forgotten, because that rewrites the catalog, where a cleaner may have deleted something.
     elsewhere = tuple(_clean(cleaner, limit, dry_run) for cleaner in cleaners)
     # A day that could not go keeps the names its rows need: without them a hold could not copy them later.
-    keep = min([report.kept_from, *(day for file, day in due if file not in {one.file for one in days})])
+    keep = min([report.kept_from, *(day for file, day in due if file not in went)])
     names = _unneeded(engine, keep) if dry_run else _forget(where, engine, keep, stayed)
     by_right = tuple(_by_right(where, report))
     report = dataclasses.replace(
@@ -130,12 +131,13 @@ def _alone(where: Beside, dry_run: bool) -> AbstractContextManager[None]:
     return alone(where)
 
 
-def last_run(where: Beside) -> datetime | None:
-    """When retention last ran to its end; UTC."""
+def last_run(where: Beside, now: datetime | None = None) -> datetime | None:
+    """When retention last ran to its end; UTC. With `now` (aware), a run that is yet to come is none."""
+    query = select(func.max(retention_run.c.started_us)).where(retention_run.c.finished_us.is_not(None))
+    if now is not None:
+        query = query.where(retention_run.c.started_us <= _us(now))
     with reading(where) as catalog:
-        newest = catalog.execute(
-            select(func.max(retention_run.c.started_us)).where(retention_run.c.finished_us.is_not(None))
-        ).scalar()
+        newest = catalog.execute(query).scalar()
     return None if newest is None else _EPOCH + timedelta(microseconds=newest)
 
 
@@ -147,8 +149,11 @@ def oldest_day(where: Beside) -> date | None:
 def overdue(
     where: Beside, now: datetime, timezone: tzinfo, months: int = 6, grace: timedelta = GRACE
 ) -> Overdue | None:
-    """Whether retention is behind: it has not run for `grace`, or days remain that were due by then."""
-    ran = last_run(where)
+    """Whether retention is behind: it has not run for `grace`, or days remain that were due by then.
+
+    A run at a time yet to come is none: the clock was wrong, and nothing has run since it is right again.
+    """
+    ran = last_run(where, now)
     late = sorted(day for _, day in _present(where) if is_due(day, cutoff(now - grace, timezone, months)))
     since = ran or _first_record(where)
     if late or (since is not None and now - since > grace):

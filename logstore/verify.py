@@ -11,18 +11,17 @@ elsewhere (`db head`) shows that; what came after the last one kept is as good a
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
-from logstore import audit, evidence, filecheck, holdproof
+from logstore import audit, evidence, filecheck, gapcheck, holdproof
 from logstore.chaincheck import Problem
 from logstore.db import days_folder, open_catalog, reading
+from logstore.gapcheck import Known
 from logstore.place import Beside, Database
-from logstore.schema import day_file, retention_run
+from logstore.schema import day_file
 from logstore.verified import Verified
 
 MOST = 1_000
@@ -30,22 +29,9 @@ MOST = 1_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What the catalog says of a day file."""
-
-    file: str
-    state: str
-    rows: int
-    sha256: str | None
-    batches: int | None
-    mark: str | None
-    verified_us: int | None
-
-
 def verify(
     where: Beside, *, kept: tuple[int, str] | None = None, deep: bool = False, day: str | None = None,
-    seconds: float = float("inf"), at: datetime | None = None,
+    seconds: float = float("inf"), at: datetime | None = None, now: datetime | None = None, months: int = 1,
 ) -> Verified:  # fmt: skip
     """Check the record; in a database the days' rows are counted, and `deep` says nothing more.
 
@@ -69,7 +55,7 @@ def verify(
             report.problems.append(Problem("audit trail", f"line {broken} {what}"))
         told, known = evidence.told(catalog), _known(catalog)
         catalog.exec_driver_sql("COMMIT")
-        report.problems += _gaps(folder, catalog, known, told, day)
+        report.problems += gapcheck.gaps(folder, catalog, known, told, day=day, months=months, now=now or at)
         if day is None:
             report.problems += filecheck.misleading(catalog)
             report.problems += holdproof.problems(folder)
@@ -95,12 +81,12 @@ def last_verified(folder: Path) -> datetime | None:
     return _EPOCH + timedelta(microseconds=max(times)) if times else None
 
 
-def _known(catalog: Connection) -> list[_Known]:
-    columns = (day_file.c[name] for name in _Known.__slots__)
-    return [_Known(*row) for row in catalog.execute(select(*columns).order_by(day_file.c.file))]
+def _known(catalog: Connection) -> list[Known]:
+    columns = (day_file.c[name] for name in Known.__slots__)
+    return [Known(*row) for row in catalog.execute(select(*columns).order_by(day_file.c.file))]
 
 
-def _file(folder: Path, catalog: Connection, one: _Known, told: evidence.Told, *, deep: bool) -> list[Problem]:
+def _file(folder: Path, catalog: Connection, one: Known, told: evidence.Told, *, deep: bool) -> list[Problem]:
     path = days_folder(folder) / one.file
     if not path.is_file():
         return []  # told among the gaps
@@ -120,42 +106,13 @@ def _file(folder: Path, catalog: Connection, one: _Known, told: evidence.Told, *
                                            f"sealed with {facts['sha256']}"))  # fmt: skip
             sealed = facts["sha256"]
         found += [Problem(one.file, f"when it was sealed: {said}") for said in facts.get("problems", ())]
-    for problem in filecheck.problems(path, catalog, known=marks, sealed=sealed, deep=deep or sealed is None):
+    bounds = {"batches": one.batches, "min_id": one.min_id, "max_id": one.max_id}
+    deep = deep or sealed is None
+    for problem in filecheck.problems(path, catalog, known=marks, sealed=sealed, deep=deep, bounds=bounds):
         found.append(problem)
         if len(found) >= MOST:
             break
     return found if path.is_file() else []  # removed by retention while it was read
-
-
-def _gaps(
-    folder: Path, catalog: Connection, known: Sequence[_Known], told: evidence.Told, day: str | None
-) -> Iterator[Problem]:
-    """Days that are not there and should be, or are there and should not."""
-    by_file = {one.file: one for one in known}
-    kept_from = catalog.execute(select(func.max(retention_run.c.kept_from))).scalar() or ""
-    for file in sorted({*by_file, *told.files()}):
-        if day not in (None, file[:10]):
-            continue
-        one, there = by_file.get(file), (days_folder(folder) / file).is_file()
-        if one is None:
-            yield Problem(file, "the audit trail knows it, the catalog does not")
-        elif one.state in ("open", "sealed") and not there:
-            if file[:10] < kept_from:
-                continue  # retention is removing it just now; the next look sees what it said of it
-            yield Problem(file, "the file is missing, and nothing says that retention removed it")
-        elif one.state == "dropped" and there:
-            yield Problem(file, "retention removed it, and it is there again")
-        elif one.state == "dropping" and file[:10] >= kept_from:
-            yield Problem(file, "the catalog says that retention removes it, but it is not due")
-        elif one.state == "dropped" and (one.batches or file in told.files()) and file not in told.removed:
-            yield Problem(file, "the catalog says that retention removed it, but the audit trail does not")
-        if file in told.removed and file in told.sealed:
-            was, gone = told.sealed[file]["sha256"], told.removed[file].get("sha256")
-            if was != gone:
-                yield Problem(file, f"was sealed with {was}, and removed with {gone}")
-    for path in sorted(days_folder(folder).glob("[0-9]*.db")):
-        if path.name not in by_file and day in (None, path.name[:10]):
-            yield Problem(path.name, "is not in the catalog: it was put there behind the record's back")
 
 
 def _note(folder: Path, file: str, at: datetime) -> None:

@@ -58,7 +58,7 @@ def export_case(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> i
             if len(rows) > ROWS:
                 raise Refused(f"a case has at most {ROWS:,} rows; narrow it, or use `log search --out`")
             days = sorted({day_of(row.id) for row in rows})
-            problems = [str(problem) for day in days for problem in verify(store, day=day).problems]
+            problems = [str(problem) for day in days for problem in verify(store, day=day, now=now).problems]
             write_rows(out[args.out], rows, "jsonl", zone)
             for line in evidence(store, [row.id for row in rows]):
                 out[proofs].write(json.dumps(line) + "\n")

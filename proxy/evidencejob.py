@@ -70,7 +70,7 @@ class EvidenceJob:
         number, mark = note_ends(store, who=WHO, why="nightly", at=now)
         # Whoever sends this log to another machine has kept the head there.
         logger.info("head of the record: %d:%s", number, mark)
-        report = verify(store, seconds=CHECK_SECONDS, at=now)
+        report = verify(store, seconds=CHECK_SECONDS, at=now, months=self._settings.record.months)
         for problem in report.problems[:_NAMED]:
             logger.error("the record is not what was written: %s", problem)
         unsealed = len(due(store, now)) if isinstance(store, Path) else 0  # a database has nothing to seal

@@ -59,7 +59,8 @@ def _verify(args: argparse.Namespace, settings: Settings) -> int:
             print("db: --head is like 12:5f…, a number and 64 hexadecimal digits", file=sys.stderr)
             return 2
         kept = (int(number), mark)
-    report = verify(settings.store, kept=kept, deep=args.deep, day=args.day)
+    now, months = datetime.now(UTC), settings.record.months
+    report = verify(settings.store, kept=kept, deep=args.deep, day=args.day, now=now, months=months)
     if args.day is not None and not report.files and report.ok:
         print(f"db: there is no day file of {args.day}; a day is like 2026-11-20", file=sys.stderr)
         return 2

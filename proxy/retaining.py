@@ -101,7 +101,7 @@ def daily_retention(settings: Settings, zone: ZoneInfo) -> DailyJob:
             told = told_of(settings.data)
             return datetime.fromtimestamp(told["at"], UTC) if told.get("ok") else None
         try:
-            return last_run(store)
+            return last_run(store, datetime.now(UTC))
         except StoreError:  # no store yet
             return None
 
