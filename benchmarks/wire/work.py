@@ -26,6 +26,8 @@ VISIT = 12
 TRIES = 150
 """Exchanges of a client that is alone: what it waits is the proxy's own time."""
 type Settle = Callable[[], None]
+type Inner = Callable[[], float]
+"""CPU seconds so far of the process that answers, where others follow it up."""
 type Doing = Callable[[Way, int, int], list[float]]
 """Way, clients and exchanges in; seconds of each out."""
 
@@ -60,6 +62,8 @@ class Figures:
     """How many were measured."""
     cpu_ms: float
     """CPU of an exchange, milliseconds, user and system."""
+    answering_ms: float
+    """Of that, what was spent by the process that answers; the rest stores what it recorded and keeps it running."""
     system_share: float
     """How much of it was the kernel's."""
     per_second: float
@@ -72,22 +76,25 @@ class Figures:
     """Most memory of all its processes (PSS)."""
 
 
-def measure(work: Work, way: Way, pid: int | None, scale: float, settle: Settle) -> Figures:
+def measure(work: Work, way: Way, pid: int | None, scale: float, settle: Settle, inner: Inner | None = None) -> Figures:
     """One round: warm up, all clients, then one client alone."""
     count = max(work.clients, int(work.count * scale))
     if work.rounds > 1:
         work.do(way, work.clients, max(work.clients, count // 20))
     settle()
     before, began = cpu(pid) if pid else Cpu(0, 0), time.perf_counter()
+    inner_before = inner() if inner else 0.0
     with Peak(pid) as peak:
         felt = work.do(way, work.clients, count)
         wall = time.perf_counter() - began
         settle()
+        inner_used = (inner() if inner else 0.0) - inner_before
     used = (cpu(pid) if pid else Cpu(0, 0)) - before
     alone = sorted(work.do(way, 1, work.alone)) if work.alone else sorted(felt)
     return Figures(
         exchanges=len(felt),
         cpu_ms=used.whole / len(felt) * 1e3,
+        answering_ms=(inner_used if inner else used.whole) / len(felt) * 1e3,
         system_share=used.system / used.whole if used.whole else 0.0,
         per_second=len(felt) / wall,
         p50_ms=statistics.median(alone) * 1e3,
