@@ -33,6 +33,9 @@ CHILD = "127.0.3.10"
 """Address the clients come from: a Year 11 pupil's machine in the laboratory."""
 
 
+_numbers = count(1)
+
+
 class WrongAnswer(Exception):
     """A proxy did not deliver what was asked for."""
 
@@ -106,6 +109,8 @@ class Conversation:
 
     def _send(self, path: str) -> None:
         self.asked += 1
+        page, _, query = path.partition("?")
+        path = f"{page}?n={next(_numbers)}{'&' if query else ''}{query}"  # no two alike: ours would fold their rows
         self.socket.sendall(f"GET {self._prefix}{path} HTTP/1.1\r\nHost: {self.host}\r\n{FIELDS}\r\n".encode())
 
     def ask_slowly(self, path: str, piece: int, pause: float) -> int:

@@ -59,7 +59,7 @@ PAGES: dict[str, bytes] = {
 
 
 def _send(connection: socket.socket, path: str) -> None:
-    if (whole := PAGES.get(path)) is not None:
+    if (whole := PAGES.get(path.partition("?")[0])) is not None:
         connection.sendall(whole)
     elif LENGTH in path:
         left = int(path.rpartition(LENGTH)[2])
