@@ -5,6 +5,7 @@ The rule is that of `console.doors`, of which this is a part: signatures only, n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -17,8 +18,8 @@ from registry.settling import Settlement
 class RegisterDoors(Protocol):
     """What changes in the register need of a gateway. Slow calls are made off the event loop."""
 
-    def again(self, request: ReviewRequest, at: datetime) -> Explanation | None:
-        """What would happen to whoever asked if they asked at that moment; None for an address that cannot be read."""
+    def again(self, requests: Sequence[ReviewRequest], at: datetime) -> Sequence[Explanation | None]:
+        """What would happen to each who asked, if they asked then; None for an address that cannot be read."""
 
     def settle(self, number: int, wanted: Settlement, by: By) -> ReviewRequest:
         """Decide a request, and put what came of it in force. Raises `RegistryError`, and then nothing was done."""

@@ -6,7 +6,7 @@ Settings and the parts in force in; changes written, told to workers, and what c
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -30,10 +30,11 @@ class RegisterWork(ABC):
 
     _settings: Settings
 
-    def again(self, request: ReviewRequest, at: datetime) -> Explanation | None:
-        """What would happen to whoever asked if they asked now."""
-        asked = asked_again(request)
-        return None if asked is None else self._now().explain(*asked, at)
+    def again(self, requests: Sequence[ReviewRequest], at: datetime) -> Sequence[Explanation | None]:
+        """What would happen to each who asked, by one engine."""
+        engine = self._now()
+        asked = map(asked_again, requests)
+        return [None if one is None else engine.explain(*one, at) for one in asked]
 
     def settle(self, number: int, wanted: Settlement, by: By) -> ReviewRequest:
         """Decide a request as `schoolgate requests decide` does."""

@@ -45,7 +45,9 @@ def show(ask: Ask) -> Answer:
         found = register.queue(connection, decided=decided, site=ask.me.site, past=place, limit=ROWS)
         waits = register.waiting(connection, ask.me.site)
     _write_look(ask, "decided requests" if decided else "waiting requests", len(found))
-    lines = [_line(ask, one) for one in found]
+    # What is decided is past: only what waits is asked again.
+    now = [None] * len(found) if decided else ask.house.doors.again(found, ask.now)
+    lines = [_line(ask, one, again) for one, again in zip(found, now, strict=True)]
     rows = [{name: line["told"].get(name) for name in COLUMNS} for line in lines]
     more = link("/requests", decided="yes" if decided else None, past=found[-1].id) if len(found) == ROWS else None
     view = {"lines": lines, "decided": decided, "first": place is None, "problems": ask.problems}
@@ -57,7 +59,7 @@ def show_one(ask: Ask) -> Answer:
     """One request: who asks for what and why, the verdict then and now, and the form to decide it."""
     one = _wanted(ask)
     _write_look(ask, f"request {one.id}", 1)
-    line, policy = _line(ask, one), ask.house.doors.policy()
+    line, policy = _line(ask, one, ask.house.doors.again([one], ask.now)[0]), ask.house.doors.policy()
     done = ask.query.get("done") == "yes" and not ask.problems
     view: dict[str, Any] = {
         "one": one,
@@ -125,7 +127,7 @@ def file(ask: Ask) -> Answer:
     wanted = "block" if form.get("wanted") == "block" else "allow"
     by, site = ask.by(form.get("why", "")), ask.me.site
     asked = ReviewRequest(0, url, by.who, "", None, site, None, True, wanted, by.why, {}, by.at)
-    now = ask.house.doors.again(asked, ask.now)
+    (now,) = ask.house.doors.again([asked], ask.now)
     verdict = {} if now is None else _verdict(now)
     mark = secrets.token_hex(16)
     with ask.house.writing() as connection:
@@ -137,9 +139,8 @@ _OWN = ("id", "asked_at", "url", "wanted", "why", "state", "answer", "decided_at
 _FORM = ("do", "what", "whom", "group", "band", "user", "site", "length", "until", "category", "why", "answer")
 
 
-def _line(ask: Ask, one: ReviewRequest) -> dict[str, Any]:
-    """What a line of the queue shows. The verdict now is asked for what waits: what is decided is past."""
-    now = ask.house.doors.again(one, ask.now) if one.state == WAITING or "id" in ask.path else None
+def _line(ask: Ask, one: ReviewRequest, now: Explanation | None) -> dict[str, Any]:
+    """What a line of the queue shows; `now` is what would happen now."""
     told = {**register.facts(one), "then": one.verdict, "now": None if now is None else _verdict(now)}
     told["verdict"] = told["then"]
     return {

@@ -82,7 +82,7 @@ def test_opened_for_the_band_that_asked_the_next_page_passes(console: Console) -
     assert browser.get("/requests.json").json()["waiting"] == 0
     (row,) = browser.get("/requests.json?decided=yes").json()["rows"]
     assert row["state"] == "allowed"
-    again = GatewayDoors(Settings(data=console.data)).again(one, AT)
+    (again,) = GatewayDoors(Settings(data=console.data)).again([one], AT)
     assert again is not None
     assert again.verdict.rule == made.override.name
 
