@@ -110,9 +110,7 @@ class Gateway:
             },
             "metrics": {"port": 0},
             "console": {"enabled": False, "port": 0},
-            "spool": {
-                "fold_repeats": False
-            },  # tests count rows; for floods: tests/e2e/test_flood.py
+            "spool": {"fold_repeats": False},  # tests count rows; for floods: tests/e2e/test_flood.py
             "identity": {"sign_in": "optional", "places": list(PLACES)},
         }
         if self.policy is not None:
