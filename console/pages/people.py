@@ -23,7 +23,7 @@ STATES = {
     "active": ("✓", "active", "good"),
     "suspended": ("…", "suspended", "note"),
     "no-consent": ("!", "no consent", "note"),
-    "disabled": ("⛔", "disabled", "bad"),
+    "disabled": ("✕", "disabled", "bad"),
     "left": ("↷", "left", "note"),
 }
 """For each status a sign, a word and a colour."""

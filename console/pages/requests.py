@@ -26,7 +26,7 @@ ROWS = 25
 WORDS = {
     WAITING: ("…", "waits", "note"),
     "allowed": ("✓", "opened", "good"),
-    "blocked": ("⛔", "closed", "bad"),
+    "blocked": ("✕", "closed", "bad"),
     "no-change": ("=", "left as it is", "note"),
 }
 """For each state a sign, a word and a colour."""
