@@ -23,6 +23,10 @@ from addons.httplayers import HandOver
 logger = logging.getLogger("mitmproxy.proxy.server")
 
 
+AHEAD = 256 * 1024
+"""Most bytes read from a connection's sockets while its layers wait; more stays with whoever sends it."""
+
+
 class GatewayConnection(mode_servers.ProxyConnectionHandler):
     """The host's handler, without a task for each hook."""
 
@@ -33,6 +37,9 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
         self._arrived: deque[events.Event] = deque()
         self._at_work = False
         self._outgoing: dict[Connection, list[commands.SendData]] = {}
+        self._awaited = 0
+        self._ahead = 0
+        self._settled = asyncio.Event()
 
     async def server_event(self, event: events.Event) -> None:
         """Give an event to the layers. Never waits; the host's callers await it."""
@@ -53,6 +60,10 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
             self._at_work = False
 
     def _give(self, event: events.Event) -> None:
+        if self._awaited and isinstance(event, events.DataReceived):
+            self._ahead += len(event.data)
+        elif isinstance(event, events.OpenConnectionCompleted):
+            self._arrives()
         try:
             for command in self.layer.handle_event(event):
                 self._do(command)
@@ -67,6 +78,7 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
         elif isinstance(command, commands.OpenConnection):
             task = self._task(self.open_connection(command), f"server connection {command.connection.address}")
             self.transports[command.connection] = server.ConnectionIO(handler=task)
+            self._await()
         elif isinstance(command, commands.RequestWakeup):
             self.wakeup_timer.add(self._task(self.wakeup(command), f"wakeup timer ({command.delay:.1f}s)"))
         elif isinstance(command, commands.ConnectionCommand):
@@ -120,12 +132,18 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
             if hook.blocking:
                 self._arrived.append(events.HookCompleted(hook))
             return
+        if hook.blocking:
+            self._await()
         task = self._task(self._complete(hook, waiting), f"hook {hook.name}")
         _waiting.add(task)
         task.add_done_callback(_waiting.discard)
 
     async def _complete(self, hook: commands.StartHook, waiting: Any) -> None:
-        await self._wait(hook, waiting)
+        try:
+            await self._wait(hook, waiting)
+        finally:
+            if hook.blocking:
+                self._arrives()
         if hook.blocking:
             self.take(events.HookCompleted(hook))
 
@@ -143,11 +161,26 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
             await self._wait(hook, waiting)
 
     async def drain_writers(self) -> None:
-        """Wait for sockets that have something to send."""
+        """Wait for sockets that have something to send, and, when much was read ahead, for what the layers wait for:
+        they keep whatever comes meanwhile."""
+        while self._awaited and self._ahead > AHEAD:
+            self._settled.clear()
+            await self._settled.wait()
         for io in self.transports.values():
             if isinstance(io.writer, asyncio.StreamWriter) and io.writer.transport.get_write_buffer_size():
                 await super().drain_writers()  # type: ignore[no-untyped-call]
                 return
+
+    def _await(self) -> None:
+        """The layers wait for something: an origin to be reached, a password to be checked."""
+        if self._awaited == 0:
+            self._ahead = 0
+        self._awaited += 1
+
+    def _arrives(self) -> None:
+        self._awaited -= 1
+        if self._awaited == 0:
+            self._settled.set()
 
     def log(self, message: str, level: int = logging.INFO, exc_info: Any = None) -> None:
         """As the host's, but nothing is made up that nobody reads."""

@@ -19,6 +19,10 @@ from addons.relaying import Tunnel
 
 ROOM = 256 * 1024
 """Bytes read at once; also the most one direction of one tunnel holds."""
+REST = 5.0
+"""Seconds a tunnel is waited for until nothing of it is in flight; one that takes longer stays with the host."""
+SHORTLY = 0.01
+"""Seconds between two looks whether it is."""
 LOOKS = 4
 """How often within the idle time a tunnel is looked at."""
 
@@ -174,14 +178,17 @@ class Relaying:
 
 
 async def _at_rest(handler: Handler, tunnel: Tunnel) -> bool:
-    """Wait until both ends wait for bytes, and let none come. False when one end is closed.
+    """Wait until both ends wait for bytes, and let none come. False when one end is closed, or rest is long in coming.
 
     The host reads a socket in a task of its own: only while that task waits is nothing between the socket and us.
     """
+    given_up = asyncio.get_running_loop().time() + REST
+    pause = 0.0
     while True:
-        await asyncio.sleep(0)
+        await asyncio.sleep(pause)
         ends = [handler.transports.get(end) for end in (tunnel.client, tunnel.server)]
-        if any(io is None or io.writer is None or io.writer.is_closing() or io.reader.at_eof() for io in ends):
+        gone = any(io is None or io.writer is None or io.writer.is_closing() or io.reader.at_eof() for io in ends)
+        if gone or asyncio.get_running_loop().time() >= given_up:
             for io in ends:
                 if io is not None and io.writer is not None and not io.writer.is_closing():
                     io.writer.transport.resume_reading()
@@ -190,4 +197,4 @@ async def _at_rest(handler: Handler, tunnel: Tunnel) -> bool:
             io.writer.transport.pause_reading()
         if all(io.reader._waiter is not None and not io.writer.transport.get_write_buffer_size() for io in ends):
             return True
-        await handler.drain_writers()
+        pause = SHORTLY

@@ -6,6 +6,9 @@ Shows: `proxy.dispatch`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +18,7 @@ import pytest
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 
-from proxy.connection import GatewayConnection
+from proxy.connection import AHEAD, GatewayConnection
 from tests.addons.host import Host
 from tests.rig.certificates import Authority
 from tests.rig.clients import Raw, curl
@@ -124,6 +127,53 @@ def test_the_host_uses_it(host: Host, origin: Origin, name: str) -> None:
         assert raw.tunnel(f"{name}:443") == 200
         handlers = host.call(lambda: {type(one) for one in master.server.connections.values()})
     assert handlers == {GatewayConnection}
+
+
+@pytest.fixture
+def unreachable() -> Iterator[str]:
+    """An address whose machine never answers: its queue of connections is full."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                waiting.connect(listener.getsockname())
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+def hello(name: str) -> bytes:
+    """The bytes of a ClientHello."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    session = ssl.create_default_context().wrap_bio(incoming, outgoing, server_hostname=name)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        session.do_handshake()
+    return outgoing.read()
+
+
+@pytest.mark.parametrize("how", ["an upload", "a tunnel that is passed through"])
+def test_what_is_sent_while_the_origin_is_reached_stays_with_whoever_sends_it(
+    tmp_path: Path, unreachable: str, how: str
+) -> None:
+    """One tablet that sends on and on to a site that does not answer fills its own memory, not the gateway's."""
+    with Host(tmp_path, unreachable).running() as host, Raw(host, timeout=5) as raw:
+        if how == "an upload":
+            head = (
+                "POST http://allowed.example/ HTTP/1.1\r\nHost: allowed.example\r\nTransfer-Encoding: chunked\r\n\r\n"
+            )
+            piece = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+            raw.send(head.encode())
+        else:
+            assert raw.tunnel("bank.example:443") == 200
+            piece = b"x" * 65536
+            raw.send(hello("bank.example"))
+        raw.socket.settimeout(1.0)
+        sent = 0
+        with contextlib.suppress(TimeoutError):
+            while sent < 64 << 20:
+                raw.socket.sendall(piece)
+                sent += len(piece)
+        assert AHEAD <= sent < 32 << 20, f"{sent} bytes were taken"
 
 
 @pytest.fixture

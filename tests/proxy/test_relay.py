@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from addons.flownotes import Passed
-from proxy.relay import ROOM, Relay
+from proxy.relay import ROOM, Relay, _at_rest
 
 type Tried = Callable[[Relay, socket.socket, socket.socket], Awaitable[None]]
 
@@ -41,6 +44,37 @@ def tried(then: Tried, *, idle: float = 30, longest: float = 60) -> Passed:
         return passed
 
     return asyncio.run(main())
+
+
+def test_a_tunnel_that_finds_no_rest_stays_with_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An origin that stands still with something on its way to it: nobody waits for ever, and reading goes on."""
+    monkeypatch.setattr("proxy.relay.REST", 0.2)
+
+    async def main() -> tuple[bool, list[bool], float]:
+        ends, fars = {}, []
+        for who in ("client", "server"):
+            near, far = socket.socketpair()
+            fars.append(far)
+            reader, writer = await asyncio.open_connection(sock=near)
+            ends[who] = SimpleNamespace(reader=reader, writer=writer)
+            task = asyncio.create_task(reader.read(1))
+            await asyncio.sleep(0)
+            ends[who].task = task
+        ends["server"].writer.write(b"x" * (8 << 20))
+        began = time.process_time()
+        rested = await _at_rest(SimpleNamespace(transports=ends), SimpleNamespace(client="client", server="server"))  # type: ignore[arg-type]
+        spent = time.process_time() - began
+        reading = [one.writer.transport.is_reading() for one in ends.values()]
+        for one in ends.values():
+            one.task.cancel()
+            one.writer.transport.abort()
+        for far in fars:
+            far.close()
+        return rested, reading, spent
+
+    rested, reading, spent = asyncio.run(main())
+    assert (rested, reading) == (False, [True, True])
+    assert spent < 0.1, "it must not turn in a circle meanwhile"
 
 
 async def read_all(end: socket.socket) -> bytes:
