@@ -23,7 +23,7 @@ from starlette.types import ASGIApp
 
 from console import drawing, secrets, sessions, tokens
 from console.events import stream
-from console.forms import TooLong, read_form
+from console.forms import TooLong, is_utf8, read_form
 from console.guards import Guards, Rate
 from console.page import Answer, Ask, Go, House, Lines, Live, Page, Refused, Shown
 from console.pages import pages
@@ -42,6 +42,8 @@ FRESH = "schoolgate.seat"
 """Where a request keeps the seat cookie it is given."""
 KINDS = ("", ".json", ".csv")
 """Endings of a page's address."""
+NOT_OURS = "The form is too old, or did not come from this page. Open the page again and send it once more."
+"""What is said to a form that is not ours."""
 
 type Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -90,6 +92,8 @@ class Console:
             return self._refusal(ask, kind, refused)
         try:
             if request.method == "POST":
+                # Before a byte of it is read: what is refused costs nothing.
+                _check_sender(request)
                 form, files = await read_form(request, page.form_bytes)
                 _check_form(request, form)
                 ask = replace(ask, form=form, files=files)
@@ -229,16 +233,25 @@ def _may_not(viewer: Viewer | None, page: Page) -> Refused | None:
     return Refused("Not for your role", words)
 
 
-def _check_form(request: Request, form: Mapping[str, str]) -> None:
-    """Refuse what another website had this browser send."""
+def _check_sender(request: Request) -> None:
+    """Refuse what another website had this browser send, and what no browser sends."""
     origin = request.headers.get("origin") or request.headers.get("referer", "")
     site = request.headers.get("sec-fetch-site", "same-origin")
+    try:
+        ours = urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
+    except ValueError:
+        ours = False
+    if not ours or site not in {"same-origin", "none"}:
+        raise Refused("Nothing was done", NOT_OURS)
+    if not is_utf8(request.headers.get("content-type", "")):
+        raise Refused("Nothing was done", "A form here is written in UTF-8 and says no other charset.", 415)
+
+
+def _check_form(request: Request, form: Mapping[str, str]) -> None:
+    """Refuse a form that this browser was not given."""
     cookies = (request.cookies.get(COOKIE, ""), request.cookies.get(SEAT, ""))
-    made_here = any(secrets.form_is_ours(cookie, form.get("token", "")) for cookie in cookies)
-    ours = urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
-    if not ours or site not in {"same-origin", "none"} or not made_here:
-        words = "The form is too old, or did not come from this page. Open the page again and send it once more."
-        raise Refused("Nothing was done", words)
+    if not any(secrets.form_is_ours(cookie, form.get("token", "")) for cookie in cookies):
+        raise Refused("Nothing was done", NOT_OURS)
 
 
 def _going(go: Go) -> Response:

@@ -1,9 +1,12 @@
 """What a browser sends with a form: a request in, fields and files out, never more than a page takes.
 
-The rule: the limit counts while the bytes arrive, whatever their number was said to be.
+The rules: the limit counts while the bytes arrive, whatever their number was said to be; a form is UTF-8, because
+whoever sends it would otherwise choose the decoder, and some take quadratic time.
 """
 
 from __future__ import annotations
+
+import re
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -12,10 +15,16 @@ from starlette.types import Message
 
 FIELDS = 200
 """Most fields of a form."""
+_UTF8 = re.compile(r';\s*charset="?utf-?8"?\s*(?=;|$)', re.IGNORECASE)
 
 
 class TooLong(Exception):
     """More was sent than is taken; says how much is."""
+
+
+def is_utf8(content_type: str) -> bool:
+    """Whether a form's Content-Type names no charset but UTF-8, in whatever way one can be named in it."""
+    return "charset" not in _UTF8.sub("", content_type).lower()
 
 
 async def read_form(request: Request, limit: int) -> tuple[dict[str, str], dict[str, bytes]]:

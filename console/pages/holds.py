@@ -14,6 +14,7 @@ from logstore.holdrelease import WITHIN, approve, same_person, sign
 from logstore.holds import Hold, HoldRefused, holds, note_hold, place, set_review
 from logstore.when import parse_when
 from registry.change import RegistryError, RegistryProblem
+from registry.spelling import as_recorded
 
 FIELDS = ("user", "device", "address", "host", "domain", "text", "site")
 """Which rows a hold may be of, as the form says it."""
@@ -64,6 +65,7 @@ def show_one(ask: Ask) -> Answer:
         "by_me": signed and same_person(one.signed_by or "", ask.me.who),
         "until": one.signed_at + WITHIN if one.signed_at is not None else None,
         "active": one.state == "active",
+        "empty": one.state == "active" and one.copied_at is not None and not one.rows,
         "reviews": REVIEWS,
     }
     return Shown(data={"hold": view["told"]}, view=view)
@@ -150,7 +152,8 @@ def _filter(ask: Ask) -> LogFilter:
         for name in ("since", "until"):
             text = ask.form.get(name, "").strip()
             times[name] = parse_when(text, ask.now, ask.house.zone, end=name == "until") if text else None
-        return LogFilter(**told, **times)  # type: ignore[arg-type]
+        # As rows spell it: a hold on a name as it was typed would keep nothing of it.
+        return LogFilter(**{name: as_recorded(name, value) for name, value in told.items()}, **times)
     except ValueError as error:
         raise RegistryError(RegistryProblem("hold", str(error))) from error
 

@@ -105,6 +105,33 @@ def test_a_form_that_is_too_long_is_not_read(console: Console) -> None:
     assert browser.post("/tokens", content=body, headers=kind).status_code == 413
 
 
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        ("multipart/form-data; boundary=x; charset=punycode", 415),
+        ('multipart/form-data; boundary=x; CHARSET="Punycode"', 415),
+        ("multipart/form-data; boundary=x; charset*0=puny; charset*1=code", 415),
+        ("multipart/form-data; boundary=x; charset*=utf-8''punycode", 415),
+        ("multipart/form-data; boundary=x; charset=utf-8; charset=punycode", 415),
+        ("multipart/form-data; boundary=x; charset=UTF-8", 403),
+        ("multipart/form-data; boundary=x", 403),
+    ],
+)
+def test_whoever_sends_a_form_does_not_choose_its_decoder(console: Console, kind: str, status: int) -> None:
+    """Punycode is decoded in quadratic time; the refusal comes before a byte is read (403: the token is missing)."""
+    body = b'--x\r\nContent-Disposition: form-data; name="name"\r\n\r\n' + b"a" * 20_000 + b"\r\n--x--\r\n"
+    headers = {"Content-Type": kind, "Origin": ORIGIN}
+    assert console.client().post("/sign-in", content=body, headers=headers).status_code == status
+
+
+def test_a_form_from_elsewhere_is_refused_before_it_is_read(console: Console) -> None:
+    """However long it is: nothing of it is taken in."""
+    form = {"name": "x" * 70_000}
+    for headers in ({"Origin": "https://evil.example"}, {"Origin": "http://[evil"}, {}):
+        assert console.client().post("/sign-in", data=form, headers=headers).status_code == 403
+    assert console.client().post("/sign-in", data=form, headers={"Origin": ORIGIN}).status_code == 413
+
+
 def test_who_asks_too_often_waits(console: Console) -> None:
     now = 0.0
     rate = Rate(burst=5, per_second=2, clock=lambda: now)

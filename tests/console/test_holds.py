@@ -115,6 +115,28 @@ def test_one_site_and_nobody_themselves(console: Console) -> None:
     assert find(console.data / "store", "CASE-3").wanted.site == "oakwood"
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [{"user": " Pupil-0417"}, {"host": "WWW.Example.org."}, {"domain": "Example.ORG"}, {"address": "::ffff:10.4.2.14"}],
+)
+def test_a_name_as_people_type_it_keeps_the_rows(console: Console, typed: dict[str, str]) -> None:
+    """In the spelling of the record, or the rows would go at retention while the hold says that it is in force."""
+    console.store({"user": "pupil-0417", "host": "www.example.org", "client_address": "10.4.2.14"})
+    browser = console.signed_in(Role.SAFEGUARDING)
+    answer = send(browser, "/holds", "/holds/place", **{**FORM, "user": "", **typed})
+    assert answer.status_code == 303, answer.text
+    assert find(console.data / "store", "CASE-1").rows == 1
+    assert "keeps no row" not in browser.get("/holds/1").text
+
+
+def test_a_hold_of_nothing_says_so_loudly(console: Console) -> None:
+    browser = console.signed_in(Role.SAFEGUARDING)
+    assert send(browser, "/holds", "/holds/place", **{**FORM, "user": "pupil-o417"}).status_code == 303
+    assert "keeps no row" in browser.get("/holds/1?done=place").text
+    poor = send(browser, "/holds", "/holds/place", **{**FORM, "case": "CASE-2", "user": "", "host": "a b"})
+    assert (poor.status_code, "is no host" in poor.text) == (422, True)
+
+
 def test_retention_tells_its_runs_and_its_proof(console: Console) -> None:
     console.store({"user": "pupil-0417"}, ago=timedelta(days=220))
     console.store({"user": "pupil-0418"})
