@@ -147,7 +147,7 @@ def _filter(ask: Ask) -> LogFilter:
         if not named:
             raise RegistryError(RegistryProblem("hold", "would keep everybody's rows", "say whose, or which"))
         told["site"] = ask.me.site
-    times = {}
+    times: dict[str, Any] = {}
     try:
         for name in ("since", "until"):
             text = ask.form.get(name, "").strip()
