@@ -7,9 +7,9 @@ from typing import Any
 from console import deciding
 from console.doors import Question
 from console.drawing import link
-from console.looking import is_own
+from console.looking import is_own, write_look
 from console.page import Answer, Ask, Go, Page, Param, Refused, Shown, Table
-from console.pages.logrow import row_of
+from console.pages.logrow import look_of, row_of
 from console.pages.why import drawn
 from console.roles import Names, Role
 from logstore.rows import Row
@@ -138,11 +138,15 @@ def _form(ask: Ask) -> dict[str, str]:
 
 
 def _row(ask: Ask) -> Row | None:
+    """The row it is made from, its look written down; nothing of it for whoever it is about."""
     number = ask.form.get("row", "") or ask.query.get("row", "")
     if not number or not ask.me.may("log-row"):
         return None
     row = row_of(ask, number)
-    return None if is_own(ask, row.record.user) else row
+    if is_own(ask, row.record.user):
+        return None
+    write_look(ask, look_of(row), 1, of="what to decide about: ")
+    return row
 
 
 def _seen(ask: Ask, made: Override) -> dict[str, Any]:

@@ -22,14 +22,14 @@ def show(ask: Ask) -> Answer:
     row = row_of(ask, ask.path["id"])
     history = ask.query.get("history") == "yes"
     lanes = lanes_of(row) if history else []
-    why = next((why for lane in lanes if (why := reason_to_look(ask, lane))), "")
+    # Every lane is asked for: a reason for a pupil opens nothing of the adult at the same machine.
+    reasons = [reason_to_look(ask, lane) for lane in lanes]
+    why = "; ".join(dict.fromkeys(filter(None, reasons)))
     neighbours: list[Row] = []
     if lanes:
         with Archive(ask.house.where, seconds=ask.house.seconds) as archive:
             neighbours = list(around(archive, lanes, row.id, before=SIDE, after=SIDE + 1).rows)
-    wanted = LogFilter(id=row.id, user=row.record.user)
-    of = "the rows around " if history else ""
-    write_look(ask, wanted, len(neighbours) or 1, why, of)
+    write_look(ask, look_of(row), len(neighbours) or 1, why, "the rows around " if history else "")
     line = line_of(row, ask)
     lines = [line_of(one, ask) for one in neighbours]
     data: dict[str, Any] = {"row": line["row"], "around": [one["row"] for one in lines]}
@@ -54,6 +54,13 @@ def row_of(ask: Ask, number: str) -> Row:
     if row is None or (ask.me.site is not None and row.record.site != ask.me.site):
         raise Refused("No such row", "There is no row of that number, or it is not of your site.", 404)
     return row
+
+
+def look_of(row: Row) -> LogFilter:
+    """What a look at this row is a look at, for its line in the trail: the row, whose it is, and the machine."""
+    record = row.record
+    address = None if record.user or record.device else record.client_address or None
+    return LogFilter(id=row.id, user=record.user, device=record.device, client_address=address)
 
 
 def lanes_of(row: Row) -> list[LogFilter]:

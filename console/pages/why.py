@@ -8,10 +8,9 @@ from console.doors import Misasked, Question, Told
 from console.drawing import link
 from console.looking import is_own, write_look
 from console.page import Answer, Ask, Page, Param, Refused, Shown
-from console.pages.logrow import row_of
+from console.pages.logrow import look_of, row_of
 from console.roles import Names
 from console.rowview import MARKS
-from logstore.filter import LogFilter
 from logstore.rows import Row
 from policy.client import Band
 from policy.explain import Explanation
@@ -82,7 +81,7 @@ def _row(ask: Ask, number: str) -> Row:
     row = row_of(ask, number)
     if is_own(ask, row.record.user):
         raise Refused("This row is your own", "Somebody else looks at it for you: nobody checks themselves.")
-    write_look(ask, LogFilter(id=row.id, user=row.record.user), 1, of="why was this decided: ")
+    write_look(ask, look_of(row), 1, of="why was this decided: ")
     return row
 
 

@@ -166,3 +166,22 @@ def test_who_decided_reads_in_the_trail_that_it_is_over(console: Console) -> Non
         end_expired(connection, console.now, "schoolgate")
     lines = browser.get("/audit.json").json()["rows"]
     assert [line["why"] for line in lines if line["what"] == "override.end"] == ["its time is over"]
+
+
+def test_a_row_that_is_decided_about_is_looked_at_and_that_is_written_down(console: Console) -> None:
+    """Its whole URL and its groups are shown: by the form, and by the decision that is asked again for it."""
+    (row,) = console.store(
+        {"user": "head", "groups": ("leadership",), "band": "staff", "path": "/clinic", "device": "office-1"}
+    )
+    browser = console.signed_in(Role.TECHNICIAN)
+    assert decide(browser).headers["location"].startswith("/decisions/1?")
+    leader = console.signed_in(Role.LEADER)
+    before = len(console.trail("look"))
+    for number, (reader, page) in enumerate(
+        [(browser, "/decide.json"), (browser, "/decisions/1.json"), (leader, "/decisions/1.json")], 1
+    ):
+        assert "www.example.org" in reader.get(f"{page}?row={row}").text
+        looks = console.trail("look")
+        assert len(looks) == before + number, page
+        assert looks[0].subject == "head"
+        assert f"with record id {row} of head from office-1" in looks[0].after["asked"]
