@@ -45,6 +45,8 @@ class SealingLayer(tls.TLSLayer):
 
     _waiting = False
     """Whether a command is on its way that will take what is kept."""
+    _broken = False
+    """Whether what came was no TLS."""
     _kept: list[bytes]
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
@@ -77,7 +79,10 @@ class SealingLayer(tls.TLSLayer):
         yield from self._take_later()
 
     def receive_data(self, data: bytes) -> layer.CommandGenerator[None]:
-        """As the original, but OpenSSL is not asked again when it has been given nothing more."""
+        """As the original, but OpenSSL is not asked again when it has been given nothing more, and what is no TLS ends
+        the connection: it would be kept for ever, and whoever waits for an answer would wait as long."""
+        if self._broken:
+            return
         if data:
             self.tls.bio_write(data)
         plain: list[bytes] = []
@@ -92,6 +97,7 @@ class SealingLayer(tls.TLSLayer):
                 break
             except SSL.Error as error:
                 yield commands.Log(f"TLS Error: {error}", logging.WARNING)
+                self._broken = True
                 break
             if not _held(self.tls._into_ssl) and not self.tls.pending():
                 break
@@ -101,6 +107,8 @@ class SealingLayer(tls.TLSLayer):
         if close:
             self.conn.state &= ~ConnectionState.CAN_READ
             yield from self.event_to_child(events.ConnectionClosed(self.conn))
+        if self._broken:
+            yield commands.CloseConnection(self.conn)
 
 
 def _held(memory: Any) -> int:

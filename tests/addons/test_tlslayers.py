@@ -53,6 +53,29 @@ def test_bodies_of_every_size_come_whole(host: Host, name: str, size: int) -> No
     assert len(answer.body) == size
 
 
+def test_what_is_no_tls_after_the_handshake_ends_the_connection(host: Host, name: str) -> None:
+    """It would be kept for ever: a gigabyte of it, from one tablet."""
+    context = trusting(host)  # type: ignore[arg-type]
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    session = context.wrap_bio(incoming, outgoing, server_hostname=name)
+    with Raw(host, timeout=5) as raw:
+        assert raw.tunnel(f"{name}:443") == 200
+        while True:
+            try:
+                session.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                raw.send(outgoing.read())
+                incoming.write(raw.socket.recv(65536))
+        raw.send(outgoing.read())
+        sent = 0
+        with pytest.raises(OSError):
+            while sent < 64 << 20:
+                raw.socket.sendall(b"x" * 65536)
+                sent += 65536
+    assert sent < 32 << 20
+
+
 def test_a_client_that_says_goodbye_is_heard(host: Host, name: str) -> None:
     """close_notify after an answer (RFC 8446 §6.1) ends the connection; nothing hangs."""
     context = trusting(host)  # type: ignore[arg-type]
