@@ -81,7 +81,7 @@ class SignIn:
                 count_wrong(connection, name, tried.address, at)
                 # What was typed as a name may be a password: only names that are accounts are written down.
                 who = name if account is not None else "somebody"
-                _tell(connection, f"console:{who}", "sign-in refused", tried.address, at)
+                tell(connection, f"console:{who}", "sign-in refused", tried.address, at)
         return Answer(cookie)
 
     def _let_in(self, connection: Connection, account: Account, tried: Try, at: datetime) -> str:
@@ -94,7 +94,7 @@ class SignIn:
                 return ""
         forgive(connection, account.name, tried.address)
         cookie = sessions.begin(connection, account, tried.address, at)
-        _tell(connection, f"console:{account.name}", "signed in", tried.address, at)
+        tell(connection, f"console:{account.name}", "signed in", tried.address, at)
         return cookie
 
 
@@ -138,5 +138,6 @@ def _key(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()
 
 
-def _tell(connection: Connection, who: str, what: str, address: str, at: datetime) -> None:
+def tell(connection: Connection, who: str, what: str, address: str, at: datetime) -> None:
+    """Write a line about signing in to the trail."""
     record_change(connection, who=who, what=what, subject="console", after={"address": address}, at=at, kind=KIND)

@@ -9,12 +9,17 @@ import logging
 import socket
 import sys
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from categories.names import NameProblem, canonical_host
 from logstore.audit import record_change
 from logstore.db import open_catalog, upgrade
 from proxy.settings import Settings
+
+if TYPE_CHECKING:
+    import uvicorn
+    from starlette.types import ASGIApp
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +55,21 @@ def serve(settings: Settings, port: int | None, *, under_run: bool) -> int:
         print(f"console: there is no account yet. Make the first one, within the hour: {link}", file=sys.stderr)
     elif not under_run:
         print(f"console: {base}/", file=sys.stderr)
-    config = uvicorn.Config(
-        make_app(house, secure=told.certificate is not None),
+    config = server_config(make_app(house, secure=told.certificate is not None), settings)
+    uvicorn.Server(config).run(sockets=[listening])
+    catalog.dispose()
+    return 0
+
+
+def server_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    """How the server treats connections: what it takes, how many, and for how long."""
+    import uvicorn
+
+    from proxy.consoleclients import Client
+
+    return uvicorn.Config(
+        app,
+        http=Client,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -63,12 +81,9 @@ def serve(settings: Settings, port: int | None, *, under_run: bool) -> int:
         timeout_graceful_shutdown=2,
         limit_concurrency=256,
         h11_max_incomplete_event_size=64 * 1024,
-        ssl_certfile=told.certificate,
-        ssl_keyfile=told.key,
+        ssl_certfile=settings.console.certificate,
+        ssl_keyfile=settings.console.key,
     )
-    uvicorn.Server(config).run(sockets=[listening])
-    catalog.dispose()
-    return 0
 
 
 def fresh_link(settings: Settings, name: str | None, base: str | None = None) -> str | None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
 from console import accounts, sessions, totp
 from console.page import Answer, Ask, Go, Page, Shown
 from console.pages.signin import BAND
+from console.signin import count_wrong, tell, waiting
 from identity.basic import Credentials, PasswordCheck
 from identity.directory import Person
 from registry.change import RegistryError, RegistryProblem
@@ -44,7 +49,7 @@ def act(ask: Ask) -> Answer:
         case "second-factor":
             _begin_second_factor(ask)
         case "no-second-factor":
-            _prove(ask)
+            _prove(ask, code=True)
             with ask.house.writing() as connection:
                 accounts.set_second_factor(connection, ask.me.account, None, ask.by("by its owner"))
         case "end-others":
@@ -55,13 +60,35 @@ def act(ask: Ask) -> Answer:
     return Go(f"/me?done={ask.form['do']}") if ask.form["do"] != "password" else Go("/sign-in", session="")
 
 
-def _prove(ask: Ask) -> None:
-    """Whoever changes how one signs in knows the password: an open laptop is not enough."""
+def _prove(ask: Ask, *, code: bool = False) -> None:
+    """Whoever changes how one signs in knows the password (and `code`: has the phone): an open laptop is not enough.
+
+    Wrong ones count as those at sign-in do, and wait as long.
+    """
     with ask.house.reading() as connection:
         account = accounts.get(connection, ask.me.account)
+        wait = waiting(connection, account.name, ask.address, ask.now)
+    if wait > timedelta(0):
+        seconds = max(1, round(wait.total_seconds()))
+        raise RegistryError(RegistryProblem(account.name, "too many wrong tries", f"try again in {seconds} s"))
     person = Person(account.name, account.password_hash)
-    if not _check.verify(Credentials(account.name, ask.form.get("now", "")), person):
-        raise RegistryError(RegistryProblem(account.name, "that is not the password in use", "type the present one"))
+    right = _check.verify(Credentials(account.name, ask.form.get("now", "")), person)
+    with ask.house.writing() as connection:
+        if right and (not code or _has_phone(connection, ask, account)):
+            # Nothing is forgiven here: a right password must not buy more guesses at the code.
+            return
+        count_wrong(connection, account.name, ask.address, ask.now)
+        tell(connection, ask.me.who, "proof refused", ask.address, ask.now)
+    if right:
+        raise RegistryError(RegistryProblem(account.name, "that is not the code shown now", "type the one of the app"))
+    raise RegistryError(RegistryProblem(account.name, "that is not the password in use", "type the present one"))
+
+
+def _has_phone(connection: Connection, ask: Ask, account: accounts.Account) -> bool:
+    if account.totp_secret is None:
+        return True
+    step = totp.check(account.totp_secret, ask.form.get("code", ""), ask.now, account.totp_step)
+    return step is not None and accounts.use_code(connection, account.id, step)
 
 
 def _change_password(ask: Ask) -> None:

@@ -205,3 +205,37 @@ def test_a_changed_password_ends_every_session(known: Console) -> None:
     short = send(browser, "/me", do="password", now=fresh, password="short", again="short")
     assert short.status_code == 422
     assert "12 characters" in short.text
+
+
+def test_guesses_at_ones_own_account_wait_as_those_at_sign_in_and_are_written_down(known: Console) -> None:
+    """A stolen session is no place to guess the password in peace."""
+    browser = known.client()
+    sign_in(browser, "dana")
+    tries = [send(browser, "/me", do="no-second-factor", now=f"wrong {number}") for number in range(7)]
+    assert {one.status_code for one in tries} == {422}
+    assert "too many wrong tries" not in tries[5].text
+    assert "too many wrong tries" in tries[6].text
+    assert "too many wrong tries" in send(browser, "/me", do="no-second-factor", now=PASSWORD).text
+    lines = [line.what for line in known.trail("sign-in")]
+    assert (lines.count("proof refused"), "wrong 0" in str(known.trail())) == (6, False)
+    assert sign_in(known.client(), "dana").status_code == 429
+    known.now += timedelta(minutes=2)
+    assert send(browser, "/me", do="no-second-factor", now=PASSWORD).status_code == 303
+
+
+def test_the_phone_is_taken_out_of_use_with_a_code_of_it(known: Console) -> None:
+    secret, key = base64.b32encode(b"k" * 20).decode(), b"k" * 20
+    with known.engine.begin() as connection:
+        dana = accounts.find(connection, "dana")
+        assert dana is not None
+        accounts.set_second_factor(connection, dana.id, secret, By("test", known.now, ""))
+    browser = known.client()
+    code = totp.code_at(key, totp.step_of(known.now))
+    assert sign_in(browser, "dana", code=code).status_code == 303
+    for wrong_code in ("", "000000", code):
+        refused = send(browser, "/me", do="no-second-factor", now=PASSWORD, code=wrong_code)
+        assert (refused.status_code, "code shown now" in refused.text) == (422, True)
+    known.now += timedelta(seconds=30)
+    code = totp.code_at(key, totp.step_of(known.now))
+    assert send(browser, "/me", do="no-second-factor", now=PASSWORD, code=code).status_code == 303
+    assert sign_in(known.client(), "dana").status_code == 303
