@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from console.doors import Misasked
+from console.looking import is_own
 from console.page import Ask
 from console.roles import Role
 from logstore.rows import Row
@@ -85,8 +86,11 @@ def may_end(ask: Ask, decision: Decision) -> bool:
 
 
 def visible(ask: Ask, decision: Decision) -> bool:
-    """Whether whoever asks sees it: it holds where they look, and a teacher's is about their classes."""
+    """Whether whoever asks sees it: it holds where they look, is not about themselves, and a teacher's is about their
+    classes."""
     override, grant = decision.override, ask.me.grant
+    if is_own(ask, override.user):
+        return False
     if grant.role is Role.TEACHER and override.group not in grant.groups:
         return False
     return grant.site is None or override.site in {None, grant.site}

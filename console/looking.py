@@ -47,7 +47,7 @@ def subject_of(wanted: LogFilter) -> str:
 
 def write_look(ask: Ask, wanted: LogFilter, rows: int | None, why: str = "", of: str = "") -> None:
     """Write the look down. Raises what keeps it from being written, and then nothing is shown."""
-    subject = wanted.user or "record"
+    subject = wanted.user or wanted.device or wanted.client_address or "record"
     asked = of + wanted.sentence(timezone=ask.house.zone)
     with ask.house.writing() as connection:
         record_look(connection, who=ask.me.who, subject=subject, asked=asked, rows=rows, why=why, at=ask.now)

@@ -1,25 +1,34 @@
 """The audit trail: who changed what, who looked at whom, who signed in; newest first, read only.
 
-The rule: nobody learns here that somebody looked into them; and the trail is one for the whole trust, so a role at one
-site does not read it.
+The rule: nobody learns here that somebody looked into them, not by a gap in numbers or a shorter page; and the trail is
+one for the whole trust, so a role at one site does not read it.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import Connection
+
 from console.drawing import link
+from console.oneself import Reader, reader_of
 from console.page import Answer, Ask, Page, Param, Refused, Shown, Table
 from logstore.audit import Entry, entries
-from logstore.redactpeople import mentions
+from logstore.holdtrail import KIND
 from logstore.when import parse_when
 
 ROWS = 100
 """Lines of a page."""
+BATCH = 500
+"""Lines read at once."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Where moments are counted from."""
 KINDS = ("change", "look", "export", "sign-in", "retention", "hold")
 """Kinds of lines."""
-COLUMNS = ("id", "at", "kind", "who", "what", "subject", "why", "before", "after")
+COLUMNS = ("at", "kind", "who", "what", "subject", "why", "before", "after")
 
 
 def show(ask: Ask) -> Answer:
@@ -30,22 +39,65 @@ def show(ask: Ask) -> Answer:
     wanted = {name: value for name, value in told.items() if value}
     times, problems = _times(ask, wanted)
     asked = {name: value for name, value in wanted.items() if name not in times} | times
-    before = ask.query.get("before", "")
+    place = _place(ask.query.get("before", ""))
     with ask.house.reading() as connection:
-        place = int(before) if before.isdecimal() and int(before) < 1 << 63 else None
-        found = () if problems else entries(connection, **asked, before=place, limit=ROWS)
-    shown = [one for one in found if not _about_viewer(ask, one)]
-    rows = [{name: getattr(one, name) for name in COLUMNS} for one in shown]
-    older = link("/audit", **wanted, before=found[-1].id) if len(found) == ROWS else None
-    lines = [(one, changed(one.before, one.after)) for one in shown]
-    view = {"told": told, "kinds": KINDS, "lines": lines, "hidden": len(found) - len(shown), "first": before == ""}
-    view["problems"] = problems
+        reader = reader_of(ask, connection)
+        found = [] if problems else _lines(connection, reader, asked, place)
+    shown = found[:ROWS]
+    rows = [{**{name: getattr(one, name) for name in COLUMNS}, "after": _without_rows(one)} for one in shown]
+    older = link("/audit", **wanted, before=_after(shown, place)) if len(found) > ROWS else None
+    lines = [(one, changed(one.before, row["after"])) for one, row in zip(shown, rows, strict=True)]
+    view = {"told": told, "kinds": KINDS, "lines": lines, "first": "before" not in ask.query, "problems": problems}
     table = Table(columns=COLUMNS, rows=([row[name] for name in COLUMNS] for row in rows))
-    return Shown(
-        data={"rows": rows, "older": older, "hidden": len(found) - len(shown), "problems": problems},
-        view=view,
-        table=table,
-    )
+    return Shown(data={"rows": rows, "older": older, "problems": problems}, view=view, table=table)
+
+
+def _lines(
+    connection: Connection, reader: Reader, asked: Mapping[str, Any], place: tuple[int, int] | None
+) -> list[Entry]:
+    """The lines of one page and one more, if there is one: only lines that are shown count, so that a page is as full
+    for whoever is in the trail as for anybody else."""
+    until, skip = asked.get("until"), 0
+    if place is not None:
+        begin = EPOCH + timedelta(microseconds=place[0] + 1)
+        until, skip = begin if until is None else min(until, begin), place[1]
+    found: list[Entry] = []
+    number: int | None = None
+    while len(found) <= ROWS:
+        batch = entries(connection, **{**asked, "until": until}, before=number, limit=BATCH)
+        for one in batch:
+            if reader.is_about(one):
+                continue
+            if skip:
+                skip -= 1
+            else:
+                found.append(one)
+        if len(batch) < BATCH:
+            break
+        number = batch[-1].id
+    return found
+
+
+def _place(text: str) -> tuple[int, int] | None:
+    """Where a page begins, from its address: a moment, and how many of its lines were shown before."""
+    parts = text.split(".")
+    if not all(part.isdecimal() and len(part) < 18 for part in parts) or len(parts) != 2:
+        return None
+    return int(parts[0]), int(parts[1])
+
+
+def _after(shown: list[Entry], place: tuple[int, int] | None) -> str:
+    """The address of the place after these lines: a moment, because gaps in numbers would tell of lines kept back."""
+    last = shown[-1].at
+    moment, seen = (last - EPOCH) // timedelta(microseconds=1), sum(one.at == last for one in shown)
+    return f"{moment}.{seen + (place[1] if place is not None and place[0] == moment else 0)}"
+
+
+def _without_rows(line: Entry) -> Any:
+    """What a line tells, without numbers of rows: by them somebody finds out whose rows they are."""
+    if line.kind == KIND and isinstance(line.after, dict):
+        return {name: value for name, value in line.after.items() if name not in {"first", "last"}}
+    return line.after
 
 
 def _times(ask: Ask, wanted: dict[str, str]) -> tuple[dict[str, Any], list[str]]:
@@ -60,21 +112,6 @@ def _times(ask: Ask, wanted: dict[str, str]) -> tuple[dict[str, Any], list[str]]
                 problems.append(str(error))
                 found[name] = None
     return found, problems
-
-
-def _about_viewer(ask: Ask, line: Entry) -> bool:
-    """Whether a line names whoever reads it as the person it is about; what they did themselves they may see."""
-    person = ask.me.person
-    if not person or line.who == ask.me.who:
-        return False
-    return mentions([line.subject, _without_doers(line.before), _without_doers(line.after), line.why], person)
-
-
-def _without_doers(told: Any) -> Any:
-    """What a line tells, without who decided something: that a decision of theirs is over is not about them."""
-    if isinstance(told, dict):
-        return {name: value for name, value in told.items() if not (name.endswith("_by") and isinstance(value, str))}
-    return told
 
 
 def changed(before: Any, after: Any) -> list[tuple[str, str, str]]:
@@ -101,7 +138,7 @@ PAGES = (
             Param(name="subject", words="to what or whom"),
             Param(name="since", words="from this time on: 2h, yesterday, 2026-11-20T10:20"),
             Param(name="until", words="until this time"),
-            Param(name="before", words="lines older than this number"),
+            Param(name="before", words="where the page before ended, as its link says it"),
         ),
     ),
 )  # fmt: skip

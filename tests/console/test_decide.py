@@ -146,6 +146,23 @@ def test_who_decides_for_one_site_decides_for_that_site(console: Console) -> Non
     assert send(leader, "/me", "/decisions/1", why="no").status_code == 403
 
 
+def test_a_decision_about_somebody_is_not_shown_to_them(console: Console) -> None:
+    """Nor its reason, in the list or by its number; whoever else decides there reads it."""
+    from registry.people import Details, add
+    from tests.console.rig import HASH, OFFICE
+
+    with console.engine.begin() as connection:
+        add(connection, "jo", Details("Jo", "staff", frozenset(), "oakwood"), OFFICE, password=HASH)
+    console.house.doors.put_in_force()
+    form = {"whom": "user", "user": "jo", "action": "block", "what": "chat.example", "why": "enquiry 12"}
+    lead = console.signed_in(Role.SAFEGUARDING)
+    assert decide(lead, **form).status_code == 303
+    themselves = console.signed_in(Role.ICT, proxy="jo")
+    assert "enquiry 12" not in themselves.get("/decisions.json?all=yes").text
+    assert themselves.get("/decisions/1").status_code == 404
+    assert "enquiry 12" in console.signed_in(Role.ICT).get("/decisions.json").text
+
+
 def test_a_decision_ends_by_itself(console: Console) -> None:
     browser = console.signed_in(Role.TECHNICIAN)
     decide(browser, length="15m")
