@@ -149,16 +149,22 @@ class Console:
                 headers = {"content-disposition": f'attachment; filename="{answer.name}"'}
                 return StreamingResponse(answer.lines, media_type=answer.media, headers=headers)
             case Live():
-                return stream(request, answer, lambda: self._still(request, page), self.house.clock)
+                return stream(request, answer, lambda: self._still(request, ask, answer), self.house.clock, ask.me.who)
             case Shown():
                 response = await run_in_threadpool(self._shown, page, kind, ask, answer)
                 if ask.viewer is None and (seat := request.scope.get(FRESH)):
                     response.set_cookie(SEAT, seat, secure=True, httponly=True, samesite="strict")
                 return response
 
-    def _still(self, request: Request, page: Page) -> bool:
-        """Whether whoever follows events still may."""
-        return _may_not(self._who(request, ""), page) is None
+    def _still(self, request: Request, ask: Ask, live: Live) -> bool:
+        """Whether whoever follows events still may: signed in, in the same role, for the same reason.
+
+        Nobody clicks while they follow, so it does not count as use of the session.
+        """
+        now = self.house.clock()
+        with self.house.reading() as connection:
+            found = sessions.find(connection, request.cookies.get(COOKIE, ""), now)
+        return found is not None and found[0] == ask.me and live.still(now)
 
     def _shown(self, page: Page, kind: str, ask: Ask, shown: Shown) -> Response:
         if kind == ".json":

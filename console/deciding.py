@@ -1,7 +1,7 @@
 """From a form to a one-click decision: what, for whom, where and until when, within what this role may decide.
 
 A request of a browser in; an `Override` that is only wanted out, or every reason against it. The rules: a role of one
-site decides for that site; a teacher for their own classes, and for no longer than `LESSON`.
+site decides for that site; a teacher for their own classes, and for no longer than `LESSON`; nobody for themselves.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from console.doors import Misasked
 from console.looking import is_own
 from console.page import Ask
 from console.roles import Role
+from identity.directory import account_name
 from logstore.rows import Row
 from policy.client import Band
 from policy.model import Action
@@ -104,8 +105,10 @@ def _whom(ask: Ask, form: Mapping[str, str], problems: list[RegistryProblem]) ->
     known = {"group": list(policy.groups), "band": [band.value for band in Band]}
     if kind == "user" and not value:
         problems.append(RegistryProblem("user", "whom?", "an account name"))
+    elif kind == "user" and is_own(ask, value):
+        problems.append(RegistryProblem("user", "is your own account at the proxy", "somebody else decides for you"))
     elif kind == "user":
-        told["user"] = value.casefold()
+        told["user"] = account_name(value)
     elif kind in known and value not in known[kind]:
         problems.append(RegistryProblem(kind, f"there is no {kind} {value!r}", did_you_mean(value, known[kind])))
     elif kind in known:

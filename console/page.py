@@ -161,6 +161,8 @@ class Live:
 
     poll: Callable[[datetime], Sequence[tuple[str, Mapping[str, Any]]]]
     """Names and values of the events since the last call; called about once a second."""
+    still: Callable[[datetime], bool] = lambda _: True
+    """Whether it may go on, asked every few seconds."""
 
 
 class Refused(Exception):

@@ -27,6 +27,9 @@ TOUCH = timedelta(minutes=1)
 REASON = timedelta(minutes=30)
 """How long a reason for looking at somebody's rows holds."""
 
+REASONS = 50
+"""Most reasons a session has at once; the oldest goes first."""
+
 
 def begin(connection: Connection, account: Account, address: str, at: datetime) -> str:
     """Begin a session in the account's first role; the cookie."""
@@ -78,7 +81,9 @@ def give_reason(connection: Connection, session: str, subject: str, why: str, at
         return
     reasons: dict[str, Any] = json.loads(row["reasons"])
     reasons = {who: told for who, told in reasons.items() if told[1] > to_us(at)}
+    reasons.pop(subject, None)
     reasons[subject] = [why, to_us(at + REASON)]
+    reasons = dict(list(reasons.items())[-REASONS:])
     connection.execute(update(sessions).where(sessions.c.hash == session).values(reasons=json.dumps(reasons)))
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from console.logfilter import read_search, refuse_unreadable
 from console.looking import reason_to_look, write_look
-from console.page import Answer, Ask, Live, Page
+from console.page import Answer, Ask, Live, Page, Refused
 from console.rowview import line_of
 from logstore.query import Tail
 from logstore.rows import Row
@@ -18,7 +19,10 @@ MOST = 600
 
 
 def show(ask: Ask) -> Answer:
-    """Follow the search of the address; the look is written down once, before the first row."""
+    """Follow the search of the address; the look is written down once, before the first row.
+
+    It ends with the reason for it: who wants to go on says why once more.
+    """
     search = read_search(ask.query, ask.me, ask.now, ask.house.zone)
     refuse_unreadable(search)
     why = reason_to_look(ask, search.wanted)
@@ -29,7 +33,14 @@ def show(ask: Ask) -> Answer:
         rows = tail.poll(now, MOST)
         return [("rows", {"rows": [short(row, ask) for row in rows]})] if rows else []
 
-    return Live(poll)
+    def still(now: datetime) -> bool:
+        try:
+            reason_to_look(replace(ask, now=now), search.wanted)
+        except Refused:
+            return False
+        return True
+
+    return Live(poll, still)
 
 
 def short(row: Row, ask: Ask) -> dict[str, Any]:

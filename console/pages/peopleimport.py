@@ -14,6 +14,10 @@ from registry.people_file import COLUMNS, ImportPlan, Planned, apply_import, has
 
 FILE_BYTES = 4 * 1024 * 1024
 """Largest file that is taken."""
+LINES = 5000
+"""Most lines of a file here; `schoolgate users import` takes more."""
+PASSWORDS = 500
+"""Most new passwords of one import: each costs about 0.1 s of a core, while lessons go on."""
 SHOWN = 500
 """Most lines of a preview that are drawn; the rest is counted."""
 NAME = "the file"
@@ -54,8 +58,12 @@ def act(ask: Ask) -> Answer:
 
 def _plan(ask: Ask, data: bytes) -> ImportPlan:
     """What the file would do, within the site of whoever asks, and never to themselves."""
+    if data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n") > LINES:
+        raise RegistryError(RegistryProblem(NAME, f"has more than {LINES:,} lines", "send it in parts"))
     with ask.house.reading() as connection:
         plan = plan_import(connection, data, file=NAME)
+    if sum(one.password is not None for one in (*plan.added, *plan.changed)) > PASSWORDS:
+        raise RegistryError(RegistryProblem(NAME, f"has more than {PASSWORDS} new passwords", "send it in parts"))
     found = [*plan.problems, *_problems(ask, (*plan.added, *plan.changed))]
     return ImportPlan(plan.added, plan.changed, plan.same, tuple(found))
 

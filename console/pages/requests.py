@@ -81,7 +81,7 @@ def decide(ask: Ask) -> Answer:
     """Decide it: open, close, put into a category, or leave."""
     one, form = _wanted(ask), ask.form
     where = f"request {one.id}"
-    if is_own(ask, one.user):
+    if _is_own(ask, one):
         raise Refused("This request is your own", "Somebody else decides it: nobody decides for themselves.")
     do = form.get("do", "")
     if do not in STATES:
@@ -145,13 +145,18 @@ def _line(ask: Ask, one: ReviewRequest, now: Explanation | None) -> dict[str, An
     told["verdict"] = told["then"]
     return {
         "one": one,
-        "own": is_own(ask, one.user),
+        "own": _is_own(ask, one),
         "told": told,
         "state": WORDS[one.state],
         "then": _words(one.verdict),
         "now": None if now is None else {**_words(_verdict(now)), "because": now.verdict.because},
         "text": "" if now is None else now.as_text(),
     }
+
+
+def _is_own(ask: Ask, one: ReviewRequest) -> bool:
+    """Whether whoever asks filed it: from a block page at the proxy, or here."""
+    return one.user == ask.me.who or is_own(ask, one.user)
 
 
 def _verdict(found: Explanation) -> dict[str, str | None]:

@@ -12,7 +12,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from console.roles import Role
-from tests.console.rig import Console, send
+from registry import people
+from registry.people import Details
+from tests.console.rig import OFFICE, Console, send
 
 GAMES = "games.schoolgate.test"
 
@@ -202,3 +204,20 @@ def test_a_row_that_is_decided_about_is_looked_at_and_that_is_written_down(conso
         assert len(looks) == before + number, page
         assert looks[0].subject == "head"
         assert f"with record id {row} of head from office-1" in looks[0].after["asked"]
+
+
+def test_nobody_decides_for_themselves(console: Console) -> None:
+    """In whatever spelling; and for others they still do."""
+    with console.engine.begin() as connection:
+        for name in ("staff-jo", "technician-2", "pupil-0417"):
+            people.add(connection, name, Details("", "staff", frozenset({"staff"}), "oakwood"), OFFICE)
+    console.house.doors.put_in_force()
+    browser = console.signed_in(Role.TECHNICIAN, proxy="staff-jo")
+    for name in ("staff-jo", " Staff-JO"):
+        answer = decide(browser, whom="user", user=name)
+        assert (answer.status_code, "your own account" in answer.text) == (422, True)
+    assert browser.get("/decisions.json").json()["decisions"] == []
+    assert decide(browser, whom="user", user="Pupil-0417").status_code == 303
+    unnamed = console.signed_in(Role.TECHNICIAN)
+    own = decide(unnamed, whom="user", user="technician-2")
+    assert (own.status_code, "your own account" in own.text) == (422, True)

@@ -221,6 +221,18 @@ def test_a_file_with_a_mistake_changes_nothing_and_names_the_line(school: Consol
     assert "the file" in answer.text
 
 
+def test_a_file_is_bounded_in_lines_and_in_new_passwords(school: Console) -> None:
+    """Passwords are slow by design: 3 kB of them are seconds of a core, 4 MB would be hours."""
+    browser = school.signed_in(Role.TECHNICIAN)
+    for end in ("\n", "\r", "\r\n"):
+        long = send_file(browser, CSV.strip() + "".join(f"{end}p{number},,,,," for number in range(5001)))
+        assert (long.status_code, "more than 5,000 lines" in long.text) == (422, True)
+    rows = [f"p{number},,ks3,,oakwood,otter kite lamp {number}" for number in range(501)]
+    many = send_file(browser, CSV + "\n".join(rows))
+    assert (many.status_code, "more than 500 new passwords" in many.text) == (422, True)
+    assert send_file(browser, CSV + "\n".join(rows[:500])).status_code == 200
+
+
 def test_files_that_wait_are_few_short_lived_and_their_senders_own() -> None:
     pending = Pending()
     key = pending.keep("mine", b"data", AT)

@@ -176,6 +176,19 @@ def test_a_teacher_asks_and_reads_the_answer(console: Console) -> None:
     assert technician.get("/requests/new.json").json()["rows"] == []
 
 
+def test_nobody_decides_what_they_asked_for_in_the_console(console: Console) -> None:
+    """Neither opens, closes nor leaves it; somebody else does."""
+    browser, other = console.signed_in(Role.TECHNICIAN), console.signed_in(Role.TECHNICIAN)
+    assert send(browser, "/requests/new", url="games.example", why="I want it").status_code == 303
+    for do in ("allow", "no-change"):
+        form = {"do": do, "what": "host", "whom": "everybody", "length": "1h", "why": "fine"}
+        assert send(browser, "/me", "/requests/1/decide", **form).status_code == 403
+    assert "Somebody else decides it" in browser.get("/requests/1").text
+    with console.engine.connect() as connection:
+        assert requests.get(connection, 1).state == "waiting"
+    assert send(other, "/requests/1", "/requests/1/decide", do="no-change", why="no need").status_code == 303
+
+
 def test_a_long_queue_is_paged_by_number(console: Console) -> None:
     ask_for(console, *({"why": f"w{n}"} for n in range(60)))
     browser, seen, where = console.signed_in(Role.SAFEGUARDING), [], "/requests"

@@ -6,6 +6,7 @@ Shows: `console.secrets`, `console.forms`, `console.pages.signin`, `console.page
 from __future__ import annotations
 
 import base64
+import json
 import statistics
 import time
 from datetime import timedelta
@@ -239,3 +240,22 @@ def test_the_phone_is_taken_out_of_use_with_a_code_of_it(known: Console) -> None
     code = totp.code_at(key, totp.step_of(known.now))
     assert send(browser, "/me", do="no-second-factor", now=PASSWORD, code=code).status_code == 303
     assert sign_in(known.client(), "dana").status_code == 303
+
+
+def test_reasons_are_bounded_in_length_and_number(known: Console) -> None:
+    """They are read with every look: nobody fills the session with them; the newest holds."""
+    browser = known.client()
+    sign_in(browser, "dana")
+    token = token_of(browser.get("/reason"))
+
+    def give(user: str) -> int:
+        form = {"token": token, "user": user, "why": "asked by the head", "next": "/log"}
+        return browser.post("/reason", data=form, headers={"Origin": ORIGIN}).status_code
+
+    assert [give("x" * 64), give("x" * 65), give("")] == [303, 422, 422]
+    assert {give(f"pupil-{number:04}") for number in range(60)} == {303}
+    with known.engine.begin() as connection:
+        kept = json.loads(connection.exec_driver_sql("SELECT reasons FROM console_session").scalar_one())
+    assert list(kept) == [f"pupil-{number:04}" for number in range(10, 60)]
+    assert browser.get("/log?user=pupil-0059").status_code == 200
+    assert browser.get("/log?user=pupil-0009").status_code == 303
