@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from console.doors import Misasked
-from console.looking import is_own
+from console.looking import is_own, of_site
 from console.page import Ask
 from console.roles import Role
 from identity.directory import account_name
@@ -94,6 +94,8 @@ def visible(ask: Ask, decision: Decision) -> bool:
         return False
     if grant.role is Role.TEACHER and override.group not in grant.groups:
         return False
+    if override.site is None and override.user is not None and not of_site(ask, override.user):
+        return False
     return grant.site is None or override.site in {None, grant.site}
 
 
@@ -109,6 +111,8 @@ def _whom(ask: Ask, form: Mapping[str, str], problems: list[RegistryProblem]) ->
         problems.append(RegistryProblem("user", "is your own account at the proxy", "somebody else decides for you"))
     elif kind == "user":
         told["user"] = account_name(value)
+        if not of_site(ask, value):
+            problems.append(RegistryProblem("user", f"no account of {ask.me.site} is called {value[:80]!r}"))
     elif kind in known and value not in known[kind]:
         problems.append(RegistryProblem(kind, f"there is no {kind} {value!r}", did_you_mean(value, known[kind])))
     elif kind in known:

@@ -53,6 +53,15 @@ def write_look(ask: Ask, wanted: LogFilter, rows: int | None, why: str = "", of:
         record_look(connection, who=ask.me.who, subject=subject, asked=asked, rows=rows, why=why, at=ask.now)
 
 
+def of_site(ask: Ask, user: str) -> bool:
+    """Whether an account at the proxy is of the site of whoever asks; every account is for a role of the trust."""
+    if ask.me.site is None:
+        return True
+    with ask.house.reading() as connection:
+        found = find(connection, user)
+    return found is not None and found.person.site == ask.me.site
+
+
 def is_own(ask: Ask, user: str | None) -> bool:
     """Whether this account at the proxy is that of whoever looks."""
     return user is not None and ask.me.person is not None and account_name(user) == account_name(ask.me.person)

@@ -58,15 +58,18 @@ _LISTS = ("group", "category")
 
 def facets(
     catalog: Connection, kind: Kind, begins: str = "", limit: int = 50, *, since: date | None = None,
-    until: date | None = None,
+    until: date | None = None, site: str | None = None,
 ) -> tuple[Facet, ...]:  # fmt: skip
     """At most `limit` names that begin like this (ASCII letters in either case), in order.
 
-    Only those used between the UTC days `since` and `until`, as far as first and last day tell.
+    Only those used between the UTC days `since` and `until`, as far as first and last day tell; and, of the names that
+    say who asked (site, band, group), those used at `site`.
     """
     place = _COLUMNS[kind]
     days = place.table.c
     wanted = select(place, func.min(days.first_day), func.max(days.last_day)).where(place.is_not(None))
+    if site is not None and place.table is dim_client:
+        wanted = wanted.where(dim_client.c.site == exact(site))
     if since is not None:
         wanted = wanted.where(days.last_day >= since.isoformat())
     if until is not None:

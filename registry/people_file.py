@@ -72,6 +72,8 @@ class ImportPlan:
     """Accounts that are so already."""
     problems: tuple[RegistryProblem, ...]
     """Why it cannot be done; empty when it can."""
+    unchanged: tuple[Planned, ...] = ()
+    """The accounts that are so already."""
 
 
 def plan_import(connection: Connection, data: bytes, *, file: str) -> ImportPlan:
@@ -92,7 +94,8 @@ def plan_import(connection: Connection, data: bytes, *, file: str) -> ImportPlan
         same += planned.before is not None and not planned.changes
     added = tuple(planned for planned in plans.values() if planned.before is None)
     changed = tuple(planned for planned in plans.values() if planned.before is not None and planned.changes)
-    return ImportPlan(added, changed, same, tuple(problems))
+    unchanged = tuple(planned for planned in plans.values() if planned.before is not None and not planned.changes)
+    return ImportPlan(added, changed, same, tuple(problems), unchanged)
 
 
 def hash_passwords(plan: ImportPlan, *, hasher: Hasher = new_hash) -> dict[str, PasswordHash]:

@@ -15,9 +15,11 @@ from console.roles import Names
 from console.rowview import line_of
 from logstore.export import COLUMNS
 from logstore.facets import facets
+from logstore.filter import LogFilter
 from logstore.query import Archive, Count, SearchTooWide
 from logstore.query import Page as Rows
 from logstore.stats import Figures
+from registry.spelling import as_recorded
 
 ROWS = 50
 """Rows of a page."""
@@ -36,7 +38,10 @@ def show(ask: Ask) -> Answer:
     limit = {} if (keys := _keys(ask)) is None else keys
     with Archive(ask.house.where, seconds=ask.house.seconds) as archive:
         page = archive.search(search.wanted, ROWS, **limit) if search.readable else Rows((), None, None)
-        picks = {kind: [one.name for one in facets(archive.catalog, kind, limit=200)] for kind in PICKED}  # type: ignore[arg-type]
+        picks = {
+            kind: [one.name for one in facets(archive.catalog, kind, limit=200, site=ask.me.site)]  # type: ignore[arg-type]
+            for kind in PICKED
+        }
     if search.readable:
         write_look(ask, search.wanted, len(page.rows), why)
     count, bars, chart = _numbers(ask, search) if search.readable else (None, (), "")
@@ -116,12 +121,25 @@ def _meant(ask: Ask, word: str) -> str:
     kinds = (
         ("category", "rule", "site") if ask.me.names is Names.NEVER else ("user", "device", "category", "rule", "site")
     )
-    with ask.house.reading() as catalog:
+    with Archive(ask.house.where, seconds=ask.house.seconds) as archive:
         for kind in kinds:
-            found = facets(catalog, kind, word, limit=20)  # type: ignore[arg-type]
+            if ask.me.site is not None and kind in {"user", "device"}:
+                # Names of the whole trust's people and machines would tell who there is elsewhere.
+                known[kind] = _here(ask, archive, kind, word)
+                continue
+            found = facets(archive.catalog, kind, word, limit=20)  # type: ignore[arg-type]
             known[kind] = frozenset(one.name.lower() for one in found)
     kept = {name: value for name, value in ask.query.items() if name not in {"q", "before", "after"}}
     return link("/log", **{**kept, **guess(word, known)})
+
+
+def _here(ask: Ask, archive: Archive, kind: str, word: str) -> frozenset[str]:
+    """The word, where a row of the viewer's own site has it as its person or machine."""
+    try:
+        wanted = LogFilter(site=ask.me.site, **{kind: as_recorded(kind, word)})
+        return frozenset({word.lower()}) if archive.search(wanted, 1).rows else frozenset()
+    except (ValueError, SearchTooWide):
+        return frozenset()
 
 
 def _empty(ask: Ask) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from console.looking import is_own
 from console.page import Answer, Ask, Go, Page, Shown
+from logstore.audit import record_look
 from registry import people
 from registry.change import RegistryError, RegistryProblem
 from registry.people_file import COLUMNS, ImportPlan, Planned, apply_import, hash_passwords, plan_import
@@ -20,6 +21,8 @@ PASSWORDS = 500
 """Most new passwords of one import: each costs about 0.1 s of a core, while lessons go on."""
 SHOWN = 500
 """Most lines of a preview that are drawn; the rest is counted."""
+NAMED = 20
+"""Most names of another site in one line of the trail; the rest is counted."""
 NAME = "the file"
 """How the file is called in problems."""
 
@@ -64,8 +67,25 @@ def _plan(ask: Ask, data: bytes) -> ImportPlan:
         plan = plan_import(connection, data, file=NAME)
     if sum(one.password is not None for one in (*plan.added, *plan.changed)) > PASSWORDS:
         raise RegistryError(RegistryProblem(NAME, f"has more than {PASSWORDS} new passwords", "send it in parts"))
-    found = [*plan.problems, *_problems(ask, (*plan.added, *plan.changed))]
-    return ImportPlan(plan.added, plan.changed, plan.same, tuple(found))
+    found = [*plan.problems, *_problems(ask, (*plan.added, *plan.changed, *plan.unchanged))]
+    others = [one.name for one in (*plan.added, *plan.changed, *plan.unchanged) if _elsewhere(ask, one)]
+    if others:
+        # Whoever tries names of another site on a register leaves a line; the preview tells nothing but that they are.
+        named = ", ".join(others[:NAMED]) + (f" and {len(others) - NAMED} more" if len(others) > NAMED else "")
+        with ask.house.writing() as connection:
+            record_look(connection, who=ask.me.who, subject="people",
+                        asked=f"a file of people not of {ask.me.site}: {named}", rows=0, at=ask.now)  # fmt: skip
+    here = [
+        tuple(one for one in some if not _elsewhere(ask, one)) for some in (plan.added, plan.changed, plan.unchanged)
+    ]
+    same = plan.same - len(plan.unchanged) + len(here[2])
+    return ImportPlan(here[0], here[1], same, tuple(found), here[2])
+
+
+def _elsewhere(ask: Ask, one: Planned) -> bool:
+    """Whether a line is about somebody of another site than that of whoever asks."""
+    sites = {one.after.site} | ({one.before.site} if one.before is not None else set())
+    return ask.me.site is not None and sites != {ask.me.site}
 
 
 def _problems(ask: Ask, planned: Iterable[Planned]) -> Iterable[RegistryProblem]:
@@ -73,8 +93,7 @@ def _problems(ask: Ask, planned: Iterable[Planned]) -> Iterable[RegistryProblem]
         where = f"{NAME}:{one.line}"
         if is_own(ask, one.name):
             yield RegistryProblem(where, f"{one.name!r} is your own account at the proxy", "somebody else changes it")
-        sites = {one.after.site} | ({one.before.site} if one.before is not None else set())
-        if ask.me.site is not None and sites != {ask.me.site}:
+        if _elsewhere(ask, one):
             yield RegistryProblem(where, f"{one.name!r} is not of {ask.me.site}", f"give column site: {ask.me.site}")
 
 

@@ -6,11 +6,13 @@ from typing import Any
 
 from console.doors import Misasked, Question, Told
 from console.drawing import link
-from console.looking import is_own, write_look
+from console.looking import is_own, of_site, write_look
 from console.page import Answer, Ask, Page, Param, Refused, Shown
 from console.pages.logrow import look_of, row_of
 from console.roles import Names
 from console.rowview import MARKS
+from identity.directory import account_name
+from logstore.audit import record_look
 from logstore.rows import Row
 from policy.client import Band
 from policy.explain import Explanation
@@ -34,7 +36,8 @@ def show(ask: Ask) -> Answer:
         told["user"] = told["address"] = ""
     if ask.me.site is not None:
         told["site"] = ask.me.site
-    answer, problem = _ask_engine(ask, told, groups)
+    problem = _whom(ask, told, row) if told["url"] and told["user"] else ""
+    answer, problem = (None, problem) if problem else _ask_engine(ask, told, groups)
     policy = ask.house.doors.policy()
     data: dict[str, Any] = {"asked": told, "problem": problem, "answer": None, "notes": ()}
     view: dict[str, Any] = {
@@ -83,6 +86,17 @@ def _row(ask: Ask, number: str) -> Row:
         raise Refused("This row is your own", "Somebody else looks at it for you: nobody checks themselves.")
     write_look(ask, look_of(row), 1, of="why was this decided: ")
     return row
+
+
+def _whom(ask: Ask, told: dict[str, str], row: Row | None) -> str:
+    """Why it is not answered as for that account, if it is not. What is told of somebody is written down as a look."""
+    user = account_name(told["user"])
+    if row is not None and row.record.user is not None and account_name(row.record.user) == user:
+        return ""
+    with ask.house.writing() as connection:
+        asked = "band and groups, by asking why as somebody"
+        record_look(connection, who=ask.me.who, subject=user, asked=asked, rows=0, at=ask.now)
+    return "" if of_site(ask, user) else f"no account of {ask.me.site} is called {user[:80]!r}"
 
 
 def _words(row: Row, ask: Ask) -> dict[str, str]:

@@ -165,6 +165,28 @@ def test_a_decision_about_somebody_is_not_shown_to_them(console: Console) -> Non
     assert "enquiry 12" in console.signed_in(Role.ICT).get("/decisions.json").text
 
 
+def test_a_role_of_one_site_sees_and_makes_no_decision_about_people_of_another(console: Console) -> None:
+    """Not in the list, not by number; and in the form they are nobody."""
+    from registry.people import Details, add
+    from tests.console.rig import HASH, OFFICE
+
+    with console.engine.begin() as connection:
+        add(connection, "head-hill", Details("", "staff", frozenset(), "hillview"), OFFICE, password=HASH)
+        add(connection, "jo", Details("", "staff", frozenset(), "oakwood"), OFFICE, password=HASH)
+    console.house.doors.put_in_force()
+    lead, here = console.signed_in(Role.SAFEGUARDING), console.signed_in(Role.TECHNICIAN, "oakwood")
+    for name in ("head-hill", "jo"):
+        form = {"whom": "user", "user": name, "action": "block", "what": "chat.example", "why": f"about {name}"}
+        assert decide(lead, **form).status_code == 303
+    assert [one["user"] for one in here.get("/decisions.json").json()["decisions"]] == ["jo"]
+    assert (here.get("/decisions/1").status_code, here.get("/decisions/2").status_code) == (404, 200)
+    asked = {"what": "a.example", "whom": "user"}
+    problems = [
+        here.get("/decide.json", params={**asked, "user": name}).json()["problems"] for name in ("head-hill", "nobody")
+    ]
+    assert str(problems[0]).replace("head-hill", "nobody") == str(problems[1]) != "[]"
+
+
 def test_a_decision_ends_by_itself(console: Console) -> None:
     browser = console.signed_in(Role.TECHNICIAN)
     decide(browser, length="15m")

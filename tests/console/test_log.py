@@ -365,6 +365,23 @@ def test_the_trail_is_read_filtered_and_paged(console: Console) -> None:
     assert "signed in" in browser.get("/audit?kind=sign-in").text
 
 
+@pytest.mark.parametrize("word", ["head-hill", "hill-7"])
+def test_the_box_and_the_lists_tell_a_role_of_one_site_nobody_of_another(console: Console, word: str) -> None:
+    """A name of elsewhere means what a name nobody has means; one's own site is found by name."""
+    console.store(
+        {"user": "head-hill", "device": "hill-7", "site": "hillview", "groups": ("hill-support",)},
+        {"user": "pupil-1", "device": "oak-1", "site": "oakwood", "groups": ("year-4",)},
+    )
+    here, trust = console.signed_in(Role.TECHNICIAN, "oakwood"), console.signed_in(Role.TECHNICIAN)
+    means = [browser.get("/log", params={"q": word}).headers["location"] for browser in (here, trust)]
+    assert means[0] == f"/log?text={word}"
+    assert means[1] in {f"/log?user={word}", f"/log?device={word}"}
+    for own, field in (("Pupil-1", "user"), ("oak-1", "device")):
+        assert here.get("/log", params={"q": own}).headers["location"] == f"/log?{field}={own.lower()}"
+    pages = [browser.get("/log?host=none.example").text for browser in (here, trust)]
+    assert [("hill-support" in page, "year-4" in page) for page in pages] == [(False, True), (True, True)]
+
+
 def test_one_site_stays_one_site_in_the_filter() -> None:
     """Whatever the address says; and the sentence says so."""
     viewer = Viewer("sam", "Sam", Grant(1, Role.TECHNICIAN, "oakwood"), 1)

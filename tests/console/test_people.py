@@ -243,3 +243,22 @@ def test_files_that_wait_are_few_short_lived_and_their_senders_own() -> None:
     assert [pending.get("mine", one, AT) is None for one in keys] == [True, True] + [False] * MOST
     pending.drop(keys[-1])
     assert pending.get("mine", keys[-1], AT) is None
+
+
+def test_a_file_tells_a_role_of_one_site_nothing_of_people_elsewhere(school: Console) -> None:
+    """Neither what they are nor what fits; that names were tried is in the trail."""
+    browser = school.signed_in(Role.TECHNICIAN, "oakwood")
+    head = "name,title,band,groups,site\n"
+    guesses = ["pupil-0418,a,ks1,b,oakwood", "pupil-0418,Pupil Five,ks3,year-7,hillview", "nobody-9,a,ks1,b,hillview"]
+    for guess in guesses:
+        before = len(school.trail("look"))
+        page = send_file(browser, f"{head}{guess}\n")
+        name = guess.partition(",")[0]
+        assert page.status_code == 422
+        assert f"{name!r} is not of oakwood" in page.text.replace("&#39;", "'")
+        assert "0 added, 0 changed</strong>, 0 are so already" in page.text
+        assert not [word for word in ("Pupil Five", "ks3", "hillview") if word in page.text], guess
+        (look, *_) = school.trail("look")
+        assert (len(school.trail("look")), name in look.after["asked"]) == (before + 1, True)
+    page = send_file(browser, f"{head}pupil-0417,New Title,ks3,year-7,oakwood\npupil-0418,a,ks1,b,oakwood\n").text
+    assert ("New Title" in page, "Pupil Five" in page) == (True, False)

@@ -79,6 +79,31 @@ def test_who_sees_no_names_asks_about_nobody(console: Console) -> None:
     assert told["answer"]["client"]["user"] is None
 
 
+def test_a_role_of_one_site_asks_about_people_of_that_site_and_every_such_question_is_written_down(
+    console: Console,
+) -> None:
+    """Somebody of another site is answered as somebody there is not."""
+    from registry.people import Details, add
+    from tests.console.rig import HASH, OFFICE
+
+    with console.engine.begin() as connection:
+        for name, site in (("head-hill", "hillview"), ("head-oak", "oakwood")):
+            details = Details("", "staff", frozenset({"staff"}), site)
+            add(connection, name, details, OFFICE, password=HASH)
+    console.house.doors.put_in_force()
+    browser = console.signed_in(Role.TECHNICIAN, "oakwood")
+    told = {
+        name: browser.get("/why.json", params={"url": GAMES, "user": name}).json()
+        for name in ("head-hill", "nobody-9", "head-oak")
+    }
+    assert told["head-hill"]["problem"].replace("head-hill", "nobody-9") == told["nobody-9"]["problem"] != ""
+    assert told["head-hill"]["answer"] is None
+    assert told["head-oak"]["answer"]["client"]["user"] == "head-oak"
+    assert [look.subject for look in console.trail("look")] == ["head-oak", "nobody-9", "head-hill"]
+    trust = console.signed_in(Role.TECHNICIAN).get("/why.json", params={"url": GAMES, "user": "head-hill"}).json()
+    assert trust["answer"]["client"]["user"] == "head-hill"
+
+
 def test_the_document_for_programs_names_every_page_with_a_twin(console: Console) -> None:
     """OpenAPI, made from the pages: none is forgotten, none is there that programs cannot have."""
     document = console.signed_in(Role.ICT).get("/openapi.json").json()
