@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
+from console import accounts
 from console.logfilter import read_search, refuse_unreadable
 from console.looking import reason_to_look
-from console.page import Answer, Ask, Lines, Page, Shown
+from console.page import Answer, Ask, Lines, Page, Refused, Shown
 from console.rowview import as_seen
 from logstore.audit import record_change
 from logstore.export import COLUMNS, csv_lines, json_lines
@@ -18,6 +19,8 @@ from registry.change import RegistryError, RegistryProblem, text_problems
 
 MEDIA = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 """Kinds of files."""
+ASKED_AGAIN = 1000
+"""Rows between looks whether whoever exports still may."""
 
 
 def show(ask: Ask) -> Answer:
@@ -59,6 +62,9 @@ def _lines(ask: Ask, wanted: LogFilter, form: str, why: str) -> Iterator[str]:
         for row in rows:
             if "own" not in as_seen(row, ask):
                 number += 1
+                if number % ASKED_AGAIN == 0 and _over(ask):
+                    _note(ask, wanted, why, "stopped an export", {"format": form, "rows": number - 1})
+                    raise Refused("The export was stopped", "The account, or its role, was taken away meanwhile.")
                 yield row
 
     with Archive(ask.house.where, seconds=3600.0) as archive:
@@ -67,6 +73,13 @@ def _lines(ask: Ask, wanted: LogFilter, form: str, why: str) -> Iterator[str]:
             digest.update(line.encode())
             yield line
     _note(ask, wanted, why, "exported rows", {"format": form, "rows": number, "sha256": digest.hexdigest()})
+
+
+def _over(ask: Ask) -> bool:
+    """Whether the account or its role was taken away. An idle session is none: a long file has no clicks."""
+    with ask.house.reading() as connection:
+        account = accounts.get(connection, ask.me.account)
+    return account.disabled or ask.me.grant not in account.grants
 
 
 def _note(ask: Ask, wanted: LogFilter, why: str, what: str, told: dict[str, object]) -> None:

@@ -8,7 +8,7 @@ from console import accounts, links, sessions
 from console.accounts import Account
 from console.page import Answer, Ask, Go, Page, Refused, Shown, local
 from console.roles import Grant, Role
-from console.signin import Try
+from console.signin import Try, tell
 from logstore.audit import record_change
 from registry.change import By, RegistryError, RegistryProblem
 from registry.passwords import new_hash
@@ -85,6 +85,7 @@ def make_first(ask: Ask) -> Answer:
         if account.totp_secret is not None or not account.grants:
             return Go("/sign-in")  # a link stands for the password, never for the phone
         cookie = sessions.begin(connection, account, ask.address, ask.now)
+        tell(connection, f"console:{account.name}", "signed in by a link", ask.address, ask.now)
     return Go("/me", session=cookie)
 
 

@@ -24,6 +24,7 @@ def test_there_is_no_account_until_somebody_uses_the_link(console: Console) -> N
     done = send(browser, link, key=key, name="Dana", password=PASSWORD, again=PASSWORD)
     assert (done.status_code, done.headers["location"]) == (303, "/me")
     assert "ICT services in the trust" in browser.get("/me").text
+    assert [(line.who, line.what) for line in console.trail("sign-in")][:1] == [("console:dana", "signed in by a link")]
     assert console.client().get(link).status_code == 410
     with console.engine.begin() as connection:
         assert links.first_run(connection, console.now) is None

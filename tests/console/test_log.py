@@ -18,7 +18,10 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from starlette.testclient import TestClient
 
+from console import accounts
 from console.logfilter import guess, read_search, step_for
+from console.page import Ask, Lines, Refused
+from console.pages import logexport
 from console.roles import Grant, Role, Viewer
 from logstore.filter import LogFilter
 from registry.spelling import as_recorded
@@ -390,3 +393,25 @@ def test_one_site_stays_one_site_in_the_filter() -> None:
     assert search.wanted.site == "oakwood"
     assert "oakwood" in str(search.problems)
     assert read_search({}, TECHNICIAN, AT, LONDON).wanted.site is None
+
+
+def test_an_export_stops_when_the_account_is_taken_away(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file breaks off, and the trail says after how many rows."""
+    monkeypatch.setattr(logexport, "ASKED_AGAIN", 2)
+    console.store(*({} for _ in range(9)))
+    console.signed_in(Role.ICT)
+    with console.engine.begin() as connection:
+        (account,) = accounts.accounts(connection)
+    viewer = Viewer(account.name, "", account.grants[0], account.id)
+    form = {"since": "all", "format": "jsonl", "why": "asked by the head"}
+    told = logexport.act(Ask(house=console.house, viewer=viewer, now=console.now, address="", form=form))
+    assert isinstance(told, Lines)
+    lines = iter(told.lines)
+    seen = [next(lines) for _ in range(2)]
+    with console.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE console_account SET disabled = 1")
+    with pytest.raises(Refused, match="taken away"):
+        seen += lines
+    assert 2 <= len(seen) < 5
+    stopped = console.trail("export")[0]
+    assert (stopped.what, stopped.after["rows"]) == ("stopped an export", 3)
