@@ -62,7 +62,7 @@ def read_search(query: Mapping[str, str], viewer: Viewer, now: datetime, zone: t
     told = {name: query[name].strip() for name in KEPT if query.get(name, "").strip()}
     problems: list[str] = []
     if viewer.names is Names.NEVER:
-        hidden = [name for name in PERSONAL if told.pop(name, None) is not None]
+        hidden = [name for name in (*PERSONAL, "group") if told.pop(name, None) is not None]
         problems += [f"{name}: your role sees no names, so it cannot be searched for" for name in hidden]
     since, until = _range(told, now, zone, problems)
     readable = True

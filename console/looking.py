@@ -14,16 +14,20 @@ from console.roles import Names
 from identity.directory import account_name
 from logstore.audit import record_look
 from logstore.filter import LogFilter
+from logstore.query import Archive
 from registry.people import find
 
 PUPILS = frozenset({"eyfs", "ks1", "ks2", "ks3", "ks4", "ks5"})
 """Bands of children."""
+NEWEST = 200
+"""So many rows of a group are asked whose they are: a headteacher's group is one person by another name."""
 
 
 def reason_to_look(ask: Ask, wanted: LogFilter) -> str:
     """The reason for a look at one person's rows; empty where none is needed. Raises `Refused`,
     which leads to where a reason is given."""
-    subject = subject_of(wanted)
+    alone = alone_in(ask, wanted)
+    subject = subject_of(wanted) or account_name(alone)
     if not subject:
         return ""
     if ask.me.names is Names.NEVER:
@@ -32,7 +36,7 @@ def reason_to_look(ask: Ask, wanted: LogFilter) -> str:
         raise Refused("These are your own rows", "Somebody else looks at them for you: nobody checks themselves.")
     with ask.house.reading() as connection:
         why = sessions.reason_for(connection, ask.me.session, subject, ask.now)
-        account = find(connection, subject) if wanted.user else None
+        account = find(connection, subject) if wanted.user or alone else None
     pupil = account is not None and account.person.band in PUPILS
     if why or (pupil and ask.me.names is Names.PUPILS):
         return why
@@ -45,9 +49,20 @@ def subject_of(wanted: LogFilter) -> str:
     return account_name(wanted.user or wanted.device or wanted.client_address or "")
 
 
+def alone_in(ask: Ask, wanted: LogFilter) -> str:
+    """The adult whose history a search by group is: the newest rows of the group are all theirs. Empty for nobody."""
+    if wanted.group is None or subject_of(wanted):
+        return ""
+    with Archive(ask.house.where, seconds=ask.house.seconds) as archive:
+        found = archive.search(LogFilter(group=wanted.group, site=wanted.site), NEWEST).rows
+    users = {row.record.user for row in found}
+    adults = all(row.record.band not in PUPILS for row in found)
+    return (users.pop() or "") if len(users) == 1 and adults else ""
+
+
 def write_look(ask: Ask, wanted: LogFilter, rows: int | None, why: str = "", of: str = "") -> None:
     """Write the look down. Raises what keeps it from being written, and then nothing is shown."""
-    subject = wanted.user or wanted.device or wanted.client_address or "record"
+    subject = written_subject(ask, wanted)
     asked = of + wanted.sentence(timezone=ask.house.zone)
     with ask.house.writing() as connection:
         record_look(connection, who=ask.me.who, subject=subject, asked=asked, rows=rows, why=why, at=ask.now)
@@ -60,6 +75,11 @@ def of_site(ask: Ask, user: str) -> bool:
     with ask.house.reading() as connection:
         found = find(connection, user)
     return found is not None and found.person.site == ask.me.site
+
+
+def written_subject(ask: Ask, wanted: LogFilter) -> str:
+    """Whom or which machine a line on this search names; `record` for nobody in particular."""
+    return wanted.user or wanted.device or wanted.client_address or alone_in(ask, wanted) or "record"
 
 
 def is_own(ask: Ask, user: str | None) -> bool:

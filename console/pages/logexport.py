@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from console import accounts
 from console.logfilter import read_search, refuse_unreadable
-from console.looking import reason_to_look
+from console.looking import reason_to_look, written_subject
 from console.page import Answer, Ask, Lines, Page, Refused, Shown
 from console.rowview import as_seen
 from logstore.audit import record_change
@@ -86,7 +86,7 @@ def _note(ask: Ask, wanted: LogFilter, why: str, what: str, told: dict[str, obje
     after = {"asked": wanted.sentence(timezone=ask.house.zone), **told}
     with ask.house.writing() as connection:
         record_change(
-            connection, who=ask.me.who, what=what, subject=wanted.user or "record", after=after, why=why,
+            connection, who=ask.me.who, what=what, subject=written_subject(ask, wanted), after=after, why=why,
             at=ask.house.clock(), kind="export",
         )  # fmt: skip
 
