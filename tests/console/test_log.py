@@ -1,7 +1,7 @@
 """The log in the browser: filters, the sentence, paging to the oldest row, empty pages, looks and reasons.
 
 Shows: `console.pages.log`, `console.pages.logrow`, `console.pages.logviews`, `console.pages.logexport`,
-`console.pages.reason`, `console.pages.accounts`, `console.logfilter`, `console.looking`,
+`console.pages.reason`, `console.pages.accounts`, `console.logfilter`,
 `console.rowview`, `console.saved`, `console.accounts`.
 """
 
@@ -230,32 +230,6 @@ def test_a_machines_history_needs_a_reason_too(console: Console, query: str) -> 
     reason(browser, query.partition("=")[2])
     assert len(browser.get(f"/log.json?{query}").json()["rows"]) == 1
     assert console.trail("look")[0].why == "asked by the head"
-
-
-def test_a_group_of_one_adult_is_that_adult(console: Console) -> None:
-    """It needs the same reason, and the line names them; a class of a pupil stays a class."""
-    console.store(
-        *({"user": "head", "groups": ("headteacher",), "band": "staff", "path": f"/{one}"} for one in range(3)),
-        *({"user": f"teacher-{one}", "groups": ("science",), "band": "staff"} for one in range(2)),
-        {"user": "pupil-1"},
-    )
-    browser = console.signed_in(Role.TECHNICIAN)
-    assert browser.get("/log?group=headteacher").headers["location"].startswith("/reason?user=head")
-    assert browser.get("/log/live?group=headteacher").status_code == 303
-    for group, rows in (("science", 2), ("year-4", 1)):
-        assert len(browser.get(f"/log.json?group={group}").json()["rows"]) == rows
-        assert console.trail("look")[0].subject == "record"
-    reason(browser, "head")
-    assert len(browser.get("/log.json?group=headteacher").json()["rows"]) == 3
-    assert (console.trail("look")[0].subject, console.trail("look")[0].why) == ("head", "asked by the head")
-
-
-def test_who_sees_no_names_searches_by_no_group(console: Console) -> None:
-    """A group may be one person; its rows are not picked out for a program."""
-    viewer = Viewer("wallboard", "Wallboard", Grant(0, Role.READER))
-    search = read_search({"group": "headteacher"}, viewer, AT, LONDON)
-    assert search.wanted.group is None
-    assert "group: your role sees no names" in str(search.problems)
 
 
 def test_nobody_reads_in_the_trail_that_somebody_looked_into_them(console: Console) -> None:
