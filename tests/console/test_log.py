@@ -303,22 +303,6 @@ def test_a_row_with_all_its_evidence_and_what_came_either_side(console: Console)
     assert browser.get(f"/log/{10**30}").status_code == 404
 
 
-def test_a_reason_for_one_person_opens_nobody_elses_rows_at_the_same_machine(console: Console) -> None:
-    """A pupil's reason and the head's history: each is asked for, and both are in the line."""
-    rows = console.store(
-        {"user": "head", "device": "office-1", "host": "private.example"}, {"user": "pupil-1", "device": "office-1"}
-    )
-    browser = console.signed_in(Role.TECHNICIAN)
-    reason(browser, "pupil-1")
-    refused = browser.get(f"/log/{rows[1]}.json?history=yes")
-    assert (refused.status_code, "private.example" in refused.text) == (403, False)
-    reason(browser, "office-1")
-    assert "private.example" in browser.get(f"/log/{rows[1]}.json?history=yes").text
-    look = console.trail("look")[0]
-    assert "of pupil-1 from office-1" in look.after["asked"]
-    assert look.why == "asked by the head"
-
-
 # -- what is kept and what leaves ----------------------------------------------------------------------------------
 
 

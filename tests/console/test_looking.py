@@ -32,3 +32,19 @@ def test_who_sees_no_names_searches_by_no_group(console: Console) -> None:
     search = read_search({"group": "headteacher"}, viewer, AT, LONDON)
     assert search.wanted.group is None
     assert "group: your role sees no names" in str(search.problems)
+
+
+def test_a_reason_for_one_person_opens_nobody_elses_rows_at_the_same_machine(console: Console) -> None:
+    """A pupil's reason and the head's history: each is asked for, and both are in the line."""
+    rows = console.store(
+        {"user": "head", "device": "office-1", "host": "private.example"}, {"user": "pupil-1", "device": "office-1"}
+    )
+    browser = console.signed_in(Role.TECHNICIAN)
+    reason(browser, "pupil-1")
+    refused = browser.get(f"/log/{rows[1]}.json?history=yes")
+    assert (refused.status_code, "private.example" in refused.text) == (403, False)
+    reason(browser, "office-1")
+    assert "private.example" in browser.get(f"/log/{rows[1]}.json?history=yes").text
+    look = console.trail("look")[0]
+    assert "of pupil-1 from office-1" in look.after["asked"]
+    assert look.why == "asked by the head"
