@@ -218,20 +218,6 @@ def test_one_persons_history_needs_a_reason_that_is_in_the_trail(console: Consol
     assert browser.get("/log?user=pupil-0417").status_code == 303, "and for half an hour"
 
 
-@pytest.mark.parametrize("query", ["device=STAFF-7", "address=10.4.2.17"])
-def test_a_machines_history_needs_a_reason_too(console: Console, query: str) -> None:
-    """A teacher's own laptop is that teacher, whatever the search is called."""
-    console.store({"user": "teacher-12", "device": "STAFF-7", "client_address": "10.4.2.17"})
-    browser = console.signed_in(Role.TECHNICIAN)
-    asked = browser.get(f"/log?{query}")
-    assert (asked.status_code, asked.headers["location"].partition("?")[0]) == (303, "/reason")
-    assert browser.get(f"/log.json?{query}").status_code == 403
-    assert browser.get(f"/log/live?{query}").status_code == 303
-    reason(browser, query.partition("=")[2])
-    assert len(browser.get(f"/log.json?{query}").json()["rows"]) == 1
-    assert console.trail("look")[0].why == "asked by the head"
-
-
 def test_nobody_reads_in_the_trail_that_somebody_looked_into_them(console: Console) -> None:
     """A leader under inquiry sees everybody's lines but those; and what they did themselves."""
     lead = console.signed_in(Role.SAFEGUARDING)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from console.logfilter import read_search
 from console.roles import Grant, Role, Viewer
 from tests.console.rig import AT, LONDON, Console
@@ -48,3 +50,17 @@ def test_a_reason_for_one_person_opens_nobody_elses_rows_at_the_same_machine(con
     look = console.trail("look")[0]
     assert "of pupil-1 from office-1" in look.after["asked"]
     assert look.why == "asked by the head"
+
+
+@pytest.mark.parametrize("query", ["device=STAFF-7", "address=10.4.2.17"])
+def test_a_machines_history_needs_a_reason_too(console: Console, query: str) -> None:
+    """A teacher's own laptop is that teacher, whatever the search is called."""
+    console.store({"user": "teacher-12", "device": "STAFF-7", "client_address": "10.4.2.17"})
+    browser = console.signed_in(Role.TECHNICIAN)
+    asked = browser.get(f"/log?{query}")
+    assert (asked.status_code, asked.headers["location"].partition("?")[0]) == (303, "/reason")
+    assert browser.get(f"/log.json?{query}").status_code == 403
+    assert browser.get(f"/log/live?{query}").status_code == 303
+    reason(browser, query.partition("=")[2])
+    assert len(browser.get(f"/log.json?{query}").json()["rows"]) == 1
+    assert console.trail("look")[0].why == "asked by the head"
