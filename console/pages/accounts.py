@@ -48,7 +48,7 @@ def act(ask: Ask) -> Answer:
     """Change one account."""
     found, form = _wanted(ask), ask.form
     by = ask.by(form.get("why", ""))
-    if found.id == ask.me.account and form.get("do") != "link":
+    if found.id == ask.me.account:
         raise RegistryError(RegistryProblem(found.name, "is your own account", "somebody else changes it for you"))
     match form.get("do", ""):
         case "link":
