@@ -193,7 +193,7 @@ class Merger:
         for record_id in [
             record_id
             for record_id, one in pending.items()
-            if one.since <= settled and (one.ending is not None or one.since <= too_old)
+            if one.since <= (too_old if one.ending is None else settled)
         ]:
             self._count -= 1
             yield pending.pop(record_id).row(STILL_OPEN)
