@@ -191,9 +191,7 @@ class Merger:
         now = self._clock()
         too_old, settled = now - self._wait, now - HEAD_SECONDS
         for record_id in [
-            record_id
-            for record_id, one in pending.items()
-            if one.since <= (too_old if one.ending is None else settled)
+            record_id for record_id, one in pending.items() if one.since <= (too_old if one.ending is None else settled)
         ]:
             self._count -= 1
             yield pending.pop(record_id).row(STILL_OPEN)
