@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from categories.taxonomy import Category
 from console.listdoors import ListDoors
+from console.policydoors import PolicyDoors
 from console.registerdoors import RegisterDoors
 from identity.directory import Directory
 from policy.explain import Explanation
@@ -81,7 +82,7 @@ class Health:
     """What the running gateway says of itself; empty when none runs."""
 
 
-class Doors(RegisterDoors, ListDoors, Protocol):
+class Doors(RegisterDoors, ListDoors, PolicyDoors, Protocol):
     """What the console asks of a gateway. Slow calls are made off the event loop."""
 
     def explain(self, question: Question) -> Told:

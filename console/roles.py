@@ -92,6 +92,7 @@ MAY: Mapping[str, frozenset[Role]] = {
     "people-import": frozenset({_T, _I}),
     "entries": frozenset({_T, _I, _S, _L}),
     "entries-change": frozenset({_T, _I, _S}),
+    "policy": frozenset({_T, _I, _S, _L, _G, _R}),
     "lists": frozenset({_T, _I, _S, _L, _G, _R}),
     "list": frozenset({_T, _I, _S, _L, _G, _R}),
     "lists-update": frozenset({_T, _I}),

@@ -26,6 +26,7 @@ from policy.overrides import target as meant
 from policy.rows import Policy
 from proxy import assembly, doctor, inforce
 from proxy.consolelists import ListWork
+from proxy.consolepolicy import PolicyWork
 from proxy.consoleregister import RegisterWork
 from proxy.control import NotRunning, order
 from proxy.decided import Parts, open_decided, overlay_file, put_together
@@ -47,7 +48,7 @@ HEALTH_SECONDS = 10.0
 """How long what was found of the gateway's health is shown again."""
 
 
-class GatewayDoors(RegisterWork, ListWork):
+class GatewayDoors(RegisterWork, ListWork, PolicyWork):
     """The doors of one gateway. Safe to use from several threads."""
 
     def __init__(self, settings: Settings) -> None:

@@ -65,11 +65,16 @@ def open_parts(settings: Settings, verified: str = "") -> Parts:
 
 def parts_with(settings: Settings, index: CompiledIndex) -> Parts:
     """The policy in force with other lists; as it is on disk where no gateway ever ran. Raises what it raises."""
+    parts = _parts(*text_in_force(settings), index)
+    return replace(parts, standing=open_standing(settings.data)) if policy_file(settings).exists() else parts
+
+
+def text_in_force(settings: Settings) -> tuple[str, str]:
+    """The text of the policy in force and the name of its file; as it is on disk where no gateway ever ran."""
     if not policy_file(settings).exists():
-        return _parts(*assembly.policy_text(settings), index)
+        return assembly.policy_text(settings)
     kept = json.loads(policy_file(settings).read_text(encoding="utf-8"))
-    parts = _parts(kept["text"], kept["file"], index)
-    return replace(parts, standing=open_standing(settings.data))
+    return kept["text"], kept["file"]
 
 
 def open_engine(settings: Settings, verified: str = "") -> Engine:
