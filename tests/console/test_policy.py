@@ -48,7 +48,7 @@ def test_the_address_says_what_is_shown(console: Console) -> None:
 
 def test_what_each_rule_decided_today_leads_to_its_rows(console: Console) -> None:
     row = {"rule": "pupils-ai", "blocked": True}
-    console.store({**row, "site": "hillview"}, {**row}, {**row, "site": "oakwood"})
+    console.store(*({**row, "site": site} for site in ("hillview", "hillview", "oakwood")))
     browser = console.signed_in(Role.ICT)
     told = {row["rule"]: row["today"] for row in browser.get("/policy.json").json()["rules"]}
     assert (told["pupils-ai"], told["pupils-adverts"]) == (3, 0)
