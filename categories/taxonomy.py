@@ -20,7 +20,7 @@ import yaml
 TAXONOMY_FILE = Path(__file__).with_name("taxonomy.yaml")
 """The taxonomy that comes with the product."""
 
-BY_HAND = frozenset({"wrongly-listed", "school-services", "os-updates", "banking"})
+BY_HAND = frozenset({"wrongly-listed", "school-services", "os-updates", "app-updates", "pinned-apps", "banking"})
 """Categories that open in the presets, beside help and the school's own: what other lists name by mistake, what a rule
 of the trust spares, what passes unread."""
 

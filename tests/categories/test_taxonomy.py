@@ -23,7 +23,7 @@ AGREED = {
         dynamic-dns""",
     Kind.HELP: "help",
     Kind.GOOD: """education child-safe-search reference school-services exams health government os-updates
-        app-updates charity wrongly-listed""",
+        app-updates pinned-apps charity wrongly-listed""",
     Kind.NEUTRAL: """social-media chat forums blogs webmail games shopping auctions video music streaming file-sharing
         downloads ai-chat url-shorteners advertising tracking news sport entertainment jobs search-engines banking cdn
         mail-business lifestyle finance religion web-hosting translation education-other set-aside

@@ -64,6 +64,21 @@ def test_the_bank_opens_no_tunnel_for_another_name(
     assert not origin.hellos("other.example")
 
 
+def test_the_banks_name_takes_nobody_elsewhere(
+    gateway: Gateway, origin: Origin, authority: Authority, name: str
+) -> None:
+    """The tunnel goes where the CONNECT says, and only that name decides: the SNI of a bank passes nothing unread."""
+    origins = ssl.create_default_context(cafile=str(authority.pem))
+    before = origin.hellos("bank.example")
+    for target in (f"{name}:443", "203.0.113.9:443"):
+        with Raw(gateway) as raw:
+            if raw.tunnel(target) == 200:
+                with pytest.raises((ssl.SSLError, ConnectionError)):
+                    raw.secure("bank.example", origins)
+    assert origin.hellos("bank.example") == before
+    assert not gateway.rows(host=name, ending="bypassed")
+
+
 def test_a_pupil_for_whom_the_bank_is_closed_gets_the_block_page(gateway: Gateway, origin: Origin) -> None:
     """A row above the bypass row: nothing passes through, the page comes inside our TLS."""
     before = origin.hellos("pupils.bank.example")

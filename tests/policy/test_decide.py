@@ -8,8 +8,23 @@ from datetime import datetime
 import pytest
 
 from policy.client import Band, Client
+from policy.engine import Engine
 from policy.model import Action, Reason, Signal, Stage, Tier
-from tests.policy.school import ENGINE, LESSON, LUNCH, PEOPLE, SCHOOL, at, decide, request, school_engine
+from policy.rules import load_policy
+from tests.policy.lists import PlainIndex
+from tests.policy.school import (
+    ENGINE,
+    LESSON,
+    LISTS,
+    LUNCH,
+    PEOPLE,
+    SCHOOL,
+    TAXONOMY,
+    at,
+    decide,
+    request,
+    school_engine,
+)
 
 EVENING, NIGHT = at("2026-11-24 18:00"), at("2026-11-25 02:00")
 HALF_TERM, INSET = at("2026-10-27 10:20"), at("2026-11-27 10:20")
@@ -209,6 +224,18 @@ def test_a_listed_url_that_is_allowed_makes_a_block_at_connect_provisional() -> 
     verdict = engine.decide(request("https://shared.example", Stage.CONNECT), PEOPLE["Year 4"], LESSON)
     assert (verdict.action, verdict.provisional) == (BLOCK, True)
     assert engine.decide(request("https://shared.example/lesson/1"), PEOPLE["Year 4"], LESSON).action is ALLOW
+
+
+def test_a_host_one_of_whose_pages_a_rule_names_is_not_passed_unread() -> None:
+    """Undecrypted, nobody would see which page it is: the rule would never act."""
+    closed = "{rule: page, what: ['url:bank.example/games'], action: block}"
+    text = f"schoolgate: 1\npolicies:\n  - tier: default\n    rules:\n      - {closed}\n"
+    text += "      - {rule: banks-unread, what: ['host:bank.example', 'host:other.example'], action: bypass}\n"
+    engine = Engine(PlainIndex(LISTS), load_policy(text, file="test", categories=TAXONOMY))
+    for host, action in (("bank", ALLOW), ("www.bank", ALLOW), ("other", Action.BYPASS)):
+        asked = request(f"https://{host}.example", Stage.CONNECT)
+        assert engine.decide(asked, PEOPLE["a teacher"], LESSON).action is action
+    assert engine.decide(request("https://bank.example/games"), PEOPLE["a teacher"], LESSON).action is BLOCK
 
 
 def test_bypass_never_wins_over_another_claim() -> None:

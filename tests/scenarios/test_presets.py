@@ -22,12 +22,15 @@ from policy.model import Action, Request, Stage, Tier
 from policy.reserved import reserved_categories
 from policy.rules import PolicyErrors, load_policy
 from proxy.assembly import known_categories
+from tests.policy.lists import PlainIndex
 from tests.scenarios.reading import read_person, read_time
 
 PRESETS = Path(__file__).resolve().parents[2] / "policy" / "presets"
 WHOLE = ("trust.yaml", "primary.yaml", "secondary.yaml")
 MODELS = ("staff-own-time.yaml", "staff-breaks-and-lunch.yaml", "staff-none-in-working-hours.yaml")
 LONDON = ZoneInfo("Europe/London")
+UNREAD = {"os": Action.BYPASS, "app": Action.BYPASS, "pinned": Action.BYPASS, "shut": Action.BLOCK}
+"""What happens to a host of each of these categories."""
 
 type Build = Callable[[str], Engine]
 
@@ -78,6 +81,25 @@ def test_no_list_of_others_names_what_the_trust_opens_or_nobody_reads(build: Bui
     opened = unread | set(reserved_categories(policy))
     assert {"os-updates", "wrongly-listed", "school-services"} <= opened
     assert [category for category in sorted(opened) if not load_taxonomy().by_hand(category)] == []
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_what_refuses_to_be_read_is_passed_for_everybody_unless_the_school_closed_it(build: Build, name: str) -> None:
+    """Updates and pinned programs work on every device, known or not; the school's own *always blocked* comes first."""
+    ours = {
+        "os-updates": ["os.example"],
+        "app-updates": ["app.example", "shut.example"],
+        "pinned-apps": ["pinned.example"],
+        "always-blocked": ["shut.example"],
+    }
+    policy = load_policy(read(name), file="preset", categories=load_taxonomy())
+    engine = Engine(PlainIndex({"help": ["h.example"], **ours}), policy)
+    at = datetime(2026, 11, 24, 10, 20, tzinfo=LONDON)
+    for band in (None, *Band):
+        client = Client(next(iter(policy.sites), None), band=band or Band.EYFS, band_known=band is not None)
+        for host, action in UNREAD.items():
+            request = Request(canonical_url(f"https://{host}.example/"), Stage.CONNECT, "CONNECT")
+            assert engine.decide(request, client, at).action is action, (host, band)
 
 
 @pytest.mark.parametrize("name", WHOLE)
