@@ -54,7 +54,7 @@ def histogram(
         return Markup("")
     top = max(1, *(bar.rows for bar in bars))
     wide = WIDTH / len(bars)
-    drawn = []
+    drawn, linked = [], False
     for place, bar in enumerate(bars):
         left, gap = place * wide, min(1.0, wide / 5)
         high, dark = bar.rows / top * (HEIGHT - 4), bar.blocked / top * (HEIGHT - 4)
@@ -69,14 +69,17 @@ def histogram(
             shapes = Markup("<title>{}</title>{}").format(said, shapes)
             link = address(bar.start, end)
             if link:
+                linked = True
                 shapes = Markup('<a href="{}" tabindex="-1">{}</a>').format(link, shapes)
             else:
                 shapes = Markup("<g>{}</g>").format(shapes)
         drawn.append(shapes)
+    # A drawing with links within is a group: as one picture its links would be hidden from who cannot see.
+    role = "group" if linked else "img"
     head = Markup(
-        '<svg class="histogram" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}" '
+        '<svg class="histogram" viewBox="0 0 {} {}" preserveAspectRatio="none" role="{}" aria-label="{}" '
         'data-from="{}" data-step="{}" data-bars="{}">'
-    ).format(WIDTH, HEIGHT, words, int(bars[0].start.timestamp()), int(step.total_seconds()), len(bars))
+    ).format(WIDTH, HEIGHT, role, words, int(bars[0].start.timestamp()), int(step.total_seconds()), len(bars))
     return head + Markup("").join(drawn) + Markup("</svg>")
 
 

@@ -19,7 +19,7 @@ for (const e of document.querySelectorAll('input:not([type=hidden]),select,texta
   if (!e.labels?.length && !e.getAttribute('aria-label')) say(e, 'no label');
 for (const e of document.querySelectorAll('a[href],button')) if (!e.textContent.trim() && !e.getAttribute('aria-label') && !e.querySelector('img[alt]:not([alt=""])')) say(e, 'no name');
 for (const e of document.querySelectorAll('img')) if (!e.hasAttribute('alt')) say(e, 'no alt');
-for (const e of document.querySelectorAll('svg')) if (e.getAttribute('aria-hidden') !== 'true' && !(e.getAttribute('role') === 'img' && e.getAttribute('aria-label'))) say(e, 'drawing without words');
+for (const e of document.querySelectorAll('svg')) if (e.getAttribute('aria-hidden') !== 'true' && !(['img', 'group'].includes(e.getAttribute('role')) && e.getAttribute('aria-label'))) say(e, 'drawing without words');
 for (const e of document.querySelectorAll('table')) if (!e.querySelector('th[scope]')) say(e, 'table without headings');
 for (const e of document.querySelectorAll('a[href],button,input:not([type=hidden]),select,textarea,summary')) {
   if (!seen(e) || e.closest('svg,[hidden]')) continue;

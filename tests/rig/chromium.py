@@ -49,19 +49,19 @@ def trust(home: Path, ca_cert: Path) -> None:
 
 
 @contextlib.contextmanager
-def chromium(gateway: Gateway, home: Path, *, trusting: bool = True, proxied: bool = True) -> Iterator[Chrome]:
+def chromium(gateway: Gateway | None, home: Path, *, trusting: bool = True, proxied: bool = True) -> Iterator[Chrome]:
     """A browser behind the gateway; `trusting=False` is a device nobody set up, `proxied=False` goes to servers of this
-    machine itself, as an administrator's browser does to the console."""
+    machine itself, as an administrator's browser does to the console. No gateway: neither."""
     browser, driver = need("chromium", "chromium"), need("chromedriver", "chromium-driver")
     home.mkdir(parents=True, exist_ok=True)
-    if trusting:
+    if trusting and gateway is not None:
         trust(home, gateway.ca_cert)
     options = ChromeOptions()
     options.binary_location = browser
     for flag in QUIET:
         options.add_argument(flag)
     options.add_argument(f"--user-data-dir={home / 'profile'}")
-    if proxied:
+    if proxied and gateway is not None:
         options.add_argument(f"--proxy-server={gateway.proxy_url}")
         options.add_argument("--proxy-bypass-list=<-loopback>")
     else:
