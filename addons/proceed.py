@@ -13,7 +13,7 @@ import enum
 import hashlib
 import hmac
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs, quote, urlencode
 
@@ -155,7 +155,7 @@ def check(
 
 def after_grant(verdict: Verdict, *, held: bool) -> Verdict:
     """The verdict once the client has gone on: `warn` becomes `allow`, everything else stays as it is."""
-    return replace(verdict, action=Action.ALLOW) if held and verdict.action is Action.WARN else verdict
+    return verdict._replace(action=Action.ALLOW) if held and verdict.action is Action.WARN else verdict
 
 
 def safe_back(path: str) -> str:

@@ -6,7 +6,6 @@ grant, and the next request passes with the rule still named in its record.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 from mitmproxy import http
@@ -73,5 +72,5 @@ class Warnings:
         self.live.spool.fact(CONTINUED, {**facts, "rule": pressed.scope.rule, "at": at.isoformat()})
         put(flow, moved(pressed.back))
         # Nobody was stopped here; said only once the answer stands, so that a fault before it stays a refusal.
-        notes.verdict = replace(notes.verdict, action=Action.ALLOW, because="Somebody read a warning and goes on.")
+        notes.verdict = notes.verdict._replace(action=Action.ALLOW, because="Somebody read a warning and goes on.")
         return True

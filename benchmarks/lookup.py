@@ -165,7 +165,7 @@ def _open_trie(folder: Path) -> Lookup:
         return memoryview(_mapped(folder / name)).cast(kind)  # type: ignore[call-overload,no-any-return]
 
     postings = Postings(column("starts", "I"), column("lists", "H"), column("lines", "I"))
-    table = DomainTable(map_trie(folder / "trie"), postings, (False,) * 200, 1, remembered=0)
+    table = DomainTable(map_trie(folder / "trie"), postings, (False,) * 200, 1)
     return lambda host: len(table.hits(host, "/", ""))
 
 

@@ -29,23 +29,23 @@ MOST_LISTS = BELOW - 1
 BORDERS = frozenset("/?&=#")
 """A URL entry fits when the request goes on with one of these, or ends (as in squidGuard and e2guardian)."""
 
-HOSTS_REMEMBERED = 16384
-"""Hosts whose walk is remembered: a page asks for the same few hosts, and CONNECT asks twice. About 7 MB."""
+SEGMENTS_REMEMBERED = 8192
+"""First path segments of marked hosts of which it is known whether any entry begins so. About 1 MB."""
 
-_NONE: frozenset[int] = frozenset()
-_NOTHING: tuple[tuple[Hit, ...], tuple[_Mark, ...]] = ((), ())
+_NOTHING: tuple[tuple[Hit, ...], tuple[Mark, ...]] = ((), ())
 _SERVICE = re.compile(r"^(?:www|web|ftp)[0-9]*\.(?=[^.]+\.)")
 
 
 class Hit(NamedTuple):
-    """An entry that fits, by number of its list."""
+    """An entry that fits, as the table holds it. `DomainTable.place` says where it stands."""
 
-    list: int
-    """Index into the snapshot's lists."""
+    row: int
+    """Its row in the postings: no two entries share one."""
     key: str
     """Its key in the trie."""
-    line: int
-    """Its line."""
+
+
+_hit = tuple.__new__
 
 
 class Trie(Protocol):
@@ -53,6 +53,9 @@ class Trie(Protocol):
 
     def iter_prefixes_with_ids(self, key: str) -> Iterator[tuple[str, int]]:
         """Keys that begin `key`, shortest first, with their numbers."""
+
+    def iter_prefixes(self, key: str) -> Iterator[str]:
+        """The same without numbers."""
 
     def get(self, key: str, default: int = -1) -> int:
         """Number of a key."""
@@ -110,7 +113,7 @@ class Postings(NamedTuple):
     """Unsigned 32-bit line numbers."""
 
 
-class _Mark(NamedTuple):
+class Mark(NamedTuple):
     """A host on the way that has URL entries."""
 
     key: str
@@ -128,43 +131,34 @@ class DomainTable:
         postings: Postings,
         walks_up: tuple[bool, ...],
         longest: int,
-        remembered: int = HOSTS_REMEMBERED,
     ) -> None:
         self._trie = trie
         self._starts, self._lists, self._lines = postings
         self._walks_up = walks_up
         self._longest = longest
-        self._walk = lru_cache(maxsize=remembered)(self._walk_through)
+        self._reaches = lru_cache(maxsize=SEGMENTS_REMEMBERED)(self._first_segment)
 
     def __len__(self) -> int:
         return len(self._trie)
 
     def hits(self, host: str, path: str, query: str) -> Sequence[Hit]:
         """Entries that fit a canonical host, path and query, most specific first: URLs, then host, then parents."""
-        found, marked = self._walk(host)
-        if not marked:
-            return found
-        return [*(hit for mark in marked for hit in self._url_hits(mark, path, query)), *found]
+        found, marked = self.walk(host)
+        return [*self.url_hits(marked, path, query), *found] if marked else found
 
-    def settled(self, host: str) -> tuple[Hit, ...] | None:
-        """Entries that fit a host whatever the path; None when URL entries there could fit. Not remembered."""
-        found, marked = self._walk_through(host)
-        return None if marked else found
+    def url_hits(self, marked: Iterable[Mark], path: str, query: str) -> list[Hit]:
+        """URL entries that fit path and query below the hosts that `walk` marked, most specific first."""
+        return [hit for mark in marked for hit in self._below(mark, folded_path(path), query)]
 
-    def lists_below(self, host: str) -> frozenset[int]:
-        """Lists with URL entries that could fit this host, given the path."""
-        _, marked = self._walk(host)
-        return frozenset().union(*(mark.lists for mark in marked)) if marked else _NONE
-
-    def _walk_through(self, host: str) -> tuple[tuple[Hit, ...], tuple[_Mark, ...]]:
-        """What the host alone finds, longest first: entries, and hosts whose URL entries could fit."""
+    def walk(self, host: str) -> tuple[tuple[Hit, ...], tuple[Mark, ...]]:
+        """What the host alone finds, longest first: entries, and hosts whose URL entries could fit. Not remembered."""
         whole = host_key(host)
         on_the_way = list(self._trie.iter_prefixes_with_ids(whole))
         if not on_the_way:
             return _NOTHING
         found: list[Hit] = []
-        marked: list[_Mark] = []
-        starts, lists, lines = self._starts, self._lists, self._lines
+        marked: list[Mark] = []
+        starts, lists = self._starts, self._lists
         on_the_way.reverse()
         for key, number in on_the_way:
             marks: list[int] = []
@@ -173,11 +167,15 @@ class DomainTable:
                 if which & BELOW:
                     marks.append(which & ~BELOW)
                 else:
-                    found.append(Hit(which, key, lines[row]))
+                    found.append(_hit(Hit, (row, key)))
             if marks:
                 own = key == host_key(without_service(host))
-                marked.append(_Mark(key, frozenset(which for which in marks if own or self._walks_up[which])))
+                marked.append(Mark(key, frozenset(which for which in marks if own or self._walks_up[which])))
         return tuple(found), tuple(mark for mark in marked if mark.lists)
+
+    def place(self, hit: Hit) -> tuple[int, int]:
+        """Number of the list a hit stands in, and its line."""
+        return self._lists[hit.row], self._lines[hit.row]
 
     def entries(self, key: str) -> Iterator[Hit]:
         """The entries of one key."""
@@ -185,21 +183,24 @@ class DomainTable:
         if number >= 0:
             for row in range(self._starts[number], self._starts[number + 1]):
                 if not self._lists[row] & BELOW:
-                    yield Hit(self._lists[row], key, self._lines[row])
+                    yield Hit(row, key)
 
     def keys_below(self, prefix: str = "") -> Iterator[str]:
         """Keys that begin with `prefix`, in no order anyone may rely on."""
         return self._trie.iterkeys(prefix)
 
-    def _url_hits(self, mark: _Mark, path: str, query: str) -> list[Hit]:
+    def _below(self, mark: Mark, path: str, query: str) -> list[Hit]:
         head, wanted = mark
-        text = head + folded_path(path)
+        end = path.find("/", 1)
+        if not self._reaches(head + (path if end < 0 else path[:end])):
+            return []
+        text = head + path
         if query:
             # Folding a long query costs more than all the rest, and few entries reach that far.
             reaches = next(self._trie.iterkeys(f"{text}?"), None) is not None
             text += f"?{folded_query(query)}" if reaches else "?"
         found = [
-            Hit(self._lists[row], key, self._lines[row])
+            Hit(row, key)
             for key, number in self._trie.iter_prefixes_with_ids(text[: self._longest])
             if len(key) > len(head) and _at_border(text, key)
             for row in range(self._starts[number], self._starts[number + 1])
@@ -207,6 +208,14 @@ class DomainTable:
         ]
         found.sort(key=lambda hit: -len(hit.key))
         return found
+
+    def _first_segment(self, start: str) -> bool:
+        """Whether any URL entry can begin like a host and the first segment of a path: nearly none does."""
+        start = start[: self._longest]
+        if next(self._trie.iterkeys(start), None) is not None:
+            return True
+        slash = start.index("/")
+        return any(len(key) > slash for key in self._trie.iter_prefixes(start))
 
 
 def _at_border(text: str, key: str) -> bool:

@@ -6,10 +6,11 @@ new one replaces it whole. Its large parts are memory-mapped: a process holds a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
-from categories.domains import HOSTS_REMEMBERED, DomainTable, Hit, entry_of, host_key
+from categories.domains import DomainTable, Hit, Mark, entry_of, host_key
 from categories.model import ListStatus, Match
 from categories.names import Url
 from categories.paths import canonical_path
@@ -17,7 +18,23 @@ from categories.words import Words
 
 CACHED_MATCHES = 8192
 """Match objects kept for entries seen lately: about 3 MB."""
+HOSTS_REMEMBERED = 16384
+"""Hosts whose walk is remembered: a page asks for the same few hosts, and CONNECT asks twice. About 5 MB."""
 _NONE: frozenset[str] = frozenset()
+
+
+class _OfHost(NamedTuple):
+    """What is known of a host alone."""
+
+    matches: tuple[Match, ...]
+    """Entries for the host, a parent or a network of it."""
+    marked: tuple[Mark, ...]
+    """Where URL entries could fit, given the path."""
+    below: frozenset[str]
+    """Their categories."""
+
+
+_UNLISTED = _OfHost((), (), _NONE)
 
 
 class CompiledIndex:
@@ -32,8 +49,8 @@ class CompiledIndex:
         self._words = words
         self._fingerprint = fingerprint
         self._categories = frozenset(status.category for status in lists)
-        self._match_of = lru_cache(maxsize=CACHED_MATCHES)(self._new_match)
-        self._of_host = lru_cache(maxsize=HOSTS_REMEMBERED)(self._match_host)
+        self._matches: dict[int, Match] = {}
+        self._of_host = lru_cache(maxsize=HOSTS_REMEMBERED)(self._ask_host)
 
     @property
     def revision(self) -> str:
@@ -57,13 +74,15 @@ class CompiledIndex:
 
     def match(self, url: Url) -> tuple[Match, ...]:
         """All domain, URL and network entries that fit, most specific first; no duplicates."""
-        found = self._of_host(url.host)
-        if found is None:
-            hits = self._domains.hits(url.host, url.path, url.query)
-            if "%2F" in url.path or "%5C" in url.path:
-                hits = self._with_other_reading(url, hits)
-            found = tuple(map(self._match_of, hits))
+        found, marked, _ = self._of_host(url.host)
+        if marked and (pages := self._pages(url, marked)):
+            return (*pages, *found)
         return found
+
+    def settled(self, host: str) -> tuple[Match, ...] | None:
+        """What `match` finds for every URL of this host; None when its pages may differ."""
+        found, marked, _ = self._of_host(host)
+        return None if marked else found
 
     @property
     def reads_urls(self) -> bool:
@@ -80,9 +99,7 @@ class CompiledIndex:
 
     def has_entries_below(self, host: str) -> frozenset[str]:
         """Categories that have URL entries on this very host or its parents: the host alone cannot settle them."""
-        if self._of_host(host) is not None:
-            return _NONE
-        return frozenset(self._lists[which].category for which in self._domains.lists_below(host))
+        return self._of_host(host).below
 
     def classify(self, urls: Iterable[Url]) -> Iterator[tuple[Match, ...]]:
         """`match` for many."""
@@ -103,18 +120,37 @@ class CompiledIndex:
         for key in self._domains.keys_below(host_key(host)):
             yield from map(self._match_of, self._domains.entries(key))
 
-    def _match_host(self, host: str) -> tuple[Match, ...] | None:
-        """What the host alone settles; None when some list has URL entries on it."""
-        hits = self._domains.settled(host)
-        return None if hits is None else tuple(map(self._match_of, hits))
+    def _ask_host(self, host: str) -> _OfHost:
+        found, marked = self._domains.walk(host)
+        if not found and not marked:
+            return _UNLISTED
+        matches = tuple([self._match_of(hit) for hit in found])
+        if not marked:
+            return _OfHost(matches, (), _NONE)
+        return _OfHost(
+            matches, marked, frozenset(self._lists[which].category for mark in marked for which in mark.lists)
+        )
 
-    def _with_other_reading(self, url: Url, hits: Sequence[Hit]) -> Sequence[Hit]:
-        """Some servers read an escaped slash as a slash: such a page is also what it would be there (design §5.6)."""
-        path = canonical_path(url.path.replace("%2F", "/").replace("%5C", "/"))
-        other = self._domains.hits(url.host, path, url.query)
-        return [*(hit for hit in other if hit not in hits), *hits]
+    def _pages(self, url: Url, marked: tuple[Mark, ...]) -> list[Match]:
+        """Entries for pages of a host that fit this URL.
 
-    def _new_match(self, hit: Hit) -> Match:
-        status = self._lists[hit.list]
-        kind, value = entry_of(hit.key)
-        return Match(status.category, status.name, value, hit.line, kind)
+        Some servers read an escaped slash as a slash: such a page is also what it would be there (design §5.6).
+        """
+        hits = self._domains.url_hits(marked, url.path, url.query)
+        if "%2F" in url.path or "%5C" in url.path:
+            path = canonical_path(url.path.replace("%2F", "/").replace("%5C", "/"))
+            other = self._domains.url_hits(marked, path, url.query)
+            hits = [*(hit for hit in other if hit not in hits), *hits]
+        return [self._match_of(hit) for hit in hits]
+
+    def _match_of(self, hit: Hit) -> Match:
+        """The match of an entry; the same object for as long as it is kept."""
+        found = self._matches.get(hit.row)
+        if found is None:
+            if len(self._matches) >= CACHED_MATCHES:
+                self._matches.clear()
+            which, line = self._domains.place(hit)
+            status = self._lists[which]
+            kind, value = entry_of(hit.key)
+            found = self._matches[hit.row] = Match(status.category, status.name, value, line, kind)
+        return found

@@ -126,6 +126,17 @@ class LayeredIndex:
             return below
         return tuple(sorted((*own, *below), key=_specific, reverse=True))
 
+    def settled(self, host: str) -> tuple[Match, ...] | None:
+        """What `match` finds for every URL of this host; None when its pages may differ."""
+        below = self._under.settled(host)
+        if below is None:
+            return None
+        suffixes = _suffixes(host)
+        if not self._urls.keys().isdisjoint(suffixes):
+            return None
+        own = [match for name in suffixes for match in self._hosts.get(name, ())]
+        return tuple(sorted((*own, *below), key=_specific, reverse=True)) if own else below
+
     def match_text(self, text: str) -> tuple[Match, ...]:
         """All phrase entries found in `text`: own entries are none."""
         return self._under.match_text(text)

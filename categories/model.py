@@ -107,6 +107,9 @@ class Index(Protocol):
     def match_words(self, url: Url) -> tuple[Match, ...]:
         """What phrases say of the words of an address, by the lists that ask for it."""
 
+    def settled(self, host: str) -> tuple[Match, ...] | None:
+        """What `match` finds for every URL of this host; None when its pages may differ."""
+
     def has_entries_below(self, host: str) -> frozenset[str]:
         """Categories that have URL entries on this very host or its parents: the host alone cannot settle them."""
 

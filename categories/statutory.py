@@ -108,6 +108,12 @@ class StatutoryIndex:
         below = self.under.match(url)
         return found + below if found else below
 
+    def settled(self, host: str) -> tuple[Match, ...] | None:
+        """What `match` finds for every URL of this host; None when its pages may differ."""
+        matches, paged = self._of_host(host)
+        below = None if paged else self.under.settled(host)
+        return None if below is None else matches + below
+
     def match_text(self, text: str) -> tuple[Match, ...]:
         """Search words: statutory lists have none."""
         return self.under.match_text(text)

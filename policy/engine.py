@@ -8,9 +8,8 @@ out the same whoever computes them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Hashable
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from categories.model import EntryKind, Index, Match
@@ -20,9 +19,11 @@ from policy.claims import mismatched, others
 from policy.client import Band, Client
 from policy.decide import Facts, Hit, Trace, read, strictness
 from policy.explain import Asked, Explanation, explain
+from policy.hostfacts import Hosts
 from policy.kinds import SIGNALLED
 from policy.locked import closed, statutory_trouble
 from policy.model import Action, Reason, Request, Signal, Stage, Tier, Verdict
+from policy.remembered import Key, Remembered
 from policy.rows import Policy
 from policy.searches import search_terms
 from policy.shapes import shape
@@ -32,9 +33,10 @@ from policy.wrappers import Wrapped, wrapped
 ALGORITHM = 3
 """Raised whenever the same lists and policy would be read differently: it is part of the revision."""
 _CHANGES_KEPT = 20_000
+_MINUTE = timedelta(minutes=1)
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_NO_SIGNALS: frozenset[Signal] = frozenset()
 _NOT_SEARCHED: tuple[tuple[str, ...], tuple[Match, ...]] = ((), ())
-REMEMBERED = 16_384
-"""Verdicts an engine remembers, some 10 MB; then it starts anew."""
 _SIGNAL_LIST = "built-in/signals"
 _MEANINGS = {
     Signal.DOH: ("doh", SIGNALLED),
@@ -58,10 +60,6 @@ _UNPROVEN = frozenset({Signal.NO_SNI, Signal.NAME_MISMATCH})
 
 class EngineProblem(Exception):
     """The engine must not be used: it failed its own checks. Says what is wrong and what to do."""
-
-
-type Key = tuple[Hashable, ...]
-"""What verdicts are remembered by."""
 
 
 class Case(NamedTuple):
@@ -99,10 +97,10 @@ class Engine:
         sites = (None, *policy.sites)
         self._tables = {(band, site): Table(policy, band, site) for band in Band for site in sites}
         self._reads_urls = index.reads_urls
-        self._minute: tuple[int, dict[str | None, frozenset[str]]] = (-1, {})
+        self._hosts = Hosts(index, frozenset().union(*(table.url_hosts for table in self._tables.values())))
+        self._minute: tuple[datetime, datetime, dict[str | None, frozenset[str]]] = (_LONG_AGO, _LONG_AGO, {})
         self._changes: dict[tuple[str | None, str, datetime], datetime | None] = {}
-        self._given: dict[Key, Verdict] = {}
-        self._alike: dict[Key, Verdict] = {}
+        self._known = Remembered()
         self._check()
 
     def decide(self, request: Request, client: Client, at: datetime) -> Verdict:
@@ -117,11 +115,11 @@ class Engine:
 
     def holding(self, site: str | None, at: datetime) -> frozenset[str]:
         """Names of the schedules that hold at a site; remembered for the minute, the unit policies are written in."""
-        minute, known = self._minute
-        now = int(at.timestamp()) // 60
-        if now != minute:
+        since, until, known = self._minute
+        if not since <= at < until:
+            since = at.astimezone(UTC).replace(second=0, microsecond=0)
             known = {}
-            self._minute = (now, known)
+            self._minute = (since, since + _MINUTE, known)
         found = known.get(site)
         if found is None:
             found = known[site] = self.policy.timetable_of(site).holding(at)
@@ -158,6 +156,12 @@ class Engine:
             return closed(table.band, request.stage, self.revision)
         url = request.url
         named = others(request) if request.claims else ()
+        holding = self.holding(site, at)
+        place = (table, request.stage, holding, *table.asker(client, at))
+        if asked is None and not named and not self._reads_urls:
+            facts = self._hosts.settling(request)
+            if facts is not None:
+                return self._settled(facts.sited, Case(request, client, at, table, holding, _NO_SIGNALS, place))
         signals = request.signals
         if shaped := shape(url, request.method):
             signals |= shaped
@@ -168,8 +172,6 @@ class Engine:
             inner += tuple(one for other in named for one in wrapped(other))
         if inner:
             signals |= {Signal.WRAPPED_URL}
-        holding = self.holding(site, at)
-        place = (table, request.stage, holding, *table.asker(client, at))
         case = Case(request, client, at, table, holding, signals, place)
         verdict = self._answer(url, case, asked)
         for other in named:
@@ -193,7 +195,7 @@ class Engine:
         second = self._second(one.url, case._replace(signals=signals), asked)
         verdict = second.verdict
         if one.copied and verdict.blocked and verdict.tier is not Tier.LOCKED:
-            return Second(replace(verdict, reason=Reason.CIRCUMVENTION), second.heard)
+            return Second(verdict._replace(reason=Reason.CIRCUMVENTION), second.heard)
         return second
 
     def _answer(self, url: Url, case: Case, asked: list[Asked] | None) -> Verdict:
@@ -212,30 +214,19 @@ class Engine:
         if full and hosts and not case.table.url_hosts.isdisjoint(hosts):
             return self._read(url, case, None, sited, (), ())
         # Whatever a row may ask of this request is in the key: a verdict is remembered for all that differ in nothing.
-        key = (sited, case.signals, hosts, None if full else self.index.has_entries_below(url.host), case.place)
-        verdict = self._given.get(key)
+        below = None if full else self.index.has_entries_below(url.host)
+        key = (sited, case.signals, hosts, below, case.place)
+        return self._known.verdict(key, sited, lambda: self._read(url, case, None, sited, (), ()))
+
+    def _settled(self, sited: tuple[Match, ...], case: Case) -> Verdict:
+        """The verdict for a request of which nothing but the host matters."""
+        url = case.request.url
+        verdict = self._known.of_host(case.place, url.host)
         if verdict is None:
-            if len(self._given) >= REMEMBERED:
-                self._given.clear()
-                self._alike.clear()
-            verdict = self._given[key] = self._by_category(url, case, key, sited)
+            key = (sited, case.signals, case.table.hosts(url), None, case.place)
+            verdict = self._known.verdict(key, sited, lambda: self._read(url, case, None, sited, (), ()))
+            self._known.keep_host(case.place, url.host, verdict)
         return verdict
-
-    def _by_category(self, url: Url, case: Case, key: Key, sited: tuple[Match, ...]) -> Verdict:
-        """The verdict that entries of the same categories met, with this request's own entries as its evidence.
-
-        Rows ask for categories, never for a list or a line: two listed hosts alike in all else meet the same row.
-        """
-        if not sited:
-            return self._read(url, case, None, sited, (), ())
-        alike = (tuple([match.category for match in sited]), *key[1:])
-        known = self._alike.get(alike)
-        if known is None:
-            known = self._alike[alike] = self._read(url, case, None, sited, (), ())
-            return known
-        matches = sited + known.matches[len(sited) :]
-        match = None if known.match is None else matches[known.matches.index(known.match)]
-        return known.with_evidence(match, matches)
 
     def _read(
         self,
@@ -373,7 +364,7 @@ def _stricter(first: Verdict, second: Second, asked: list[Asked] | None) -> Verd
     """The stricter of two verdicts, with what was asked for it. Words searched for inside are told either way."""
     verdict = second.verdict
     if strictness(verdict) <= strictness(first):
-        return replace(first, terms=verdict.terms) if verdict.terms and not first.terms else first
+        return first._replace(terms=verdict.terms) if verdict.terms and not first.terms else first
     if asked is not None and second.heard is not None:
         asked[:] = second.heard
     return verdict

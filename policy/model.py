@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from categories.model import Match
 from categories.names import Url
@@ -126,9 +127,14 @@ class Outranked:
     """The category it fitted by, when it asked for one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What was decided, and the evidence. Nothing downstream guesses."""
+_new = tuple.__new__
+
+
+class Verdict(NamedTuple):
+    """What was decided, and the evidence. Nothing downstream guesses.
+
+    A named tuple, because every newly seen host gets one and a frozen dataclass takes ten times as long to make.
+    """
 
     action: Action
     """What is done."""
@@ -170,8 +176,8 @@ class Verdict:
         return tuple(dict.fromkeys(match.category for match in self.matches))
 
     def with_evidence(self, match: Match | None, matches: tuple[Match, ...]) -> Verdict:
-        """The same verdict on other evidence of the same categories. Written out: twice as fast as `replace`."""
-        return Verdict(
+        """The same verdict on other evidence of the same categories. Written out: three times as fast as `_replace`."""
+        values = (
             self.action,
             self.reason,
             self.because,
@@ -187,7 +193,8 @@ class Verdict:
             self.revision,
             self.provisional,
         )
+        return _new(Verdict, values)
 
     def at_stage(self, stage: Stage) -> Verdict:
         """The same verdict, said to be made at `stage`."""
-        return replace(self, stage=stage)
+        return self._replace(stage=stage)

@@ -46,10 +46,10 @@ class _Asker:
                 yield url.path[len(prefix) :].partition("/")[0].replace("-", " ")
 
 
-def _values(params: Iterable[str]) -> re.Pattern[str] | None:
+def _values(params: Iterable[str]) -> re.Pattern[str]:
     """Finds the values of these parameters at C speed, also when letters of the name are percent-encoded."""
     names = "|".join("".join(f"(?:{re.escape(c)}|%{ord(c):02X}|%{ord(c):02x})" for c in name) for name in params)
-    return re.compile(rf"(?:^|&)(?:{names})=([^&]*)") if names else None
+    return re.compile(rf"(?:^|&)(?:{names})=([^&]*)")
 
 
 def _below(path: str, prefixes: tuple[str, ...]) -> bool:
@@ -61,7 +61,7 @@ def _below(path: str, prefixes: tuple[str, ...]) -> bool:
 def _askers() -> dict[str, tuple[_Asker, ...]]:
     found: dict[str, tuple[_Asker, ...]] = {}
     for place in PLACES:
-        asker = _Asker(place, _values(place.params))
+        asker = _Asker(place, _values(place.params) if place.params else None)
         for key in place.keys:
             found[key] = (*found.get(key, ()), asker)
     return found
@@ -75,7 +75,7 @@ _NOWHERE: tuple[_Asker, ...] = ()
 
 def search_terms(url: Url) -> tuple[str, ...]:
     """What was searched for, cleaned, in order, without duplicates; empty when the URL is no search. Never raises."""
-    askers = _askers_of(url.host, url.domain)
+    askers = askers_of(url.host, url.domain)
     if askers:
         raw = [text for asker in askers for text in asker.raw_terms(url)]
         charset = next((asker.place.charset for asker in askers if asker.place.charset), "")
@@ -91,20 +91,22 @@ def search_terms(url: Url) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=16384)
-def _askers_of(host: str, domain: str) -> tuple[_Asker, ...]:
+def askers_of(host: str, domain: str) -> tuple[_Asker, ...]:
     """The places of a host; remembered, because a page asks for the same few hosts."""
     askers = _ASKERS.get(domain) or _ASKERS.get(domain.partition(".")[0], _NOWHERE)
     return askers if host == domain else _ASKERS.get(host.removeprefix("www."), askers)
 
 
+def may_search(path: str) -> bool:
+    """Whether a query on that path may hold words on a site that is no place we know."""
+    return path == "/" or path.rstrip("/").rpartition("/")[2].lower() in SITE_SEARCH_PATHS
+
+
 def _site_search(url: Url) -> list[str]:
     """The words of a site's own search, only where the path leaves no doubt that it is one."""
-    pattern = None
-    if url.path == "/":
-        pattern = _BLOG
-    elif url.path.rstrip("/").rpartition("/")[2].lower() in SITE_SEARCH_PATHS:
-        pattern = _ANY_SITE
-    return [] if pattern is None else pattern.findall(url.query)
+    if not may_search(url.path):
+        return []
+    return (_BLOG if url.path == "/" else _ANY_SITE).findall(url.query)
 
 
 def _said_charset(query: str) -> str:

@@ -43,7 +43,7 @@ class Wrapped:
 
 def wrapped(url: Url) -> tuple[Wrapped, ...]:
     """Everything wrapped in a URL, outermost first, no duplicates; empty for nearly every URL. Never raises."""
-    if not _may_wrap(url.domain):
+    if not may_wrap(url.domain):
         return ()
     found: dict[Url, Wrapped] = {}
     layer = [(url, True)]
@@ -60,7 +60,8 @@ def wrapped(url: Url) -> tuple[Wrapped, ...]:
 
 
 @lru_cache(maxsize=16384)
-def _may_wrap(domain: str) -> bool:
+def may_wrap(domain: str) -> bool:
+    """Whether some wrapper is known on a registrable domain."""
     return domain in _DOMAINS or domain.startswith(_BRANDS) or domain.endswith(_SUFFIXES)
 
 

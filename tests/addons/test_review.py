@@ -52,14 +52,14 @@ def test_a_form_comes_back_as_it_went_out() -> None:
 @pytest.mark.parametrize(
     ("verdict", "client"),
     [
-        (replace(BLOCK, action=Action.WARN), PUPIL),
-        (replace(BLOCK, action=Action.ALLOW), PUPIL),
-        (replace(BLOCK, tier=Tier.LOCKED, reason=Reason.STATUTORY), PUPIL),
-        (replace(BLOCK, tier=Tier.LOCKED), PUPIL),
-        (replace(BLOCK, tier=None, reason=Reason.GUARD), PUPIL),
-        (replace(BLOCK, reason=Reason.CIRCUMVENTION), PUPIL),
-        (replace(BLOCK, reason=Reason.FAILURE), PUPIL),
-        (replace(BLOCK, band=Band.KS1), PUPIL),
+        (BLOCK._replace(action=Action.WARN), PUPIL),
+        (BLOCK._replace(action=Action.ALLOW), PUPIL),
+        (BLOCK._replace(tier=Tier.LOCKED, reason=Reason.STATUTORY), PUPIL),
+        (BLOCK._replace(tier=Tier.LOCKED), PUPIL),
+        (BLOCK._replace(tier=None, reason=Reason.GUARD), PUPIL),
+        (BLOCK._replace(reason=Reason.CIRCUMVENTION), PUPIL),
+        (BLOCK._replace(reason=Reason.FAILURE), PUPIL),
+        (BLOCK._replace(band=Band.KS1), PUPIL),
     ],
 )
 def test_what_nobody_reviews_has_no_form(verdict: Verdict, client: Client) -> None:

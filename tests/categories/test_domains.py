@@ -97,6 +97,8 @@ def test_the_index_is_the_reference(
             assert evidence(matches, "urls") == pages
             assert len(matches) == len(set(matches))
             assert bool(index.has_entries_below(request.host)) >= bool(pages)
+            assert index.settled(request.host) in (None, matches), "what the host settles holds for every page of it"
+            assert (index.settled(request.host) is None) == bool(index.has_entries_below(request.host))
 
     compiled(domains, urls, url_match, check)
 

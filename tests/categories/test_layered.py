@@ -100,3 +100,22 @@ def test_the_overlay_keeps_every_word() -> None:
     assert unpack([[*pack(entry), "a later column"]]) == (entry,)
     with pytest.raises(ValueError, match="shout"):
         unpack([[1, "games", "shout", "a.example", None]])
+
+
+@pytest.mark.parametrize(
+    ("host", "settled"),
+    [
+        ("chess.example", ["chess.example"]),
+        ("www.chess.example", ["chess.example"]),
+        ("deep.news.example.org", ["news.example.org", "example.org"]),
+        ("www.class.example", None),
+        ("maths.example", None),
+        ("plain.example", []),
+    ],
+)
+def test_a_host_settles_all_its_pages_unless_one_is_listed_here_or_below(host: str, settled: list[str] | None) -> None:
+    index = layered(("chosen", "chess.example"), ("chosen", "class.example/page"), ("chosen", "news.example.org"))
+    found = index.settled(host)
+    assert (None if found is None else [match.entry for match in found]) == settled
+    if found is not None:
+        assert index.match(canonical_url(f"https://{host}/any/page?x=1")) == found

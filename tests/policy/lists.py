@@ -46,6 +46,12 @@ class PlainIndex:
             found.extend(self.hosts.get(host, ()))
         return tuple(found)
 
+    def settled(self, host: str) -> tuple[Match, ...] | None:
+        """What every URL of a host meets; None when some page of it or of a parent is listed."""
+        if self.has_entries_below(host):
+            return None
+        return tuple(match for name in host_suffixes(host) for match in self.hosts.get(name, ()))
+
     def match_text(self, text: str) -> tuple[Match, ...]:
         """Whole words, whatever their case."""
         return tuple(match for match in self.words if re.search(rf"\b{re.escape(match.entry)}\b", text.lower()))

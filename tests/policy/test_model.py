@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-
 import pytest
 
 from categories.model import EntryKind, Match
@@ -40,6 +38,6 @@ def test_other_evidence_changes_nothing_else() -> None:
         Action.BLOCK, Reason.RULE, "why", Tier.SITE, "games", "games", first, (first,),
         (Outranked(Tier.DEFAULT, "rest", Action.ALLOW),), Band.KS3, ("words",), Stage.RESPONSE, "r1", True,
     )  # fmt: skip
-    unlike = [field.name for field in fields(Verdict) if getattr(verdict, field.name) == field.default]
+    unlike = [name for name, usual in Verdict._field_defaults.items() if getattr(verdict, name) == usual]
     assert unlike == [], "give this test's verdict a value of its own for every field"
-    assert verdict.with_evidence(other, (other,)) == replace(verdict, match=other, matches=(other,))
+    assert verdict.with_evidence(other, (other,)) == verdict._replace(match=other, matches=(other,))
