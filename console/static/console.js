@@ -3,28 +3,42 @@
 
 const most = 300;
 
+// Single keys can be turned off (WCAG 2.1.4), in this browser: under one's own name.
+const single = {
+  get on() { try { return localStorage.getItem("keys") !== "off"; } catch { return true; } },
+  set on(value) { try { localStorage.setItem("keys", value ? "on" : "off"); } catch { /* kept nowhere */ } },
+};
+
 function keys() {
   const table = document.getElementById("rows");
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || /^(input|select|textarea)$/i.test(event.target.tagName)) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || !single.on) return;
+    if (/^(input|select|textarea)$/i.test(event.target.tagName)) return;
     if (event.key === "/") {
       const find = document.querySelector("[data-key='/']");
       if (find) { event.preventDefault(); find.focus(); }
       return;
     }
-    if (!table || !["j", "k", "Enter"].includes(event.key)) return;
+    if (!table || !["j", "k"].includes(event.key)) return;
     const rows = [...table.tBodies[0].rows].filter((row) => !row.classList.contains("since"));
     const now = rows.findIndex((row) => row.classList.contains("current"));
-    if (event.key === "Enter") {
-      const link = now >= 0 && event.target === document.body && rows[now].querySelector(".time a");
-      if (link) link.click();
-      return;
-    }
     const next = Math.min(rows.length - 1, Math.max(0, now + (event.key === "j" ? 1 : -1)));
     if (now >= 0) rows[now].classList.remove("current");
     rows[next].classList.add("current");
     rows[next].scrollIntoView({ block: "nearest" });
+    // The focus goes along: Enter opens the row, Tab goes on to what can be done about it.
+    const link = rows[next].querySelector(".time a");
+    if (link) link.focus({ focusVisible: true });
   });
+}
+
+function keysSwitch() {
+  const button = document.getElementById("keys-switch");
+  if (!button) return;
+  const show = () => button.setAttribute("aria-pressed", String(single.on));
+  button.parentElement.hidden = false;
+  button.addEventListener("click", () => { single.on = !single.on; show(); });
+  show();
 }
 
 function zoom() {
@@ -76,7 +90,7 @@ function live() {
   if (!button || !shape || !window.EventSource) return;
   button.hidden = false;
   let source = null, waiting = [];
-  const held = () => window.scrollY > 200 || (table && table.matches(":hover"));
+  const held = () => window.scrollY > 200 || (table && (table.matches(":hover") || table.contains(document.activeElement)));
   const draw = () => {
     if (!table || !waiting.length || held()) return;
     const body = table.tBodies[0], count = waiting.length;
@@ -129,7 +143,7 @@ function live() {
     source.addEventListener("over", () => { stop(); says.textContent = "Live has ended: sign in again."; });
   });
   window.addEventListener("scroll", draw, { passive: true });
-  if (table) table.addEventListener("pointerleave", () => window.setTimeout(draw, 50));
+  for (const leaving of ["pointerleave", "focusout"]) if (table) table.addEventListener(leaving, () => window.setTimeout(draw, 50));
   if (sessionStorage.getItem("live") === "on") { sessionStorage.removeItem("live"); button.click(); }
 }
 
@@ -139,8 +153,8 @@ function invitation() {
 }
 
 function again() {
-  const trouble = document.querySelector("[role=alert][tabindex]");
-  if (trouble) trouble.focus();
+  const said = document.querySelector("[role=alert][tabindex], [role=status][tabindex]");
+  if (said) said.focus();
 }
 
-for (const part of [keys, zoom, live, invitation, again]) part();
+for (const part of [keys, keysSwitch, zoom, live, invitation, again]) part();
