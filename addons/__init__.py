@@ -20,6 +20,7 @@ def build_addons(live: Live) -> list[Any]:
     from addons.guard import Guard
     from addons.identify import Identify
     from addons.nextlayer import GatewayNextLayer
+    from addons.refusals import Refusals
     from addons.rewrite import Rewrite
     from addons.trafficlog import TrafficLog
 
@@ -30,6 +31,7 @@ def build_addons(live: Live) -> list[Any]:
         Filter(live),  # decides; every later addon only acts on its verdict
         Rewrite(live),  # after the decision, which must see the request as the client sent it
         Content(live),  # streams only what was allowed: the host crashes on a streamed body with an answer set
+        Refusals(live),  # only listens; before the record, which marks a connection as told
         TrafficLog(live),  # refuses what it cannot record
         Gatekeeper(live),  # last: sees whether anybody decided, and whether it was recorded
     ]

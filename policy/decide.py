@@ -82,6 +82,7 @@ def read(table: Table, facts: Facts, trace: Trace | None = None) -> tuple[Row, H
     """
     winner: Row | None = None
     won: Hit = False
+    unread: tuple[Row, Hit] | None = None
     lost: list[Outranked] = []
     rows = table.rows
     for position in _candidates(table, facts):
@@ -91,7 +92,9 @@ def read(table: Table, facts: Facts, trace: Trace | None = None) -> tuple[Row, H
             trace(row, hit)
         if hit is False:
             continue
-        if winner is None:
+        if winner is None and row.unread:
+            unread = unread or (row, hit)
+        elif winner is None:
             winner, won = row, hit
         else:
             lost.append(_outranked(row, hit))
@@ -99,6 +102,8 @@ def read(table: Table, facts: Facts, trace: Trace | None = None) -> tuple[Row, H
         raise LookupError(
             f"no row of the table for {table.band} at {table.site} fits; its last row must fit everything"
         )
+    if unread is not None and winner.action is Action.ALLOW:  # it says how what is allowed passes, never whether
+        return *unread, (_outranked(winner, won), *lost)
     return winner, won, tuple(lost)
 
 

@@ -319,6 +319,11 @@ class Engine:
         named = not table.url_hosts.isdisjoint(facts.hosts)
         if row.action is Action.BYPASS:
             sure = not named and facts.signals.isdisjoint(_UNPROVEN) and inside.isdisjoint(self.policy.kinds.statutory)
+            if row.unread:  # what the policy's own rules may not say (`policy.checks`), one click may not either
+                kinds = self.policy.kinds
+                sure = sure and (kinds.harmful | kinds.circumvention).isdisjoint(
+                    match.category for match in facts.things
+                )
             return (Action.BYPASS if sure else Action.ALLOW), False
         return row.action, named or any(self._escapes(category, row, facts, table) for category in inside & table.mild)
 

@@ -24,6 +24,7 @@ OWNER = "one click"
 """Owner of the overrides in the policy."""
 NAME = "override-"
 """How the rule of an override begins; its number follows."""
+_DEEDS = {Action.ALLOW: "opened", Action.BLOCK: "closed"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -34,7 +35,7 @@ class Override:
     id: int
     """Number in the registry; the newest is the highest."""
     action: Action
-    """ALLOW or BLOCK."""
+    """ALLOW or BLOCK; BYPASS passes unread what another rule allows, and opens nothing."""
     what: str
     """`host:games.example`, `url:https://tube.example/lessons` or `category:games`; canonical (`target`)."""
     site: str | None = None
@@ -106,12 +107,14 @@ def rule_of(override: Override, policy: Policy) -> Rule:
 
 def sentence(override: Override, policy: Policy) -> str:
     """What the block page says of it: never the reason somebody gave, which may be about a child."""
-    deed = "opened" if override.action is Action.ALLOW else "closed"
+    deed = _DEEDS.get(override.action, "closed")
     until = ""
     if override.until is not None:
         local = override.until.astimezone(policy.timetable_of(override.site).zone)
         until = f" until {local:%H:%M} on {local:%A} {local.day} {local:%B}"
     whom = scope(override, policy)
+    if override.action is Action.BYPASS:
+        return f"This refuses to be read, so a member of staff lets it pass unread for {whom}{until}."
     return f"A member of staff has {deed} this{'' if override.user else f' for {whom}'}{until}."
 
 

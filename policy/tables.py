@@ -71,6 +71,7 @@ class Row:
         "tightens",
         "timed",
         "uncategorised",
+        "unread",
         "until",
         "urls",
     )
@@ -84,6 +85,8 @@ class Row:
         self.position = position
         self.tightens = rule.action in (Action.BLOCK, Action.WARN)
         """Words searched for can make only a tightening row fit."""
+        self.unread = rule.action is Action.BYPASS and tier is Tier.OVERRIDE
+        """One click passes unread what another row allows; it opens nothing."""
         self.anything = include.anything
         self.uncategorised = include.uncategorised
         self.categories = include.categories

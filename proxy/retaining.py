@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -26,7 +26,7 @@ from logstore.prunereport import Cleaner, PruneReport
 from logstore.quarantine import spool_cleaners
 from logstore.retention import last_run, prune
 from logstore.rolling import rollup_cleaner
-from proxy.factdesk import request_cleaner
+from proxy.factdesk import refusal_cleaner, request_cleaner
 from proxy.holding import tell_holds
 from proxy.settings import Settings
 
@@ -46,6 +46,7 @@ def cleaners(settings: Settings, record: Beside | None = None) -> tuple[Cleaner,
     return (
         *(spool_cleaners(settings.data / "spool") if own else ()),
         request_cleaner(store, settings.data / "overlay" if own else None),
+        refusal_cleaner(store, timedelta(days=settings.bypass.suggest_days)),
         export_cleaner(
             store, settings.data, lambda: {one.case for one in holds(store)}, gateway=identity_in(settings.data)
         ),

@@ -226,6 +226,17 @@ class PlaceSettings(Section):
         return value
 
 
+class BypassSettings(Section):
+    """When a host is suggested for passing unread."""
+
+    suggest_devices: int = Field(default=3, ge=2, le=1000)
+    """Devices that must have refused our certificate for it, of those that take it elsewhere."""
+    suggest_days: int = Field(default=14, ge=1, le=90)
+    """Days within which; a suggestion not seen for so long is gone, and so is what it was made of."""
+    suggest_hosts: int = Field(default=30, ge=1)
+    """Hosts one device may refuse; one that refuses more counts for none: it is the device, not the programs."""
+
+
 class IdentitySettings(Section):
     """How people are known."""
 
@@ -279,6 +290,7 @@ class Settings(Section):
     metrics: MetricsSettings = MetricsSettings()
     console: ConsoleSettings = ConsoleSettings()
     identity: IdentitySettings = IdentitySettings()
+    bypass: BypassSettings = BypassSettings()
     gateway: GatewaySettings = GatewaySettings()
     spool: SpoolSettings = SpoolSettings()
     record: RecordSettings = RecordSettings()

@@ -15,13 +15,20 @@ from identity.directory import Directory
 from policy.client import Band, Client
 from policy.engine import Engine
 from policy.explain import Explanation
-from policy.model import Action, Request, Tier, Verdict
+from policy.model import Action, Request, Stage, Tier, Verdict
 from policy.overrides import Override
 from policy.rows import BAND_TITLES, Policy
 from policy.tables import HELP_ROW
 
 PROBE = "one-click.probe.invalid"
 """Host that stands for a category (RFC 2606: it is nobody's); the engines must know it as one of that category."""
+
+
+READ_ALL_THE_SAME = (
+    "this host is read all the same: a list calls it harmful or a way round the filter, or a rule or list names a page "
+    "of it, which only shows inside"
+)
+"""Why a host that should pass unread does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +65,31 @@ class Outlook:
     """For everybody it is for."""
     example: Explanation | None
     """The decision told in full, for one it decides for, else for one it does not."""
+    unread: bool = False
+    """Whether it is to pass what it is about unread."""
 
     @property
     def decides(self) -> tuple[Effect, ...]:
         """Those whose verdict it makes."""
-        return tuple(effect for effect in self.effects if effect.after.rule == self.name)
+        return tuple(effect for effect in self.effects if self._makes(effect.after))
 
     @property
     def elsewhere(self) -> tuple[Effect, ...]:
         """Those for whom another rule decides all the same."""
-        return tuple(effect for effect in self.effects if effect.after.rule != self.name)
+        return tuple(effect for effect in self.effects if not self._makes(effect.after))
 
     @property
     def refusals(self) -> tuple[str, ...]:
         """Why it must not be made: it would decide for nobody, and nothing but the policy itself can change that."""
         if self.decides or any(effect.timed for effect in self.effects):
             return ()
-        return tuple(dict.fromkeys(in_the_way(effect.after) for effect in self.elsewhere))
+        return tuple(dict.fromkeys(self._why_not(effect.after) for effect in self.elsewhere))
+
+    def _makes(self, verdict: Verdict) -> bool:
+        return verdict.rule == self.name and not (self.unread and verdict.action is not Action.BYPASS)
+
+    def _why_not(self, verdict: Verdict) -> str:
+        return READ_ALL_THE_SAME if verdict.rule == self.name else in_the_way(verdict)
 
 
 def in_the_way(verdict: Verdict) -> str:
@@ -91,14 +106,16 @@ def look(
     before: Engine, after: Engine, wanted: Override, policy: Policy, directory: Directory, at: datetime
 ) -> Outlook:
     """Ask the engine without `wanted` and the one with it, for everybody it is for."""
-    request = Request(canonical_url(_url(wanted)))
+    unread = wanted.action is Action.BYPASS
+    url = canonical_url(_url(wanted))
+    request = Request(url, Stage.CONNECT, "CONNECT") if unread else Request(url)
     found: list[Effect] = []
     timed = {rule.name for rule in policy.rules if rule.until or rule.when.include or rule.when.exclude}
     for person in people(wanted, policy, directory):
         then = after.decide(request, person.client, at)
         found.append(Effect(person, before.decide(request, person.client, at), then, then.rule in timed))
     effects = tuple(found)
-    return Outlook(wanted.name, effects, _example(after, request, effects, wanted, at))
+    return Outlook(wanted.name, effects, _example(after, request, effects, wanted, at), unread)
 
 
 def people(wanted: Override, policy: Policy, directory: Directory) -> Iterator[Person]:

@@ -156,7 +156,9 @@ def check(wanted: Override, by: By) -> None:
     problems = text_problems(where, "reason", by.why)
     if not by.why.strip():
         problems.append(RegistryProblem(where, "a decision needs a reason", "say why, in a few words"))
-    if wanted.action not in {Action.ALLOW, Action.BLOCK}:
+    if wanted.action is Action.BYPASS:
+        problems += _unread_problems(wanted)
+    elif wanted.action not in {Action.ALLOW, Action.BLOCK}:
         problems.append(RegistryProblem(where, f"nobody can {wanted.action} with one click", "allow or block"))
     named = [word for word in (wanted.group, wanted.band, wanted.user) if word is not None]
     if len(named) > 1:
@@ -166,6 +168,18 @@ def check(wanted: Override, by: By) -> None:
         problems.append(RegistryProblem(where, f"would be over before it began ({said})", "give a later time"))
     if problems:
         raise RegistryError(*problems)
+
+
+def _unread_problems(wanted: Override) -> list[RegistryProblem]:
+    """What is not decrypted shows only its host, and a person has no programs of their own."""
+    problems = []
+    if not wanted.what.startswith("host:"):
+        what = "only a host can be passed unread: of what is not decrypted nothing else is known"
+        problems.append(RegistryProblem(wanted.what, what, "name the host"))
+    if wanted.user is not None:
+        what = "a host is passed unread for machines, not for an account"
+        problems.append(RegistryProblem(wanted.what, what, "choose a site, a group or a band"))
+    return problems
 
 
 def _decision(row: RowMapping) -> Decision:

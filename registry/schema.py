@@ -162,6 +162,48 @@ review_request = Table(
 )
 """Requests to look again at a page (A-17). `mark` tells one from its repeats; `verdict` is JSON."""
 
+tls_refusal = Table(
+    "tls_refusal",
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("device", Text, primary_key=True),
+    Column("day", Text, primary_key=True),
+    Column("site", Text),
+    Column("staff", Boolean, nullable=False),
+    Column("sign", Text, nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("first_us", BigInteger, nullable=False),
+    Column("last_us", BigInteger, nullable=False),
+)
+"""Devices that would not have our certificate for a host, by UTC day. None outlives the window it is counted in."""
+
+tls_accepts = Table(
+    "tls_accepts",
+    metadata,
+    Column("device", Text, primary_key=True),
+    Column("last_us", BigInteger, nullable=False),
+)
+"""When each device last took our certificate for anything."""
+
+tls_taken = Table(
+    "tls_taken",
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("last_us", BigInteger, nullable=False),
+)
+"""When our certificate was last taken for each host, by whomever."""
+
+tls_dismissed = Table(
+    "tls_dismissed",
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("made_by", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("made_us", BigInteger, nullable=False),
+    Column("until_us", BigInteger, nullable=False),
+)
+"""Hosts somebody said not to suggest again before a time."""
+
 console_account = Table(
     "console_account",
     metadata,

@@ -36,6 +36,7 @@ _NUMBERED = frozenset(
 )  # fmt: skip
 """Tables whose lines get a number from the database."""
 _CONSOLE = tuple(f"console_{what}" for what in ("account", "grant", "session", "token", "link", "failure", "view"))
+_REFUSALS = ("tls_refusal", "tls_accepts", "tls_taken")
 _COUNTED = ("tally_file", "tally_day", "tally_month")
 TABLES: Mapping[str, Grants] = {
     "writer": {
@@ -45,6 +46,7 @@ TABLES: Mapping[str, Grants] = {
         "log_default": "SELECT (id)",
         "retention_run": "SELECT",
         "review_request": "INSERT, SELECT (id, mark)",
+        **dict.fromkeys(_REFUSALS, "SELECT, INSERT, UPDATE, DELETE"),
     },
     "reader": {
         **_READ,
@@ -70,7 +72,7 @@ TABLES: Mapping[str, Grants] = {
         "log_hour": "SELECT, DELETE",
         "retention_run": "SELECT, INSERT, UPDATE",
         **dict.fromkeys(_COUNTED, "SELECT, INSERT, DELETE"),
-        **dict.fromkeys(("review_request", "override", "export_file"), "SELECT, DELETE"),
+        **dict.fromkeys(("review_request", "override", "export_file", *_REFUSALS, "tls_dismissed"), "SELECT, DELETE"),
         f"{HOLDS}.hold": "SELECT, INSERT, UPDATE",
         f"{HOLDS}.held_row": "SELECT, INSERT, UPDATE, DELETE",
     },
@@ -80,6 +82,8 @@ TABLES: Mapping[str, Grants] = {
         "audit_number": "SELECT",
         "registry_revision": "SELECT, UPDATE",
         **dict.fromkeys(("person", "override", "entry", "review_request"), "SELECT, INSERT, UPDATE"),
+        **dict.fromkeys(_REFUSALS, "SELECT"),
+        "tls_dismissed": "SELECT, INSERT, UPDATE",
         **dict.fromkeys(("person_group", "place", "place_group", "list_source"), "SELECT, INSERT, UPDATE, DELETE"),
         f"{HOLDS}.hold": "SELECT, INSERT, UPDATE",
         f"{HOLDS}.held_row": "SELECT, INSERT, UPDATE, DELETE",

@@ -10,6 +10,7 @@ import argparse
 import signal
 import sys
 import threading
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -68,7 +69,7 @@ def _ship(args: argparse.Namespace, settings: Settings, zone: ZoneInfo, stop: th
         lambda: open_store(settings.store, gateway=gateway),
         status=settings.data / "run" / "shipper.json",
         limits=SpoolLimits(max_bytes=settings.spool.max_bytes),
-        facts=fact_taker(settings.store),
+        facts=fact_taker(settings.store, timedelta(days=settings.bypass.suggest_days)),
         job=None if args.once else daily_retention(settings, zone),
     )
     if not args.once:

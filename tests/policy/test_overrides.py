@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from categories.names import NameProblem
 from policy.client import Band
 from policy.engine import Engine
-from policy.model import Action, Reason, Tier
+from policy.model import Action, Reason, Stage, Tier
 from policy.overrides import Override, pack, rule_of, sentence, target, unpack, with_overrides
 from tests.policy.lists import PlainIndex
 from tests.policy.school import LESSON, LISTS, PEOPLE, TAXONOMY, request, school_policy
@@ -82,6 +82,51 @@ def test_locked_and_trust_stand_above_it(url: str, who: str, rule: str) -> None:
     assert decided(*made, who=who, url=url).rule == rule
 
 
+UNREAD = Override(7, Action.BYPASS, "host:a.example")
+
+
+def at_connect(*made: Override, who: str, host: str, lists: dict[str, list[str]] | None = None) -> Any:
+    """The verdict when only the host is known."""
+    engine = Engine(PlainIndex({**LISTS, **(lists or {})}), with_overrides(POLICY, made))
+    return engine.decide(request(f"https://{host}", Stage.CONNECT), PEOPLE[who], LESSON)
+
+
+def test_what_is_allowed_passes_unread_by_one_click() -> None:
+    """The rule that lets it pass is named; once decrypted all the same, it is allowed as before."""
+    verdict = at_connect(UNREAD, who="a teacher", host="login.a.example")
+    assert (verdict.action, verdict.rule, verdict.tier) == (Action.BYPASS, "override-7", Tier.OVERRIDE)
+    assert verdict.outranked[0].action is Action.ALLOW
+    assert decided(UNREAD, who="a teacher", url="https://a.example/x").action is Action.ALLOW
+    assert at_connect(UNREAD, who="a teacher", host="b.example").action is Action.ALLOW
+
+
+def test_passing_unread_opens_nothing() -> None:
+    """What another rule closes or warns of stays so, whichever tier it is of: the click says how, never whether."""
+    before = at_connect(who="Year 4", host="a.example")
+    assert before.blocked
+    after = at_connect(UNREAD, who="Year 4", host="a.example")
+    assert (after.action, after.rule, after.provisional) == (before.action, before.rule, before.provisional)
+    closed = Override(3, Action.BLOCK, "host:a.example")
+    for made in ((UNREAD, closed), (UNREAD, replace(closed, id=9))):
+        assert at_connect(*made, who="a teacher", host="a.example").action is Action.BLOCK
+
+
+@pytest.mark.parametrize(
+    "lists",
+    [
+        {"pornography": ["a.example"]},
+        {"vpn": ["a.example"]},
+        {"child-abuse": ["a.example/page"]},
+        {"child-abuse": ["a.example"]},
+    ],
+    ids=["harmful", "a way round", "a LOCKED page below", "LOCKED"],
+)
+def test_what_must_be_read_is_read_whatever_was_clicked(lists: dict[str, list[str]]) -> None:
+    """Also when a list learns of it after the click."""
+    for who in PEOPLE:
+        assert at_connect(UNREAD, who=who, host="a.example", lists=lists).action is not Action.BYPASS
+
+
 def test_help_stays_open() -> None:
     """B-53."""
     made = (Override(1, Action.BLOCK, "host:childline.example"), Override(2, Action.BLOCK, "category:help"))
@@ -129,6 +174,10 @@ def test_a_category_is_opened_and_a_page_closed() -> None:
 def test_pages_say_what_and_until_when_on_the_schools_clock_and_never_why() -> None:
     until = datetime(2026, 6, 1, 10, 5, tzinfo=UTC)
     made = Override(1, Action.ALLOW, "host:a.example", group="year-4", until=until)
+    unread = (
+        "This refuses to be read, so a member of staff lets it pass unread for Year 4 until 11:05 on Monday 1 June."
+    )
+    assert sentence(replace(made, action=Action.BYPASS), POLICY) == unread
     assert sentence(made, POLICY) == "A member of staff has opened this for Year 4 until 11:05 on Monday 1 June."
     assert rule_of(made, POLICY).because == sentence(made, POLICY)
     assert "pupil" not in sentence(Override(1, Action.BLOCK, "host:a.example", user="pupil-0417"), POLICY)

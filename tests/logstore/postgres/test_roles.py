@@ -12,6 +12,7 @@ import pytest
 
 from logstore.audit import entries, record_change, record_look
 from logstore.db import StoreError, open_catalog, reading
+from logstore.encoding import Fact
 from logstore.filter import LogFilter
 from logstore.holdcopy import copy_hold, held_rows
 from logstore.holdrelease import approve, sign
@@ -23,7 +24,7 @@ from logstore.retention import overdue, prune
 from logstore.stats import Figures
 from logstore.store import open_store
 from logstore.verify import verify
-from registry import people, requests
+from registry import people, refusals, requests
 from registry.change import By
 from registry.overlay import build_overlay
 from registry.requests import take_fact
@@ -34,6 +35,12 @@ NOW = datetime(2026, 11, 21, 3, 20, tzinfo=UTC)
 LONDON = ZoneInfo("Europe/London")
 OLD_US = AT - 200 * 86_400_000_000
 ROLES = tuple(TABLES)
+REFUSED = [
+    Fact(kind, 0, {"at": NOW.isoformat(), "device": device, "host": "api.app.example", "staff": True, "sign": "closed"})
+    for device in ("d1", "d2", "d3")
+    for kind in ("tls-refused", "tls-accepts")
+]
+"""What three devices did with one host."""
 
 
 @pytest.fixture
@@ -71,6 +78,7 @@ def test_the_writer_ships(guarded: Callable[[str], Database]) -> None:
         asked = {"mark": "m", "url": "https://a.example/", "why": "w", "at": NOW.isoformat()}
         assert take_fact(catalog, asked)
         assert not take_fact(catalog, asked)
+        assert refusals.file_all(catalog, [*REFUSED, *REFUSED], timedelta(days=14)) == 2 * len(REFUSED)
 
 
 def test_the_reader_searches_and_leaves_a_line(guarded: Callable[[str], Database]) -> None:
@@ -105,14 +113,23 @@ def test_retention_removes_and_keeps_what_is_held(guarded: Callable[[str], Datab
 
 def test_the_decider_decides(guarded: Callable[[str], Database]) -> None:
     decider = guarded("decider")
+    with open_catalog(guarded("writer")).begin() as catalog:
+        refusals.file_all(catalog, REFUSED, timedelta(days=14))
     by = By("cli:head", NOW, "because")
     with open_catalog(decider).begin() as catalog:
         people.add(catalog, "teacher-1", people.Details(), by)
         requests.file(catalog, "https://a.example/", by, mark="m", wanted="allow", verdict={})
         requests.decide(catalog, 1, "no-change", by, answer="no")
+        (one,) = refusals.suggestions(catalog, NOW, refusals.Learning())
+        assert (one.devices, one.staff_devices) == (3, 3)
+        refusals.dismiss(catalog, one.host, by)
+        refusals.dismiss(catalog, one.host, by)
         record_change(catalog, who="cli:head", what="x", subject="y", at=NOW)
     with reading(decider) as catalog:
         assert b"teacher-1" in build_overlay(catalog)
+    with open_catalog(guarded("retention")).begin() as catalog:
+        assert refusals.forget(catalog, NOW + timedelta(days=1)) == 6
+        assert refusals.forget_dismissed(catalog, NOW + timedelta(days=91)) == 1
     hold = place(decider, "CASE-2", "x", LogFilter(user="pupil-0417"), NOW + timedelta(days=9), who="cli:a", at=NOW)
     assert copy_hold(decider, hold, who="cli:a", at=NOW) > 0
     sign(decider, "CASE-2", who="cli:a", why="over", at=NOW)
@@ -146,6 +163,9 @@ FORBIDDEN = {
     "UPDATE person SET disabled = false WHERE id = -1": {"decider"},
     "UPDATE registry_revision SET number = number": {"decider"},
     "SELECT why FROM review_request": {"retention", "decider"},
+    "SELECT device FROM tls_refusal": {"writer", "retention", "decider"},
+    "DELETE FROM tls_refusal WHERE host = ''": {"writer", "retention"},
+    "DELETE FROM tls_dismissed WHERE host = ''": {"retention"},
     "CREATE TABLE mine (a int)": set(),
     "CREATE ROLE another": set(),
     "COPY (SELECT 1) TO PROGRAM 'true'": set(),

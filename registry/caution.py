@@ -1,0 +1,51 @@
+"""What speaks against passing a host unread: a host and the lists in, a `Caution` out. Pure.
+
+The rule: what must be read is never suggested; what is more than one program's own is shown with a word of warning.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from categories.model import EntryKind, Index
+from categories.names import NameProblem, canonical_url, registrable_domain
+from policy.kinds import Kinds
+
+SHARED = frozenset({"web-hosting", "cdn", "file-sharing", "blogs", "url-shorteners", "translation", "mixed-content"})
+"""Categories of hosts on which anybody may put anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """What speaks against it."""
+
+    never: bool = False
+    """Whether it must not pass unread at all."""
+    words: str = ""
+    """What to think of before; empty when nothing is known."""
+
+
+NEVER = Caution(never=True)
+"""What must be read."""
+
+
+def caution(host: str, index: Index, kinds: Kinds) -> Caution:
+    """What speaks against passing `host`, and what is below it, unread."""
+    try:
+        url = canonical_url(f"https://{host}/")
+    except NameProblem:
+        return NEVER
+    # An address is anybody's, and below a suffix, public or private, anybody may live.
+    if url.is_address or not url.domain or registrable_domain(f"a.{url.host}") == f"a.{url.host}":
+        return NEVER
+    listed = {match.category for match in index.match(url) if match.kind is not EntryKind.URL}
+    if (
+        listed & (kinds.statutory | kinds.harmful | kinds.circumvention)
+        or index.has_entries_below(host) & kinds.statutory
+    ):
+        return NEVER
+    if shared := sorted(listed & SHARED):
+        return Caution(words=f"this is {kinds.title(shared[0])}: much besides one program may lie here")
+    if url.host == url.domain:
+        return Caution(words="this is a whole domain: everything below it would pass, its website included")
+    return Caution()
