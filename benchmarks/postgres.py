@@ -2,13 +2,14 @@
 
 Prints rows a second and processor time a row, ours and the server's, through `PostgresStore.append` with all indexes,
 beside the ceiling in the same run: the very same values by bare binary COPY into a partition of the same shape. Then
-bytes a row and the questions ICT services ask. Answers are checked. The server is one of its own, in a temporary
-folder, with `fsync` on and nothing else tuned but `shared_buffers`.
+bytes a row, the chain of hashes, and the questions ICT services ask. Answers are checked. The server is one of its own,
+in a temporary folder, with `fsync` on and nothing else tuned but `shared_buffers`.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import time
 from collections.abc import Callable
@@ -21,11 +22,17 @@ import psycopg
 
 from benchmarks.store import BATCH, START_US, school_days
 from benchmarks.targets import Target, machine
+from logstore.chain import FORM, genesis, make_batch
+from logstore.db import reading
 from logstore.filter import LogFilter
 from logstore.place import Database
+from logstore.postgres import chains
+from logstore.postgres.daycheck import moment
+from logstore.postgres.days import present
 from logstore.postgres.store import COPY, COPY_TYPES, PostgresStore
 from logstore.query import Archive
 from logstore.retention import prune
+from logstore.verify import verify
 from tests.rig.postgres import Postgres
 
 ROWS = 300_000
@@ -66,6 +73,30 @@ def ingest(server: Postgres, database: Database, rows: int) -> tuple[float, floa
         return wall
 
     return measured(server, f"append, batches of {BATCH:,}", rows, work)
+
+
+def proof(database: Database, rows: int) -> None:
+    """The chain: its part of our processor time, its bytes, and what a check of every row costs."""
+    with reading(database) as catalog:
+        batches = [
+            batch for file in present(database) for of in chains.batches_of(catalog, file).values() for batch in of
+        ]
+        size = int(catalog.exec_driver_sql("SELECT pg_total_relation_size('chain_batch')").scalar_one())
+        with moment(catalog):
+            values = list(itertools.islice(chains.rows_in(catalog, FORM, 0, 1 << 62), BATCH))
+    check(sum(batch.rows for batch in batches) == rows, "not every row is in a batch")
+    used = []
+    for _ in range(9):
+        begin = time.process_time()
+        make_batch(genesis("day"), 1, values, [], 0)
+        used.append(time.process_time() - begin)
+    print(f"of it the chain's hashes           {min(used) / len(values) * 1e6:22.1f} µs CPU a row")
+    print(f"the chain on the disk              {size / rows:22.1f} bytes a row")
+    begin, wall = time.process_time(), time.perf_counter()
+    report = verify(database)
+    check(report.ok and report.rows == rows, f"{report.rows} rows: {report.problems[:3]}")
+    wall, cpu = time.perf_counter() - wall, time.process_time() - begin
+    print(f"db verify, row by row              {cpu / rows * 1e6:22.1f} µs CPU a row ({wall:.1f} s)")
 
 
 def ceiling(server: Postgres, database: Database, rows: int) -> tuple[float, float]:
@@ -150,6 +181,7 @@ def main() -> int:
         with server.connect(str(database.url.database)) as connection:
             sizes(connection, rows)
             connection.execute("VACUUM ANALYZE")
+        proof(database, rows)
         questions(database, rows)
         begin = time.perf_counter()
         later = datetime.fromtimestamp(START_US / 1e6, UTC).replace(year=2027, month=7)

@@ -177,6 +177,15 @@ def ids_of(batch: Batch) -> list[int]:
     return ids
 
 
+def first_id_of(batch: Batch) -> int | None:
+    """The lowest id of a batch's rows, the others not unpacked; None without rows. Raises ValueError as `ids_of`."""
+    try:
+        raw = zlib.decompressobj().decompress(batch.ids, 8)
+        return struct.unpack("<q", raw)[0] if raw else None
+    except (zlib.error, struct.error) as error:
+        raise ValueError(f"the ids of batch {batch.number} cannot be read: {error}") from error
+
+
 def pack_names(names: Iterable[Name]) -> bytes:
     """Columns and numbers of sorted names; the texts stand in the catalog."""
     columns: dict[str, list[int]] = {}

@@ -1,6 +1,6 @@
 """Rows held against the chain that was made with them.
 
-In come the batches of one day file and its rows as they are now; out goes what does not fit, by batch and by row. Pure:
+In come the batches of one day and its rows as they are now; out goes what does not fit, by batch and by row. Pure:
 it reads what it is given, once, in the order of the ids. The rule: a difference is always found (the root of each batch
 is compared), and named as exactly as can be.
 """
@@ -17,6 +17,7 @@ from logstore.chain import (
     FORMS,
     Batch,
     broken_link,
+    first_id_of,
     hints_of,
     ids_of,
     leaves_of,
@@ -53,11 +54,16 @@ class Problem:
 class _Awaited:
     """A batch whose rows are being met."""
 
+    chain: str
     batch: Batch
     ids: list[int]
     place: int = 0
     rows: list[Sequence[Any]] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
+
+
+type _Heap = list[tuple[int, int, str, _Awaited]]
+"""Batches that are being met: the next id of each, its number, its chain."""
 
 
 def links(file: str, batches: Iterable[Batch]) -> Iterator[Problem]:
@@ -68,39 +74,65 @@ def links(file: str, batches: Iterable[Batch]) -> Iterator[Problem]:
 
 def rows(file: str, batches: Sequence[Batch], found: Iterable[Sequence[Any]]) -> Iterator[Problem]:
     """What is wrong with rows: changed, missing or added ones. `found` comes by id, in the columns of `widest`."""
-    waiting: list[_Awaited] = []
-    for batch in batches:
-        try:
-            ids = ids_of(batch)
-        except ValueError as error:
-            yield Problem(file, str(error), batch.number)
-            continue
-        if len(ids) != batch.rows or any(later <= before for before, later in itertools.pairwise(ids)):
-            yield Problem(file, f"its list of ids is not that of {batch.rows} rows", batch.number)
-        if ids:
-            waiting.append(_Awaited(batch, ids))
-    waiting.sort(key=lambda awaited: awaited.ids[0], reverse=True)
-    heap: list[tuple[int, int, _Awaited]] = []
+    return rows_of(file, {file: batches}, found)
+
+
+def rows_of(
+    day: str, chains: Mapping[str, Sequence[Batch]], found: Iterable[Sequence[Any]], *, contents: bool = True,
+    whole: bool = True,
+) -> Iterator[Problem]:  # fmt: skip
+    """What is wrong with the rows of a day whose batches are in several chains.
+
+    Not `contents`: `found` are ids alone, so that rows which were changed do not show. Not `whole`: rows of the day are
+    older than its chains, so that one in no batch is nothing wrong.
+    """
+    waiting: list[tuple[int, int, str, Batch]] = []
+    for chain, batches in chains.items():
+        for batch in batches:
+            try:
+                first = first_id_of(batch)
+            except ValueError as error:
+                yield Problem(chain, str(error), batch.number)
+                continue
+            if first is not None:
+                waiting.append((first, batch.number, chain, batch))
+            elif batch.rows:
+                yield Problem(chain, f"its list of ids is not that of {batch.rows} rows", batch.number)
+    waiting.sort(key=lambda one: one[:3], reverse=True)
+    heap: _Heap = []
     for row in found:
         record = row[0]
-        while waiting and waiting[-1].ids[0] <= record:
-            begun = waiting.pop()
-            heapq.heappush(heap, (begun.ids[0], begun.batch.number, begun))
+        while waiting and waiting[-1][0] <= record:
+            yield from _begin(heap, *waiting.pop()[2:])
         while heap and heap[0][0] < record:
-            yield _missing(file, heap[0])
-            yield from _step(file, heap)
+            yield _missing(heap[0])
+            yield from _step(heap, contents=contents)
         if heap and heap[0][0] == record:
-            awaited = heap[0][2]
-            awaited.rows.append(row)
+            awaited = heap[0][3]
+            if contents:
+                awaited.rows.append(row)
             awaited.places.append(awaited.place)
-            yield from _step(file, heap)
-        else:
-            yield Problem(file, "the row is in no batch: it was added behind the record's back", None, record)
-    for awaited in reversed(waiting):
-        heapq.heappush(heap, (awaited.ids[0], awaited.batch.number, awaited))
+            yield from _step(heap, contents=contents)
+        elif whole:
+            yield Problem(day, "the row is in no batch: it was added behind the record's back", None, record)
+    while waiting:
+        yield from _begin(heap, *waiting.pop()[2:])
     while heap:
-        yield _missing(file, heap[0])
-        yield from _step(file, heap)
+        yield _missing(heap[0])
+        yield from _step(heap, contents=contents)
+
+
+def _begin(heap: _Heap, chain: str, batch: Batch) -> Iterator[Problem]:
+    """The rows of a batch are met from now on: only these have all their ids in memory."""
+    try:
+        ids = ids_of(batch)
+    except ValueError as error:
+        yield Problem(chain, str(error), batch.number)
+        return
+    if len(ids) != batch.rows or any(later <= before for before, later in itertools.pairwise(ids)):
+        yield Problem(chain, f"its list of ids is not that of {batch.rows} rows", batch.number)
+    if ids:
+        heapq.heappush(heap, (ids[0], batch.number, chain, _Awaited(chain, batch, ids)))
 
 
 def widest(batches: Iterable[Batch]) -> int:
@@ -131,15 +163,16 @@ def names(file: str, batches: Iterable[Batch], texts: Mapping[tuple[str, int], s
             yield Problem(file, "a name was changed in the catalog; it cannot be said which", batch.number)
 
 
-def _step(file: str, heap: list[tuple[int, int, _Awaited]]) -> Iterator[Problem]:
+def _step(heap: _Heap, *, contents: bool) -> Iterator[Problem]:
     """Go on to the next id of the batch on top; look at the batch when that was its last."""
-    _, number, awaited = heap[0]
+    awaited = heap[0][3]
     awaited.place += 1
     if awaited.place < len(awaited.ids):
-        heapq.heapreplace(heap, (awaited.ids[awaited.place], number, awaited))
+        heapq.heapreplace(heap, (awaited.ids[awaited.place], awaited.batch.number, awaited.chain, awaited))
         return
     heapq.heappop(heap)
-    yield from _met(file, awaited)
+    if contents:
+        yield from _met(awaited.chain, awaited)
 
 
 def _met(file: str, awaited: _Awaited) -> Iterator[Problem]:
@@ -174,5 +207,5 @@ def _differing(hints: bytes, count: int, leaves: bytes, places: Sequence[int]) -
     ]
 
 
-def _missing(file: str, top: tuple[int, int, _Awaited]) -> Problem:
-    return Problem(file, "the row is missing", top[1], top[0])
+def _missing(top: tuple[int, int, str, _Awaited]) -> Problem:
+    return Problem(top[2], "the row is missing", top[1], top[0])

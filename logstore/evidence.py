@@ -19,7 +19,7 @@ from sqlalchemy import Connection, select
 
 from logstore.audit import head, record_change
 from logstore.batches import end_of, has_chain
-from logstore.db import days_folder, open_catalog, reading, reading_file, write_lock
+from logstore.db import days_folder, open_catalog, reading_file, write_lock
 from logstore.dimensions import restored
 from logstore.place import Beside, Database
 from logstore.schema import audit, day_file
@@ -61,11 +61,12 @@ def note(
 def note_ends(where: Beside, *, who: str, why: str = "", at: datetime) -> tuple[int, str]:
     """Write down where the chains of open days stand, if that is not the last thing written down; the trail's head.
 
-    In a database days have no chains: the head alone is told.
+    In a database whoever may not add to the trail is told its head alone.
     """
     if isinstance(where, Database):
-        with reading(where) as catalog:
-            return head(catalog)
+        from logstore.postgres.noting import note_ends as note_there
+
+        return note_there(where, who=who, why=why, at=at)
     folder = where
     engine = open_catalog(folder)
     with write_lock(folder), engine.begin() as catalog:

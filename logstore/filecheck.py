@@ -8,22 +8,24 @@ names stand in the catalog and are always looked at.
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import sqlalchemy.exc
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, or_, select
 
 from logstore import chaincheck
 from logstore.batches import batches_in, end_of, has_chain, rows_in
 from logstore.chain import Batch, names_of
 from logstore.chaincheck import Problem
 from logstore.db import SEALING, reading_file
+from logstore.dialects import one_of
 from logstore.dimensions import FOLDED, Dimension, restored
 from logstore.schema import log
 
-_CHUNK = 1 << 22
+CATALOG = "catalog.db"
+"""Where a problem is that is of names."""
 _BY_COLUMN: Mapping[str, Dimension] = {dimension.column: dimension for dimension in FOLDED}
 
 
@@ -85,7 +87,7 @@ def _contents(
     if deep:
         yield from chaincheck.rows(file, batches, rows_in(day, chaincheck.widest(batches)))
     yield from chaincheck.names(file, batches, texts_of(catalog, batches))
-    yield from _unfound(file, catalog, _named(batches))
+    yield from unfound(file[:10], catalog, named(batches))
 
 
 def _bounds(file: str, day: Connection, bounds: Mapping[str, int | None]) -> Iterator[Problem]:
@@ -100,38 +102,40 @@ def _bounds(file: str, day: Connection, bounds: Mapping[str, int | None]) -> Ite
         )
 
 
-def _unfound(file: str, catalog: Connection, wanted: Mapping[str, set[int]]) -> Iterator[Problem]:
-    """Names a file uses whose first and last day, which bound a search for them, leave its day out."""
-    day = file[:10]
+def unfound(day: str, catalog: Connection, wanted: Mapping[str, set[int]]) -> Iterator[Problem]:
+    """Names a day uses whose first and last day, which bound a search for them, leave it out."""
     for column, numbers in wanted.items():
         if column not in _BY_COLUMN:
             continue
-        table = _BY_COLUMN[column].table.name
-        missed = catalog.exec_driver_sql(
-            f"SELECT id, first_day, last_day FROM {table} "
-            "WHERE id IN (SELECT value FROM json_each(?)) AND NOT ? BETWEEN first_day AND last_day ORDER BY id",
-            (json.dumps(sorted(numbers)), day),
+        names = _BY_COLUMN[column].table.c
+        missed = catalog.execute(
+            select(names.id, names.first_day, names.last_day)
+            .where(one_of(names.id, sorted(numbers)), or_(names.first_day > day, names.last_day < day))
+            .order_by(names.id)
         )
         for number, first, last in missed:
             what = f"{column} {number}: is used on {day}, but is searched for from {first} to {last} only"
-            yield Problem("catalog.db", what)
+            yield Problem(CATALOG, what)
 
 
 def texts_of(catalog: Connection, batches: Sequence[Batch]) -> dict[tuple[str, int], str | bytes]:
     """The names that batches vouch for, as the catalog has them now."""
-    wanted = _named(batches)
+    return names_with(catalog, ((column, number) for column, of_one in named(batches).items() for number in of_one))
+
+
+def names_with(catalog: Connection, wanted: Iterable[tuple[str, int]]) -> dict[tuple[str, int], str | bytes]:
+    """The text behind each column of `log` and number, as the catalog has it now; those it lacks are left out."""
     found: dict[tuple[str, int], str | bytes] = {}
-    for column, numbers in wanted.items():
+    for column, pairs in itertools.groupby(sorted(wanted), key=lambda name: name[0]):
         if column in _BY_COLUMN:
-            texts = catalog.exec_driver_sql(
-                f"SELECT id, key FROM {_BY_COLUMN[column].table.name} WHERE id IN (SELECT value FROM json_each(?))",
-                (json.dumps(sorted(numbers)),),
-            )
+            table = _BY_COLUMN[column].table
+            numbers = [number for _, number in pairs]
+            texts = catalog.execute(select(table.c.id, table.c.key).where(one_of(table.c.id, numbers)))
             found |= {(column, number): text for number, text in texts}
     return found
 
 
-def _named(batches: Sequence[Batch]) -> dict[str, set[int]]:
+def named(batches: Sequence[Batch]) -> dict[str, set[int]]:
     """The names that batches vouch for, by column."""
     wanted: dict[str, set[int]] = {}
     for batch in batches:
@@ -153,4 +157,4 @@ def misleading(catalog: Connection) -> Iterator[Problem]:
             wrong = [name for name, value in dimension.derived(told["key"]).items() if value != told[name]]
             if wrong:
                 what = f"{dimension.column} {told['id']}: {', '.join(wrong)} changed; searches by it mislead"
-                yield Problem("catalog.db", what)
+                yield Problem(CATALOG, what)

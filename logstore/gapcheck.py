@@ -74,11 +74,11 @@ def gaps(
                 yield Problem(file, "the file is missing, and nothing says that retention removed it")
         elif one.state == "dropped" and there:
             yield Problem(file, "retention removed it, and it is there again")
-        elif one.state == "dropping" and (now is None or not _may_go(file, now, months)):
+        elif one.state == "dropping" and (now is None or not may_go(file[:10], now, months)):
             yield Problem(file, "the catalog says that retention removes it, but it is not due")
         elif one.state == "dropped" and (one.batches or file in told.files()) and file not in told.removed:
             yield Problem(file, "the catalog says that retention removed it, but the audit trail does not")
-        yield from _too_early(file, told, months, now)
+        yield from too_early(file, file[:10], told, months, now)
         if file in told.removed and file in told.sealed:
             was, gone = told.sealed[file]["sha256"], told.removed[file].get("sha256")
             if was != gone:
@@ -94,18 +94,19 @@ def _began(catalog: Connection, file: str) -> bool:
     return state in GOING
 
 
-def _too_early(file: str, told: evidence.Told, months: int, now: datetime | None) -> Iterator[Problem]:
+def too_early(file: str, day: str, told: evidence.Told, months: int, now: datetime | None) -> Iterator[Problem]:
+    """Whether the trail says that a file of `day` was removed before its time, or at one that is yet to come."""
     at = told.removed_at.get(file)
     if at is None:
         return
-    if not _may_go(file, at, months):
+    if not may_go(day, at, months):
         yield Problem(file, f"was removed on {at:%Y-%m-%d}, before it was {months} months old")
     elif now is not None and at > now + timedelta(days=1):
         yield Problem(file, f"was removed on {at:%Y-%m-%d}, which is yet to come: the clock was wrong, or the line is")
 
 
-def _may_go(file: str, at: datetime, months: int) -> bool:
+def may_go(day: str, at: datetime, months: int) -> bool:
     """Whether a day was old enough to go, in any time zone: a day's difference is none."""
-    ended = datetime.combine(date.fromisoformat(file[:10]) + timedelta(days=1), time(), UTC)
+    ended = datetime.combine(date.fromisoformat(day) + timedelta(days=1), time(), UTC)
     limit = months_before(at.astimezone(UTC).date() + timedelta(days=1), months)
     return ended <= datetime.combine(limit, time(), UTC)

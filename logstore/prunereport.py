@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -63,10 +63,14 @@ class PrunedDay:
     """Hash it was sealed with."""
     held: int = 0
     """Rows copied for holds before it went."""
+    chains: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    """In a database: for each chain of the day the number of its last batch, and that one's mark."""
 
     def as_json(self) -> dict[str, Any]:
         """For the audit trail; record ids as text, because JSON's numbers are too short for them."""
         values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self), default=_text))
+        if not self.chains:
+            del values["chains"]
         return values | {name: None if values[name] is None else str(values[name]) for name in ("min_id", "max_id")}
 
 

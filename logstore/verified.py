@@ -25,6 +25,8 @@ class Verified:
     """Rows in them, as the catalog counts."""
     left: list[str] = field(default_factory=list)
     """Day files not looked at, because time was over."""
+    unread: list[str] = field(default_factory=list)
+    """Days of which only the rows' ids were looked at, because this account may not read rows."""
     problems: list[Problem] = field(default_factory=list)
     """What is not as it was written."""
 
@@ -36,4 +38,5 @@ class Verified:
     def as_json(self) -> dict[str, Any]:
         """For machines."""
         told = {"lines": self.lines, "head": self.head, "files": self.files, "rows": self.rows, "left": self.left}
+        told |= {"unread": self.unread}
         return {"ok": self.ok, **told, "problems": [problem.as_json() for problem in self.problems]}

@@ -33,7 +33,7 @@ def verify(
     where: Beside, *, kept: tuple[int, str] | None = None, deep: bool = False, day: str | None = None,
     seconds: float = float("inf"), at: datetime | None = None, now: datetime | None = None, months: int = 1,
 ) -> Verified:  # fmt: skip
-    """Check the record; in a database the days' rows are counted, and `deep` says nothing more.
+    """Check the record; in a database no day is sealed, and each is read row by row, `deep` or not.
 
     `kept`: a head kept elsewhere. `deep`: read the rows of sealed days too. `day`: only that UTC day's files. After
     `seconds` no further file is begun; those looked at longest ago come first. With `at` (aware) it is noted when a
@@ -42,7 +42,7 @@ def verify(
     if isinstance(where, Database):
         from logstore.postgres import check
 
-        return check.verify(where, kept=kept, day=day, seconds=seconds, at=at)
+        return check.verify(where, kept=kept, day=day, seconds=seconds, at=at, now=now, months=months)
     folder, until = where, time.monotonic() + seconds
     report = Verified()
     with reading(folder) as catalog:

@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 from logstore.daily import DailyJob
 from logstore.db import catalog_path
 from logstore.evidence import note_ends
+from logstore.place import Database
 from logstore.seal import due, seal
 from logstore.verify import verify
 from proxy.settings import Settings
@@ -67,6 +68,8 @@ class EvidenceJob:
             if not catalog_path(store).exists():
                 return
             self._seal(store, now)
+        else:
+            self._adopt(store, now)
         number, mark = note_ends(store, who=WHO, why="nightly", at=now)
         # Whoever sends this log to another machine has kept the head there.
         logger.info("head of the record: %d:%s", number, mark)
@@ -83,6 +86,13 @@ class EvidenceJob:
             logger.info("sealed %s: %d rows, SHA-256 %s", one.file, one.rows, one.sha256)
         for file, why in run.stayed.items():
             logger.warning("%s could not be sealed: %s", file, why)
+
+    def _adopt(self, store: Database, now: datetime) -> None:
+        """Rows from before there were chains in a database: some days a night."""
+        from logstore.postgres.adopting import adopt
+
+        if rows := adopt(store, who=WHO, at=now, seconds=CHECK_SECONDS):
+            logger.info("%d rows that are older than the hash chain were taken under it", rows)
 
     def _run(self) -> None:
         with contextlib.suppress(OSError):  # of this thread alone: shipping goes first

@@ -70,6 +70,10 @@ def _verify(args: argparse.Namespace, settings: Settings) -> int:
     for problem in report.problems:
         print(printable(str(problem)))
     seen = f"{report.rows:,} rows in {len(report.files)} day files, {report.lines:,} lines of the audit trail"
+    if report.unread:
+        print(
+            "db: this account may not read rows: it was checked which there are, not what is in them", file=sys.stderr
+        )
     if report.ok:
         print(f"{seen}: whole; keep elsewhere: {report.head}")
         return 0

@@ -1,12 +1,13 @@
-"""Is the record in PostgreSQL what its books say? Its days, their rows, the audit trail, and rows without a day.
+"""Is the record in PostgreSQL what was written? Its audit trail, its days, their rows and names, rows without a day.
 
-In comes a database; out go problems in words, or a `Verified`. The rule: a day's rows and what the catalog counts of
-them are read in one statement, so that rows on their way are no problem. Rows have no chain here: one that was changed
-in place does not show, one that was taken out or slipped in does.
+In comes a database; out go problems in words, or a `Verified`. The rules are those of `logstore.verify`: the trail is
+believed only after it was checked itself; a day it or the catalog knows must be there, or the trail must say that
+retention removed it. Gateways that check at the same time take different days.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -16,13 +17,19 @@ from sqlalchemy import Connection, func, select
 from logstore import audit, evidence, holdproof
 from logstore.chaincheck import Problem
 from logstore.db import head, open_catalog
+from logstore.filecheck import misleading
+from logstore.gapcheck import may_go, too_early
 from logstore.place import Database
+from logstore.postgres import locks
+from logstore.postgres.daycheck import look, may_read_rows, moment
 from logstore.postgres.days import AHEAD, missing_ahead, present, stray_rows
 from logstore.postgres.db import VERSION_TABLES, reading, revision_of
-from logstore.schema import day_file, retention_run
+from logstore.schema import day_file
 from logstore.source import ids_of
 from logstore.verified import Verified
 
+MOST = 1_000
+"""Problems named at most; more of them say nothing more."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -31,7 +38,7 @@ def check(database: Database, today: datetime) -> tuple[str, ...]:
     behind = [tree for tree in VERSION_TABLES if revision_of(database, tree) != head(tree)]
     if behind:
         return (f"the schema of {', '.join(behind)} is not the newest: `schoolgate db upgrade` as the record's owner",)
-    problems = [str(problem) for problem in verify(database, seconds=0).problems]
+    problems = [str(problem) for problem in verify(database, seconds=0, now=today).problems]
     if stray := stray_rows(database):
         problems.append(f"{stray:,} rows lie outside every day: their partition was missing when they came")
     if missing := missing_ahead(database, today):
@@ -42,83 +49,102 @@ def check(database: Database, today: datetime) -> tuple[str, ...]:
 
 def verify(
     database: Database, *, kept: tuple[int, str] | None = None, day: str | None = None,
-    seconds: float = float("inf"), at: datetime | None = None,
+    seconds: float = float("inf"), at: datetime | None = None, now: datetime | None = None, months: int = 1,
 ) -> Verified:  # fmt: skip
-    """Check the audit trail and, until `seconds` are over, count each day's rows: `logstore.verify` of a database."""
+    """Check the audit trail and, until `seconds` are over, each day: `logstore.verify` of a database."""
     until = time.monotonic() + seconds
     report = Verified()
     with reading(database) as catalog:
-        catalog.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        try:
+        with moment(catalog):
             broken, report.lines = audit.verify(catalog, kept), audit.count(catalog)
             number, mark = audit.head(catalog)
             told = evidence.told(catalog)
-        finally:
-            catalog.exec_driver_sql("ROLLBACK")
         report.head = f"{number}:{mark}"
         if broken is not None:
             what = "was changed, taken out, or is not the one whose head was kept"
             report.problems.append(Problem("audit trail", f"line {broken} {what}"))
-        there = present(database)
-        report.problems += _gaps(catalog, there, frozenset(told.removed), day)
+        there, contents = present(database), may_read_rows(catalog)
+        report.problems += _gaps(catalog, there, told, day, months, now or at)
         if day is None and seconds > 0:
+            report.problems += misleading(catalog) if contents else ()
             report.problems += holdproof.problems(database)
-        order = select(day_file.c.file).where(day_file.c.state == "open", day_file.c.file.in_(there))
+        order = select(day_file.c.file, day_file.c.day).where(day_file.c.state == "open", day_file.c.file.in_(there))
         if day is not None:
             order = order.where(day_file.c.day == day)
-        for file in catalog.execute(
-            order.order_by(func.coalesce(day_file.c.verified_us, 0), day_file.c.file)
-        ).scalars():
+        days = catalog.execute(order.order_by(func.coalesce(day_file.c.verified_us, 0), day_file.c.file)).all()
+        for file, its_day in days:
             if time.monotonic() > until:
                 report.left.append(file)
                 continue
-            found = _counted(catalog, file)
-            if found is None:
-                continue
-            rows, noted = found
-            report.files.append(file)
-            report.rows += rows
-            if rows != noted:
-                report.problems.append(Problem(file, f"has {rows:,} rows; the catalog counted {noted:,}"))
-            elif at is not None:
-                _note(database, file, at)
+            with _turn(catalog, its_day, wait=at is None) as ours:
+                found = look(catalog, file, told, contents=contents, most=MOST) if ours else None
+                if not ours:
+                    report.left.append(file)
+                if found is None:
+                    continue
+                report.files.append(file)
+                report.unread += [] if contents else [file]
+                report.rows += found.rows
+                report.problems += found.problems
+                if at is not None and contents and not found.problems:
+                    _note(database, file, at)
+    del report.problems[MOST:]
     return report
 
 
-def _counted(catalog: Connection, file: str) -> tuple[int, int] | None:
-    """A day's rows, and how many the catalog knows of; None when retention removed it meanwhile."""
-    if catalog.exec_driver_sql("SELECT to_regclass(%s)", (file,)).scalar() is None:
-        return None
-    low, past = ids_of(f"{file[4:8]}-{file[8:10]}-{file[10:]}")
-    query = (
-        "SELECT (SELECT count(*) FROM log WHERE id >= %s AND id < %s), rows FROM day_file "
-        "WHERE file = %s AND state = 'open'"
-    )
-    found = catalog.exec_driver_sql(query, (low, past, file)).first()
-    return None if found is None else (int(found[0]), int(found[1]))
+@contextlib.contextmanager
+def _turn(catalog: Connection, day: str, *, wait: bool) -> Iterator[bool]:
+    """Be the only one who checks a day at night; whoever asks by hand (`wait`) asks nobody."""
+    if wait:
+        yield True
+        return
+    key = f"({locks.CHECK}, {day.replace('-', '')})"
+    if not catalog.exec_driver_sql(f"SELECT pg_try_advisory_lock{key}").scalar():
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        catalog.exec_driver_sql(f"SELECT pg_advisory_unlock{key}")
 
 
 def _gaps(
-    catalog: Connection, there: Mapping[str, date], removed: frozenset[str], day: str | None
-) -> Iterator[Problem]:
-    """Days that are not there and should be, or are there and should not."""
-    kept_from = catalog.execute(select(func.max(retention_run.c.kept_from))).scalar() or ""
+    catalog: Connection, there: Mapping[str, date], told: evidence.Told, day: str | None, months: int,
+    now: datetime | None,
+) -> Iterator[Problem]:  # fmt: skip
+    """Days that are not there and should be, or are there and should not, and days that went before their time."""
     books = {row.file: row for row in catalog.execute(select(day_file))}
-    for file, row in sorted(books.items()):
-        if day not in (None, row.day):
+    known = {name.partition("/")[0] for name in told.files()}
+    for file in sorted({*books, *known}):
+        row = books.get(file)
+        its_day = f"{file[4:8]}-{file[8:10]}-{file[10:]}"
+        if day not in (None, its_day):
             continue
-        if row.state == "open" and file not in there and row.rows and row.day >= kept_from:
-            yield Problem(file, "the partition is missing, and nothing says that retention removed it")
+        if row is None:
+            yield Problem(file, "the audit trail knows it, the catalog does not")
+            continue
+        if row.day != its_day:
+            yield Problem(file, f"the catalog says it is of {row.day}; searches by time miss it")
+        if row.state == "open" and file not in there and row.rows:
+            if _is_missing(catalog, file):
+                yield Problem(file, "the partition is missing, and nothing says that retention removed it")
         elif row.state == "dropped" and file in there:
             yield Problem(file, "retention removed it, and it is there again")
-        elif row.state == "dropping" and row.day >= kept_from:
+        elif row.state == "dropping" and (now is None or not may_go(its_day, now, months)):
             yield Problem(file, "the catalog says that retention removes it, but it is not due")
-        elif row.state == "dropped" and row.rows and file not in removed:
+        elif row.state == "dropped" and (row.rows or file in known) and file not in told.removed:
             yield Problem(file, "the catalog says that retention removed it, but the audit trail does not")
-    for file in sorted(there.keys() - books.keys()):
+        yield from too_early(file, its_day, told, months, now)
+    for file in sorted(there.keys() - books.keys() - known):
         some = "SELECT EXISTS (SELECT id FROM log WHERE id >= %s AND id < %s)"
         if day is None and catalog.exec_driver_sql(some, ids_of(there[file].isoformat())).scalar():
             yield Problem(file, "has rows and is not in the catalog: they were put there behind the record's back")
+
+
+def _is_missing(catalog: Connection, file: str) -> bool:
+    """Whether a day that is open has no partition now: one may have been made, or removed, since it was looked for."""
+    state = catalog.execute(select(day_file.c.state).where(day_file.c.file == file)).scalar()
+    return state == "open" and catalog.exec_driver_sql("SELECT to_regclass(%s)", (file,)).scalar() is None
 
 
 def _note(database: Database, file: str, at: datetime) -> None:

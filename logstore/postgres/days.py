@@ -17,15 +17,14 @@ from sqlalchemy import Connection, Engine, select
 
 from logstore.folding import day_of
 from logstore.place import Database, StoreError
-from logstore.postgres.db import ROWS_LOCK, open_engine, reading
+from logstore.postgres import chains, locks
+from logstore.postgres.db import open_engine, reading
 from logstore.prunereport import PrunedDay
 from logstore.schema import DIMENSIONS, day_file
 from logstore.source import ids_of
 
 AHEAD = 7
 """Days whose partitions are there before their first row."""
-RETENTION_LOCK = 7_265_004
-"""Advisory lock of whoever removes old rows."""
 WAIT_SECONDS = 3
 """Longest wait for searches that run; everybody who comes after waits behind it."""
 TRIES = 20
@@ -59,14 +58,15 @@ def look(database: Database, file: str, day: date) -> PrunedDay:
         rows, first, last = catalog.exec_driver_sql(counted, ids_of(day.isoformat())).one()
         measured = "SELECT coalesce(pg_total_relation_size(to_regclass(%s)), 0)"
         size = int(catalog.exec_driver_sql(measured, (file,)).scalar_one())
+        ends = chains.ends(catalog, file)
     if not rows and noted is not None:  # taken out by a run that died before it could say so
-        return PrunedDay(day, file, *noted[:3], noted.bytes or 0, None)
-    return PrunedDay(day, file, rows, first, last, size, None)
+        return PrunedDay(day, file, *noted[:3], noted.bytes or 0, None, chains=ends)
+    return PrunedDay(day, file, rows, first, last, size, None, chains=ends)
 
 
 def announce(catalog: Connection) -> None:
     """Within the transaction that notes a run: wait until no batch is on its way that does not know of it."""
-    catalog.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ROWS_LOCK})")
+    catalog.exec_driver_sql(f"SELECT pg_advisory_xact_lock({locks.ROWS})")
 
 
 def take_out(engine: Engine, day: date) -> None:
@@ -107,7 +107,7 @@ def alone(database: Database) -> Iterator[None]:
     try:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             try:
-                connection.exec_driver_sql(f"SELECT pg_advisory_lock({RETENTION_LOCK})")
+                connection.exec_driver_sql(f"SELECT pg_advisory_lock({locks.RETENTION})")
             except sqlalchemy.exc.OperationalError as error:
                 if getattr(error.orig, "sqlstate", "") != _BUSY:
                     raise

@@ -16,13 +16,8 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 
 from logstore.db import BUSY_SECONDS, Tree, head, migrate_with
 from logstore.place import Database, StoreError
+from logstore.postgres import locks
 
-CATALOG_LOCK = 7_265_001
-"""Advisory lock of whoever changes the catalog: the counterpart of `BEGIN IMMEDIATE`."""
-ROWS_LOCK = 7_265_002
-"""Advisory lock of the rows: shared by batches on their way in, held alone by retention."""
-HOLDS_LOCK = 7_265_005
-"""Advisory lock of whoever changes a hold and its line in the audit trail; taken before the catalog's."""
 HOLDS = "holds"
 """Schema of the holds: a place of their own, with rights and a backup of its own."""
 VERSION_TABLES: dict[Tree, str] = {
@@ -46,7 +41,7 @@ def open_catalog(database: Database) -> Engine:
 
 def in_turn(engine: Engine) -> Engine:
     """The engine, each of its transactions begun with the catalog's lock."""
-    lock = f"SELECT pg_advisory_xact_lock({CATALOG_LOCK})"
+    lock = f"SELECT pg_advisory_xact_lock({locks.CATALOG})"
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(lock))
     return engine
 

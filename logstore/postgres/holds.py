@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine
 
 from logstore.place import Database
-from logstore.postgres.db import HOLDS, HOLDS_LOCK, in_turn, open_engine, revision_of, upgrade
+from logstore.postgres import locks
+from logstore.postgres.db import HOLDS, in_turn, open_engine, revision_of, upgrade
 
 
 def open_holds(database: Database) -> Engine:
@@ -41,7 +42,7 @@ def one_at_a_time(database: Database) -> Iterator[None]:
     engine = open_engine(database)
     try:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql(f"SELECT pg_advisory_lock({HOLDS_LOCK})")
+            connection.exec_driver_sql(f"SELECT pg_advisory_lock({locks.HOLDS})")
             yield
     finally:
         engine.dispose()

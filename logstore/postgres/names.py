@@ -12,14 +12,17 @@ from typing import Any
 
 from sqlalchemy import Boolean, Connection, Integer, Table
 
+from logstore.chain import Name
 from logstore.cleaning import spelt
 from logstore.dimensions import Dimension
 
 type Found = dict[str, tuple[int, str, str]]
 
 
-def learn(connection: Connection, dimension: Dimension, keys: Iterable[Any], day: str) -> dict[Any, int]:
-    """The ids of `keys`, made when they are new, and marked as used on `day`."""
+def learn(
+    connection: Connection, dimension: Dimension, keys: Iterable[Any], day: str, names: list[Name] | None = None
+) -> dict[Any, int]:
+    """The ids of `keys`, made when they are new, and marked as used on `day`; `names` is told each with its text."""
     texts = {key: dimension.text(key) for key in keys}
     table = dimension.table
     if any(map(_is_odd, texts)):
@@ -37,6 +40,8 @@ def learn(connection: Connection, dimension: Dimension, keys: Iterable[Any], day
             f"WHERE {table.name}.id = wanted.id",
             (day, day, outside),
         )
+    if names is not None:
+        names += [(dimension.column, known[text][0], text) for text in texts.values()]
     return {key: known[text][0] for key, text in texts.items()}
 
 

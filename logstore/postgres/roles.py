@@ -24,7 +24,7 @@ _READ: Grants = {
     "log": "SELECT",
     "log_default": "SELECT (id)",
     **dict.fromkeys(_NAMES, "SELECT"),
-    **dict.fromkeys(("day_file", "log_cursor", "log_hour", "gateway", "retention_run"), "SELECT"),
+    **dict.fromkeys(("day_file", "log_cursor", "log_hour", "gateway", "retention_run", "chain_batch"), "SELECT"),
 }
 _TRAIL: Grants = {"audit": "SELECT (id, hash), INSERT", "audit_number": "SELECT"}
 """What adding a line to the audit trail needs: reading what it says does not belong to it."""
@@ -43,6 +43,7 @@ TABLES: Mapping[str, Grants] = {
         "log": f"INSERT, SELECT ({', '.join(('id', *COMPARED))})",
         **dict.fromkeys(_NAMES, "SELECT, INSERT, UPDATE"),
         **dict.fromkeys(("day_file", "log_cursor", "log_hour", "gateway"), "SELECT, INSERT, UPDATE"),
+        "chain_batch": "INSERT, SELECT (file, gateway, number, mark)",
         "log_default": "SELECT (id)",
         "retention_run": "SELECT",
         "review_request": "INSERT, SELECT (id, mark)",
@@ -59,7 +60,7 @@ TABLES: Mapping[str, Grants] = {
         "audit_number": "SELECT",
         "log": "SELECT (id)",
         "log_default": "SELECT (id)",
-        **dict.fromkeys(("day_file", "retention_run", "export_file", "gateway", *_COUNTED), "SELECT"),
+        **dict.fromkeys(("day_file", "retention_run", "export_file", "gateway", "chain_batch", *_COUNTED), "SELECT"),
         f"{HOLDS}.hold": "SELECT",
         f"{HOLDS}.held_row": "SELECT",
     },
@@ -99,7 +100,7 @@ FUNCTIONS: Mapping[str, tuple[str, ...]] = {
 WORK: Mapping[str, str] = {
     "writer": "ships records",
     "reader": "searches the record, and leaves a line about it",
-    "auditor": "checks the audit trail, the books and held rows; sees no other row",
+    "auditor": "checks the audit trail, the books, the chains and held rows; sees no other row",
     "retention": "removes days that are due, and copies what holds want of them",
     "decider": "decides about people, lists, pages and holds",
     "console": "signs people in to the console; its account is a reader and a decider, too",

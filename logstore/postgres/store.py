@@ -1,8 +1,8 @@
 """Rows into PostgreSQL: the writer of a record that several gateways share.
 
-In come batches of `(LogRecord, Ending)` with the place in the spool they come from. Names, rows and place go in within
-one transaction, the rows by binary COPY. The rule: a row is known by its id, which no partition holds twice, so a batch
-that comes again, or again in other company, stores what is not there yet and nothing else.
+In come batches of `(LogRecord, Ending)` with the place in the spool they come from. Names, rows, the proof of them and
+the place go in within one transaction, the rows by binary COPY. The rule: a row is known by its id, which no partition
+holds twice, so a batch that comes again, or again in other company, stores what is not there yet and nothing else.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from typing import Any, Self
 
 import psycopg
 import sqlalchemy.exc
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from logstore.allocation import no_collections
+from logstore.chain import Name
 from logstore.cleaning import clean_record, clean_values
 from logstore.db import upgrade
 from logstore.encoding import ENDING_FIELDS, RECORD_FIELDS
@@ -25,8 +26,9 @@ from logstore.folding import COLUMNS, BadRow, Days, Pair, Position, by_day, fold
 from logstore.gateways import RENEW_US, Gateway, claim, other_record
 from logstore.marks import Hour, hours_of, mark_hours
 from logstore.place import Database
+from logstore.postgres import chains, locks
 from logstore.postgres.days import AHEAD
-from logstore.postgres.db import CATALOG_LOCK, ROWS_LOCK, open_engine
+from logstore.postgres.db import open_engine
 from logstore.postgres.names import learn
 from logstore.record import Ending, LogRecord
 from logstore.rowcheck import fault
@@ -64,6 +66,7 @@ class PostgresStore:
         self._days = Days()
         self._made: set[str] = set()
         self._gateway = gateway
+        self._number = chains.NOBODY if gateway is None else gateway.number
         self._claimed_us = 0
         self.refused = 0
         """Rows not taken since this was opened, because they are older than what may be kept."""
@@ -134,7 +137,8 @@ class PostgresStore:
         try:
             with self._connection.begin():
                 # Retention announces what goes under the same lock: no row of such a day is on its way meanwhile.
-                self._connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock_shared({ROWS_LOCK})")
+                self._connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock_shared({locks.ROWS})")
+                chains.take_turn(self._connection, self._number)
                 kept_from = self._kept_from()
                 for day, rows in days:
                     if day < kept_from:
@@ -156,18 +160,22 @@ class PostgresStore:
         return new
 
     def _copy_day(self, day: str, rows: Sequence[Pair], *, again: bool) -> dict[str, Any]:
-        values = fold(rows, self._days.known(day), lambda one, new: learn(self._connection, one, new, day))
+        names: list[Name] = []
+        values = fold(rows, self._days.known(day), lambda one, new: learn(self._connection, one, new, day, names))
         if again:
             if (other := other_record(self._connection, values)) is not None:
                 raise BadRow(other, "another record has this id: two gateways or workers gave the same ids")
             values = self._absent(values)
         if values:
             self._copy(values)
+        now = self._clock() // 1000
+        batches = chains.add_batch(self._connection, partition(day), self._number, values, names, now)
         offsets = [value[1] for value in values] or [0]
         return {
             "day": day,
             "state": "open",
             "rows": len(values),
+            "batches": batches,
             "min_id": min((value[0] for value in values), default=None),
             "max_id": max((value[0] for value in values), default=None),
             "early_us": max(0, -min(offsets)),
@@ -202,6 +210,8 @@ class PostgresStore:
                 changed = {
                     "state": "open",
                     "rows": have.rows + come.rows,
+                    # Stays NULL where rows are older than the chains, until the nightly run has taken them in.
+                    "batches": case((have.rows == 0, come.batches), else_=have.batches + come.batches),
                     "min_id": func.least(have.min_id, come.min_id),
                     "max_id": func.greatest(have.max_id, come.max_id),
                     "early_us": func.greatest(have.early_us, come.early_us),
@@ -220,7 +230,7 @@ class PostgresStore:
         now = self._clock() // 1000
         if self._gateway is not None and not 0 <= now - self._claimed_us < RENEW_US:
             with self._connection.begin():
-                self._connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({CATALOG_LOCK})")
+                self._connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({locks.CATALOG})")
                 claim(self._connection, self._gateway, now)
             self._claimed_us = now
 

@@ -20,6 +20,7 @@ from logstore.filter import LogFilter
 from logstore.holds import reading_holds
 from logstore.holdschema import holds_metadata
 from logstore.place import Database
+from logstore.postgres.chains import chain_metadata
 from logstore.postgres.db import revision_of
 from logstore.postgres.holds import open_holds
 from logstore.query import Archive
@@ -45,7 +46,8 @@ def compared(_object: object, name: str | None, kind: str, *_: object) -> bool:
 def test_models_are_migrations(database: Database) -> None:
     with open_store(database) as store:
         store.append(batch(3))
-    models = [schema.catalog_metadata, schema.day_metadata, importlib.import_module("registry.schema").metadata]
+    models = [schema.catalog_metadata, schema.day_metadata, chain_metadata]
+    models.append(importlib.import_module("registry.schema").metadata)
     with open_catalog(database).connect() as connection:
         options = {"compare_type": True, "include_name": said, "include_object": compared}
         assert compare_metadata(MigrationContext.configure(connection, opts=options), models) == []

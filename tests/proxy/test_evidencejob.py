@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from logstore.db import days_folder
-from logstore.store import Store
+from logstore.db import days_folder, open_catalog
+from logstore.place import Database
+from logstore.store import Store, open_store
 from logstore.verify import verify
 from proxy.evidencejob import TOLD, EvidenceJob
 from proxy.metrics import Facts, GatewayCollector
@@ -104,3 +105,24 @@ def test_it_ends_when_told_to(settings: Settings) -> None:
     stop.set()
     nightly.join(60)
     assert nightly.job.done is not None
+
+
+def test_a_night_beside_a_database_takes_old_rows_in_and_checks(
+    tmp_path: Path, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Rows of the release before chains come under one; the end of it is in the trail."""
+    caplog.set_level(logging.INFO)
+    made = Settings(data=tmp_path, record={"store": str(database)})  # type: ignore[arg-type]
+    with open_store(database, clock=lambda: AT * 1000) as store:
+        store.append(batch(20))
+    with open_catalog(database).begin() as catalog:
+        catalog.exec_driver_sql("UPDATE day_file SET batches = NULL")
+        catalog.exec_driver_sql("DELETE FROM chain_batch")
+    for night in (0, 1):
+        job(made).work(NIGHT + timedelta(days=night))
+        said = told(made)
+        assert (said["problems"], said["checked"], said["left"], said["unsealed"]) == (0, 1, 0, 0)
+    assert caplog.text.count("20 rows that are older than the hash chain") == 1
+    number, _, mark = said["head"].partition(":")
+    assert int(number) == 2, "a line for the rows, a line for the ends; the second night has nothing new to say"
+    assert verify(database, kept=(int(number), mark)).ok

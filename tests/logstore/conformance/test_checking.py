@@ -39,14 +39,18 @@ def test_a_record_nobody_touched_is_whole(full: Database) -> None:
     report = verify(full)
     assert (report.ok, report.files, report.rows) == (True, [DAY], 30)
     assert check(full, NOW) == ()
+    assert report.head.startswith("0:")
     number, mark = note_ends(full, who="ict", at=NOW)
-    assert report.head == f"{number}:{mark}"
+    assert number == 1, "where the chains stand is a line of the trail"
+    assert note_ends(full, who="ict", at=NOW) == (number, mark), "which is not written twice"
+    report = verify(full, kept=(number, mark))
+    assert (report.ok, report.head) == (True, f"{number}:{mark}")
 
 
 @pytest.mark.parametrize(
     ("done", "found"),
     [
-        (f"DELETE FROM {DAY} WHERE id = (SELECT min(id) FROM {DAY})", "has 29 rows; the catalog counted 30"),
+        (f"DELETE FROM {DAY} WHERE id = (SELECT min(id) FROM {DAY})", "the row is missing"),
         (f"DROP TABLE {DAY}", "the partition is missing"),
         ("UPDATE day_file SET state = 'dropped'", "retention removed it, and it is there again"),
         ("UPDATE day_file SET state = 'dropping'", "it is not due"),

@@ -1,0 +1,146 @@
+"""The chains of the record in PostgreSQL: one for each day and gateway, so that gateways never wait for each other.
+
+In come rows as they were stored, and the names they use for the first time that day; out go batches of the same kind
+as in files (`logstore.chain`), and later the batches and the rows again. The rules: rows and their batch are one
+transaction; whoever writes holds the lock of its gateway's chains; a batch is added and read, never changed, and goes
+when its day does.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    select,
+)
+from sqlalchemy.dialects.postgresql import distinct_on
+
+from logstore.batches import End, Values
+from logstore.chain import FORMS, Batch, Name, genesis, make_batch
+from logstore.postgres import locks
+from logstore.schema import BYTEWISE, day_file
+
+NOBODY = -1
+"""In place of a gateway's number: rows that none shipped."""
+ADOPTED = -2
+"""In place of a gateway's number: rows that were there before there were chains."""
+FETCHED = 10_000
+"""Rows read from the database at a time."""
+
+chain_metadata = MetaData()
+"""The table of chains: PostgreSQL's alone."""
+chain_batch = Table(
+    "chain_batch",
+    chain_metadata,
+    Column("file", BYTEWISE, primary_key=True),
+    Column("gateway", SmallInteger, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("form", SmallInteger, nullable=False),
+    Column("rows", Integer, nullable=False),
+    *(Column(name, LargeBinary, nullable=False) for name in ("ids", "hints", "names", "root", "names_root", "mark")),
+)
+"""One line a batch (`logstore.chain.Batch`); `file` is the day's partition."""
+_BATCH = tuple(column.name for column in chain_batch.c if column.name not in ("file", "gateway"))
+
+
+def name_of(file: str, gateway: int) -> str:
+    """How a gateway's chain of a day is called, in its first mark and in the audit trail."""
+    return f"{file}/{gateway}"
+
+
+def take_turn(connection: Connection, gateway: int) -> None:
+    """Wait until nobody else adds to this gateway's chains; until the end of the transaction."""
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({locks.CHAIN}, %s)", (gateway,))
+
+
+def add_batch(
+    connection: Connection, file: str, gateway: int, values: Values, names: Sequence[Name], at_us: int
+) -> int:
+    """Add the batch of rows that this transaction stores; how many batches that were: one, or none for nothing.
+
+    `values` are in the order of the columns of `log`. Within a transaction that has the turn.
+    """
+    if not values and not names:
+        return 0
+    end = _end_of(connection, file, gateway)
+    batch = make_batch(end.mark, end.number + 1, sorted(values, key=lambda row: row[0]), names, at_us)
+    told = {name: getattr(batch, name) for name in _BATCH}
+    connection.execute(chain_batch.insert().values(file=file, gateway=gateway, **told))
+    return 1
+
+
+def ends(catalog: Connection, file: str | None = None) -> dict[str, tuple[int, str]]:
+    """Where the chains of every day that is there end, or those of one: number and mark of the last batch, by name.
+
+    Days of which not all rows are under a chain yet are left out.
+    """
+    last = chain_batch.c
+    found = (
+        select(last.file, last.gateway, last.number, last.mark)
+        .ext(distinct_on(last.file, last.gateway))
+        .join(day_file, day_file.c.file == last.file)
+        .where(day_file.c.batches.is_not(None), day_file.c.state.in_(("open", "dropping")))
+        .order_by(last.file, last.gateway, last.number.desc())
+    )
+    if file is not None:
+        found = found.where(last.file == file)
+    rows = catalog.execute(found)
+    return {name_of(row.file, row.gateway): (row.number, bytes(row.mark).hex()) for row in rows}
+
+
+def batches_of(catalog: Connection, file: str) -> dict[str, list[Batch]]:
+    """The batches of a day, by the name of their chain."""
+    order = (chain_batch.c.gateway, chain_batch.c.number)
+    rows = catalog.execute(select(chain_batch).where(chain_batch.c.file == file).order_by(*order)).mappings()
+    chains = itertools.groupby(rows, key=lambda row: int(row["gateway"]))
+    return {
+        name_of(file, gateway): [Batch(**{name: row[name] for name in _BATCH}) for row in of_one]
+        for gateway, of_one in chains
+    }
+
+
+def rows_in(catalog: Connection, form: int, first: int, past: int) -> Iterator[tuple[Any, ...]]:
+    """The rows with `first` <= id < `past`, by id, in the columns of `form`, as they are hashed.
+
+    Within a transaction; no more than `FETCHED` of them are in memory.
+    """
+    return _fetched(catalog, ", ".join(map(_hashed, FORMS[form])), first, past)
+
+
+def ids_in(catalog: Connection, first: int, past: int) -> Iterator[tuple[Any, ...]]:
+    """The ids alone, for whoever may not read rows."""
+    return _fetched(catalog, "id", first, past)
+
+
+def _fetched(catalog: Connection, columns: str, first: int, past: int) -> Iterator[tuple[Any, ...]]:
+    raw: Any = catalog.connection.driver_connection
+    # The driver's own rows, sent as the database holds them: SQLAlchemy's would cost more than the hashing.
+    with raw.cursor(name="schoolgate_rows", binary=True) as cursor:
+        cursor.itersize = FETCHED
+        cursor.execute(f"SELECT {columns} FROM log WHERE id >= %s AND id < %s ORDER BY id", (first, past))
+        yield from cursor
+
+
+def _hashed(column: str) -> str:
+    return f'"{column}"::int' if column == "blocked" else f'"{column}"'
+
+
+def _end_of(connection: Connection, file: str, gateway: int) -> End:
+    last = connection.execute(
+        select(chain_batch.c.number, chain_batch.c.mark)
+        .where(chain_batch.c.file == file, chain_batch.c.gateway == gateway)
+        .order_by(chain_batch.c.number.desc())
+        .limit(1)
+    ).first()
+    return End(0, genesis(name_of(file, gateway))) if last is None else End(last.number, bytes(last.mark))
