@@ -10,7 +10,9 @@ from datetime import datetime
 from typing import Protocol
 
 from policy.explain import Explanation
+from registry.caution import Caution
 from registry.change import By
+from registry.refusals import Suggestion
 from registry.requests import ReviewRequest
 from registry.settling import Settlement
 
@@ -23,6 +25,9 @@ class RegisterDoors(Protocol):
 
     def settle(self, number: int, wanted: Settlement, by: By) -> ReviewRequest:
         """Decide a request, and put what came of it in force. Raises `RegistryError`, and then nothing was done."""
+
+    def suggested(self, at: datetime, site: str | None) -> Sequence[tuple[Suggestion, Caution]]:
+        """Hosts that programs refuse to have read, at a site or anywhere, each with what to think of."""
 
     def put_in_force(self) -> None:
         """Tell every worker what is in the register now."""

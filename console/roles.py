@@ -90,6 +90,8 @@ MAY: Mapping[str, frozenset[Role]] = {
     "person-change": frozenset({_T, _I}),
     "person-new": frozenset({_T, _I}),
     "people-import": frozenset({_T, _I}),
+    "bypass": frozenset({_T, _I, _S, _L}),
+    "bypass-decide": frozenset({_T, _I}),
     "entries": frozenset({_T, _I, _S, _L}),
     "entries-change": frozenset({_T, _I, _S}),
     "policy": frozenset({_T, _I, _S, _L, _G, _R}),

@@ -15,12 +15,15 @@ from sqlalchemy import Engine as Database
 from logstore.db import open_catalog
 from policy.engine import Engine
 from policy.explain import Explanation
+from proxy.bypassing import suggested
 from proxy.decided import Parts
 from proxy.decisions import put_in_force
 from proxy.holding import tell_holds
 from proxy.requestchanges import settle
 from proxy.settings import Settings
+from registry.caution import Caution
 from registry.change import By
+from registry.refusals import Suggestion
 from registry.requests import ReviewRequest
 from registry.settling import Settlement, asked_again
 
@@ -40,6 +43,11 @@ class RegisterWork(ABC):
         """Decide a request as `schoolgate requests decide` does."""
         with self._catalog() as catalog:
             return settle(self._settings, catalog, self._slow_parts(), number, wanted, by)
+
+    def suggested(self, at: datetime, site: str | None) -> Sequence[tuple[Suggestion, Caution]]:
+        """What `schoolgate bypass suggestions` shows."""
+        with self._catalog() as catalog, catalog.connect() as connection:
+            return suggested(connection, self._settings, self._slow_parts(), at, site)
 
     def put_in_force(self) -> None:
         """Write the overlay of what is in the register now."""
