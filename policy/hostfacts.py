@@ -69,7 +69,7 @@ class Hosts:
         sited = self._index.settled(url.host)
         facts = None
         if sited is not None and (not self._paged or self._paged.isdisjoint(host_suffixes(url.host))):
-            facts = HostFacts(sited, bool(askers_of(url.host, url.domain)), may_wrap(url.domain))
-            facts = _UNKNOWN if facts == _UNKNOWN else facts
+            asked, wraps = bool(askers_of(url.host, url.domain)), may_wrap(url.domain)
+            facts = HostFacts(sited, asked, wraps) if sited or asked or wraps else _UNKNOWN
         self._known[url.host] = facts
         return facts

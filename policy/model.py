@@ -95,9 +95,8 @@ class Signal(enum.StrEnum):
     """A name of Tor or I2P, which no resolver knows (RFC 7686)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """The facts a rule may ask about."""
+class Request(NamedTuple):
+    """The facts a rule may ask about. A named tuple, because one is made at every stage of every request."""
 
     url: Url
     """What it asks for, canonical."""

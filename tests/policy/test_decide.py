@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -273,7 +272,7 @@ def test_a_good_word_does_not_excuse_a_bad_one() -> None:
 
 def test_terms_given_by_the_host_are_used() -> None:
     """Words from a form are judged like words from a URL."""
-    asked = replace(request("https://plain.example/find"), terms=("a rude word",))
+    asked = request("https://plain.example/find")._replace(terms=("a rude word",))
     verdict = ENGINE.decide(asked, PEOPLE["a teacher"], LESSON)
     assert (verdict.reason, verdict.terms) == (Reason.SEARCH, ("a rude word",))
 

@@ -270,7 +270,7 @@ def test_adding_a_plain_entry_never_removes_a_match(
     asked: Request, who: Client, when: datetime, category: str, host: str
 ) -> None:
     """A list can only classify: one entry more is never one piece of evidence less."""
-    asked = replace(asked, claims=())
+    asked = asked._replace(claims=())
     more = {name: list(lines) for name, lines in LISTS.items()}
     more[category].append(host)
     before = ENGINE.decide(asked, who, when)
@@ -282,7 +282,7 @@ def test_adding_a_plain_entry_never_removes_a_match(
 @given(requests, clients, moments, urls)
 def test_claiming_more_never_loosens(asked: Request, who: Client, when: datetime, claim: Url) -> None:
     """The strictest of what it claims to be decides."""
-    more = replace(asked, claims=(*asked.claims, claim))
+    more = asked._replace(claims=(*asked.claims, claim))
     assert strictness(ENGINE.decide(more, who, when)) >= strictness(ENGINE.decide(asked, who, when))
 
 
