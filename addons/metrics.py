@@ -5,10 +5,22 @@ Low cardinality only: no user, host or URL is ever a label (design §5.9).
 
 from __future__ import annotations
 
+from typing import Literal
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 DECISION_BUCKETS = (5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 2.5e-2, 0.1)
 LATENCY_BUCKETS = (2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 1.0)
+
+
+type Way = Literal["inspected", "bypassed", "refused"]
+"""What became of traffic: read, passed unread, or not served: blocked, or refused by the client itself."""
+WAYS: tuple[Way, ...] = ("inspected", "bypassed", "refused")
+_TRAFFIC = {
+    "connections": "Client connections that are over, by what became of them.",
+    "requests": "Exchanges that are over, by what became of them; a tunnel that is passed unread is one.",
+    "bytes": "Bytes of bodies and tunnels, both ways, by what became of them.",
+}
 
 
 class Metrics:
@@ -68,7 +80,19 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livesum",
         )
+        ways = {name: (about, ["way"]) for name, about in _TRAFFIC.items()}
+        self.traffic_connections = Counter("schoolgate_traffic_connections", *ways["connections"], registry=registry)
+        self.traffic_requests = Counter("schoolgate_traffic_requests", *ways["requests"], registry=registry)
+        self.traffic_bytes = Counter("schoolgate_traffic_bytes", *ways["bytes"], registry=registry)
         self._children: dict[tuple[str, str, str], Counter] = {}
+        self._ways = {way: (self.traffic_requests.labels(way), self.traffic_bytes.labels(way)) for way in WAYS}
+
+    def count_exchange(self, way: Way, size: int) -> None:
+        """One exchange that is over, by what became of it, and the bytes of its bodies or of its tunnel both ways."""
+        requests, sizes = self._ways[way]
+        requests.inc()
+        if size:
+            sizes.inc(size)
 
     def count_request(self, action: str, band: str, reason: str) -> None:
         """One exchange decided."""

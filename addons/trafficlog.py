@@ -22,6 +22,7 @@ from addons.filter import client_left, error_verdict
 from addons.flownotes import ConnectionNotes, FlowNotes, connection_notes, flow_notes
 from addons.httplayers import RefusedBytes
 from addons.live import Live
+from addons.metrics import Way
 from addons.rows import open_row, refused_bytes_row, tunnel_row
 from logstore.record import Ending, EndingKind
 from logstore.spool import SpoolFull
@@ -80,6 +81,7 @@ class TrafficLog:
         notes.told = True
         row = tunnel_row(self.live, notes)
         ending = Ending(kind=EndingKind.TLS_REFUSED, error="tls")
+        self.live.metrics.count_exchange("refused", 0)
         self._append(row.id, lambda: self.live.spool.write(row, ending), "refused")
 
     def tls_failed_server(self, data: TlsData) -> None:
@@ -91,6 +93,10 @@ class TrafficLog:
         notes = connection_notes(client)
         elapsed = int((time.perf_counter() - notes.tunnel_started) * 1e6)
         passed = tunnel_ending(notes, elapsed)
+        if (way := connection_way(notes)) is not None:
+            self.live.metrics.traffic_connections.labels(way).inc()
+            if way == "bypassed":
+                self.live.metrics.count_exchange(way, passed.bytes_up + passed.bytes_down)
         if notes.tunnel_unrecorded:  # there may be room by now
             row = tunnel_row(self.live, notes)
             self._append(row.id, lambda: self.live.spool.write(row, passed), "passed")
@@ -109,6 +115,7 @@ class TrafficLog:
         connection_notes(data.client).told = True
         row = refused_bytes_row(self.live, connection_notes(data.client), data.why)
         ending = Ending(kind=EndingKind.REFUSED, status=data.status, error=data.why)
+        self.live.metrics.count_exchange("refused", 0)
         self._append(row.id, lambda: self.live.spool.write(row, ending), "refused")
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
@@ -208,6 +215,7 @@ class TrafficLog:
         if notes.ended:
             return
         notes.ended = True
+        self._count(ending)
         try:
             row = open_row(self.live, flow, notes)
             notes.record_id = row.id
@@ -235,6 +243,7 @@ class TrafficLog:
         if kind is EndingKind.RESPONSE and (notes.verdict is None or notes.verdict.blocked):
             kind = EndingKind.BLOCKED  # the gatekeeper stopped it
         record, ending = notes.record_id, self._ending(flow, notes, kind, error, failure)
+        self._count(ending)
         self._append(record, lambda: self.live.spool.close(record, ending))
 
     async def _answer_after(self, durable: Future[None], flow: http.HTTPFlow, notes: FlowNotes) -> None:
@@ -259,6 +268,10 @@ class TrafficLog:
                 record, notes.tunnel_record = notes.tunnel_record, None
                 refused = Ending(kind=EndingKind.REFUSED, error="record")
                 self._append(record, lambda: self.live.spool.close(record, refused))
+
+    def _count(self, ending: Ending) -> None:
+        way: Way = "refused" if ending.kind in (EndingKind.BLOCKED, EndingKind.REFUSED) else "inspected"
+        self.live.metrics.count_exchange(way, ending.bytes_up + ending.bytes_down)
 
     def _count_unrecorded(self, what: str) -> None:
         self.live.metrics.unrecorded.labels(what).inc()
@@ -287,6 +300,15 @@ class TrafficLog:
         """Whether this client goes on while nothing can be recorded."""
         choice = self.live.when_full
         return choice == "count" or (choice == "block-pupils" and client.band is Band.STAFF)
+
+
+def connection_way(notes: ConnectionNotes) -> Way | None:
+    """What became of a connection that is over; None when nothing was asked on it."""
+    if notes.tunnel_record is not None or notes.tunnel_unrecorded:
+        return "bypassed"
+    if notes.requests:
+        return "inspected"
+    return "refused" if notes.told else None
 
 
 def tunnel_ending(notes: ConnectionNotes, elapsed: int) -> Ending:

@@ -6,12 +6,20 @@ A record that cannot be reached is said to be so; nothing is shown green that wa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from proxy.finding import Finding
 from proxy.settings import Settings
 
+MOST_UNREAD = 0.15
+"""Part of all requests that pass unread beyond which people are told: a page read is many requests, a tunnel is one."""
+FEW_ROWS = 1000
+"""Requests of a week below which parts mean nothing."""
+UNREAD_SECONDS = 5.0
+"""Longest time this look may take."""
 OLDEST = 15
 """Oldest PostgreSQL the record is tried on."""
 
@@ -99,5 +107,30 @@ def _holds(settings: Settings) -> Iterator[Finding]:
         yield Finding("holds", "good", f"{len(kept)} in force, copied and reviewed")
 
 
-RECORD_LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (_database, _retention, _holds)
+def _passed_unread(settings: Settings) -> Iterator[Finding]:
+    """What part of last week's traffic nobody could read: a rule that passes too much shows here."""
+    from logstore.filter import LogFilter
+    from logstore.query import Archive, SearchTooWide
+    from logstore.stats import Figures
+
+    if isinstance(settings.store, Path) and not (settings.store / "catalog.db").is_file():
+        return
+    week = LogFilter(since=datetime.now(UTC) - timedelta(days=7))
+    try:
+        with Archive(settings.store, seconds=UNREAD_SECONDS) as archive:
+            everything = Figures(archive, week, exact=False).totals()
+            unread = Figures(archive, replace(week, action="bypass"), exact=False).totals()
+    except SearchTooWide:
+        return
+    if everything.rows < FEW_ROWS:
+        return
+    size = max(1, everything.bytes_up + everything.bytes_down)
+    part, bytes_part = unread.rows / everything.rows, (unread.bytes_up + unread.bytes_down) / size
+    told = f"{part:.1%} of requests and {bytes_part:.1%} of bytes in the last seven days"
+    high = part > MOST_UNREAD
+    advice = "`schoolgate log stats --action bypass --since 168h --top rule` says which rules pass it" if high else ""
+    yield Finding("passed unread", "note" if high else "good", told, advice)
+
+
+RECORD_LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (_database, _retention, _holds, _passed_unread)
 """Every look at the record."""

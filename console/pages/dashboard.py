@@ -15,7 +15,7 @@ from console.page import Answer, Ask, Page, Shown, Table
 from console.roles import Names
 from logstore.filter import LogFilter
 from logstore.query import Archive, SearchTooWide
-from logstore.stats import By, Figures
+from logstore.stats import By, Figures, Totals
 from registry.requests import requests
 
 SECONDS = 4.0
@@ -112,6 +112,7 @@ def _numbers(
         with Archive(ask.house.where, seconds=SECONDS) as archive:
             figures = Figures(archive, today, exact=False)
             now, then = figures.totals(), Figures(archive, before, exact=False).totals()
+            unread = [Figures(archive, replace(day, action="bypass"), exact=False).totals() for day in (today, before)]
             round_filter = Figures(archive, replace(today, reason="circumvention"), exact=False).totals()
             spans = figures.series(timedelta(hours=1)).spans
             for by, heading, blocked in RANKINGS:
@@ -128,10 +129,35 @@ def _numbers(
         "blocked_share": round(now.blocked_share, 4),
         "people": now.users,
         "circumvention": round_filter.rows,
-        "last_week": {"requests": then.rows, "blocked": then.blocked, "blocked_share": round(then.blocked_share, 4)},
+        "traffic": traffic(now, unread[0]),
+        "last_week": {
+            "requests": then.rows,
+            "blocked": then.blocked,
+            "blocked_share": round(then.blocked_share, 4),
+            "traffic": traffic(then, unread[1]),
+        },
         "counted": str(now.basis.source),
     }
     return numbers, rankings, tuple(Bar(span.start, span.rows, span.blocked) for span in spans)
+
+
+def traffic(everything: Totals, unread: Totals) -> dict[str, dict[str, float]]:
+    """Parts of all requests and of all bytes, 0 to 1, that were inspected, bypassed and refused (blocked)."""
+    requests = max(1, everything.rows)
+    size = everything.bytes_up + everything.bytes_down
+    passed = unread.bytes_up + unread.bytes_down
+    refused, bypassed = everything.blocked / requests, unread.rows / requests
+    return {
+        "requests": {
+            "inspected": round((1 - refused - bypassed) if everything.rows else 0.0, 4),
+            "bypassed": round(bypassed, 4),
+            "refused": round(refused, 4),
+        },
+        "bytes": {
+            "inspected": round((size - passed) / max(1, size), 4),
+            "bypassed": round(passed / max(1, size), 4),
+        },
+    }
 
 
 def _ranking(by: By, heading: str, blocked: bool, places: Any) -> dict[str, Any]:

@@ -54,6 +54,25 @@ def test_rankings_lead_to_their_rows(week: Console) -> None:
     assert browser.get(games["link"].replace("/log", "/log.json", 1)).json()["count"] == "10"
 
 
+def test_it_says_what_part_nobody_could_read(week: Console) -> None:
+    """Of requests and of bytes, today and a week ago, and the number leads to the rows."""
+    tunnel = {"action": "bypass", "rule": "banks", "method": "CONNECT", "path": None}
+    week.store(
+        *({**tunnel, "ending": {"bytes_down": 30_000, "bytes_up": 0}} for _ in range(9)), ago=timedelta(minutes=20)
+    )
+    week.store(tunnel, ago=timedelta(days=7, minutes=20))
+    browser = week.signed_in(Role.TECHNICIAN)
+    told = browser.get("/dashboard.json").json()["today"]
+    assert told["traffic"]["requests"] == {"inspected": 0.6, "bypassed": 0.18, "refused": 0.22}
+    assert 0.5 < told["traffic"]["bytes"]["bypassed"] < 1.0
+    assert sum(told["traffic"]["bytes"].values()) == pytest.approx(1.0)
+    assert told["last_week"]["traffic"]["requests"]["bypassed"] == 0.125
+    page = browser.get("/dashboard").text
+    assert "18.0 %" in page
+    assert "last week: 12.5 %" in page
+    assert browser.get("/log.json?parts=yes&action=bypass").json()["count"] == "9"
+
+
 def test_one_site_counts_its_own(week: Console) -> None:
     told = week.signed_in(Role.TECHNICIAN, "hillview").get("/dashboard.json").json()
     assert told["today"]["requests"] == 1

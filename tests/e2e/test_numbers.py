@@ -6,6 +6,7 @@ Shows: `proxy.metrics`, `addons.metrics`.
 from __future__ import annotations
 
 import re
+import ssl
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.rig.clients import Browser, curl
+from tests.rig.certificates import Authority
+from tests.rig.clients import Browser, Raw, curl
 from tests.rig.gateway import YEAR_4, Gateway
 from tests.rig.tools import need
 from tests.rig.waiting import wait_for
@@ -40,6 +42,36 @@ def test_requests_are_counted_by_action_across_workers(make_gateway: Callable[..
         curl(gateway, "https://blocked.example/", source=YEAR_4)
     wait_for(lambda: value(gateway, "schoolgate_requests_total", action="allow") == 10, "ten allowed requests")
     assert value(gateway, "schoolgate_requests_total", action="block", band="ks2") == 3
+
+
+def test_traffic_is_counted_by_what_became_of_it(
+    make_gateway: Callable[..., Gateway], authority: Authority, name: str
+) -> None:
+    """Read, passed unread, refused by us or by the device: connections, requests and bytes, and no names."""
+    gateway = make_gateway().start()
+    with Browser(gateway) as browser:
+        sizes = [len(browser.fetch(f"https://{name}/page?n={number}").body) for number in range(3)]
+    origins = ssl.create_default_context(cafile=str(authority.pem))
+    with Raw(gateway) as raw:
+        assert raw.tunnel("my.bank.example:443") == 200
+        raw.secure("my.bank.example", origins)
+        raw.send(b"GET /page HTTP/1.1\r\nHost: my.bank.example\r\nConnection: close\r\n\r\n")
+        assert raw.answer().status == 200
+    curl(gateway, "https://blocked.example/")
+    with Raw(gateway) as raw:
+        assert raw.tunnel(f"{name}:443") == 200
+        with pytest.raises(ssl.SSLCertVerificationError):
+            raw.secure(name, origins)
+
+    def counted(what: str, way: str) -> float:
+        return value(gateway, f"schoolgate_traffic_{what}_total", way=way)
+
+    wait_for(lambda: counted("connections", "bypassed") == counted("connections", "refused") == 1, "the two tunnels")
+    # Whoever is shown a block page inside TLS was read, too.
+    wait_for(lambda: counted("connections", "inspected") == 2, "the two that were read")
+    assert [counted("requests", way) for way in ("inspected", "bypassed", "refused")] == [3, 1, 2]
+    assert counted("bytes", "inspected") == sum(sizes)
+    assert counted("bytes", "bypassed") > 1000
 
 
 def test_a_killed_worker_takes_no_count_away(make_gateway: Callable[..., Gateway], name: str) -> None:

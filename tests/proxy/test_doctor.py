@@ -196,3 +196,19 @@ def test_a_clock_that_cannot_be_right_is_bad(tmp_path: Path) -> None:
     found = said(Settings(data=tmp_path))["retention"]
     assert found.level == "bad"
     assert "--clock-is-right" in found.found
+
+
+@pytest.mark.parametrize(("every", "found"), [(5, "note"), (50, "good")])
+def test_a_rule_that_passes_much_unread_is_said(tmp_path: Path, every: int, found: str) -> None:
+    """A page that is read is many requests and a tunnel is one: a fifth of all is a rule that passes too much."""
+    ids = ids_from(wall_clock_us() - 86_400_000_000, 1000)
+    unread = {"action": "bypass", "rule": "too-much", "path": None}
+    rows = [(request(ids.next(), **({} if n % every else unread)), ended(bytes_up=0)) for n in range(2000)]
+    with Store(tmp_path / "store") as store:
+        store.append(rows[:500])
+    assert "passed unread" not in said(Settings(data=tmp_path)), "too few to say"
+    with Store(tmp_path / "store") as store:
+        store.append(rows[500:])
+    finding = said(Settings(data=tmp_path))["passed unread"]
+    assert finding.level == found
+    assert f"{1 / every:.1%} of requests" in finding.found
