@@ -98,6 +98,8 @@ MAY: Mapping[str, frozenset[Role]] = {
     "lists": frozenset({_T, _I, _S, _L, _G, _R}),
     "list": frozenset({_T, _I, _S, _L, _G, _R}),
     "lists-update": frozenset({_T, _I}),
+    "list-new": frozenset({_I}),
+    "list-change": frozenset({_I}),
     "holds": frozenset({_I, _S, _L}),
     "hold": frozenset({_I, _S, _L}),
     "hold-place": frozenset({_I, _S}),

@@ -28,6 +28,7 @@ from proxy import assembly, doctor, inforce
 from proxy.consolelists import ListWork
 from proxy.consolepolicy import PolicyWork
 from proxy.consoleregister import RegisterWork
+from proxy.consolesources import SourceWork
 from proxy.control import NotRunning, order
 from proxy.decided import Parts, open_decided, overlay_file, put_together
 from proxy.decisions import put_in_force
@@ -48,7 +49,7 @@ HEALTH_SECONDS = 10.0
 """How long what was found of the gateway's health is shown again."""
 
 
-class GatewayDoors(RegisterWork, ListWork, PolicyWork):
+class GatewayDoors(RegisterWork, ListWork, PolicyWork, SourceWork):
     """The doors of one gateway. Safe to use from several threads."""
 
     def __init__(self, settings: Settings) -> None:

@@ -7,8 +7,10 @@ which does it aside, one at a time, at low priority: the console never fetches o
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from itertools import islice
+from threading import Lock
 
 from categories.index import CompiledIndex
 from categories.model import Match
@@ -34,6 +36,7 @@ class ListWork(ABC):
     """The part of a gateway's doors that is about lists."""
 
     _settings: Settings
+    _walking = Lock()
 
     def lists(self) -> ListsSeen:
         """As `schoolgate lists status` tells."""
@@ -52,10 +55,14 @@ class ListWork(ABC):
             sources=sources,
             running=str(life.get("running") or ("compiling" if life.get("stale") else "")),
             gateway=gateway,
+            last=dict(life.get("last") or {}),
+            statutory=tuple(self._statutory()),
         )
 
-    def naming(self, what: str, most: int) -> Sequence[Match]:
+    def naming(self, what: str, most: int, *, partial: bool = False) -> Sequence[Match]:
         """As `schoolgate lists search` tells."""
+        if partial:
+            return self._walk(what, most)
         try:
             return tuple(islice(fitting(self._compiled(), what), most))
         except NameProblem as error:
@@ -79,6 +86,22 @@ class ListWork(ABC):
                 record_change(connection, who=by.who, what="list.update.asked", subject=subject, why=by.why, at=by.at)
         finally:
             catalog.dispose()
+
+    def _walk(self, what: str, most: int) -> Sequence[Match]:
+        """Every entry is looked at, which takes seconds of the console: one at a time."""
+        if len(what) < 3:
+            raise RegistryError(RegistryProblem(what, "is too short for a look at every entry", "three letters"))
+        if not self._walking.acquire(blocking=False):
+            raise RegistryError(RegistryProblem(what[:80], "another search of every entry runs", "try again soon"))
+        try:
+            return tuple(islice(self._compiled().search(what), most))
+        finally:
+            self._walking.release()
+
+    def _statutory(self) -> Iterator[str]:
+        standing = self._slow_parts().standing
+        yield from (f"{name}: {one.header.entries:,} entries, verified" for name, one in standing.bundles.items())
+        yield from standing.problems(datetime.now(UTC))
 
     def _compiled(self) -> CompiledIndex:
         index = self._slow_parts().index

@@ -75,21 +75,30 @@ def _add(args: argparse.Namespace, settings: Settings, engine: Engine, by: By) -
     put_in_force(settings, engine)
     report = quietly(lambda: update(settings, [source], by.at))
     if not report.ok and not read_state(settings, source.name).version:
-        with engine.begin() as connection:
-            sources.remove(connection, source.name, By(by.who, by.at, "its first version could not be used"))
-        put_in_force(settings, engine)
-        forget_versions(settings, source.name, keep="")
+        take_back(settings, source.name, by.who, by.at)
         tell(report, None, as_json=args.json)
         print(f"lists: {source.name} was not added", file=sys.stderr)
         return 1
     return tell(report, swap(settings, report), as_json=args.json)
 
 
+def take_back(settings: Settings, name: str, who: str, at: datetime) -> None:
+    """Take a source out of the register again whose first version could not be had or used."""
+    engine = open_catalog(settings.store)
+    try:
+        with engine.begin() as connection:
+            sources.remove(connection, name, By(who, at, "its first version could not be used"))
+        put_in_force(settings, engine)
+    finally:
+        engine.dispose()
+    forget_versions(settings, name, keep="")
+
+
 def _source(args: argparse.Namespace, settings: Settings) -> Source:
     location = args.location if "://" in args.location else str(Path(args.location).expanduser().resolve())
     every = None if args.every is None else length(args.every)
     sha256 = None if args.sha256 is None else args.sha256.strip().lower()
-    category = _category(args, settings)
+    category = settled_category(args.name, args.format, args.category, settings)
     sums = (sha256, args.checksum_url, args.licence.strip(), _key(args.key), args.signature_url)
     return Source(args.name, location, args.format, category, every, *sums)
 
@@ -107,14 +116,15 @@ def _key(said: str | None) -> str | None:
     return lines[-1].strip() if lines else ""
 
 
-def _category(args: argparse.Namespace, settings: Settings) -> str | None:
-    if args.format in NAMES_ITS_OWN and args.category is None:
+def settled_category(called: str, format: str, category: str | None, settings: Settings) -> str | None:
+    """What the entries of a list are, by our name; None where each brings its own. Raises `Usage`, `RegistryError`."""
+    if format in NAMES_ITS_OWN and category is None:
         return None
     taxonomy = load_taxonomy()
-    asked = args.category or args.name
+    asked = category or called
     name = asked if asked in taxonomy else taxonomy.resolve(asked)
     if name is None:
-        raise Usage(f"what are the entries of {args.name!r}? Say --category C, one of: {', '.join(sorted(taxonomy))}")
+        raise Usage(f"what are the entries of {called!r}? Say --category C, one of: {', '.join(sorted(taxonomy))}")
     kind: Kind = taxonomy[name].kind
     if kind in CLOSED:
         raise RegistryError(RegistryProblem(name, CLOSED[kind]))

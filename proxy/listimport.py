@@ -88,6 +88,16 @@ def import_tree(source: Path, format: str, into: Path, *, lists: Path | None = N
     return _report(found, into)
 
 
+def look_through(source: Path, format: str) -> ImportReport:
+    """What an import of one list would tell of its lines; nothing is written. Raises `ImportProblem`."""
+    if format not in FORMATS[2:]:
+        raise ImportProblem(f"format {format!r} is unknown; one of: {', '.join(FORMATS[2:])}")
+    try:
+        return _report(_one_list(_there(source), format, load_taxonomy()), source)
+    except OSError as error:
+        raise ImportProblem(f"cannot read {source}: {error}") from error
+
+
 def _imported(source: Path, format: str, taxonomy: Taxonomy, lists: Path | None) -> Imported:
     if format == "e2guardian":
         folder = source if source.is_dir() else source.parent

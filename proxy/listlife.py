@@ -56,7 +56,7 @@ class ListLife:
         self._running = ""
         self._last: dict[str, Any] = {}
         self._not_before = 0.0
-        self._asked: dict[str, None] = {}
+        self._asked: dict[tuple[str, ...], None] = {}
         self._one = asyncio.Lock()
 
     def status(self) -> dict[str, Any]:
@@ -64,18 +64,23 @@ class ListLife:
         running = self._running or ("updating" if self._asked else "")
         return {"stale": self.stale, "running": running, "last": self._last}
 
-    def ask(self, name: str) -> None:
-        """Have one list looked for, or every one (empty), due or not, as soon as nothing else runs."""
-        self._asked[name] = None
+    def ask(self, name: str, how: str = "") -> None:
+        """Have one list looked for, or every one (empty), due or not, as soon as nothing else runs.
+
+        `how`: `first` for a list just added, which goes again when it cannot be had; `compile` for what is due alone,
+        and lists compiled without what was taken out.
+        """
+        words = {"compile": ["--due"], "first": [name, "--first"]}.get(how, [name] if name else [])
+        self._asked[tuple(words)] = None
 
     async def keep(self) -> None:
         """Look, and run what is due, until cancelled."""
         while True:
             try:
                 while self._asked:
-                    name = next(iter(self._asked))
-                    del self._asked[name]
-                    await self._run("updating", *([name] if name else []))
+                    words = next(iter(self._asked))
+                    del self._asked[words]
+                    await self._run("updating", *words)
                 if time.monotonic() >= self._not_before and (what := await asyncio.to_thread(self._due)):
                     await self._run(what, "--due")
             except Exception:
@@ -118,7 +123,8 @@ class ListLife:
                 said = await self._command("lists", "update", *words, "--json")
             finally:
                 self._running = ""
-            self._last = {"at": time.time(), "ok": bool(said.get("ok")), "problem": said.get("problem", "")}
+            problem, named = said.get("problem", ""), next((word for word in words if word[:1] != "-"), "")
+            self._last = {"at": time.time(), "ok": bool(said.get("ok")), "problem": problem, "name": named}
             if said.get("ok"):
                 self.stale = False
             else:

@@ -37,6 +37,7 @@ def add_tasks(tasks: Any) -> None:
     updating.add_argument("--anyway", action="store_true", help="although it shrank, grew or lost well-known entries")
     updating.add_argument("--due", action="store_true", help=argparse.SUPPRESS)
     updating.add_argument("--compile-only", action="store_true", help=argparse.SUPPRESS)
+    updating.add_argument("--first", action="store_true", help=argparse.SUPPRESS)
     differing = tasks.add_parser("diff", help="what the last change of a list added and removed")
     differing.add_argument("name", metavar="NAME")
     entry = tasks.add_parser("entry", help="entries of your own: ks2-chosen, always-blocked; in force within a second")
@@ -105,6 +106,12 @@ def _update(args: argparse.Namespace, settings: Settings) -> int:
             again=args.name is None and not args.due and not args.compile_only,
         )
     )
+    if args.first and args.name is not None and not report.ok and not read_state(settings, args.name).version:
+        from proxy.listchanges import take_back
+
+        take_back(settings, args.name, "schoolgate", at)
+        why = report.problem or "; ".join(one.what for one in report.outcomes)
+        report.problem = f"{why}; {args.name} was not added"
     taken = None if args.compile_only else put_in_force(settings, report)
     return tell(report, taken, as_json=args.json)
 
@@ -227,6 +234,9 @@ def source_facts(settings: Settings) -> list[dict[str, Any]]:
             "format": one.format,
             "licence": one.licence,
             "key": one.key,
+            "category": one.category,
+            "sha256": one.sha256,
+            "checksum_url": one.checksum_url,
         }
         found.append({**told, "every": every, **_state_facts(read_state(settings, one.name))})
     whole = read_state(settings, WHOLE)

@@ -216,7 +216,7 @@ class Supervisor:
             case "lists":
                 return await self.take_lists()
             case "update-lists":
-                self.lists.ask(str(what.get("name") or ""))
+                self.lists.ask(str(what.get("name") or ""), str(what.get("how") or ""))
                 return {"asked": True}
             case "ca":
                 return await self.take_ca()

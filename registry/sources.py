@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from categories.parse import ForeignFormat, OwnFormat
 from categories.signatures import SignatureProblem, read_key
@@ -97,6 +97,29 @@ def remove(connection: Connection, name: str, by: By) -> Source:
     connection.execute(delete(sources_table).where(sources_table.c.name == name))
     note(connection, by, "list.remove", name, facts(known[name]), None)
     return known[name]
+
+
+def change(connection: Connection, source: Source, by: By) -> Source:
+    """Decide anew how a source is looked for: how often, with which checksum, under which licence. What was before.
+
+    Where it comes from, its key and what its entries are stay: another place is another list.
+    """
+    problems = [*_problems(source), *_reason(source, by)]
+    begin(connection, by)
+    before = {one.source.name: one.source for one in sources(connection)}.get(source.name)
+    if before is None:
+        problems.append(RegistryProblem(source.name[:80], "no list of that name was added"))
+    elif replace(before, every=source.every, sha256=source.sha256, checksum_url=source.checksum_url,
+                 licence=source.licence) != source:  # fmt: skip
+        problems.append(RegistryProblem(source.name, "is another list then", "add it under a name of its own"))
+    if problems or before is None:
+        raise RegistryError(*problems)
+    told = {"sha256": source.sha256, "checksum_url": source.checksum_url, "licence": source.licence}
+    every = None if source.every is None else int(source.every.total_seconds())
+    statement = update(sources_table).where(sources_table.c.name == source.name)
+    connection.execute(statement.values(**told, every_s=every))
+    note(connection, by, "list.change", source.name, facts(before), facts(source))
+    return before
 
 
 def sources(connection: Connection) -> list[Added]:

@@ -10,6 +10,12 @@ from console.page import Answer, Ask, Go, Page, Param, Refused, Shown, Table
 from registry.change import RegistryError
 
 COLUMNS = ("name", "category", "entries", "problems", "updated_at", "source")
+DONE = {
+    "yes": "The gateway looks for new versions. Lessons go on with the lists in force until new ones are found good.",
+    "add": "The gateway fetches and checks it. It is in force when it is found good; if not, it is not added.",
+    "remove": "The gateway compiles the lists without it.",
+}
+"""What is said after each order."""
 FOUND = 200
 """Most entries shown of a search."""
 OLD = timedelta(days=14)
@@ -19,7 +25,8 @@ OLD = timedelta(days=14)
 def show(ask: Ask) -> Answer:
     """Lists in force and sources, with what was searched for."""
     seen, what = ask.house.doors.lists(), ask.query.get("host", "").strip()[:2000]
-    found, problem = _naming(ask, what)
+    partial = ask.query.get("partial") == "yes" and ask.me.may("lists-update")
+    found, problem = _naming(ask, what, partial=partial)
     rows = [list_facts(one) for one in sorted(seen.lists, key=lambda one: one.name)]
     view: dict[str, Any] = {
         "what": what,
@@ -29,7 +36,12 @@ def show(ask: Ask) -> Answer:
         "gateway": seen.gateway,
         "update": ask.me.may("lists-update"),
         "problems": ask.problems,
-        "done": ask.query.get("done") == "yes" and not ask.problems,
+        "done": "" if ask.problems else DONE.get(ask.query.get("done", ""), ""),
+        "named": ask.query.get("name", "")[:64],
+        "partial": partial,
+        "new": ask.me.may("list-new") and ask.me.site is None,
+        "statutory": seen.statutory,
+        "last": {**seen.last, "at": datetime.fromtimestamp(seen.last["at"], UTC)} if seen.last else None,
         "most": FOUND,
         "total": sum(one.entries for one in seen.lists),
     }
@@ -37,6 +49,8 @@ def show(ask: Ask) -> Answer:
         "revision": seen.revision,
         "current": seen.current,
         "running": seen.running,
+        "last": dict(seen.last),
+        "statutory": list(seen.statutory),
         "lists": rows,
         "sources": [_plain(one) for one in seen.sources],
         "found": [_match(one) for one in found],
@@ -60,6 +74,8 @@ def show_one(ask: Ask) -> Answer:
     parts = [list_facts(status) for status in seen.lists if status.name.partition("/")[0] == name]
     view = {"one": told, "changes": changes, "parts_of": parts, "running": seen.running}
     view["update"] = ask.me.may("lists-update")
+    view["change"] = ask.me.may("list-change") and ask.me.site is None
+    view["done"] = ask.query.get("done") == "change"
     return Shown(data={"source": told, "lists": parts}, view=view, table=Table(columns=("change", "entry"), rows=rows))
 
 
@@ -82,11 +98,11 @@ def list_facts(one: ListStatus) -> dict[str, Any]:
     }
 
 
-def _naming(ask: Ask, what: str) -> tuple[list[Match], str]:
+def _naming(ask: Ask, what: str, *, partial: bool) -> tuple[list[Match], str]:
     if not what:
         return [], ""
     try:
-        return list(ask.house.doors.naming(what, FOUND)), ""
+        return list(ask.house.doors.naming(what, FOUND, partial=partial)), ""
     except RegistryError as error:
         return [], str(error)
 
@@ -103,7 +119,10 @@ def _plain(one: Any) -> dict[str, Any]:
 PAGES = (
     Page(
         name="lists", path="/lists", title="Lists", show=show, template="lists.html", nav="Lists", order=7,
-        params=(Param(name="host", words="a host or URL: which entries name it"),),
+        params=(
+            Param(name="host", words="a host or URL: which entries name it"),
+            Param(name="partial", words="`yes`: every entry with that text in it"),
+        ),
     ),
     Page(name="list", path="/lists/of/{name}", title="A list", show=show_one, template="list.html"),
     Page(name="lists-update", path="/lists/update", title="Lists", show=show, act=update, template="lists.html",

@@ -45,6 +45,7 @@ NUMBERED: Mapping[str, tuple[str, ...]] = {
     "person-change": ("/person/pupil-0417/change",),
     "person-suspend": ("/person/pupil-0417/suspend",),
     "list": ("/lists/of/city",),
+    "list-change": ("/lists/of/city/change",),
     "hold": ("/holds/1", "/holds/2"),
     "first": ("/first?key={key}", "/first?key=wrong"),
     "hold-release": ("/holds/1/step",),

@@ -17,15 +17,18 @@ from urllib.parse import urlsplit
 
 import pytest
 from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.select import Select
 
 from console.page import Page
 from console.pages import pages
 from console.roles import Role
 from tests.browser import desk as desks
-from tests.browser.console_screen import SCREENS, look_as, picture
+from tests.browser.console_screen import LOOKS, SCREENS, look_as, picture
 from tests.browser.desk import LAPTOP, PUPIL, Desk, open_desk
 from tests.console.conftest import prepared  # noqa: F401
 from tests.rig.chromium import chromium
+from tests.rig.waiting import wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
 AXE = importlib.resources.files("axe_selenium_python") / "node_modules" / "axe-core" / "axe.min.js"
@@ -112,6 +115,26 @@ def test_pages_of_nobody(desk: Desk, browser: Chrome) -> None:
     browser.get(f"{desk.base}/sign-in")
     browser.delete_all_cookies()
     assert visit(desk, browser, None, ("light", "dark", "phone")) == {}
+
+
+def test_the_preview_of_a_list(desk: Desk, browser: Chrome, tmp_path: Path) -> None:
+    """What comes of a form is a page too."""
+    desk.sign_in(browser, Role.ICT)
+    browser.get(f"{desk.base}/lists/new")
+    file = tmp_path / "city.txt"
+    file.write_text("games.example\nno..host\nhttp://pages.example/only\n||ads.example^\n")
+    for name, words in (("name", "city-2"), ("file", str(file)), ("why", "asked for")):
+        browser.find_element(By.NAME, name).send_keys(words)
+    Select(browser.find_element(By.NAME, "category")).select_by_value("games")
+    browser.find_element(By.CSS_SELECTOR, "form[enctype] button").click()
+    wait_for(lambda: browser.find_elements(By.ID, "look"), "the preview", seconds=60)
+    wrong = {}
+    for look in LOOKS:
+        look_as(browser, look)
+        picture(browser, "list-preview", look)
+        wrong[look] = violations(browser)
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert not any(wrong.values()), wrong
 
 
 @pytest.mark.parametrize("role", PEOPLE, ids=str)

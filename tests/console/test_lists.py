@@ -6,10 +6,6 @@ Shows: `console.pages.lists`, `console.pages.entries`, `console.listdoors`, `pro
 from __future__ import annotations
 
 import asyncio
-import json
-import socket
-import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +14,6 @@ import pytest
 
 from console.roles import Role
 from identity.overlay import read_overlay
-from proxy.control import socket_path
 from proxy.listlife import ListLife
 from proxy.settings import Settings
 from proxy.sourcestore import State, read_state, store_of, write_state
@@ -71,39 +66,11 @@ def test_a_source_tells_how_updating_goes_and_what_changed(source: Console) -> N
     assert browser.get("/lists/of/starter").status_code == 404
 
 
-@pytest.fixture
-def gateway(source: Console) -> Iterator[list[dict[str, Any]]]:
-    """A control socket that takes orders as a gateway's does; the orders it got."""
-    path = socket_path(source.data)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    end = socket.socket(socket.AF_UNIX)
-    end.bind(str(path))
-    end.listen()
-    got: list[dict[str, Any]] = []
-
-    def serve() -> None:
-        while True:
-            try:
-                other, _ = end.accept()
-            except OSError:
-                return
-            with other, other.makefile("rwb") as stream:
-                got.append(json.loads(stream.readline()))
-                stream.write(json.dumps({"revision": "r", "lists": {"running": "updating"}}).encode() + b"\n")
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    yield got
-    end.shutdown(socket.SHUT_RDWR)
-    end.close()
-    thread.join()
-
-
-def test_an_update_is_ordered_from_the_gateway_and_written_down(source: Console, gateway: list[dict[str, Any]]) -> None:
+def test_an_update_is_ordered_from_the_gateway_and_written_down(source: Console, orders: list[dict[str, Any]]) -> None:
     browser = source.signed_in(Role.TECHNICIAN)
     answer = send(browser, "/lists", "/lists/update", name="city", why="it is new")
     assert answer.headers["location"] == "/lists?done=yes", answer.text
-    assert {"do": "update-lists", "name": "city"} in gateway
+    assert {"do": "update-lists", "name": "city"} in orders
     line = source.trail("change")[0]
     assert (line.what, line.subject, line.why) == ("list.update.asked", "city", "it is new")
     assert "The gateway is updating lists" in browser.get("/lists?done=yes").text
