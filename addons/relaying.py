@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mitmproxy.connection import Client, Server
+from mitmproxy.connection import Client, Connection, Server
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import ClientTLSLayer
@@ -36,6 +36,14 @@ class RelayTunnelHook(commands.StartHook):
 
     data: Tunnel
     blocking = False
+
+
+@dataclass
+class HalfClose(commands.Command):
+    """Say to the other end that this one has said all it had to say. The host's own command for it becomes a full close
+    on its way out of a CONNECT, and the answer is lost."""
+
+    connection: Connection
 
 
 class TunnelLayer(TCPLayer):
@@ -66,7 +74,9 @@ class TunnelLayer(TCPLayer):
                 passed.up += len(event.data)
             else:
                 passed.down += len(event.data)
-        yield from super().relay_messages(event)
+        for command in super().relay_messages(event):
+            half = isinstance(command, commands.CloseTcpConnection) and command.half_close
+            yield HalfClose(command.connection) if half else command
 
 
 class GatewayClientTls(SealingLayer, ClientTLSLayer):

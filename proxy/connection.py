@@ -19,6 +19,7 @@ from mitmproxy.proxy import commands, events, mode_servers, server
 from mitmproxy.utils import asyncio_utils
 
 from addons.httplayers import HandOver
+from addons.relaying import HalfClose
 
 logger = logging.getLogger("mitmproxy.proxy.server")
 
@@ -84,6 +85,10 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
         elif isinstance(command, commands.ConnectionCommand):
             if command.connection in self.transports:
                 self._close(command)
+        elif isinstance(command, HalfClose):
+            if command.connection in self.transports:
+                self._send()
+                self.close_connection(command.connection, half_close=True)
         elif isinstance(command, commands.Log):
             self.log(command.message, command.level)
         elif isinstance(command, HandOver):

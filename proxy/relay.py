@@ -14,6 +14,8 @@ import os
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from mitmproxy.connection import Connection, ConnectionState
+
 from addons.flownotes import Passed
 from addons.relaying import Tunnel
 
@@ -166,7 +168,7 @@ class Relaying:
         """Take a tunnel when nothing of it is in flight in the host; its idle clock stands still meanwhile."""
         handler = self.connections.get(tunnel.client.id)
         if handler is None or not await _at_rest(handler, tunnel):
-            return  # gone, or half closed before it began: the host's way is good enough
+            return  # gone, or long in coming to rest: the host's way is good enough
         ends = [handler.transports[end].writer.transport for end in (tunnel.client, tunnel.server)]
         tunnel.passed.taken = True
         relay = Relay(ends[0], ends[1], tunnel.passed)
@@ -180,21 +182,28 @@ class Relaying:
 async def _at_rest(handler: Handler, tunnel: Tunnel) -> bool:
     """Wait until both ends wait for bytes, and let none come. False when one end is closed, or rest is long in coming.
 
-    The host reads a socket in a task of its own: only while that task waits is nothing between the socket and us.
+    The host reads a socket in a task of its own: only while that task waits is nothing between the socket and us. An
+    end that has said all it had to say is at rest when the host has heard so; we hear it again.
     """
     given_up = asyncio.get_running_loop().time() + REST
     pause = 0.0
     while True:
         await asyncio.sleep(pause)
         ends = [handler.transports.get(end) for end in (tunnel.client, tunnel.server)]
-        gone = any(io is None or io.writer is None or io.writer.is_closing() or io.reader.at_eof() for io in ends)
-        if gone or asyncio.get_running_loop().time() >= given_up:
+        gone = any(io is None or io.writer is None or io.writer.is_closing() for io in ends)
+        if gone or all(io.reader.at_eof() for io in ends) or asyncio.get_running_loop().time() >= given_up:
             for io in ends:
                 if io is not None and io.writer is not None and not io.writer.is_closing():
                     io.writer.transport.resume_reading()
             return False
         for io in ends:
             io.writer.transport.pause_reading()
-        if all(io.reader._waiter is not None and not io.writer.transport.get_write_buffer_size() for io in ends):
+        if all(_quiet(end, io) for end, io in zip((tunnel.client, tunnel.server), ends, strict=True)):
             return True
         pause = SHORTLY
+
+
+def _quiet(end: Connection, io: Any) -> bool:
+    """Whether nothing of this end is in the host's hands."""
+    heard = io.reader._waiter is not None or (io.reader.at_eof() and not end.state & ConnectionState.CAN_READ)
+    return heard and not io.writer.transport.get_write_buffer_size()

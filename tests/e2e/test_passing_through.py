@@ -193,3 +193,51 @@ def test_a_killed_origin_ends_the_tunnel(make_gateway: Callable[..., Gateway], o
     with open_tunnel(own) as raw:
         assert len(raw.read_all()) <= 1000
     own.wait_for_rows(1, host="big.bank.example", ending="bypassed")
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["with the ClientHello", "once the origin is reached"])
+def test_a_client_that_has_said_all_gets_its_whole_answer(
+    make_gateway: Callable[..., Gateway], opaque: Callable[..., Opaque], first: bool
+) -> None:
+    """FIN in the same packet, before the origin is reached: what it is answered with comes all the same."""
+    heard: list[bytes] = []
+    reached = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        reached.set()
+        heard.append(connection.recv(10))  # the end of what the client says
+        for _ in range(12):
+            connection.sendall(PIECE)
+
+    own = make_gateway(origin=opaque(serve).address).start()
+    for number in range(3):
+        with open_tunnel(own, f"{number}.bank.example") as raw:
+            assert not first or reached.wait(20)
+            reached.clear()
+            raw.socket.shutdown(socket.SHUT_WR)
+            assert len(raw.read_all()) == 12 * len(PIECE)
+        (row,) = own.wait_for_rows(1, host=f"{number}.bank.example", ending="bypassed")
+        assert (row["bytes_down"], row["error"]) == (12 * len(PIECE), None)
+    assert heard == [b""] * 3
+
+
+def test_a_client_that_has_said_all_and_is_gone_is_noticed(
+    make_gateway: Callable[..., Gateway], opaque: Callable[..., Opaque]
+) -> None:
+    """Nobody reads a film for a client that closed its side and then fell over."""
+    ended = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        try:
+            while True:
+                connection.sendall(PIECE)
+        except OSError:
+            ended.set()
+
+    own = make_gateway(origin=opaque(serve).address).start()
+    with open_tunnel(own) as raw:
+        raw.socket.shutdown(socket.SHUT_WR)
+        assert take(raw, 1 << 20) == (PIECE * 4)[: 1 << 20]
+        raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert ended.wait(20), "the origin still sends"
+    own.wait_for_rows(1, host="big.bank.example", ending="bypassed")
