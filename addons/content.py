@@ -1,19 +1,28 @@
-"""Bodies pass through, counted and looked at, never held.
+"""Bodies pass through, counted and looked at; only a page whose words may close it is held.
 
 Decides in the header hooks that a body is streamed (after the verdict, never before: the host crashes otherwise) and
-counts its bytes; of an HTML page it reads the title. Nothing is buffered that is not scanned. What is over the upload
+counts its bytes; of an HTML page it reads the title, and what lists say of its words where they have a say
+(`addons.pagecheck`, which `addons.holding` asks). Nothing is buffered that is not scanned. What is over the upload
 limit is not passed on; `addons.httplayers` then ends the exchange.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from mitmproxy import http
 
 from addons.flownotes import FlowNotes, flow_notes
 from addons.live import Live
-from addons.titles import TitleReader
+from addons.pagebody import BodyKind, PageBody
+from addons.pagecheck import PageCheck, not_scanned
+
+logger = logging.getLogger(__name__)
+
+PAGES = frozenset({"text/html", "application/xhtml+xml", "text/plain", ""})
+"""What a browser shows as a page. An answer that does not say what it is may be one."""
+NO_BODY = frozenset({204, 205, 304})
 
 type Stream = Callable[[bytes], bytes | tuple[bytes, ...]]
 
@@ -32,21 +41,49 @@ class Content:
             flow.request.stream = count_up(notes)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
-        """Stream the origin's answer."""
+        """Stream the origin's answer; see whether it is a page to be looked at first."""
         response = flow.response
         notes = flow_notes(flow)
         if response is None or response.status_code == 101 or notes.verdict is None or notes.verdict.blocked:
             return
-        response.stream = count_down(notes, title_reader(flow.request.method, response))
+        kind = body_kind(flow.request.method, response)
+        if kind is not None:
+            try:
+                notes.check = self._check(flow, response, notes, kind)
+            except Exception:
+                logger.exception("what a page may hold could not be settled; it is refused")
+                self.live.metrics.hook_failures.labels("content").inc()
+                flow.kill()
+                return
+        title = PageBody(kind) if kind is not None and kind.markup and notes.check is None else None
+        response.stream = count_down(notes, title)
+
+    def _check(
+        self, flow: http.HTTPFlow, response: http.Response, notes: FlowNotes, kind: BodyKind
+    ) -> PageCheck | None:
+        """What looks at this page before anybody sees it; None where no word on it could close it."""
+        engine = self.live.engine
+        table, asked = engine.index.pages, notes.asked
+        if table is None or asked is None or not engine.heeds_page(asked, notes.client, self.live.now()):
+            return None
+        if response.status_code == 206:
+            not_scanned(self.live, flow, notes, "range")
+            return None
+        return PageCheck(self.live, flow, notes, asked, table, kind)
 
 
-def title_reader(method: str, response: http.Response) -> TitleReader | None:
-    """A reader for the title of this answer; None when it is no HTML page."""
-    media_type, _, parameters = response.headers.get("content-type", "").partition(";")
-    if method == "HEAD" or media_type.strip().lower() not in ("text/html", "application/xhtml+xml"):
+def body_kind(method: str, response: http.Response) -> BodyKind | None:
+    """How a page is written; None when the answer is no page a browser shows: a download, a picture, no body."""
+    if method == "HEAD" or response.status_code in NO_BODY:
+        return None
+    headers = response.headers
+    media_type, _, parameters = headers.get("content-type", "").partition(";")
+    media_type = media_type.strip().lower()
+    if media_type not in PAGES or headers.get("content-disposition", "").lstrip().lower().startswith("attachment"):
         return None
     _, _, charset = parameters.lower().partition("charset=")
-    return TitleReader(response.headers.get("content-encoding", ""), charset.strip(" \"'") or None)
+    charset = charset.partition(";")[0].strip(" \"'")
+    return BodyKind(headers.get("content-encoding", ""), charset or None, media_type != "text/plain")
 
 
 def within_limit(notes: FlowNotes) -> bool:
@@ -64,10 +101,13 @@ def count_up(notes: FlowNotes) -> Stream:
     return stream
 
 
-def count_down(notes: FlowNotes, title: TitleReader | None) -> Stream:
-    """A pass-through that counts what comes down and reads the title. Cannot raise."""
+def count_down(notes: FlowNotes, title: PageBody | None) -> Stream:
+    """A pass-through that counts what comes down, reads the title, and asks `notes.check`. Cannot raise."""
 
-    def stream(chunk: bytes) -> bytes:
+    def stream(chunk: bytes) -> bytes | tuple[bytes, ...]:
+        check = notes.check
+        if check is not None and chunk and not check.passes(chunk):
+            return ()  # `addons.holding` ends it
         notes.bytes_down += len(chunk)
         if title is not None and not title.done:
             title.feed(chunk)

@@ -18,6 +18,7 @@ from addons.asking import Asked, TooLong, Unreadable, looks_like_page, read_conn
 from addons.flownotes import FlowNotes, connection_notes, flow_notes
 from addons.guard import guard_verdict
 from addons.handoutdesk import RULE, HandoutDesk
+from addons.holding import CUT
 from addons.httplayers import TOO_LARGE
 from addons.live import Live
 from addons.reviewdesk import ReviewDesk
@@ -259,7 +260,7 @@ def upload_verdict(live: Live) -> Verdict:
 def error_verdict(message: str, live: Live) -> Verdict | None:
     """The page's verdict for an error message of the host; None when nobody is there to read it."""
     lowered = message.lower()
-    if "client disconnect" in lowered or "killed by" in lowered:
+    if "client disconnect" in lowered or "killed by" in lowered or message == CUT:
         return None
     if message == TOO_LARGE:
         return upload_verdict(live)

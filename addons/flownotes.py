@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Protocol
 from weakref import WeakKeyDictionary
 
 from mitmproxy.connection import Client as ClientConnection
@@ -73,6 +74,36 @@ class ConnectionNotes:
     """Exchanges under way."""
 
 
+class Holding(Protocol):
+    """Looks at a page before, and after, it is shown (`addons.pagecheck`)."""
+
+    cut: bool
+    """True when its rest turned bad after its beginning was shown."""
+    held: int
+    """Bytes held back."""
+    seconds: float
+    """Longest it may be held back."""
+
+    @property
+    def full(self) -> bool:
+        """Whether it is to be decided by what has come of it."""
+
+    def hold(self, chunk: bytes) -> None:
+        """Take a chunk that is not passed on yet."""
+
+    def release(self) -> bytes:
+        """What was held, to be passed on."""
+
+    def decide(self, *, last: bool) -> bool:
+        """Whether it may be shown; if not, our page is the answer."""
+
+    def passes(self, chunk: bytes, *, last: bool = False) -> bool:
+        """Whether a chunk of a page that was let go may follow."""
+
+    def left(self) -> None:
+        """Nobody waits for it any more."""
+
+
 @dataclass(slots=True)
 class FlowNotes:
     """What is known of one exchange."""
@@ -113,6 +144,8 @@ class FlowNotes:
     """Response body bytes seen."""
     title: str | None = None
     """Page title."""
+    check: Holding | None = None
+    """What looks at the page before it is shown; None when nothing does."""
 
 
 _flows: WeakKeyDictionary[Flow, FlowNotes] = WeakKeyDictionary()

@@ -40,6 +40,7 @@ from mitmproxy.proxy.layers.websocket import WebsocketEndHook
 from addons import headers
 from addons.content import within_limit
 from addons.flownotes import flow_notes
+from addons.holding import HoldingStream
 
 TOO_LARGE = "upload larger than the school allows"
 """What the `error` hook is told when an upload of unknown length passes the limit."""
@@ -289,7 +290,7 @@ class HandOver(commands.Command):
     layer: layer.Layer
 
 
-class GatewayStream(http_layers.HttpStream):
+class GatewayStream(HoldingStream):
     """One exchange: a refused upload is answered at once, and an origin's failure by our page."""
 
     _handed_over = False

@@ -15,6 +15,7 @@ from addons.destinations import Destinations
 from addons.grants import Grants
 from addons.handout import Handout
 from addons.metrics import Metrics
+from addons.pagebody import PageLimits
 from addons.pages import Surroundings
 from addons.reviewanswers import Answers
 from identity.basic import PasswordCheck
@@ -67,6 +68,8 @@ class Live:
     """Open connections one client address may hold."""
     upload_limit: int = 1024**3
     """Largest request body in bytes."""
+    pages: PageLimits = field(default_factory=PageLimits)
+    """How far pages are looked at."""
     when_full: Literal["block-pupils", "block-all", "count"] = "block-pupils"
     """What happens to requests that cannot be recorded."""
     handout: Handout = field(default_factory=Handout)

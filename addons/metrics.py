@@ -74,6 +74,24 @@ class Metrics:
             ["side"],
             registry=registry,
         )
+        self.pages_scanned = Counter(
+            "schoolgate_pages_scanned",
+            "Pages whose words were looked at, by what came of it: passed, closed, cut (after they had begun to show).",
+            ["outcome"],
+            registry=registry,
+        )
+        self.pages_not_scanned = Counter(
+            "schoolgate_pages_not_scanned",
+            "Pages that passed without their words being looked at to the end, by why: encoding, range, size.",
+            ["why"],
+            registry=registry,
+        )
+        self.page_scan_seconds = Histogram(
+            "schoolgate_page_scan_seconds",
+            "Time to undo the encoding of one page and look at its words.",
+            buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
         self.connections = Gauge(
             "schoolgate_connections",
             "Open client connections.",

@@ -337,6 +337,7 @@ ERROR_WORDS = (
     ("upload larger", "guard"),
     ("client disconnect", "client left"),
     ("killed", "cut"),
+    ("page cut off", "page cut off"),
     ("name or service", "no such name"),
     ("no address", "no such name"),
     ("temporary failure in name", "name lookup failed"),

@@ -37,6 +37,7 @@ class NoLists:
     lists = ()
     categories: frozenset[str] = frozenset()
     reads_urls = False
+    pages = None
 
     def match(self, url: Url) -> tuple[()]:
         """Nothing."""

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from categories.domains import DomainTable, Hit, Mark, entry_of, host_key
 from categories.model import ListStatus, Match
 from categories.names import Url
+from categories.pagetable import PageTable
 from categories.paths import canonical_path
 from categories.words import Words
 
@@ -96,6 +97,11 @@ class CompiledIndex:
     def match_words(self, url: Url) -> tuple[Match, ...]:
         """The same for the words of an address, by the lists that ask for it."""
         return self._words.in_url(url)
+
+    @property
+    def pages(self) -> PageTable | None:
+        """What is looked for in the text of pages; None when no list asks for it."""
+        return self._words.pages
 
     def has_entries_below(self, host: str) -> frozenset[str]:
         """Categories that have URL entries on this very host or its parents: the host alone cannot settle them."""

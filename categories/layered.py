@@ -16,6 +16,7 @@ from typing import Any
 from categories.hosts import is_address
 from categories.model import EntryKind, Index, ListStatus, Match
 from categories.names import NameProblem, Url, canonical_host, canonical_url, host_suffixes
+from categories.pagetable import PageTable
 from categories.paths import folded_path, folded_query
 
 LIST = "own/"
@@ -149,6 +150,11 @@ class LayeredIndex:
     def match_words(self, url: Url) -> tuple[Match, ...]:
         """What phrases say of the words of an address."""
         return self._under.match_words(url)
+
+    @property
+    def pages(self) -> PageTable | None:
+        """What is looked for in the text of pages; None when no list asks for it."""
+        return self._under.pages
 
     def has_entries_below(self, host: str) -> frozenset[str]:
         """Categories that have URL entries on this very host or its parents."""

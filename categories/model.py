@@ -5,9 +5,12 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from categories.names import Url
+
+if TYPE_CHECKING:
+    from categories.pagetable import PageTable
 
 
 class EntryKind(enum.StrEnum):
@@ -109,6 +112,10 @@ class Index(Protocol):
 
     def settled(self, host: str) -> tuple[Match, ...] | None:
         """What `match` finds for every URL of this host; None when its pages may differ."""
+
+    @property
+    def pages(self) -> PageTable | None:
+        """What is looked for in the text of pages; None when no list asks for it."""
 
     def has_entries_below(self, host: str) -> frozenset[str]:
         """Categories that have URL entries on this very host or its parents: the host alone cannot settle them."""

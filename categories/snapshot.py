@@ -24,6 +24,7 @@ from typing import Any
 
 from categories.domains import BELOW, MOST_LISTS, KeyFile, build_trie, domain_key, url_keys
 from categories.model import EntryKind, ListStatus, Problem
+from categories.needles import precompiled
 from categories.networks import bits_of
 from categories.parse import Entry, parse, problem
 from categories.phrases import PhraseEntry
@@ -32,6 +33,7 @@ from categories.stored import (
     CURRENT,
     FORMAT,
     MANIFEST,
+    PAGES,
     PHRASES,
     ROWS,
     TRIE,
@@ -41,13 +43,16 @@ from categories.stored import (
     current_manifest,
     current_mark,
     digest_of,
+    heeds,
     mark_of,
     open_snapshot,
     status_as_json,
+    usable_here,
     verify_snapshot,
     write_synced,
 )
 from categories.weighted import as_row
+from categories.words import Words
 
 __all__ = [
     "SnapshotError",
@@ -131,8 +136,12 @@ def snapshot_is_current(folder: Path, sources: Sequence[ListSource]) -> bool:
     False when there is none or it cannot be read, so that it is built again.
     """
     try:
-        return bool(current_manifest(folder)["fingerprint"] == source_fingerprint(sources))
-    except SnapshotError:
+        manifest = current_manifest(folder)
+        return bool(
+            manifest["fingerprint"] == source_fingerprint(sources)
+            and usable_here(folder / current_mark(folder), manifest)
+        )
+    except (SnapshotError, OSError):
         return False
 
 
@@ -198,9 +207,10 @@ class _Compiled:
         phrases = json.dumps(list(self._phrases.values())).encode()
         (self.path / PHRASES).write_bytes(phrases)
         (self.path / WEIGHTED).write_bytes(json.dumps(self._weighted).encode())
-        files = {name: self._sealed(self.path / name) for name in (TRIE, ROWS, PHRASES, WEIGHTED)}
+        heed = [(file.limit, list(file.apply_to)) for file in self._files]
+        names = (TRIE, ROWS, PHRASES, WEIGHTED, *self._compile_pages(heed))
+        files = {name: self._sealed(self.path / name) for name in names}
         walks_up = [file.url_match == "parents" for file in self._files]
-        heed = [[file.limit, list(file.apply_to)] for file in self._files]
         content = [FORMAT, [(file.name, file.category) for file in self._files], walks_up, heed, files]
         return {
             "format": FORMAT,
@@ -216,6 +226,15 @@ class _Compiled:
             "files": files,
             "lists": [status_as_json(status) for status in self.statuses()],
         }
+
+    def _compile_pages(self, heed: Sequence[tuple[int, Sequence[str]]]) -> Iterator[str]:
+        """Compile once for the machine what every worker looks for in pages."""
+        if not any("page" in uses for _, uses in heed):
+            return
+        words = Words(tuple(self.statuses()), heeds(heed), list(self._phrases.values()), self._weighted)
+        if words.pages is not None and (compiled := precompiled(words.pages.parts)) is not None:
+            (self.path / PAGES).write_bytes(compiled)
+            yield PAGES
 
     def _number(self, file: ListFile) -> int:
         number = self._numbers.setdefault(file.name, len(self._files))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from categories.model import Problem
+from categories.needles import installed
 from categories.parse import FileFormat, problem
 
 Format = Literal[FileFormat, "ut1"]
@@ -20,8 +21,8 @@ Format = Literal[FileFormat, "ut1"]
 UrlMatch = Literal["exact", "parents"]
 """Whether a URL entry fits only its own host (squidGuard) or also the hosts below it (e2guardian)."""
 
-Use = Literal["search", "url"]
-"""Where a list's phrases are looked for: in what people search for, in the words of addresses."""
+Use = Literal["search", "url", "page"]
+"""Where a list's phrases are looked for: in what people search for, in the words of addresses, in the text of pages."""
 LIMIT = 60
 """Score a text may reach unless its list says otherwise: e2guardian's guide value for young children."""
 
@@ -154,9 +155,10 @@ def of_others(category: str, names: Names) -> str:
 def source_fingerprint(sources: Iterable[ListSource]) -> str:
     """A cheap mark of what the sources are now (names, options, sizes, times); differs when a snapshot is stale.
 
-    The taxonomy and this room's own code count too: an upgrade may read the same line in another way.
+    The taxonomy, this room's own code and what phrases are compiled with count too: an upgrade may read the same line
+    in another way.
     """
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(installed().encode())
     for own in (TAXONOMY_FILE, *sorted(_ROOM.rglob("*.py"))):
         digest.update(own.read_bytes())
     for source in sources:

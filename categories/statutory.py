@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from categories.model import EntryKind, Index, ListStatus, Match
 from categories.names import Url, host_suffixes
+from categories.pagetable import PageTable
 from categories.statutory_bundle import BELOW, HOST, PAGES, QUERIES, Bundle
 from categories.statutory_forms import (
     WITHHELD,
@@ -126,6 +127,11 @@ class StatutoryIndex:
     def match_words(self, url: Url) -> tuple[Match, ...]:
         """What phrases say of the words of an address."""
         return self.under.match_words(url)
+
+    @property
+    def pages(self) -> PageTable | None:
+        """What is looked for in the text of pages; None when no list asks for it."""
+        return self.under.pages
 
     def has_entries_below(self, host: str) -> frozenset[str]:
         """Categories that have URL entries on this very host or its parents: the host alone cannot settle them."""

@@ -1,13 +1,15 @@
 """Compiled lists as they lie on disk, and how they are opened.
 
 In comes the folder of snapshots; out comes the index in force, its files checked and mapped. A snapshot is a folder
-`<mark>/` of five files, and a pointer `current` names the one in force:
+`<mark>/` of five or six files, and a pointer `current` names the one in force:
 
-    manifest.json   format, revision, lists, size and SHA-256 of the other four   (<mark> is its own SHA-256)
+    manifest.json   format, revision, lists, size and SHA-256 of the others   (<mark> is its own SHA-256)
     keys.trie       every host, URL and network (marisa trie)
     rows.bin        three columns: which lists have a key, on which line
     phrases.json    words and phrases that count by themselves
     weighted.json   phrases that count together: weights, combinations, exceptions
+    pages.hs        what is looked for in pages, compiled by Hyperscan for this machine; absent without it, or without
+                    a list that asks for pages
 
 The room's rule here: a snapshot is complete and checked, or it is not opened. Readers of a replaced one keep it: their
 pages stay mapped. One predecessor is kept on disk. See docs/decisions/0002.
@@ -20,7 +22,7 @@ import json
 import mmap
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ from typing import Any
 from categories.domains import DomainTable, Postings, map_trie
 from categories.index import CompiledIndex
 from categories.model import ListStatus, Problem
+from categories.needles import loads
 from categories.phrases import PhraseEntry
 from categories.words import Heed, Words
 
@@ -40,6 +43,7 @@ REBUILD = "run `schoolgate lists update` to compile the lists again"
 _CHANGED = "is damaged: its content is not what was written (SHA-256 differs)"
 MANIFEST, TRIE, ROWS, PHRASES = "manifest.json", "keys.trie", "rows.bin", "phrases.json"
 WEIGHTED = "weighted.json"
+PAGES = "pages.hs"
 
 
 class SnapshotError(Exception):
@@ -177,11 +181,22 @@ def _open(path: Path, mark: str, *, whole: bool) -> CompiledIndex:
     )
     words = Words(
         lists,
-        [Heed(limit, tuple(apply_to)) for limit, apply_to in manifest["heed"]],
+        heeds(manifest["heed"]),
         [PhraseEntry(*row) for row in json.loads(_read(path / PHRASES, manifest))],
         json.loads(_read(path / WEIGHTED, manifest)),
+        _read(path / PAGES, manifest) if PAGES in manifest["files"] else None,
     )
     return CompiledIndex(manifest["revision"], lists, domains, words, manifest["fingerprint"])
+
+
+def heeds(rows: Sequence[tuple[int, Sequence[str]]]) -> list[Heed]:
+    """What each list wants of its phrases, as it stands in a manifest."""
+    return [Heed(limit, tuple(apply_to)) for limit, apply_to in rows]
+
+
+def usable_here(path: Path, manifest: dict[str, Any]) -> bool:
+    """Whether what Hyperscan compiled into a snapshot is for this processor; true where there is none. Cheap."""
+    return PAGES not in manifest["files"] or loads((path / PAGES).read_bytes())
 
 
 def _check(file: Path, size: int, sha256: str | None) -> None:

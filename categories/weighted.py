@@ -36,7 +36,7 @@ class WeightedTable:
 
     def __init__(self, phrases: Iterable[ScoredPhrase], limits: Mapping[str, int]) -> None:
         """`limits` has every category; no phrase is per cent any more (see `in_points`)."""
-        self._finder = PhraseFinder(_without_doubles(phrases))
+        self._finder = PhraseFinder(without_doubles(phrases))
         self._limits = dict(limits)
 
     def __len__(self) -> int:
@@ -53,30 +53,40 @@ class WeightedTable:
     def over_in(self, readings: Iterable[str]) -> tuple[Over, ...]:
         """The same of a text whose readings are made already."""
         phrases = self._finder.phrases
-        found = [phrases[place] for place in self._finder.find(*readings)]
-        if not found or any(phrase.kind is PhraseKind.EXCEPTION for phrase in found):
-            return ()
-        return tuple(sorted(self._exceeded(found), key=lambda over: (-over.score, over.category)))
+        tallies = tallied(phrases[place] for place in self._finder.find(*readings))
+        over = (one.over for one in tallies if one.banned or one.over.score > self._limits[one.over.category])
+        return tuple(sorted(over, key=lambda over: (-over.score, over.category)))
 
     def phrases(self) -> tuple[ScoredPhrase, ...]:
         """Every phrase in force."""
         return self._finder.phrases
 
-    def _exceeded(self, found: Iterable[ScoredPhrase]) -> Iterator[Over]:
-        soothing = 0
-        points: Counter[str] = Counter()
-        speaking: dict[str, list[ScoredPhrase]] = defaultdict(list)
-        for phrase in found:
-            if phrase.weight < 0:
-                soothing += phrase.weight
-            else:
-                points[phrase.category] += phrase.weight
-                speaking[phrase.category].append(phrase)
-        for category, those in speaking.items():
-            score = points[category] + soothing
-            banned = any(phrase.kind is PhraseKind.BANNED for phrase in those)
-            if banned or score > self._limits[category]:
-                yield Over(category, score, tuple(sorted(those, key=_telling)))
+
+class Tally(NamedTuple):
+    """What a text came to in one category, before any limit is asked."""
+
+    over: Over
+    """Category, points and phrases."""
+    banned: bool
+    """True when a banned phrase was found: over every limit."""
+
+
+def tallied(found: Iterable[ScoredPhrase]) -> Iterator[Tally]:
+    """The points of each category some phrase was found of; none at all when one of the phrases is an exception."""
+    soothing = 0
+    points: Counter[str] = Counter()
+    speaking: dict[str, list[ScoredPhrase]] = defaultdict(list)
+    for phrase in found:
+        if phrase.kind is PhraseKind.EXCEPTION:
+            return
+        if phrase.weight < 0:
+            soothing += phrase.weight
+        else:
+            points[phrase.category] += phrase.weight
+            speaking[phrase.category].append(phrase)
+    for category, those in speaking.items():
+        banned = any(phrase.kind is PhraseKind.BANNED for phrase in those)
+        yield Tally(Over(category, points[category] + soothing, tuple(sorted(those, key=_telling))), banned)
 
 
 def readings(text: str) -> tuple[str, ...]:
@@ -121,7 +131,7 @@ def _telling(phrase: ScoredPhrase) -> tuple[bool, int, tuple[str, ...], str, int
     return (phrase.kind is not PhraseKind.BANNED, -phrase.weight, phrase.parts, phrase.list, phrase.line)
 
 
-def _without_doubles(phrases: Iterable[ScoredPhrase]) -> Iterator[ScoredPhrase]:
+def without_doubles(phrases: Iterable[ScoredPhrase]) -> Iterator[ScoredPhrase]:
     """Of phrases that look for the same: an exception is alone; else each category's strongest; else the mildest.
 
     So a further phrase that speaks against a text never takes anything from another category, and one below zero

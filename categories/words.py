@@ -1,4 +1,4 @@
-"""What phrases say: plain ones and weighted ones, of searches and, where a list asks for it, of addresses.
+"""What phrases say: plain ones and weighted ones, of searches and, where a list asks for it, of addresses and pages.
 
 In come the phrases of a snapshot with what each list wants; out come matches with their evidence. What speaks for a
 text (exceptions, points below zero) counts wherever words are looked for: that a list leaves addresses alone is there
@@ -7,12 +7,13 @@ to close less, never more.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 
 from categories.model import EntryKind, ListStatus, Match
 from categories.names import Url
+from categories.pagetable import PageTable
 from categories.phrases import PhraseEntry, PhraseTable
 from categories.scoring import PhraseKind, ScoredPhrase
 from categories.weighted import Over, WeightedTable, evidence, from_row, in_points, readings, written
@@ -27,7 +28,7 @@ class Heed(NamedTuple):
     limit: int
     """Score a text may reach."""
     apply_to: tuple[str, ...]
-    """`search`, `url`."""
+    """`search`, `url`, `page`."""
 
 
 class Words:
@@ -39,8 +40,9 @@ class Words:
         heed: Sequence[Heed],
         plain: Sequence[PhraseEntry],
         weighted: Sequence[list[Any]],
+        compiled: bytes | None = None,
     ) -> None:
-        """`weighted` are rows as `categories.weighted.as_row` makes them."""
+        """`weighted` are rows as `categories.weighted.as_row` makes them; `compiled` is for `pages`."""
         self._lists = tuple(lists)
         scored = [(row[0], from_row(row, lists[row[0]].category, lists[row[0]].name)) for row in weighted]
         limits: dict[str, int] = {}
@@ -51,14 +53,22 @@ class Words:
         self.reads_urls = any(entry.list in asked for entry in plain) or any(number in asked for number, _ in points)
         """Whether some list wants its words looked for in addresses."""
 
+        def phrases_of(use: str) -> Iterator[ScoredPhrase]:
+            return (phrase for number, phrase in points if use in heed[number].apply_to or _soothes(phrase))
+
         def tables(use: str) -> _Tables:
-            heeded = (phrase for number, phrase in points if use in heed[number].apply_to or _soothes(phrase))
+            heeded = phrases_of(use)
             words = [entry for entry in plain if use in heed[entry.list].apply_to]
             if use == "url":
                 words = [entry for entry in words if not entry.whole]
             return _Tables(PhraseTable(words), WeightedTable(heeded, limits))
 
         self._search = tables("search")
+        paged = {number for number, wants in enumerate(heed) if "page" in wants.apply_to}
+        worded = [entry for entry in plain if entry.list in paged and not entry.whole]
+        asks = bool(worded) or any(number in paged for number, _ in points)
+        self.pages = PageTable(self._lists, worded, phrases_of("page"), limits, compiled) if asks else None
+        """What is looked for in pages; None when no list asks for it."""
         same = all(set(wants.apply_to) >= {"search", "url"} for wants in heed) and not any(one.whole for one in plain)
         self._url = self._search if same or not self.reads_urls else tables("url")
 
@@ -75,9 +85,13 @@ class Words:
         yield from dict.fromkeys(self._containing(text))
 
     def _containing(self, text: str) -> Iterator[Match]:
-        for tables in dict.fromkeys((self._search, self._url)):
-            yield from (self._plain(entry) for entry in tables.plain.entries() if text in entry.words)
-            for phrase in tables.weighted.phrases():
+        paged = [] if self.pages is None else [_Pair(self.pages.entries(), self.pages.phrases())]
+        searched = [
+            _Pair(one.plain.entries(), one.weighted.phrases()) for one in dict.fromkeys((self._search, self._url))
+        ]
+        for entries, phrases in (*searched, *paged):
+            yield from (self._plain(entry) for entry in entries if text in entry.words)
+            for phrase in phrases:
                 if any(text in part for part in phrase.parts):
                     entry = written(phrase)
                     yield Match(phrase.category, phrase.list, entry, phrase.line, EntryKind.PHRASE, phrase.weight)
@@ -92,6 +106,11 @@ class Words:
     def _plain(self, entry: PhraseEntry) -> Match:
         status = self._lists[entry.list]
         return Match(status.category, status.name, entry.words, entry.line, EntryKind.PHRASE, entry.weight)
+
+
+class _Pair(NamedTuple):
+    entries: Iterable[PhraseEntry]
+    phrases: Iterable[ScoredPhrase]
 
 
 class _Tables(NamedTuple):

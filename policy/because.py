@@ -6,6 +6,8 @@ rule's own words win; else the sentence is built from the titles of category, ba
 
 from __future__ import annotations
 
+from typing import Literal
+
 from categories.model import EntryKind, Match
 from policy.client import Band
 from policy.kinds import SIGNALLED, Kinds
@@ -19,17 +21,25 @@ _DEED = {
     Action.WARN: "open only after a warning",
     Action.BYPASS: "open",
 }
+Spot = Literal["search", "address", "page"]
+"""Where a phrase stands."""
+_SPOTS: dict[Spot, str] = {
+    "search": "words searched for",
+    "address": "words of the address",
+    "page": "words on the page",
+}
+_SPOT_REASON: dict[Spot, Reason] = {"search": Reason.SEARCH, "page": Reason.CONTENT}
 _TIER_REASON = {Tier.LOCKED: Reason.STATUTORY, Tier.OVERRIDE: Reason.OVERRIDE}
 
 
-def reason_of(row: Row, match: Match | None, kinds: Kinds, signalled: bool, *, searched: bool = True) -> Reason:
+def reason_of(row: Row, match: Match | None, kinds: Kinds, signalled: bool, spot: Spot = "search") -> Reason:
     """Why, in one word. A way round the filter is called that only when it is stopped."""
     if row.tier in _TIER_REASON:
         return _TIER_REASON[row.tier]
     if row.name in {ALLOW_ONLY_ROW, ALLOW_REST_ROW}:
         return Reason.DEFAULT
-    if searched and match is not None and match.kind is EntryKind.PHRASE:
-        return Reason.SEARCH
+    if spot in _SPOT_REASON and match is not None and match.kind is EntryKind.PHRASE:
+        return _SPOT_REASON[spot]
     if row.tightens and (signalled or (match is not None and _goes_round(match.category, kinds))):
         return Reason.CIRCUMVENTION
     return Reason.RULE
@@ -40,11 +50,11 @@ def _goes_round(category: str, kinds: Kinds) -> bool:
 
 
 def because_of(
-    row: Row, match: Match | None, policy: Policy, band: Band, holding: frozenset[str], *, searched: bool = True
+    row: Row, match: Match | None, policy: Policy, band: Band, holding: frozenset[str], spot: Spot = "search"
 ) -> str:
     """Why, in one sentence a teacher understands. `holding` are the schedules that made the row fit.
 
-    `searched` says whether the phrase that fitted stands in a search or in the address.
+    `spot` says where the phrase that fitted stands.
     """
     if row.rule.because:
         return row.rule.because
@@ -57,8 +67,7 @@ def because_of(
         return f"{_thing(row)} is {_DEED[row.action]} for {whom}{when}."
     title = policy.kinds.title(match.category)
     if match.kind is EntryKind.PHRASE:
-        words = "words searched for" if searched else "words of the address"
-        return f"The {words} belong to {title}, which {_is(title)} {_DEED[row.action]} for {whom}{when}."
+        return f"The {_SPOTS[spot]} belong to {title}, which {_is(title)} {_DEED[row.action]} for {whom}{when}."
     return f"{title} {_is(title)} {_DEED[row.action]} for {whom}{when}."
 
 

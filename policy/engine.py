@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 from categories.model import EntryKind, Index, Match
 from categories.names import Url
-from policy.because import because_of, reason_of
+from policy.because import Spot, because_of, reason_of
 from policy.claims import mismatched, others
 from policy.client import Band, Client
+from policy.content import heard, worst_page
 from policy.decide import Facts, Hit, Trace, read, strictness
 from policy.explain import Asked, Explanation, explain
 from policy.hostfacts import Hosts
@@ -30,7 +31,7 @@ from policy.shapes import shape
 from policy.tables import Row, Table
 from policy.wrappers import Wrapped, wrapped
 
-ALGORITHM = 3
+ALGORITHM = 4
 """Raised whenever the same lists and policy would be read differently: it is part of the revision."""
 _CHANGES_KEPT = 20_000
 _MINUTE = timedelta(minutes=1)
@@ -98,6 +99,7 @@ class Engine:
         self._tables = {(band, site): Table(policy, band, site) for band in Band for site in sites}
         self._reads_urls = index.reads_urls
         self._hosts = Hosts(index, frozenset().union(*(table.url_hosts for table in self._tables.values())))
+        self._worst_page = worst_page(index)
         self._minute: tuple[datetime, datetime, dict[str | None, frozenset[str]]] = (_LONG_AGO, _LONG_AGO, {})
         self._changes: dict[tuple[str | None, str, datetime], datetime | None] = {}
         self._known = Remembered()
@@ -112,6 +114,11 @@ class Engine:
         asked: list[Asked] = []
         verdict = self._decide(request, client, at, asked)
         return explain(self, request, client, at, verdict, tuple(asked))
+
+    def heeds_page(self, request: Request, client: Client, at: datetime) -> bool:
+        """Whether anything on the page that answers could close it: else it need not be looked at."""
+        found = self._worst_page
+        return bool(found) and self.decide(request._replace(stage=Stage.RESPONSE, found=found), client, at).blocked
 
     def holding(self, site: str | None, at: datetime) -> frozenset[str]:
         """Names of the schedules that hold at a site; remembered for the minute, the unit policies are written in."""
@@ -158,7 +165,7 @@ class Engine:
         named = others(request) if request.claims else ()
         holding = self.holding(site, at)
         place = (table, request.stage, holding, *table.asker(client, at))
-        if asked is None and not named and not self._reads_urls:
+        if asked is None and not named and not request.found and not self._reads_urls:
             facts = self._hosts.settling(request)
             if facts is not None:
                 return self._settled(facts.sited, Case(request, client, at, table, holding, _NO_SIGNALS, place))
@@ -208,7 +215,7 @@ class Engine:
         terms, words = _NOT_SEARCHED
         if full and (url.query or url.path != "/" or request.terms):
             terms, words = self._words(url, request)
-        if asked is not None or terms or (full and self._reads_urls):
+        if asked is not None or terms or request.found or (full and self._reads_urls):
             return self._read(url, case, asked, sited, terms, words)
         hosts = case.table.hosts(url)
         if full and hosts and not case.table.url_hosts.isdisjoint(hosts):
@@ -242,8 +249,9 @@ class Engine:
         full = request.stage is not Stage.CONNECT
         signalled = tuple(m for s in sorted(case.signals) for m in _SIGNALLED[s]) if case.signals else ()
         searched = words
-        if full and self._reads_urls:
-            words = tuple(dict.fromkeys((*searched, *self.index.match_words(url))))
+        paged = heard(request.found, self.policy.page_limits, case.table.band) if request.found else ()
+        if full and (paged or self._reads_urls):
+            words = tuple(dict.fromkeys((*searched, *self.index.match_words(url), *paged)))
         heeded = words
         if words and not self.policy.kinds.help.isdisjoint(match.category for match in sited):
             heeded = ()
@@ -266,7 +274,8 @@ class Engine:
         elif action is Action.BYPASS:
             action = Action.ALLOW
         match = hit if isinstance(hit, Match) else None
-        reason, because = self._why(row, match, case, searched=match in searched)
+        spot: Spot = "search" if match in searched else "page" if match in paged else "address"
+        reason, because = self._why(row, match, case, spot)
         named = match
         if named is None and sited and not row.tightens:
             named = sited[0]
@@ -295,16 +304,16 @@ class Engine:
         match_text = self.index.match_text
         return terms, tuple(dict.fromkeys(match for term in terms for match in match_text(term)))
 
-    def _why(self, row: Row, match: Match | None, case: Case, *, searched: bool) -> tuple[Reason, str]:
+    def _why(self, row: Row, match: Match | None, case: Case, spot: Spot) -> tuple[Reason, str]:
         holding = row.include_when & case.holding if row.include_when else row.include_when
         worded = match is not None and match.kind is EntryKind.PHRASE
-        key = (None if match is None else match.category, worded, searched, holding)
+        key = (None if match is None else match.category, worded, spot, holding)
         known = row.sentences.get(key)
         if known is None:
             signalled = match is None and bool(row.signals) and not row.anything
             kinds = self.policy.kinds
-            because = because_of(row, match, self.policy, case.table.band, holding, searched=searched)
-            known = row.sentences[key] = (reason_of(row, match, kinds, signalled, searched=searched), because)
+            because = because_of(row, match, self.policy, case.table.band, holding, spot)
+            known = row.sentences[key] = (reason_of(row, match, kinds, signalled, spot), because)
         return known
 
     def _at_connect(self, row: Row, facts: Facts, table: Table) -> tuple[Action, bool]:

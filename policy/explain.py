@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from categories.model import Match
+from categories.pagetable import Finding
 from policy.client import Band, Client
 from policy.decide import Facts, Hit, fit_thing, fits_time
 from policy.model import Action, Request, Stage, Tier, Verdict
@@ -121,6 +122,7 @@ class Explanation:
             "would_change": [change.as_json() for change in self.changes],
             "client": _client_json(self.client),
             "at": self.at.isoformat(),
+            "found": [_found_json(finding) for finding in self.request.found],
             "stage": verdict.stage.value,
             "revision": verdict.revision,
         }
@@ -141,6 +143,10 @@ class Explanation:
             yield f"  {match.entry} is in list {match.list!r}{at_line} ({match.kind.value}, category {match.category})"
         if not verdict.matches:
             yield "  in no list"
+        for finding in self.request.found:
+            match = finding.match
+            if not finding.settled or match.weight:
+                yield f"  on the page: {match.category}, {match.weight} points (the lists' limit is {finding.limit})"
         if verdict.terms:
             yield f"  searched for: {' · '.join(verdict.terms)}"
         if self.safer is not None:
@@ -295,6 +301,10 @@ def _why_not(row: Row, facts: Facts) -> str:
     if row.until is not None and facts.at >= row.until:
         return f"ended {row.until:%Y-%m-%d %H:%M}"
     return "for others" if fits_time(row, facts) else "not at this time"
+
+
+def _found_json(finding: Finding) -> dict[str, Any]:
+    return {**_match_json(finding.match), "limit": finding.limit, "settled": finding.settled}
 
 
 def _match_json(match: Match) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from categories.model import Match
 from categories.names import Url
+from categories.pagetable import Finding
 from policy.client import Band
 
 
@@ -110,6 +111,8 @@ class Request(NamedTuple):
     """Search terms; None lets the engine extract them from the URL."""
     signals: frozenset[Signal] = frozenset()
     """Circumvention signals seen by the host."""
+    found: tuple[Finding, ...] = ()
+    """What phrases say of the page that answers it; only at RESPONSE."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,6 +164,8 @@ class Policy:
     """In the order of the file."""
     safe_search_off_for: frozenset[str] = frozenset()
     """Groups of staff whose searches are not forced to be safe."""
+    page_limits: Mapping[Band, int] = field(default_factory=dict)
+    """Score a page may reach for a band; the list's own limit where a band is not named."""
     kinds: Kinds = field(default_factory=Kinds)
     """What the taxonomy says of the categories it was read against."""
     warnings: tuple[PolicyProblem, ...] = ()

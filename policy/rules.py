@@ -28,7 +28,8 @@ __all__ = ["BUILT_IN_NAMES", "LANGUAGE", "Policy", "PolicyErrors", "PolicyProble
 LANGUAGE = "1"
 """Version of the policy language this reads."""
 
-_KEYS = ("schoolgate", "trust", "timezone", "calendar", "schedules", "groups", "sites", "safe_search", "policies")
+_KEYS = ("schoolgate", "trust", "timezone", "calendar", "schedules", "groups", "sites", "safe_search",
+         "page_limits", "policies")  # fmt: skip
 _TIERS = (Tier.TRUST, Tier.OVERRIDE, Tier.SITE, Tier.DEFAULT)
 _LONDON = ZoneInfo("Europe/London")
 
@@ -83,6 +84,7 @@ class _Reader:
             sites={n: replace(site, timetable=_with_inline(site.timetable, names.inline)) for n, site in sites.items()},
             policies=rulesets,
             safe_search_off_for=self._safe_search(fields.get("safe_search"), groups),
+            page_limits=self.sections.page_limits(fields.get("page_limits")),
             kinds=self.kinds,
         )
 

@@ -84,6 +84,17 @@ class Sections:
             return []
         return node.nodes
 
+    def page_limits(self, node: Node | None) -> dict[Band, int]:
+        """Points of phrases a page may have, by band."""
+        found = {}
+        for name, item in self.fields(node, "page_limits", tuple(Band)).items():
+            word = self.text(item, "a limit")
+            if name in set(Band) and word.isdecimal() and len(word) <= 6:
+                found[Band(name)] = int(word)
+            elif name in set(Band):
+                self.problems.error(item.line, f"{clip(word)!r} is no limit for {name}", "a whole number: `ks3: 100`")
+        return found
+
     def zone(self, node: Node | None, default: ZoneInfo) -> ZoneInfo:
         """A time zone by its IANA name."""
         if node is None:

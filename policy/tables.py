@@ -103,7 +103,7 @@ class Row:
         """Whether time has a say at all."""
         self.losing: dict[str | None, Outranked] = {}
         """How it is told when it fits but loses, by the category it fitted by. Filled while deciding."""
-        self.sentences: dict[tuple[str | None, bool, bool, frozenset[str]], tuple[Reason, str]] = {}
+        self.sentences: dict[tuple[str | None, bool, str, frozenset[str]], tuple[Reason, str]] = {}
         """Reasons already put into words. Filled while deciding; the same, whoever fills it."""
 
 

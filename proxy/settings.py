@@ -179,7 +179,7 @@ class ListSettings(Section):
     limit: Annotated[int, Field(ge=0, le=100_000)] = LIMIT
     """For weighted phrases: the score a text may reach; only more than that is of the category."""
     apply_to: tuple[Use, ...] = ("search",)
-    """For phrases: where they are looked for, `search` and `url`; words in addresses close more than is meant."""
+    """For phrases where they are looked for: `search`, `url`, `page`; words in addresses close more than is meant."""
 
 
 class ListChecks(Section):
@@ -270,6 +270,17 @@ class SpoolSettings(Section):
     """True counts what a device asks for more than twenty times within a second in one row; never what was blocked."""
 
 
+class PageSettings(Section):
+    """How far the words of pages are looked at, where a list asks for pages."""
+
+    hold_bytes: int = Field(default=1024 * 1024, ge=16 * 1024, le=8 * 1024 * 1024)
+    """Bytes of a page that are held back until they were looked at; beyond, it is shown as it comes, and looked at."""
+    hold_seconds: float = Field(default=5.0, gt=0, le=60)
+    """Longest a page is held back, in seconds."""
+    scan_bytes: int = Field(default=2 * 1024 * 1024, ge=16 * 1024, le=64 * 1024 * 1024)
+    """Bytes of a page that are looked at at all; the rest passes, and the row says so."""
+
+
 class Settings(Section):
     """Everything a gateway is told."""
 
@@ -289,6 +300,7 @@ class Settings(Section):
     ca: CaSettings = CaSettings()
     metrics: MetricsSettings = MetricsSettings()
     console: ConsoleSettings = ConsoleSettings()
+    pages: PageSettings = PageSettings()
     identity: IdentitySettings = IdentitySettings()
     bypass: BypassSettings = BypassSettings()
     gateway: GatewaySettings = GatewaySettings()

@@ -27,6 +27,7 @@ from addons.grants import Grants
 from addons.httplayers import HeadLimits, install
 from addons.live import Live
 from addons.metrics import Metrics
+from addons.pagebody import PageLimits
 from addons.pages import Surroundings
 from addons.recheck import recheck
 from addons.reviewanswers import read_answers
@@ -111,6 +112,7 @@ def make_live(settings: Settings, place: WorkerPlace, engine: Engine) -> Live:
         http_ports=frozenset(settings.proxy.http_ports),
         connections_per_client=settings.proxy.connections_per_client,
         upload_limit=settings.proxy.upload_limit,
+        pages=PageLimits(**settings.pages.model_dump()),
         handout=handed_out(settings.data / "ca", settings.ca.page),
         surroundings_by_site=surroundings(engine.policy, settings),
         when_full=settings.spool.when_full,

@@ -13,18 +13,22 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from policy.client import Band
 from proxy.settings import Settings
 
 if TYPE_CHECKING:
+    from categories.pagetable import Finding
     from identity.directory import Directory
     from policy.client import Client
     from policy.engine import Engine
     from policy.explain import Explanation
 
 _FLAGS = ("user", "band", "address", "groups", "site", "at", "method", "stage")
+_READ = 16 * 1024 * 1024
+"""Most bytes of a page that are read from a file."""
 _BANDS = tuple(band.value for band in Band)
 
 
@@ -44,6 +48,9 @@ def add(commands: Any) -> None:
     parser.add_argument("--at", metavar="TIME", help="10:20, 'tue 10:20' or 2026-11-24T10:20; default now")
     parser.add_argument("--method", default="GET", metavar="METHOD", help="HTTP method; default GET")
     parser.add_argument("--stage", default="request", choices=("connect", "request"), help="how much is known")
+    parser.add_argument(
+        "--text-file", type=Path, metavar="FILE", help="as if this page answered: HTML, or plain text when named .txt"
+    )
     parser.add_argument("--json", action="store_true", help="answer in JSON")
     parser.set_defaults(handle=handle)
 
@@ -62,7 +69,7 @@ def handle(args: argparse.Namespace, settings: Settings) -> int:
             asker.check(flags)
             answer_lines(asker, flags, sys.stdin.buffer, sys.stdout)
             return 0
-        explanation = asker.ask(args.url, flags)
+        explanation = asker.ask(args.url, flags, found=asker.found_in(args.text_file))
     except BrokenPipeError:
         raise  # whoever read the answers has gone: no fault of policy or lists
     except (PolicyErrors, SnapshotError, EngineProblem, OSError) as error:
@@ -141,8 +148,24 @@ class Asker:
         self.who(flags)
         self.moment(flags.get("at"), flags.get("site"))
 
-    def ask(self, url: str, flags: Mapping[str, Any]) -> Explanation:
-        """The explanation of one request. Raises `Misasked`."""
+    def found_in(self, file: Path | None) -> tuple[Finding, ...] | None:
+        """What lists say of the page in a file; None when there is no file. Raises `OSError`."""
+        if file is None:
+            return None
+        with file.open("rb") as stream:
+            octets = stream.read(_READ)
+        table = self.engine.index.pages
+        if table is None:
+            self.notes.append("no list asks for the words of pages (`apply_to: [page]`)")
+            return ()
+        from categories.pagescan import PageScan
+
+        scan = PageScan(table, markup=file.suffix.lower() != ".txt")
+        scan.feed(octets)
+        return scan.findings(last=True)
+
+    def ask(self, url: str, flags: Mapping[str, Any], *, found: tuple[Finding, ...] | None = None) -> Explanation:
+        """The explanation of one request, and of the page that answers it when there is one. Raises `Misasked`."""
         from categories.names import NameProblem, canonical_url
         from policy.model import Request, Stage
 
@@ -156,7 +179,10 @@ class Asker:
         who = self.who(flags)
         at = self.moment(flags.get("at"), who.client.site)
         method = str(flags.get("method") or "GET").upper()
-        explanation = self.engine.explain(Request(asked, Stage(stage), method), who.client, at)
+        request = Request(asked, Stage(stage), method)
+        if found is not None:
+            request = request._replace(stage=Stage.RESPONSE, found=found)
+        explanation = self.engine.explain(request, who.client, at)
         return explanation if who.refused is None else _refused(explanation, who.refused)
 
     def who(self, flags: Mapping[str, Any]) -> _Who:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from mitmproxy.test import tflow
 
-from addons.content import Content, count_down, count_up, title_reader, within_limit
+from addons.content import Content, body_kind, count_down, count_up, within_limit
 from addons.flownotes import FlowNotes, flow_notes
 from addons.live import Live
+from addons.pagebody import BodyKind, PageBody
 from policy.model import Action, Reason, Verdict
 from tests.addons.host import Host
 from tests.rig.clients import Raw
@@ -74,31 +75,42 @@ def test_nothing_over_the_limit_is_passed_on(limit: int | None, pieces: list[byt
 
 
 @pytest.mark.parametrize(
-    ("method", "content_type", "reads"),
+    ("method", "status", "content_type", "kind"),
     [
-        ("GET", "text/html", True),
-        ("GET", "TEXT/HTML; charset=utf-8", True),
-        ("GET", "application/xhtml+xml", True),
-        ("HEAD", "text/html", False),
-        ("GET", "text/plain", False),
-        ("GET", "", False),
+        ("GET", 200, "text/html", BodyKind()),
+        ("POST", 404, "TEXT/HTML; charset=utf-8; boundary=x", BodyKind(charset="utf-8")),
+        ("GET", 200, "application/xhtml+xml", BodyKind()),
+        ("GET", 200, 'text/plain; charset="iso-8859-1"', BodyKind(charset="iso-8859-1", markup=False)),
+        ("GET", 200, "", BodyKind()),
+        ("HEAD", 200, "text/html", None),
+        ("GET", 304, "text/html", None),
+        ("GET", 204, "text/html", None),
+        ("GET", 200, "application/json", None),
+        ("GET", 200, "image/png", None),
     ],
 )
-def test_a_title_is_read_of_pages_only(method: str, content_type: str, reads: bool) -> None:
-    """Everything else is bytes."""
+def test_what_a_page_is(method: str, status: int, content_type: str, kind: BodyKind | None) -> None:
+    """Everything else is bytes; an answer that does not say what it is may be a page."""
     response = tflow.tflow(resp=True).response
     assert response is not None
+    response.status_code = status
     response.headers["content-type"] = content_type
-    assert (title_reader(method, response) is not None) is reads
+    assert body_kind(method, response) == kind
+
+
+def test_a_download_is_no_page() -> None:
+    """Nobody reads it in the browser."""
+    response = tflow.tflow(resp=True).response
+    assert response is not None
+    response.headers["content-type"] = "text/html"
+    response.headers["content-disposition"] = 'Attachment; filename="notes.html"'
+    assert body_kind("GET", response) is None
 
 
 def test_a_title_is_in_the_notes_as_soon_as_it_was_seen() -> None:
     """Cut anywhere."""
-    response = tflow.tflow(resp=True).response
-    assert response is not None
-    response.headers = type(response.headers)([(b"content-type", b"text/html")])
     notes = FlowNotes()
-    down = count_down(notes, title_reader("GET", response))
+    down = count_down(notes, PageBody(BodyKind()))
     for piece in (b"<html><ti", b"tle>Volca", b"noes</tit", b"le>"):
         assert down(piece) == piece
     assert notes.title == "Volcanoes"

@@ -28,6 +28,7 @@ class PlainIndex:
         self.categories = frozenset(entries)
         self.lists: tuple[ListStatus, ...] = ()
         self.reads_urls = False
+        self.pages = None
 
     def _add(self, category: str, line: int, text: str) -> None:
         name = f"test/{category}"

@@ -231,3 +231,23 @@ async def with_parts(exchange: Exchange) -> None:
         f'<img src="https://{part}/image.png" alt=""><iframe src="https://{part}/frame"></iframe>'
     )
     await exchange.answer(text.encode())
+
+
+@_route("/written")
+async def written(exchange: Exchange) -> None:
+    """A page the test wrote: `?page=` is base64 of JSON `{status, head, pieces, order, pause, chunked}`."""
+    await exchange.body()
+    told = json.loads(base64.urlsafe_b64decode(exchange.arrival.query["page"]))
+    pieces = [base64.b64decode(piece) for piece in told["pieces"]]
+    pieces = [pieces[number] for number in told.get("order", range(len(pieces)))]
+    lines = [f"HTTP/1.1 {told.get('status', '200 OK')}", *told.get("head", ["Content-Type: text/html; charset=utf-8"])]
+    chunked = told.get("chunked", False)
+    lines.append("Transfer-Encoding: chunked" if chunked else f"Content-Length: {sum(map(len, pieces))}")
+    exchange.writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
+    for piece in pieces if exchange.arrival.method != "HEAD" and not lines[0].startswith("HTTP/1.1 304") else ():
+        exchange.writer.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n" if chunked else piece)
+        await exchange.writer.drain()
+        await asyncio.sleep(told.get("pause", 0))
+    if chunked:
+        exchange.writer.write(b"0\r\n\r\n")
+        await exchange.writer.drain()

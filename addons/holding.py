@@ -1,0 +1,139 @@
+"""The host's exchange, with pages held back until they were looked at.
+
+A subclass of mitmproxy's HTTP stream (12.2.3): where a page is to be looked at first (`notes.check`), its head and body
+wait here. Then it goes on as any streamed answer, or the exchange ends with our page. What waits is bounded in bytes
+and in time, and says nothing itself: `addons.pagecheck` decides. `tests/addons/test_canary.py` names what changed
+upstream.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mitmproxy import http
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.layers import http as http_layers
+from mitmproxy.proxy.layers.http._events import (
+    ErrorCode,
+    RequestProtocolError,
+    ResponseData,
+    ResponseEndOfMessage,
+    ResponseHeaders,
+    ResponseProtocolError,
+    ResponseTrailers,
+)
+
+from addons.flownotes import Holding, flow_notes
+
+CUT = "page cut off"
+"""What the `error` hook is told of a page whose rest turned bad after its beginning was shown."""
+
+type Commands = layer.CommandGenerator[None]
+
+
+class HoldingStream(http_layers.HttpStream):
+    """One exchange whose answer may have to wait."""
+
+    _deadline: commands.RequestWakeup | None = None
+
+    def _handle_event(self, event: events.Event) -> Commands:
+        if isinstance(event, events.Wakeup):
+            check = flow_notes(self.flow).check
+            if event.command is self._deadline and check is not None and self._held():
+                yield from self._decide(check)
+            return
+        yield from super()._handle_event(event)
+
+    def start_response_stream(self) -> Commands:
+        """Begin to pass the answer on, or to hold it."""
+        if flow_notes(self.flow).check is None:
+            yield from super().start_response_stream()
+        else:
+            self.server_state = self.state_hold_response_body
+
+    def state_hold_response_body(self, event: Any) -> Commands:
+        """The page comes, and nothing of it goes out."""
+        check = flow_notes(self.flow).check
+        if check is None:
+            raise RuntimeError("a page is held that nothing looks at")
+        if isinstance(event, ResponseData):
+            check.hold(event.data)
+            if check.full:
+                yield from self._decide(check)
+            elif self._deadline is None and not self._whole(check):
+                self._deadline = wakeup = commands.RequestWakeup(check.seconds)
+                yield wakeup
+        elif isinstance(event, ResponseTrailers):
+            self._response.trailers = event.trailers
+        elif isinstance(event, ResponseEndOfMessage):
+            yield from self._decide(check, event)
+
+    def state_stream_response_body(self, event: Any) -> Commands:
+        """As the original; a page whose rest turns bad ends here, for the client as for the origin."""
+        check = flow_notes(self.flow).check
+        if check is None:
+            yield from super().state_stream_response_body(event)
+            return
+        if isinstance(event, ResponseEndOfMessage) and not check.passes(b"", last=True):
+            yield from self._cut(over=True)
+            return
+        yield from super().state_stream_response_body(event)
+        if check.cut:
+            yield from self._cut(over=False)
+
+    def handle_protocol_error(self, event: RequestProtocolError | ResponseProtocolError) -> Commands:
+        """As the original; of an answer that was held the client knows nothing yet."""
+        check = flow_notes(self.flow).check
+        if check is not None and self._held():
+            check.left()
+            if isinstance(event, ResponseProtocolError):
+                self.flow.response = None
+        yield from super().handle_protocol_error(event)
+
+    def _whole(self, check: Holding) -> bool:
+        """Whether all the origin announced is there: its end comes at once, and needs no clock."""
+        announced = self._response.headers.get("content-length", "")
+        return bool(announced.isdecimal() and check.held >= int(announced))
+
+    @property
+    def _response(self) -> http.Response:
+        if self.flow.response is None:
+            raise RuntimeError("there is no answer to hold")
+        return self.flow.response
+
+    def _held(self) -> bool:
+        return bool(self.server_state == self.state_hold_response_body)
+
+    def _decide(self, check: Holding, end: ResponseEndOfMessage | None = None) -> Commands:
+        if check.decide(last=end is not None):
+            self.server_state = self.state_stream_response_body
+            client = self.context.client
+            yield http_layers.SendHttp(ResponseHeaders(self.stream_id, self._response, end_stream=False), client)
+            if held := check.release():
+                yield http_layers.SendHttp(ResponseData(self.stream_id, held), client)
+            if end is not None:
+                yield from self.state_stream_response_body(end)
+            return
+        if end is None:
+            closed = RequestProtocolError(self.stream_id, "the page was closed", ErrorCode.CANCEL)
+            yield http_layers.SendHttp(closed, self.context.server)
+        yield from self._answer_instead()
+
+    def _answer_instead(self) -> Commands:
+        """Send our page; of an upload that is still under way no more is read."""
+        if self.client_state == self.state_done:
+            yield from self.send_response()
+            return
+        self._response.headers["connection"] = "close"
+        self.client_state = self.state_errored
+        yield from self.send_response()
+        self.flow.live = False
+        yield http_layers.SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
+        yield http_layers.DropStream(self.stream_id)
+
+    def _cut(self, *, over: bool) -> Commands:
+        """End an answer in the middle: an honest client takes it for broken, and shows no more."""
+        if not over:
+            cancel = RequestProtocolError(self.stream_id, CUT, ErrorCode.CANCEL)
+            yield http_layers.SendHttp(cancel, self.context.server)
+        yield from self.handle_protocol_error(ResponseProtocolError(self.stream_id, CUT, ErrorCode.CANCEL))

@@ -1,0 +1,81 @@
+"""A page's body as it passes: decoded once, its title read, its words looked at.
+
+In come chunks as the origin sent them; out come a title, findings, and what kept the words from being looked at.
+Bounded in bytes decoded, so a compressed bomb costs no more than a page; never raises for what an origin sends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from addons.decoders import make_decoder
+from addons.titles import MOST_DECODED, TitleReader
+from categories.pagescan import PageScan
+
+
+@dataclass(frozen=True, slots=True)
+class PageLimits:
+    """How far pages are looked at before, and after, they are shown."""
+
+    hold_bytes: int = 1024 * 1024
+    """Bytes of a page that are held back until they were looked at."""
+    hold_seconds: float = 5.0
+    """Longest a page is held back."""
+    scan_bytes: int = 2 * 1024 * 1024
+    """Decoded bytes of a page that are looked at; the rest passes."""
+
+
+@dataclass(frozen=True, slots=True)
+class BodyKind:
+    """How the head of an answer says its body is written."""
+
+    encoding: str = ""
+    """Its Content-Encoding."""
+    charset: str | None = None
+    """The charset of its Content-Type; None when it names none."""
+    markup: bool = True
+    """True for HTML, False for plain text."""
+
+
+class PageBody:
+    """Reads one body. `trouble` says, in a word, why not all of it was looked at."""
+
+    def __init__(self, kind: BodyKind, scan: PageScan | None = None, most: int = MOST_DECODED) -> None:
+        """`most` is how many decoded bytes are looked at."""
+        self.trouble: str | None = None
+        """`encoding` or `size`; None while all is looked at."""
+        self.decoded = 0
+        """Bytes decoded."""
+        self._title = TitleReader(kind.charset) if kind.markup else None
+        self._scan = scan
+        self._most = most
+        self._decoder = make_decoder(kind.encoding)
+        if self._decoder is None:
+            self.trouble = "encoding"
+
+    @property
+    def title(self) -> str | None:
+        """The page's title, as soon as it was seen."""
+        return None if self._title is None else self._title.title
+
+    @property
+    def done(self) -> bool:
+        """True once nothing more is looked at."""
+        return self.trouble is not None or (self._scan is None and (self._title is None or self._title.done))
+
+    def feed(self, chunk: bytes) -> None:
+        """Look at one chunk."""
+        if self.done or not chunk or self._decoder is None:
+            return
+        try:
+            octets = self._decoder(chunk, self._most - self.decoded)
+        except Exception:  # any fault of a decoder: browsers, too, show only what came before it
+            self.trouble = "encoding"
+            return
+        self.decoded += len(octets)
+        if self._title is not None:
+            self._title.feed(octets)
+        if self._scan is not None:
+            self._scan.feed(octets)
+        if self.decoded >= self._most:
+            self.trouble = "size"

@@ -1,0 +1,220 @@
+"""A page that is looked at before anybody sees it: bytes that pass in, a tighter verdict out, or none.
+
+While it is held nothing of it has gone to the client; once it is let go the rest is looked at as it passes. What the
+page holds is decided like any request, with what was found on it, by the engine in force when it is decided. Any
+exception closes the page (design §5.1). See docs/decisions/0036.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from weakref import WeakSet
+
+from mitmproxy import http
+
+from addons.answers import answer, failure_verdict, plain
+from addons.flownotes import FlowNotes
+from addons.live import Live
+from addons.pagebody import BodyKind, PageBody
+from addons.proceed import after_grant, offer, scope_of
+from addons.rows import open_row
+from categories.pagescan import PageScan
+from categories.pagetable import Finding, PageTable
+from logstore.spool import SpoolFull
+from policy.model import Action, Request, Stage, Verdict
+
+logger = logging.getLogger(__name__)
+
+HELD_TOGETHER = 64 * 1024 * 1024
+"""Most bytes of held pages in a worker; beyond that a page is decided by what has come of it."""
+LITTLE = 64 * 1024
+"""Bytes a page may hold without the others being counted."""
+NOT_SCANNED = "not-scanned"
+"""Begins the remark in the row of a page that was not looked at; the reason follows."""
+
+
+class PageCheck:
+    """One page under way. Not to be shared between threads."""
+
+    def __init__(
+        self, live: Live, flow: http.HTTPFlow, notes: FlowNotes, asked: Request, table: PageTable, kind: BodyKind
+    ) -> None:
+        self.cut = False
+        """True when its rest turned bad after its beginning was shown."""
+        self.held = 0
+        """Bytes held back."""
+        self.seconds = live.pages.hold_seconds
+        """Longest it may be held back."""
+        self._live = live
+        self._flow = flow
+        self._notes = notes
+        self._asked = asked
+        self._kind = kind
+        self._chunks: list[bytes] = []
+        self._released = False
+        self._spent = 0.0
+        self._known: tuple[Finding, ...] = ()
+        self._counted = False
+        self._begin(table)
+        _holding.add(self)
+
+    def _begin(self, table: PageTable) -> None:
+        self._table = table
+        self._scan = PageScan(table, markup=self._kind.markup, charset=self._kind.charset)
+        self._body = PageBody(self._kind, self._scan, self._live.pages.scan_bytes)
+
+    @property
+    def full(self) -> bool:
+        """Whether it is to be decided by what has come of it."""
+        limits = self._live.pages
+        if max(self.held, self._body.decoded) >= limits.hold_bytes or self._body.trouble is not None:
+            return True
+        return self.held > LITTLE and sum(one.held for one in _holding) > HELD_TOGETHER
+
+    def hold(self, chunk: bytes) -> None:
+        """Take a chunk that is not passed on yet."""
+        self._chunks.append(chunk)
+        self.held += len(chunk)
+        self._look(chunk)
+
+    def release(self) -> bytes:
+        """What was held, to be passed on: from here on `passes` is asked."""
+        held = b"".join(self._chunks)
+        self._released = True
+        self._drop()
+        self._notes.bytes_down += len(held)
+        return held
+
+    def decide(self, *, last: bool) -> bool:
+        """Whether it may be shown; if not, our page is the answer. `last` says that all of it is there."""
+        try:
+            verdict = self._verdict(last=last)
+        except Exception:
+            logger.exception("a page could not be looked at and is closed")
+            self._live.metrics.hook_failures.labels("content").inc()
+            verdict = failure_verdict(self._live)
+        if verdict is None:
+            if last or self._body.trouble:
+                self._finish("passed")
+            return True
+        self._drop()
+        self._close(verdict, last=last)
+        return False
+
+    def passes(self, chunk: bytes, *, last: bool = False) -> bool:
+        """Whether a chunk of a page that was let go may follow. Never raises."""
+        if self._body.done and not last:
+            return True
+        try:
+            self._look(chunk)
+            verdict = self._verdict(last=last)
+        except Exception:
+            logger.exception("the rest of a page could not be looked at and is cut off")
+            self._live.metrics.hook_failures.labels("content").inc()
+            verdict = failure_verdict(self._live)
+        if verdict is None:
+            if last or self._body.trouble:
+                self._finish("passed")
+            return True
+        self.cut = True
+        self._finish("cut")
+        self._tighten(verdict)
+        return False
+
+    def left(self) -> None:
+        """Nobody waits for it any more: the client went away, or the origin failed."""
+        self._drop()
+
+    def _look(self, chunk: bytes) -> None:
+        began = time.perf_counter()
+        self._body.feed(chunk)
+        self._notes.title = self._body.title
+        self._spent += time.perf_counter() - began
+
+    def _verdict(self, *, last: bool) -> Verdict | None:
+        """The verdict that closes the page, by all that has come; None when nothing does."""
+        engine = self._live.engine
+        table = engine.index.pages
+        if table is not self._table and table is not None and not self._released:
+            self._begin(table)  # the lists changed while it was held
+            for chunk in self._chunks:
+                self._look(chunk)
+        began = time.perf_counter()
+        found = self._scan.findings(last=last or self._body.trouble is not None)
+        self._spent += time.perf_counter() - began
+        if not found or found == self._known:
+            return None
+        self._known = found
+        notes, at = self._notes, self._live.now()
+        verdict = engine.decide(self._asked._replace(stage=Stage.RESPONSE, found=found), notes.client, at)
+        if verdict.action is Action.WARN and notes.url is not None:
+            held = self._live.grants.holds(notes.client, scope_of(verdict, notes.url), at)
+            verdict = after_grant(verdict, held=held)
+        return verdict if verdict.blocked else None
+
+    def _close(self, verdict: Verdict, *, last: bool) -> None:
+        """Make our page the answer."""
+        flow, notes = self._flow, self._notes
+        self._finish("closed")
+        self._tighten(verdict)
+        try:
+            at = self._live.now()
+            url = notes.url
+            back = flow.request.path if flow.request.method == "GET" else "/"
+            button = None if url is None else offer(self._live.secret, verdict, notes.client, url, at, back=back)
+            answer(self._live, flow, notes, verdict, proceed=button)
+        except Exception:
+            logger.exception("a page about a closed page could not be made")
+            flow.response = plain(flow, 503, verdict.because)
+
+    def _tighten(self, verdict: Verdict) -> None:
+        """Say the new verdict in notes, metrics and record."""
+        self._notes.verdict = verdict
+        self._live.metrics.count_request(str(verdict.action), str(self._notes.client.band), str(verdict.reason))
+        open_again(self._live, self._flow, self._notes)
+
+    def _finish(self, outcome: str) -> None:
+        """Count it, once; of a page that was not looked at whole its row says how far."""
+        if self._counted:
+            return
+        self._counted = True
+        metrics, trouble = self._live.metrics, self._body.trouble
+        metrics.pages_scanned.labels(outcome).inc()
+        metrics.page_scan_seconds.observe(self._spent)
+        if trouble is not None and outcome == "passed":
+            told = f"scanned:{self._body.decoded // 1024}k" if trouble == "size" else f"{NOT_SCANNED}:{trouble}"
+            not_scanned(self._live, self._flow, self._notes, trouble, told)
+
+    def _drop(self) -> None:
+        self._chunks.clear()
+        self.held = 0
+        _holding.discard(self)
+
+
+_holding: WeakSet[PageCheck] = WeakSet()
+"""Pages that are held."""
+
+
+def not_scanned(live: Live, flow: http.HTTPFlow, notes: FlowNotes, why: str, told: str | None = None) -> None:
+    """A page passes that was not looked at, or not to its end: count it, and say so in its row."""
+    live.metrics.pages_not_scanned.labels(why).inc()
+    notes.note = ",".join(filter(None, (notes.note, told or f"{NOT_SCANNED}:{why}")))
+    open_again(live, flow, notes)
+
+
+def open_again(live: Live, flow: http.HTTPFlow, notes: FlowNotes) -> None:
+    """Say the record of an exchange under way anew: its verdict or note is another now. The decision stands either way.
+
+    The same id: whoever merges the spool takes the last word (`logstore.merge`).
+    """
+    if notes.record_id is None or notes.ended:
+        return  # written whole at its end
+    notes.reference = notes.record_id
+    try:
+        live.spool.open(open_row(live, flow, notes))
+    except SpoolFull:
+        live.metrics.unrecorded.labels("verdict").inc()
+    except Exception:
+        logger.exception("record %d could not be completed", notes.record_id)
+        live.metrics.hook_failures.labels("content").inc()

@@ -1,0 +1,60 @@
+"""One page, looked through for phrases as it comes.
+
+In come the decoded octets of a body, however they are cut; out come findings, for as much as has come. What a reader
+sees (`categories.markup`) is read (`categories.readings`) and what stands there looked up (`categories.pagetable`).
+Memory is bounded by the pieces fed; never raises for what a page contains.
+"""
+
+from __future__ import annotations
+
+import codecs
+
+from categories.charsets import charset_of
+from categories.markup import Visible
+from categories.pagetable import Finding, PageTable
+from categories.readings import Readings
+
+PIECE = 32 * 1024
+"""Octets that are waited for before they are looked at: one long look is cheaper than many short ones."""
+
+
+class PageScan:
+    """Looks through one page. Not to be shared between threads."""
+
+    def __init__(self, table: PageTable, *, markup: bool = True, charset: str | None = None) -> None:
+        """`markup` is False for plain text; `charset` is the label of the Content-Type, None when it has none."""
+        self.scanned = 0
+        """Octets looked at."""
+        self._table = table
+        self._charset = charset
+        self._visible = Visible(markup=markup)
+        self._readings = Readings()
+        self._waiting = bytearray()
+        self._decoder: codecs.IncrementalDecoder | None = None
+        self._found: set[int] = set()
+        self._ended = False
+
+    def feed(self, octets: bytes) -> None:
+        """Take more of the page; looked at once there is a piece of it."""
+        self._waiting += octets
+        if len(self._waiting) >= PIECE:
+            self._look(last=False)
+
+    def findings(self, *, last: bool = False) -> tuple[Finding, ...]:
+        """What the page is about, by all that has come; `last` says that nothing more will."""
+        if (self._waiting or last) and not self._ended:
+            self._look(last=last)
+        return self._table.findings(self._found) if self._found else ()
+
+    def _look(self, *, last: bool) -> None:
+        octets = bytes(self._waiting)
+        if self._decoder is None:
+            self._decoder = codecs.getincrementaldecoder(charset_of(octets, self._charset))("replace")
+        self._waiting.clear()
+        self._ended = last
+        self.scanned += len(octets)
+        piece = self._visible.feed(self._decoder.decode(octets, last).removeprefix("\ufeff"), last=last)
+        if piece or last:
+            found = self._table.needles.found
+            for reading in self._readings.of(piece, last=last):
+                self._found |= found(reading)

@@ -1,0 +1,101 @@
+"""What a reader sees of a page, however the page is cut and whatever it tries."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from categories.markup import MARK, Visible
+
+
+def seen(*pieces: str, markup: bool = True) -> str:
+    """The words of a page that comes in these pieces."""
+    visible = Visible(markup=markup)
+    texts = [visible.feed(piece) for piece in pieces]
+    return " ".join("".join((*texts, visible.feed("", last=True))).replace(MARK, "|").split())
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ("<p>one<p>two", "one two"),
+        ("po<b class='x'>ke</b>r", "po|ke|r"),
+        ("a<br>b<article>c", "a b c"),
+        ("a&amp;b &#x73;word&nbsp;x", "a&b sword x"),
+        ("&lt;script&gt;seen&lt;/script&gt;", "<script>seen</script>"),
+        ("a<script>var b = '<p>c';</script>d", "a d"),
+        ("a<SCRIPT SRC=x></scRipt >d", "a d"),
+        ("a<style>b{}</style>c", "a c"),
+        ("a<!-- b -->c", "a c"),
+        ("a<!-->b<!-- c -->d", "a b d"),
+        ("a<!-- b --!>c", "a c"),
+        ("a<!-- never ends", "a"),
+        ("a<script>never ends", "a"),
+        ('a<b c="never > ends', "a|"),
+        ('<a title="<script>">seen</a>', "|seen|"),
+        ("<title>x <script> y</title>seen", "x script> y seen"),
+        ("<textarea><!-- </textarea>seen", "!-- seen"),
+        ("<p '>seen<p '>too", "seen too"),
+        ('<p a=x"y>seen<p b=z"w>too', "seen too"),
+        ('<p =">seen<p =">too', "seen too"),
+        ('<a href="a>b">seen</a>', "|seen|"),
+        ("a < b and c > d <3", "a < b and c > d <3"),
+        ("<!doctype html><?xml?></ x>seen", "seen"),
+        ("<scripts>seen</scripts>", "seen"),
+    ],
+)
+def test_as_a_browser_reads_it(page: str, words: str) -> None:
+    """Tags, comments, scripts; and pages made to hide words from whoever is careless."""
+    assert seen(page) == words
+    assert seen(*page) == words
+
+
+def test_plain_text_is_taken_as_it_is() -> None:
+    """No tags, no entities."""
+    assert seen("a <b> &amp; c", markup=False) == "a <b> &amp; c"
+
+
+PIECES = st.sampled_from(
+    [
+        *(
+            "<p>",
+            "<b>",
+            "</b>",
+            "<script>",
+            "</script>",
+            "<style x='y'>",
+            "</style>",
+            "<!--",
+            "-->",
+            "<!-->",
+            "<title>",
+        ),
+        *("</title>", '<a b="', '">', "'", "<", ">", "&amp;", "&", "#", "word", " ", "\n", "é", "=", "/", "-", "!"),
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=30), st.integers(1, 9))
+def test_cuts_change_nothing(pieces: list[str], step: int) -> None:
+    """The same words, cut anywhere."""
+    page = "".join(pieces)
+    whole = seen(page)
+    assert seen(*(page[start : start + step] for start in range(0, len(page), step))) == whole
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["<", "<b", "<script>", "<!--", "<!-", '<a b="', "<a b=", "<title>", "</", "&", "&#", '<a b=">" ', "<script x='"],
+)
+def test_a_page_made_to_be_slow_is_not(piece: str) -> None:
+    """Half a megabyte of it in small pieces is looked at once."""
+    page = piece * (512 * 1024 // len(piece))
+    visible = Visible()
+    began = time.process_time()
+    for start in range(0, len(page), 16 * 1024):
+        visible.feed(page[start : start + 16 * 1024])
+    visible.feed("", last=True)
+    assert time.process_time() - began < 2.0
