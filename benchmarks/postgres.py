@@ -2,8 +2,8 @@
 
 Prints rows a second and processor time a row, ours and the server's, through `PostgresStore.append` with all indexes,
 beside the ceiling in the same run: the very same values by bare binary COPY into a partition of the same shape. Then
-bytes a row, the chain of hashes, and the questions ICT services ask. Answers are checked. The server is one of its own,
-in a temporary folder, with `fsync` on and nothing else tuned but `shared_buffers`.
+bytes a row, the chain of hashes, roll-ups, and the questions ICT services ask. Answers are checked. The server is one
+of its own, in a temporary folder, with `fsync` on and nothing else tuned but `shared_buffers`.
 """
 
 from __future__ import annotations
@@ -29,9 +29,12 @@ from logstore.place import Database
 from logstore.postgres import chains
 from logstore.postgres.daycheck import moment
 from logstore.postgres.days import present
+from logstore.postgres.rollups import TABLES
 from logstore.postgres.store import COPY, COPY_TYPES, PostgresStore
 from logstore.query import Archive
 from logstore.retention import prune
+from logstore.rolling import roller
+from logstore.stats import Figures
 from logstore.verify import verify
 from tests.rig.postgres import Postgres
 
@@ -97,6 +100,32 @@ def proof(database: Database, rows: int) -> None:
     check(report.ok and report.rows == rows, f"{report.rows} rows: {report.problems[:3]}")
     wall, cpu = time.perf_counter() - wall, time.process_time() - begin
     print(f"db verify, row by row              {cpu / rows * 1e6:22.1f} µs CPU a row ({wall:.1f} s)")
+
+
+def sums(server: Postgres, database: Database, rows: int) -> None:
+    """The roll-ups of all rows: by the server, and that they say what the rows do."""
+
+    def work() -> float:
+        begin = time.perf_counter()
+        done = sum(one.rows for one in roller(database).catch_up() if one.grain == "hour")
+        check(done == rows, f"{done} rows summed, not {rows}")
+        return time.perf_counter() - begin
+
+    measured(server, "roll-ups, by hour and by day", rows, work)
+    with Archive(database, seconds=600) as archive:
+        for name, ask in (("totals", Figures.totals), ("top hosts", lambda one: one.top("host"))):
+            told = []
+            for rolled in (True, False):
+                begin = time.perf_counter()
+                told.append(ask(Figures(archive, LogFilter(), rollups=rolled)))
+                took = (time.perf_counter() - begin) * 1000
+                print(f"  {name}, from {'roll-ups' if rolled else 'rows':<9} {took:8.1f} ms")
+            same = told[0] == told[1] if name == "totals" else told[0].places == told[1].places
+            check(same, f"{name} differ: {told}")
+    with reading(database) as catalog:
+        names = ", ".join(f"pg_total_relation_size('{table.name}')" for table in TABLES)
+        size = sum(catalog.exec_driver_sql(f"SELECT {names}").one())
+    print(f"roll-ups on the disk               {size / rows:22.1f} bytes a row")
 
 
 def ceiling(server: Postgres, database: Database, rows: int) -> tuple[float, float]:
@@ -182,6 +211,7 @@ def main() -> int:
             sizes(connection, rows)
             connection.execute("VACUUM ANALYZE")
         proof(database, rows)
+        sums(server, database, rows)
         questions(database, rows)
         begin = time.perf_counter()
         later = datetime.fromtimestamp(START_US / 1e6, UTC).replace(year=2027, month=7)

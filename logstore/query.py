@@ -65,6 +65,8 @@ class Archive:
         self._source = open_source(where, seconds)
         self.folder: Path | None = where if isinstance(where, Path) else None
         """Folder of the record; None when it is a database."""
+        self.where = where
+        """Where the record is."""
         self.catalog: Connection = self._source.catalog
         """Read-only connection on the catalog."""
         self.rows: Connection = self._source.rows

@@ -8,18 +8,19 @@ moved since; then the answer is the one the rows would give.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, Integer, Table, case, func, select, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, Connection, Table, case, cast, func, literal_column, select
 from sqlalchemy.exc import DatabaseError
 
 from logstore.db import reading_file
-from logstore.dialects import one_of
+from logstore.dialects import holds, one_of, unindexed
 from logstore.filter import Selection
 from logstore.marks import HOUR_US
+from logstore.place import ClickHouse, Database, Where
 from logstore.rolling import marks_of_days
 from logstore.rollups import ROLLUPS, Rollup, bucket, rollup_path, scope, usable
 
@@ -29,6 +30,8 @@ _DAY_MS = 24 * _HOUR_MS
 type Sums = tuple[int, int, int, int]
 """Rows, blocked rows, bytes up, bytes down."""
 type Group = tuple[tuple[Any, ...], Sums]
+type Have = Mapping[tuple[str, int], tuple[int, int]]
+"""What is summed of a day: by grain and start, the marks it had then and when it was made, microseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,52 @@ class Plan:
             yield begin * HOUR_US, end * HOUR_US
 
 
-def plan_day(folder: Path, day: str, hours: Mapping[int, int], selection: Selection, *, exact: bool) -> Plan:
+class Sources(Protocol):
+    """Where roll-ups are: files of a folder, or tables of a database."""
+
+    def have(self, days: Sequence[str]) -> Mapping[str, Have]:
+        """What is summed of each of some days."""
+
+    def grouped(self, rollup: Rollup, selection: Selection, by: tuple[str, ...], plan: Plan) -> Iterator[Group]:
+        """The sums of a day's hours that are told from roll-ups: for each group its keys (None for none) and sums."""
+
+
+class RollupFiles:
+    """The roll-ups beside day files."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder`: the store's."""
+        self._folder = folder
+
+    def have(self, days: Sequence[str]) -> Mapping[str, Have]:
+        """What is summed of each of some days; nothing of one whose file cannot be read."""
+        found: dict[str, Have] = {}
+        for day in days:
+            path = rollup_path(self._folder, day)
+            if usable(path):
+                with contextlib.suppress(DatabaseError), reading_file(path) as connection:
+                    lines = connection.execute(select(bucket)).all()
+                    found[day] = {(row.grain, row.start): (row.marks, row.computed_us) for row in lines}
+        return found
+
+    def grouped(self, rollup: Rollup, selection: Selection, by: tuple[str, ...], plan: Plan) -> Iterator[Group]:
+        """The sums of a day's hours that are told from roll-ups."""
+        path = rollup_path(self._folder, plan.day)
+        if (plan.hours or plan.day_hours) and path.exists():
+            with reading_file(path) as connection:
+                yield from read_sums(connection, rollup, scope, selection, by, plan)
+
+
+def rollups_of(where: Where, catalog: Connection) -> Sources | None:
+    """The roll-ups of a record that is open for reading; None where there are none."""
+    if isinstance(where, Database):
+        from logstore.postgres.rollups import RollupTables
+
+        return RollupTables(catalog)
+    return None if isinstance(where, ClickHouse) else RollupFiles(where)
+
+
+def plan_day(day: str, hours: Mapping[int, int], have: Have, selection: Selection, *, exact: bool) -> Plan:
     """Where each hour of a day is told from; `hours` are its marks. Not `exact`: from roll-ups that are behind too."""
     since, until = selection.bounds()
     wanted = {
@@ -72,12 +120,6 @@ def plan_day(folder: Path, day: str, hours: Mapping[int, int], selection: Select
         for hour, mark in hours.items()
         if (since is None or (hour + 1) * HOUR_US > since) and (until is None or hour * HOUR_US < until)
     }
-    path = rollup_path(folder, day)
-    have: dict[tuple[str, int], tuple[int, int]] = {}
-    if wanted and usable(path):
-        with contextlib.suppress(DatabaseError), reading_file(path) as connection:
-            for row in connection.execute(select(bucket)):
-                have[row.grain, row.start] = row.marks, row.computed_us
     fresh, behind = set(), set()
     for hour, mark in wanted.items():
         whole = (since is None or hour * HOUR_US >= since) and (until is None or (hour + 1) * HOUR_US <= until)
@@ -121,52 +163,59 @@ def serving(selection: Selection, by: tuple[str, ...]) -> Rollup | None:
     return None
 
 
-def grouped(folder: Path, rollup: Rollup, selection: Selection, by: tuple[str, ...], plan: Plan) -> Iterator[Group]:
-    """The sums of a day's hours that are told from roll-ups: for each group its keys (None for none) and sums."""
+def read_sums(
+    connection: Connection, rollup: Rollup, scopes: Table, selection: Selection, by: tuple[str, ...], plan: Plan,
+    file_day: int | None = None,
+) -> Iterator[Group]:  # fmt: skip
+    """The sums of a day's hours that are told from roll-ups: for each group its keys (None for none) and sums.
+
+    `scopes`: what `scope_id` points into. `file_day`: which day's lines, where tables hold more than one.
+    """
     steps = [int(name.partition(":")[2]) for name in by if name.startswith("step:")]
     by_day = all(width == _DAY_MS for width in steps)
     hours = plan.hours if by_day else plan.hours | plan.day_hours
-    path = rollup_path(folder, plan.day)
-    if not (hours or plan.days) or not path.exists():
-        return
-    with reading_file(path) as connection:
-        if hours:
-            yield from _read(connection, rollup, rollup.hours, "hour", hours, selection, by)
-        if plan.days and by_day:
-            yield from _read(connection, rollup, rollup.days, "day", plan.days, selection, by)
+    if hours:
+        yield from _read(connection, rollup, rollup.hours, scopes, "hour", hours, selection, by, file_day)
+    if plan.days and by_day:
+        yield from _read(connection, rollup, rollup.days, scopes, "day", plan.days, selection, by, file_day)
 
 
 def _read(
     connection: Connection,
     rollup: Rollup,
     table: Table,
+    scopes: Table,
     grain: str,
     starts: frozenset[int],
     selection: Selection,
     by: tuple[str, ...],
+    file_day: int | None,
 ) -> Iterator[Group]:
     columns = table.c
     keys: list[ColumnElement[Any]] = []
     for name in by:
         if name.startswith("step:"):
             unit = _HOUR_MS if grain == "hour" else _DAY_MS
-            keys.append(columns[grain] * unit // int(name.partition(":")[2]))
+            width = literal_column(name.partition(":")[2], BigInteger)
+            keys.append(cast(columns[grain], BigInteger) * literal_column(str(unit), BigInteger) // width)
         else:
             keys.append(columns[name])
     made = [columns[name] == value for name, value in selection.points.items()]
     for name, ids in selection.sets.items():
         if name == "client_id" and _scoped(rollup, selection, by):
-            made.append(columns.scope_id.in_(_scopes(selection)))
+            made.append(columns.scope_id.in_(_scopes(scopes, selection)))
         else:
             made.append(one_of(columns[name], ids))
     if (blocked := selection.wanted.blocked) is not None:
-        made.append(type_coerce(columns.blocked, Integer) == int(blocked))
-    # An expression, so that SQLite keeps to the order on disk where a user or a host is asked for.
-    made.append(one_of(columns[grain] + 0, sorted(starts)))
+        made.append(holds(columns.blocked, blocked))
+    if file_day is not None:
+        made.append(columns.file_day == file_day)
+    # So that SQLite keeps to the order on disk where a user or a host is asked for.
+    made.append(one_of(unindexed(columns[grain]), sorted(starts)))
     wanted = select(
         *keys,
         func.sum(columns.rows),
-        func.sum(case((columns.blocked, columns.rows), else_=0)),
+        func.sum(case((holds(columns.blocked), columns.rows), else_=0)),
         func.sum(columns.bytes_up),
         func.sum(columns.bytes_down),
     ).where(*made)
@@ -183,7 +232,7 @@ def _scoped(rollup: Rollup, selection: Selection, by: tuple[str, ...]) -> bool:
     return "scope_id" in rollup.columns and selection.wanted.group is None and "client_id" not in by
 
 
-def _scopes(selection: Selection) -> Any:
+def _scopes(scope: Table, selection: Selection) -> Any:
     wanted = selection.wanted
     named = [scope.c[name] == value for name in ("site", "band") if (value := getattr(wanted, name)) is not None]
     return select(scope.c.id).where(*named)

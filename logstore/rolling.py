@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, Connection, Integer, MetaData, Select, Table, delete, func, insert, literal, select
 from sqlalchemy.exc import DatabaseError, OperationalError
@@ -23,6 +23,7 @@ from logstore.dayview import columns_of, requests
 from logstore.db import attached, days_folder, open_catalog, reading
 from logstore.ids import id_range
 from logstore.marks import HOUR_US, forget_marks, marks
+from logstore.place import Beside, Database
 from logstore.prunereport import Cleaned, Cleaner, Stayed
 from logstore.rollups import (
     ROLLUPS,
@@ -39,9 +40,13 @@ from logstore.rollups import (
 )
 from logstore.schema import attached_log, day_file, dim_client, time_us
 
+if TYPE_CHECKING:
+    from logstore.postgres.rolling import TableRoller
+
 SHARE = 0.005
 """Part of the time that may go into summing the hour that is not over yet, again and again."""
-_SUMS = ("rows", "bytes_up", "bytes_down")
+SUMS = ("rows", "bytes_up", "bytes_down")
+"""What is added up."""
 _HOURS = 24
 
 _temporary = MetaData()
@@ -49,7 +54,7 @@ _temporary = MetaData()
 
 def _base(name: str, *alike: str) -> Table:
     """One hour's rows, those alike in some columns together."""
-    columns = (Column(column, Integer) for column in (*alike, "blocked", *_SUMS))
+    columns = (Column(column, Integer) for column in (*alike, "blocked", *SUMS))
     return Table(f"base_{name}", _temporary, *columns, prefixes=["TEMPORARY"])
 
 
@@ -84,6 +89,29 @@ class Rolled:
     """How long it took."""
 
 
+class Pace:
+    """How often the hour that is not over is summed: when that takes a `SHARE` of the time since."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        """`now` is aware."""
+        self._now = now
+        self._cost: dict[int, tuple[float, float]] = {}
+
+    def keep(self, hours: Set[int]) -> None:
+        """Only these are still asked for."""
+        self._cost = {hour: cost for hour, cost in self._cost.items() if hour in hours}
+
+    def took(self, hour: int, seconds: float) -> None:
+        """An hour was summed just now."""
+        self._cost[hour] = time.monotonic(), seconds
+
+    def rests(self, hour: int) -> bool:
+        """Whether the hour is not over and was summed only just now, for what that costs."""
+        at, seconds = self._cost.get(hour, (0.0, 0.0))
+        over = (hour + 1) * HOUR_US <= self._now().timestamp() * 1_000_000
+        return not over and time.monotonic() - at < seconds / SHARE
+
+
 class Roller:
     """Keeps the roll-ups of a store up with its rows. Several take turns."""
 
@@ -93,7 +121,7 @@ class Roller:
         self._now = now
         self._known: dict[str, dict[int, int]] = {}
         self._over: dict[str, int] = {}
-        self._cost: dict[int, tuple[float, float]] = {}
+        self._pace = Pace(now)
 
     def stale(self) -> list[tuple[str, int]]:
         """Days and hours whose rows have changed since they were summed; newest first."""
@@ -114,9 +142,9 @@ class Roller:
         The hour that is not over changes all the time: it is summed again when that takes a `SHARE` of the time since.
         """
         stale = self.stale()
-        self._cost = {hour: cost for hour, cost in self._cost.items() if any(hour == other for _, other in stale)}
+        self._pace.keep({hour for _, hour in stale})
         for day, hour in stale:
-            if not self._rests(hour) and (rolled := self.roll(day, hour)) is not None:
+            if not self._pace.rests(hour) and (rolled := self.roll(day, hour)) is not None:
                 yield rolled
         for day in sorted(self._known, reverse=True):
             if (rolled := self.roll_day(day)) is not None:
@@ -144,15 +172,14 @@ class Roller:
                     rows = _sum_hour(connection, hour)
                     self._note(connection, "hour", hour, mark)
             self._known.setdefault(day, {})[hour] = mark
-        self._cost[hour] = time.monotonic(), time.monotonic() - begin
+        self._pace.took(hour, time.monotonic() - begin)
         return Rolled(day, "hour", hour, rows, time.monotonic() - begin)
 
     def roll_day(self, day: str) -> Rolled | None:
         """Sum the hours of a day that is over; None when one of them is stale or nothing has changed."""
         begin = time.monotonic()
-        midnight = datetime.combine(date.fromisoformat(day) + timedelta(days=1), datetime.min.time(), UTC)
         known = self._known.get(day, {})
-        if midnight > self._now() or self._over.get(day) == sum(known.values()):
+        if not day_is_over(day, self._now()) or self._over.get(day) == sum(known.values()):
             return None
         with rolling_lock(self._folder):
             with reading(self._folder) as catalog:
@@ -169,12 +196,6 @@ class Roller:
                         self._note(connection, "day", number, mark)
             self._over[day] = sum(hours.values())
         return Rolled(day, "day", max(changed), rows, time.monotonic() - begin) if changed else None
-
-    def _rests(self, hour: int) -> bool:
-        """Whether the hour is not over and was summed only just now, for what that costs."""
-        at, seconds = self._cost.get(hour, (0.0, 0.0))
-        over = (hour + 1) * HOUR_US <= self._now().timestamp() * 1_000_000
-        return not over and time.monotonic() - at < seconds / SHARE
 
     @contextlib.contextmanager
     def _writing(self, day: str) -> Iterator[Connection]:
@@ -194,6 +215,11 @@ class Roller:
         connection.execute(insert(bucket).values(grain=grain, start=start, marks=mark, computed_us=computed))
 
 
+def day_is_over(day: str, now: datetime) -> bool:
+    """Whether a UTC day has ended; `now` is aware."""
+    return datetime.combine(date.fromisoformat(day) + timedelta(days=1), datetime.min.time(), UTC) <= now
+
+
 def marks_of_days(hours: dict[int, int]) -> dict[int, int]:
     """The mark of a day: its hours' marks together, which grows when one of them does."""
     days: dict[int, int] = {}
@@ -202,8 +228,22 @@ def marks_of_days(hours: dict[int, int]) -> dict[int, int]:
     return days
 
 
-def rollup_cleaner(folder: Path) -> Cleaner:
+def roller(where: Beside, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Roller | TableRoller:
+    """Whoever keeps the roll-ups of a record up. `now` is aware."""
+    if isinstance(where, Database):
+        from logstore.postgres.rolling import TableRoller
+
+        return TableRoller(where, now)
+    return Roller(where, now)
+
+
+def rollup_cleaner(where: Beside) -> Cleaner:
     """For retention: removes the roll-ups of days that went."""
+    if isinstance(where, Database):
+        from logstore.postgres.rolling import rollup_cleaner as cleaner_there
+
+        return cleaner_there(where)
+    folder = where
 
     def rollups(limit: datetime, dry_run: bool) -> Cleaned:
         if not rollups_folder(folder).is_dir():
@@ -247,7 +287,7 @@ def _gather(connection: Connection, hour: int, early: int, late: int) -> None:
     columns, moment = attached_log.c, time_us(attached_log)
     sums = [requests(columns_of(connection)["repeats"]), func.sum(columns.bytes_up), func.sum(columns.bytes_down)]
     for base in _BASES:
-        names = [column.name for column in base.c if column.name not in _SUMS]
+        names = [column.name for column in base.c if column.name not in SUMS]
         alike: list[Any] = [columns[name] if name == "blocked" else func.coalesce(columns[name], 0) for name in names]
         rows = (
             select(*alike, *sums)
@@ -255,7 +295,7 @@ def _gather(connection: Connection, hour: int, early: int, late: int) -> None:
             .where(columns.id >= first, columns.id < past, moment >= begin, moment < end)
             .group_by(*alike)
         )
-        connection.execute(insert(base).from_select([*names, *_SUMS], rows))
+        connection.execute(insert(base).from_select([*names, *SUMS], rows))
 
 
 def _learn_scopes(connection: Connection, clients: dict[int, tuple[str | None, str | None]]) -> None:
@@ -304,6 +344,6 @@ def _insert(
     columns = dict(zip(names, alike.selected_columns, strict=True))
     grain = "hour" if "hour" in target.c else "day"
     lead = [columns[column.name] for column in target.primary_key.columns if column.name in columns]
-    sums = [func.sum(source.c[name]) for name in _SUMS]
+    sums = [func.sum(source.c[name]) for name in SUMS]
     summed = alike.add_columns(literal(start), source.c.blocked, *sums).group_by(*lead, source.c.blocked)
-    connection.execute(insert(target).from_select([*names, grain, "blocked", *_SUMS], summed.order_by(*lead)))
+    connection.execute(insert(target).from_select([*names, grain, "blocked", *SUMS], summed.order_by(*lead)))

@@ -1,6 +1,6 @@
 """Keeps roll-ups up with the rows, aside, as long as the shipper runs.
 
-In comes the store's folder; out go roll-ups and, every few minutes, a small file that says how they stand. The rules:
+In comes where the record is; out go roll-ups and, every few minutes, a small file that says how they stand. The rules:
 it works in a thread of its own and takes no lock a writer waits for, so that records are shipped meanwhile; what fails
 is told and tried again at the next round, because an answer without roll-ups is slower and still right.
 """
@@ -19,7 +19,8 @@ from pathlib import Path
 import sqlalchemy.exc
 
 from logstore.db import StoreError, catalog_path
-from logstore.rolling import Roller
+from logstore.place import Beside
+from logstore.rolling import roller
 
 logger = logging.getLogger(__name__)
 
@@ -48,13 +49,13 @@ class RollupStatus:
 class RollupJob:
     """Rounds of catching up, in a thread."""
 
-    def __init__(self, folder: Path, status: Path, stop: threading.Event, every: float = EVERY) -> None:
+    def __init__(self, where: Beside, status: Path, stop: threading.Event, every: float = EVERY) -> None:
         """`status`: file to tell in; `stop` ends it soon."""
-        self._folder = folder
+        self._where = where
         self._status = status
         self._stop = stop
         self._every = every
-        self._roller = Roller(folder)
+        self._roller = roller(where)
         self._thread = threading.Thread(target=self._run, name="rollups", daemon=True)
 
     def start(self) -> None:
@@ -69,18 +70,21 @@ class RollupJob:
         """Catch up once."""
         begin, hours, error = time.monotonic(), 0, ""
         try:
-            if catalog_path(self._folder).exists():
+            if self._is_there():
                 for rolled in self._roller.catch_up():
                     hours += rolled.grain == "hour"
                     if self._stop.is_set():
                         break
-            stale = len(self._roller.stale()) if catalog_path(self._folder).exists() else 0
+            stale = len(self._roller.stale()) if self._is_there() else 0
         except (OSError, StoreError, sqlalchemy.exc.SQLAlchemyError) as failure:
             error, stale = f"{type(failure).__name__}: {failure}", -1
             logger.warning("roll-ups could not be made: %s", error)
         return RollupStatus(
             at=time.time(), hours=hours, stale=stale, seconds=round(time.monotonic() - begin, 3), error=error
         )
+
+    def _is_there(self) -> bool:
+        return not isinstance(self._where, Path) or catalog_path(self._where).exists()
 
     def _run(self) -> None:
         with contextlib.suppress(OSError):  # of this thread alone: shipping goes first

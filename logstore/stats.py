@@ -23,7 +23,7 @@ from logstore.dimensions import restored
 from logstore.filter import LogFilter, Selection
 from logstore.marks import marks
 from logstore.query import Archive
-from logstore.rolled import Group, Plan, Sums, grouped, plan_day, serving
+from logstore.rolled import Group, Plan, Sums, plan_day, rollups_of, serving
 from logstore.schema import dim_client, dim_device, dim_host, dim_user, dim_verdict
 
 type By = Literal["category", "host", "domain", "user", "device", "rule", "reason", "action", "site", "band"]
@@ -149,7 +149,7 @@ class Figures:
     def __init__(self, archive: Archive, wanted: LogFilter, *, exact: bool = True, rollups: bool = True) -> None:
         """Not `exact`: roll-ups that are behind will do; the basis says for how many hours. No `rollups`: only rows."""
         self._archive = archive
-        self._folder = archive.folder if rollups else None
+        self._sums = rollups_of(archive.where, archive.catalog) if rollups else None
         self._exact = exact
         self._selection = wanted.select(archive.catalog)
 
@@ -214,17 +214,18 @@ class Figures:
     @cached_property
     def _plans(self) -> tuple[Plan, ...]:
         """Where each day's hours are told from: looked up once, so that all numbers agree."""
-        folder, selection = self._folder, self._selection
-        if folder is None or selection is None:
+        sums, selection = self._sums, self._selection
+        if sums is None or selection is None:
             return ()
         days = sorted({part.day for part in self._archive.parts(selection)})
         if not days:
             return ()
         marked = marks(self._archive.catalog, days[0], days[-1])
-        return tuple(plan_day(folder, day, marked.get(day, {}), selection, exact=self._exact) for day in days)
+        have, exact = sums.have(days), self._exact
+        return tuple(plan_day(day, marked.get(day, {}), have.get(day, {}), selection, exact=exact) for day in days)
 
     def _serves(self, *by: str) -> bool:
-        return self._folder is not None and self._selection is not None and bool(serving(self._selection, by))
+        return self._sums is not None and self._selection is not None and bool(serving(self._selection, by))
 
     def _groups(self, rolled: bool, *by: str) -> Iterator[Group]:
         if rolled:
@@ -233,11 +234,11 @@ class Figures:
 
     def _rolled(self, *by: str) -> Iterator[Group]:
         """What roll-ups say of the hours that are told from them."""
-        folder, selection = self._folder, self._selection
-        if folder is None or selection is None or (rollup := serving(selection, by)) is None:
+        sums, selection = self._sums, self._selection
+        if sums is None or selection is None or (rollup := serving(selection, by)) is None:
             return
         for plan in self._plans:
-            yield from grouped(folder, rollup, selection, by, plan)
+            yield from sums.grouped(rollup, selection, by, plan)
             self._archive.check_clock()
 
     def _counted(self, *by: str, whole: bool) -> Iterator[Group]:

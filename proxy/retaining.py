@@ -50,8 +50,9 @@ def cleaners(settings: Settings, record: Beside | None = None) -> tuple[Cleaner,
         export_cleaner(
             store, settings.data, lambda: {one.case for one in holds(store)}, gateway=identity_in(settings.data)
         ),
+        rollup_cleaner(store),
         # What lies beside the days of files; a database has nothing there.
-        *((rollup_cleaner(store), drill_cleaner(store), copy_cleaner(store)) if isinstance(store, Path) else ()),
+        *((drill_cleaner(store), copy_cleaner(store)) if isinstance(store, Path) else ()),
     )
 
 

@@ -17,6 +17,11 @@ ROWS = 7_265_002
 DAYS = 7_265_003
 """Whoever makes a day's partition (`make_log_day`)."""
 
+ROLLING = 7_265_006
+"""Whoever sums an hour or a day of roll-ups, and whoever removes some. Taken alone."""
+ROUND = 7_265_007
+"""Whoever makes roll-ups: a gateway that does not get it leaves that to the one that has. Taken before `ROLLING`."""
+
 CHAIN = 7_265_100
 """With a gateway's number behind it: whoever adds to that gateway's chains. Taken after `ROWS`."""
 CHECK = 7_265_101

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from logstore.gateways import COMPARED
 from logstore.place import Database, StoreError
+from logstore.postgres import rollups
 from logstore.postgres.db import HOLDS, VERSION_TABLES, open_engine
 from logstore.schema import DIMENSIONS
 
@@ -20,18 +21,21 @@ type Grants = Mapping[str, str]
 NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 """How a prefix is written."""
 _NAMES = tuple(table.name for table in DIMENSIONS)
+_SUMS = (*(table.name for table in rollups.TABLES), rollups.scope.name)
 _READ: Grants = {
     "log": "SELECT",
     "log_default": "SELECT (id)",
     **dict.fromkeys(_NAMES, "SELECT"),
     **dict.fromkeys(("day_file", "log_cursor", "log_hour", "gateway", "retention_run", "chain_batch"), "SELECT"),
+    **dict.fromkeys(_SUMS, "SELECT"),
 }
 _TRAIL: Grants = {"audit": "SELECT (id, hash), INSERT", "audit_number": "SELECT"}
 """What adding a line to the audit trail needs: reading what it says does not belong to it."""
 _NUMBERED = frozenset(
     (
         *_NAMES, "retention_run", "export_file", "review_request", "person", "override", "entry", "place",
-        "list_source", "console_account", "console_grant", "console_token", "console_view", f"{HOLDS}.hold",
+        "list_source", "console_account", "console_grant", "console_token", "console_view", "rollup_scope",
+        f"{HOLDS}.hold",
     )
 )  # fmt: skip
 """Tables whose lines get a number from the database."""
@@ -71,6 +75,7 @@ TABLES: Mapping[str, Grants] = {
         "audit_number": "SELECT",
         "day_file": "SELECT, INSERT, UPDATE",
         "log_hour": "SELECT, DELETE",
+        **dict.fromkeys(_SUMS, "SELECT, INSERT, DELETE"),
         "retention_run": "SELECT, INSERT, UPDATE",
         **dict.fromkeys(_COUNTED, "SELECT, INSERT, DELETE"),
         **dict.fromkeys(("review_request", "override", "export_file", *_REFUSALS, "tls_dismissed"), "SELECT, DELETE"),
@@ -101,7 +106,7 @@ WORK: Mapping[str, str] = {
     "writer": "ships records",
     "reader": "searches the record, and leaves a line about it",
     "auditor": "checks the audit trail, the books, the chains and held rows; sees no other row",
-    "retention": "removes days that are due, and copies what holds want of them",
+    "retention": "removes days that are due, copies what holds want of them, and makes the sums that numbers come from",
     "decider": "decides about people, lists, pages and holds",
     "console": "signs people in to the console; its account is a reader and a decider, too",
 }

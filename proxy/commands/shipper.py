@@ -74,9 +74,8 @@ def _ship(args: argparse.Namespace, settings: Settings, zone: ZoneInfo, stop: th
     )
     if not args.once:
         jobs: list[RollupJob | PartitionJob | EvidenceJob] = [EvidenceJob(settings, zone, stop)]
-        if isinstance(settings.store, Path):
-            jobs.append(RollupJob(settings.store, settings.data / "run" / TOLD, stop))
-        else:
+        jobs.append(RollupJob(settings.store, settings.data / "run" / TOLD, stop))
+        if not isinstance(settings.store, Path):
             jobs.append(PartitionJob(settings, stop))
         for job in jobs:
             job.start()

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from logstore.db import days_folder, reading_file
 from logstore.filter import LogFilter
+from logstore.place import Beside
 from logstore.query import Archive
 from logstore.retention import prune
 from logstore.rolling import Rolled, Roller, rollup_cleaner
@@ -54,7 +55,7 @@ def some_rows(numbers: Sequence[int], step_us: int = HOUR_US // 3) -> list[Any]:
     return made
 
 
-def agree(folder: Path) -> Figures:
+def agree(folder: Beside) -> Figures:
     """What roll-ups and rows say of everything is what counting says; gives the numbers."""
     with Archive(folder) as archive:
         rows = list(archive.walk(LogFilter()))

@@ -13,11 +13,12 @@ import pytest
 
 from logstore.annual import cells_of, count_file
 from logstore.filter import LogFilter
+from logstore.place import Beside
 from logstore.query import Archive, SearchTooWide
-from logstore.rolling import Roller
+from logstore.rolling import Roller, roller
 from logstore.rows import Row
 from logstore.stats import ROWS, Basis, By, Figures, Totals, series, top, totals
-from logstore.store import Store
+from logstore.store import Store, open_store
 
 from .rows import AT, ended, ids_from, request
 
@@ -43,24 +44,36 @@ def school(first: int, past: int) -> list[Any]:
     return rows[first:past]
 
 
-def rolled(folder: Path, told_from: str) -> None:
+def rolled(where: Beside, told_from: str) -> None:
     """Store the school, with roll-ups as told."""
-    with Store(folder) as store:
+    with open_store(where) as store:
         store.append(school(0, 50))
         if told_from != "rows":
-            list(Roller(folder, lambda: LATER).catch_up())
+            list(roller(where, lambda: LATER).catch_up())
         store.append(school(50, 80))
         if told_from == "roll-ups":
-            list(Roller(folder, lambda: LATER).catch_up())
+            list(roller(where, lambda: LATER).catch_up())
 
 
-@pytest.fixture(scope="module", params=["rows", "roll-ups", "both"])
+ENGINES = [(engine, told) for engine in ("sqlite", "postgresql") for told in ("rows", "roll-ups", "both")]
+
+
+@pytest.fixture(scope="module", params=ENGINES, ids="-".join)
 def archive(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
-    """Without roll-ups, with all of them, and with some that no longer hold."""
-    folder = tmp_path_factory.mktemp("store")
-    rolled(folder, request.param)
-    with Archive(folder) as opened:
+    """In each engine: without roll-ups, with all of them, and with some that no longer hold."""
+    engine, told_from = request.param
+    if engine == "sqlite":
+        folder = tmp_path_factory.mktemp("store")
+        rolled(folder, told_from)
+        with Archive(folder) as opened:
+            yield opened
+        return
+    postgres = request.getfixturevalue("postgres")
+    database = postgres.database("ready")
+    rolled(database, told_from)
+    with Archive(database) as opened:
         yield opened
+    postgres.drop(database)
 
 
 def plain(row: Row, by: By) -> Any:

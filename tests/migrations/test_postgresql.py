@@ -23,6 +23,7 @@ from logstore.place import Database
 from logstore.postgres.chains import chain_metadata
 from logstore.postgres.db import revision_of
 from logstore.postgres.holds import open_holds
+from logstore.postgres.rollups import rollup_metadata
 from logstore.query import Archive
 from logstore.store import open_store
 from tests.logstore.rows import batch
@@ -46,7 +47,7 @@ def compared(_object: object, name: str | None, kind: str, *_: object) -> bool:
 def test_models_are_migrations(database: Database) -> None:
     with open_store(database) as store:
         store.append(batch(3))
-    models = [schema.catalog_metadata, schema.day_metadata, chain_metadata]
+    models = [schema.catalog_metadata, schema.day_metadata, chain_metadata, rollup_metadata]
     models.append(importlib.import_module("registry.schema").metadata)
     with open_catalog(database).connect() as connection:
         options = {"compare_type": True, "include_name": said, "include_object": compared}

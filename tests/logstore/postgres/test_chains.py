@@ -162,6 +162,7 @@ def test_gateways_that_check_at_night_take_different_days(full: Database, postgr
         other.execute("SELECT pg_advisory_lock(%s, 20261121)", (locks.CHECK,))
         report = verify(full, at=NOW)
         assert (report.files, report.left) == (["log_20261122"], [FILE])
+        other.execute("SELECT pg_advisory_unlock(%s, 20261121)", (locks.CHECK,))
     assert verify(full, at=NOW).files == [FILE, "log_20261122"]
 
 

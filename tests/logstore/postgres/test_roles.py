@@ -21,6 +21,7 @@ from logstore.place import Database
 from logstore.postgres.roles import FUNCTIONS, TABLES, WORK, put_in_force, statements
 from logstore.query import Archive
 from logstore.retention import overdue, prune
+from logstore.rolling import roller, rollup_cleaner
 from logstore.stats import Figures
 from logstore.store import open_store
 from logstore.verify import verify
@@ -104,7 +105,10 @@ def test_the_auditor_checks_and_sees_nobody(guarded: Callable[[str], Database]) 
 
 def test_retention_removes_and_keeps_what_is_held(guarded: Callable[[str], Database]) -> None:
     retention = guarded("retention")
-    report = prune(retention, NOW, LONDON, clock_is_right=True)
+    list(roller(retention).catch_up())
+    with Archive(guarded("reader")) as archive:
+        assert Figures(archive, LogFilter()).totals().basis.source == "roll-ups"
+    report = prune(retention, NOW, LONDON, cleaners=(rollup_cleaner(retention),), clock_is_right=True)
     assert report.ok, report.stayed
     assert [(day.rows, day.held) for day in report.days] == [(1, 0)], "copied first thing"
     assert find(retention, "CASE-1").rows == 1
@@ -147,6 +151,10 @@ FORBIDDEN = {
     "DELETE FROM log": set(),
     "SELECT ids, hints FROM chain_batch": {"reader", "auditor", "retention", "decider"},
     "UPDATE chain_batch SET mark = mark": set(),
+    "SELECT user_id FROM rollup_hour_person": {"reader", "retention", "decider"},
+    "DELETE FROM rollup_hour_person": {"retention"},
+    "UPDATE rollup_hour_person SET rows = 0": set(),
+    "INSERT INTO rollup_scope (site) VALUES ('x')": {"retention"},
     "DELETE FROM chain_batch": set(),
     "TRUNCATE chain_batch": set(),
     "UPDATE log SET user_id = 1": set(),
