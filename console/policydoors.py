@@ -8,6 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from policy.engine import Engine
+from policy.rows import Policy
+from registry.change import By
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyText:
@@ -17,6 +21,10 @@ class PolicyText:
     """The file's text."""
     file: str
     """What the file is called."""
+    digest: str
+    """Checksum of the text."""
+    elsewhere: str = ""
+    """Why the console does not write it, in words; empty when it does."""
 
 
 class PolicyDoors(Protocol):
@@ -24,3 +32,13 @@ class PolicyDoors(Protocol):
 
     def policy_text(self) -> PolicyText:
         """The text of the policy in force."""
+
+    def read_policy(self, text: str) -> Policy:
+        """A text, read and checked against the lists in force. Raises `PolicyErrors`."""
+
+    def engines(self, text: str) -> tuple[Engine, Engine]:
+        """The engine in force, and one with that policy instead. Raises `PolicyErrors` or `RegistryError`."""
+
+    def publish_policy(self, number: int, by: By, *, seen: str, against: str) -> str:
+        """Put a version in force on every worker; where it is, in words. `seen` is the checksum of the text that was
+        read, `against` that of the policy it was compared with. Raises `RegistryError`, and then the old one stays."""

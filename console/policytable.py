@@ -68,13 +68,13 @@ def _all(policy: Policy, me: Viewer) -> Iterator[dict[str, Any]]:
     yield _built_in(help_rule(policy.kinds), Tier.TRUST, policy)
     names = sees_names(me)
     for tier in (Tier.TRUST, Tier.OVERRIDE, Tier.SITE, Tier.DEFAULT):
-        for ruleset in policy.policies:
+        for place, ruleset in enumerate(policy.policies):
             if ruleset.tier is not tier or (me.site is not None and tier is Tier.SITE and me.site not in ruleset.sites):
                 continue
             for number, rule in enumerate(ruleset.rules):
                 told = _row(rule, tier, policy, names=names or (tier is Tier.SITE and ruleset.sites == {me.site}))
                 edges = {"first": number == 0, "last": number == len(ruleset.rules) - 1}
-                yield told | edges | {"owner": ruleset.owner, "sites": sorted(ruleset.sites), "of": rule}
+                yield told | edges | {"owner": ruleset.owner, "sites": sorted(ruleset.sites), "of": rule, "set": place}
     for band, words in ((Band.EYFS, "Early Years, Key Stage 1 and Key Stage 2"), (Band.KS3, "everybody else")):
         row = _built_in(last_rule(band), Tier.DEFAULT, policy)
         yield row | {"who": words, "what": "everything that no row above settled"}
@@ -99,7 +99,7 @@ def _row(rule: Rule, tier: Tier, policy: Policy, *, names: bool) -> dict[str, An
 
 
 def _built_in(rule: Rule, tier: Tier, policy: Policy) -> dict[str, Any]:
-    edges = {"first": True, "last": True, "owner": "built in", "sites": [], "fixed": True, "of": rule}
+    edges = {"first": True, "last": True, "owner": "built in", "sites": [], "fixed": True, "of": rule, "set": -1}
     return _row(rule, tier, policy, names=True) | edges
 
 

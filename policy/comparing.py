@@ -61,7 +61,7 @@ def standing(policy: Policy) -> Mapping[str, Stand]:
 def compare(before: Policy, after: Policy, *, names: bool = True) -> tuple[Change, ...]:
     """Everything that differs; `names`: whether accounts and machines are named."""
     old, new = standing(before), standing(after)
-    moved = _moved(old, new)
+    displaced = moved(old, new)
     found: list[Change] = []
     for name, stand in new.items():
         if name not in old:
@@ -70,7 +70,7 @@ def compare(before: Policy, after: Policy, *, names: bool = True) -> tuple[Chang
             continue
         words = tuple(_changed(old[name], stand, before, after, names=names))
         kind = "changed" if words else "moved"
-        if name in moved:
+        if name in displaced:
             words += (f"now stands {_place(name, new)}",)
         if words:
             sites = stand.sites | old[name].sites if stand.sites and old[name].sites else frozenset()
@@ -116,7 +116,7 @@ def _list(word: str, was: object, now: object, items: Callable[..., list[str]]) 
             yield f"is {less} {word} {', '.join(gone)}"
 
 
-def _moved(old: Mapping[str, Stand], new: Mapping[str, Stand]) -> frozenset[str]:
+def moved(old: Mapping[str, Stand], new: Mapping[str, Stand]) -> frozenset[str]:
     """The fewest rules that, taken out, leave the rest in the order they had (longest increasing subsequence)."""
     both = [name for name in new if name in old]
     places = [old[name].place for name in both]

@@ -125,6 +125,7 @@ def _lists_and_policy(settings: Settings) -> Iterator[Finding]:
     from categories.snapshot import open_snapshot, snapshot_is_current
     from policy.engine import Engine
     from proxy.assembly import known_categories, list_sources, lists_folder, open_policy, policy_text
+    from proxy.policytaking import mark_of
     from proxy.troubles import TROUBLES, in_words
 
     folder, taxonomy = lists_folder(settings), load_taxonomy()
@@ -150,6 +151,9 @@ def _lists_and_policy(settings: Settings) -> Iterator[Finding]:
             Engine(index, policy)  # checks itself, as at every start
     except TROUBLES as error:
         yield Finding("policy", "bad", in_words(error), "`schoolgate validate` shows every problem")
+        return
+    if problem := mark_of(settings).problem:
+        yield Finding("policy", "bad", f"what was published is not in force here: {problem}", "publish another version")
         return
     yield Finding("policy", "good", f"{policy_text(settings)[1]}, {len(policy.rules)} rules")
 

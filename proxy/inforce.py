@@ -77,6 +77,23 @@ def text_in_force(settings: Settings) -> tuple[str, str]:
     return kept["text"], kept["file"]
 
 
+def try_text(settings: Settings, text: str, file: str) -> Engine:
+    """The engine with another policy, on the lists and decisions in force; nothing is put in force. Raises what is
+    wrong with it."""
+    return engine_with(open_parts(settings), settings, text, file)
+
+
+def engine_with(parts: Parts, settings: Settings, text: str, file: str) -> Engine:
+    """As `try_text`, on these parts."""
+    trial = replace(parts, policy=policy_from(parts, text, file))
+    return put_together(trial, open_decided(settings), datetime.now(UTC))
+
+
+def policy_from(parts: Parts, text: str, file: str) -> Policy:
+    """A policy that is read and checked against the lists of these parts. Raises `PolicyErrors`."""
+    return _read_policy(text, file, assembly.own_categories(load_taxonomy(), parts.index))
+
+
 def open_engine(settings: Settings, verified: str = "") -> Engine:
     """The engine in force: lists, policy and one-click decisions. Raises what its parts raise."""
     return put_together(open_parts(settings, verified), open_decided(settings), datetime.now(UTC))
@@ -123,7 +140,7 @@ def _parts(text: str, file: str, index: CompiledIndex) -> Parts:
     return Parts(index, _read_policy(text, file, assembly.own_categories(load_taxonomy(), index)))
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _read_policy(text: str, file: str, own: frozenset[str]) -> Policy:
     """Kept: lists are swapped far more often than the policy, and reading it is most of a swap's work in a worker."""
     return load_policy(text, file=file, categories=assembly.with_own(load_taxonomy(), own))

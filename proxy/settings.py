@@ -141,6 +141,8 @@ class ConsoleSettings(Section):
     """PEM file of its certificate and what signed it."""
     key: Path | None = None
     """PEM file of the certificate's key, readable by the gateway's account only."""
+    writes_policy: bool = False
+    """Whether it may write the file that `policy` names; where none is named it writes `policy.yaml` in `data`."""
 
     @model_validator(mode="after")
     def _secured(self) -> ConsoleSettings:

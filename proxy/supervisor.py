@@ -14,13 +14,14 @@ import shutil
 import signal
 import sys
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from logstore.disk import SpoolLimits
 from policy.engine import Engine
-from proxy import firstrun, hints, inforce
+from proxy import firstrun, hints, inforce, policytaking
 from proxy.assembly import places
 from proxy.ca import CaStatus
 from proxy.children import Child
@@ -62,6 +63,7 @@ class Supervisor:
         )
         self.stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
+        self._news = asyncio.Event()
         self._statutory = Keeper(settings.data)
         self._served: tuple[object, ...] = ()
         self._verified = ""
@@ -101,6 +103,7 @@ class Supervisor:
         family.start()
         watching = [
             asyncio.create_task(self._watch_people()),
+            asyncio.create_task(self._watch_policy()),
             asyncio.create_task(self._watch_statutory()),
             asyncio.create_task(family.watch_silence(self._reloading)),
             asyncio.create_task(self.lists.keep()),
@@ -157,11 +160,28 @@ class Supervisor:
         while True:
             try:
                 writer.places = places(self.settings.identity.places)
-                await asyncio.to_thread(writer.write_if_changed)
+                if await asyncio.to_thread(writer.write_if_changed) is not None:
+                    self._news.set()
                 await asyncio.to_thread(expiry.look, datetime.now(UTC))
             except Exception:
                 logger.exception("what people decided could not be written for the workers; trying again")
             await asyncio.sleep(OVERLAY_POLL)
+
+    async def _watch_policy(self) -> None:
+        """Take what was published in the console, here or at another gateway, once the register has changed."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            try:
+                if await asyncio.to_thread(policytaking.waiting, self.settings, again=False) is None:
+                    continue
+                told = await self.take_policy()
+                if "failed" in told:
+                    logger.error("the policy published in the console is not in force here: %s", told["failed"])
+            except Exception:
+                logger.exception(
+                    "whether a policy was published could not be found out; looking again at the next change"
+                )
 
     def _accept(self, settings: Settings, *, at_start: bool = False) -> Engine:
         """Check settings, lists and policy, look at statutory lists, put all of it in force. Raises what is wrong."""
@@ -213,6 +233,8 @@ class Supervisor:
         match what.get("do"):
             case "reload":
                 return await self.reload()
+            case "policy":
+                return await self.take_policy()
             case "lists":
                 return await self.take_lists()
             case "update-lists":
@@ -237,6 +259,7 @@ class Supervisor:
             ],
             "leaving": [child.name for child in self.family.leaving] if self.family is not None else [],
             "restarts": self.facts.restarts(),
+            "policy": asdict(policytaking.mark_of(self.settings)),
             "lists": self.lists.status(),
             "statutory": self.facts.statutory(),
             "statutory_problems": list(self._statutory.standing.problems(datetime.now(UTC))),
@@ -264,6 +287,19 @@ class Supervisor:
             for name in later:
                 logger.warning("reload: %s changed, but only a restart puts it in force", name)
             return {**await self._swap_and_tell(engine), "restart_needed": later}
+
+    async def take_policy(self) -> dict[str, Any]:
+        """Put in force what was published in the console, if it is not yet. Refused, the old one stays."""
+        async with self._reloading:
+            try:
+                version = await asyncio.to_thread(policytaking.waiting, self.settings)
+                if version is None:
+                    return {"reloaded": self.facts.revision, "workers": len(self.workers), "replaced": []}
+                engine = await asyncio.to_thread(policytaking.take, self.settings, version, self._accept)
+            except Exception as error:
+                self.facts.reloads["failed"] += 1
+                return {"failed": _told(error), "revision": self.facts.revision}
+            return await self._swap_and_tell(engine)
 
     async def take_lists(self) -> dict[str, Any]:
         """Have every worker swap to the lists just put in force. Policy and settings stay as they are."""

@@ -11,6 +11,7 @@ from logstore.place import StoreError
 from policy.engine import EngineProblem
 from policy.rules import PolicyErrors
 from proxy.ca import CaError
+from proxy.policytaking import CannotTake
 from proxy.settings import SettingsError
 from proxy.trust import TrustError
 
@@ -20,6 +21,7 @@ TROUBLES = (
     EngineProblem,
     SnapshotError,
     CaError,
+    CannotTake,
     TrustError,
     OverlayError,
     DestinationMistake,

@@ -296,3 +296,26 @@ console_view = Table(
     sqlite_autoincrement=True,
 )
 """Searches somebody saved, as the address of the page."""
+
+policy_version = Table(
+    "policy_version",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("base", Text, nullable=False),
+    Column("site", Text),
+    Column("authors", Text, nullable=False),
+    Column("begun_us", BigInteger, nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
+    Column("asked_by", Text),
+    Column("asked_us", BigInteger),
+    Column("why", Text, nullable=False),
+    Column("published_by", Text),
+    Column("published_us", BigInteger),
+    Column("problem", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""Texts of the policy: drafts, those that wait for a second person, and every one that was ever published."""

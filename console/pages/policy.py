@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, time
 from typing import Any
 
+from console.drafting import STATES
 from console.drawing import link
 from console.page import Answer, Ask, Page, Param, Shown, Table
 from console.policytable import NOBODY, TIERS, Wanted, rows_of
@@ -16,7 +17,7 @@ from logstore.stats import Figures
 from policy.client import Band
 from policy.model import Tier
 from policy.rows import BAND_TITLES
-from registry import overrides
+from registry import overrides, policies
 
 SECONDS = 2.0
 """Longest time counting today's rows may take; without it the page is shown without them."""
@@ -33,18 +34,25 @@ def show(ask: Ask) -> Answer:
     for row in rows:
         row["today"] = None if hits is None else hits.get(row["rule"], 0)
     with ask.house.reading() as connection:
+        drafts = policies.versions(connection, policies.OPEN, site=ask.me.site) if ask.me.may("policy-draft") else []
         decisions = sum(one.holds(ask.now) for one in overrides.decisions(connection))
     data = {
         "file": policy.file if ask.me.site is None else "",
         "digest": policy.digest,
         "trust": policy.trust,
         "rules": rows,
+        "drafts": [policies.facts(one) for one in drafts],
         "warnings": [str(one) for one in (*policy.warnings, *policy.expired(ask.now))] if ask.me.site is None else [],
     }
     view: dict[str, Any] = {
         "tiers": [(tier, *TIERS[tier], [row for row in rows if row["tier"] == tier]) for tier in Tier
                   if not wanted.tier or tier == wanted.tier],
         "told": wanted,
+        "drafts": drafts,
+        "states": STATES,
+        "begin": ask.me.may("policy-begin"),
+        "problems": ask.problems,
+        "done": "The draft is given up." if ask.query.get("done") == "withdraw" and not ask.problems else "",
         "decisions": decisions,
         "bands": [(band.value, BAND_TITLES[band]) for band in Band],
         "sites": sorted(policy.sites.items()) if ask.me.site is None else [],

@@ -157,4 +157,32 @@ function again() {
   if (said) said.focus();
 }
 
-for (const part of [keys, keysSwitch, zoom, live, invitation, again]) part();
+function order() {
+  let dragged = null;
+  const rows = (row) => [...row.parentNode.rows].filter((one) => one.dataset.set === row.dataset.set);
+  const clear = () => { for (const row of document.querySelectorAll("tr.over, tr.dragged")) row.classList.remove("over", "dragged"); };
+  for (const row of document.querySelectorAll("tr[data-set]")) {
+    row.draggable = true;
+    row.addEventListener("dragstart", (event) => {
+      dragged = row;
+      row.classList.add("dragged");
+      event.dataTransfer.effectAllowed = "move";
+      event.dataTransfer.setData("text/plain", row.id);
+    });
+    row.addEventListener("dragend", () => { dragged = null; clear(); });
+    row.addEventListener("dragover", (event) => {
+      if (!dragged || dragged === row || dragged.dataset.set !== row.dataset.set) return;
+      event.preventDefault();
+      for (const other of rows(row)) other.classList.toggle("over", other === row);
+    });
+    row.addEventListener("drop", (event) => {
+      if (!dragged || dragged === row || dragged.dataset.set !== row.dataset.set) return;
+      event.preventDefault();
+      const form = dragged.querySelector("form.move"), all = rows(row);
+      form.elements.steps.value = String(all.indexOf(row) - all.indexOf(dragged));
+      form.submit();
+    });
+  }
+}
+
+for (const part of [order, keys, keysSwitch, zoom, live, invitation, again]) part();

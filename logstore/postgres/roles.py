@@ -34,8 +34,8 @@ _TRAIL: Grants = {"audit": "SELECT (id, hash), INSERT", "audit_number": "SELECT"
 _NUMBERED = frozenset(
     (
         *_NAMES, "retention_run", "export_file", "review_request", "person", "override", "entry", "place",
-        "list_source", "console_account", "console_grant", "console_token", "console_view", "rollup_scope",
-        f"{HOLDS}.hold",
+        "list_source", "policy_version", "console_account", "console_grant", "console_token", "console_view",
+        "rollup_scope", f"{HOLDS}.hold",
     )
 )  # fmt: skip
 """Tables whose lines get a number from the database."""
@@ -87,7 +87,7 @@ TABLES: Mapping[str, Grants] = {
         "audit": "SELECT, INSERT",
         "audit_number": "SELECT",
         "registry_revision": "SELECT, UPDATE",
-        **dict.fromkeys(("person", "override", "entry", "review_request"), "SELECT, INSERT, UPDATE"),
+        **dict.fromkeys(("person", "override", "entry", "review_request", "policy_version"), "SELECT, INSERT, UPDATE"),
         **dict.fromkeys(_REFUSALS, "SELECT"),
         "tls_dismissed": "SELECT, INSERT, UPDATE",
         **dict.fromkeys(("person_group", "place", "place_group", "list_source"), "SELECT, INSERT, UPDATE, DELETE"),

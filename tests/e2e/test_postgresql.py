@@ -8,13 +8,19 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from logstore.db import upgrade
+from logstore.db import open_catalog, upgrade
 from logstore.place import Database
 from logstore.postgres.roles import put_in_force
+from policy.ruletext import added
+from proxy.consoledoors import GatewayDoors
+from proxy.settings import load_settings
+from registry import policies
+from registry.change import By
 from tests.rig.clients import Browser
 from tests.rig.gateway import TEACHER, YEAR_4, Gateway
 from tests.rig.postgres import Postgres
@@ -170,6 +176,30 @@ def test_two_gateways_share_it(
     assert other.stop() == 0
 
 
+def test_a_policy_published_at_one_gateway_is_in_force_at_the_other(
+    record: Database, make_gateway: Callable[..., Gateway], name: str
+) -> None:
+    """Each writes it into its own file."""
+    told: dict[str, Any] = {"record": {"store": record.address}}
+    told |= {"identity": {"places": [{"network": "127.0.2.0/24", "site": "oakwood", "band": "staff"}]}}
+    one = make_gateway(told, policy=None).start(seconds=180)
+    other = make_gateway({**told, "gateway": {"number": 1, "name": "hillview-2"}}, policy=None).start(seconds=180)
+    doors = GatewayDoors(load_settings(one.file).model_copy(update={"data": one.data}))
+    now, by = doors.policy_text(), By("console:dana", datetime.now(UTC), "tried")
+    engine = open_catalog(record)
+    with engine.begin() as connection:
+        text = added(now.text, 0, {"rule": "closed-here", "what": [f"host:{name}"], "action": "block"})
+        made = policies.start(connection, text, by, title="tried", base=now.digest)
+    engine.dispose()
+    with Browser(other, source=TEACHER) as teacher:
+        assert teacher.fetch(f"https://{name}/page").status == 200
+        said = doors.publish_policy(made.id, by, seen=made.digest, against=now.digest)
+        assert said == "In force on all 1 workers."
+        wait_for(lambda: teacher.fetch(f"https://{name}/page").status == 403, "the other to take it", seconds=30)
+    assert (other.data / "policy.yaml").read_text(encoding="utf-8") == text
+    assert (one.stop(), other.stop()) == (0, 0)
+
+
 def test_a_gateway_works_with_the_rights_it_needs(
     server: Postgres, record: Database, make_gateway: Callable[..., Gateway], name: str
 ) -> None:
@@ -187,6 +217,10 @@ def test_a_gateway_works_with_the_rights_it_needs(
         assert pupil.fetch(f"https://{name}/page").status == 403
     school.wait_for_rows(1, host=name, blocked=True)
     assert lines(school, "log", "search", "--host", name, "--fresh")
+    engine = open_catalog(server.address(database, account))
+    with engine.begin() as connection:
+        policies.start(connection, "schoolgate: 1\n", By("console:dana", datetime.now(UTC)), title="tried", base="")
+    engine.dispose()
     assert said(school, "hold", "place", "CASE-1", "--host", name, "--why", "an incident")["rows"] == 1
     assert said(school, "db", "prune", "--why", "tried")["ok"]
     assert said(school, "db", "verify")["ok"]
