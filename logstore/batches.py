@@ -107,6 +107,15 @@ def rows_in(connection: Connection, form: int, first: int = 0, past: int = (1 <<
     )
 
 
+def rows_with(connection: Connection, form: int, ids: Sequence[int]) -> list[tuple[Any, ...]]:
+    """The rows of these ids, by id, in the columns of `form`, as they are hashed."""
+    found = connection.exec_driver_sql(
+        f"SELECT {_columns(form)} FROM log WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",
+        (json.dumps(list(ids)),),
+    )
+    return [tuple(row) for row in found]
+
+
 def _write(connection: Connection, end: End, values: Values, names: Sequence[Name], at_us: int) -> End:
     try:
         batch = make_batch(end.mark, end.number + 1, values, names, at_us)

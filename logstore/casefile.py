@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import tzinfo
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, select
 
-from logstore.batches import batches_in, has_chain
+from logstore.batches import batches_in, has_chain, rows_with
 from logstore.chain import (
     FORMS,
     Batch,
@@ -35,43 +37,75 @@ from logstore.chain import (
 from logstore.db import days_folder, reading, reading_file
 from logstore.export import as_json
 from logstore.filecheck import texts_of
+from logstore.place import Beside, Database
 from logstore.rows import row_from
 from logstore.schema import day_file
 from logstore.store import day_of
 
 
-def evidence(store: Path, ids: Iterable[int]) -> Iterator[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """A chain of a day, and how its rows are read."""
+
+    name: str
+    """As its first mark has it: the file, or day and gateway."""
+    batches: Sequence[Batch]
+    """All of them."""
+    rows: Callable[[int, list[int]], list[tuple[Any, ...]]]
+    """Gives rows of some ids, by id, in the columns of a form, as they are hashed."""
+    sha256: str | None
+    """What the file was sealed with."""
+
+
+def evidence(where: Beside, ids: Iterable[int]) -> Iterator[dict[str, Any]]:
     """The lines that prove the rows `ids`; a row without proof has no line."""
-    with reading(store) as catalog:
+    with reading(where) as catalog:
         for day, wanted in itertools.groupby(sorted(ids), key=day_of):
+            of_day = _in_tables(catalog, day) if isinstance(where, Database) else _in_files(where, catalog, day)
             left = set(wanted)
-            parts = select(day_file.c.file, day_file.c.sha256).where(
-                day_file.c.day == day, day_file.c.state.in_(("open", "sealed"))
-            )
-            for file, sha256 in catalog.execute(parts.order_by(day_file.c.part)).all():
-                with reading_file(days_folder(store) / file) as part:
-                    part.exec_driver_sql("BEGIN")
-                    if has_chain(part):
-                        yield from _part(catalog, part, file, sha256, left)
+            for chain in of_day:
+                yield from _of_chain(catalog, chain, left)
 
 
-def _part(
-    catalog: Connection, part: Connection, file: str, sha256: str | None, left: set[int]
-) -> Iterator[dict[str, Any]]:
-    batches = list(batches_in(part))
+def _in_files(store: Path, catalog: Connection, day: str) -> Iterator[_Chain]:
+    """The chain of each file of a day, the file at hand."""
+    parts = select(day_file.c.file, day_file.c.sha256).where(
+        day_file.c.day == day, day_file.c.state.in_(("open", "sealed"))
+    )
+    for file, sha256 in catalog.execute(parts.order_by(day_file.c.part)).all():
+        with reading_file(days_folder(store) / file) as part:
+            part.exec_driver_sql("BEGIN")
+            if has_chain(part):
+                yield _Chain(file, list(batches_in(part)), partial(rows_with, part), sha256)
+
+
+def _in_tables(catalog: Connection, day: str) -> Iterator[_Chain]:
+    """The chain of each gateway that has rows of a day, as they were at one moment."""
+    from logstore.postgres import chains
+    from logstore.postgres.daycheck import moment
+    from logstore.postgres.store import partition
+
+    with moment(catalog):
+        for name, batches in chains.batches_of(catalog, partition(day)).items():
+            yield _Chain(name, batches, partial(chains.rows_with, catalog), None)
+
+
+def _of_chain(catalog: Connection, chain: _Chain, left: set[int]) -> Iterator[dict[str, Any]]:
+    """The lines of one chain; ids that are proved are taken out of `left`."""
+    batches = chain.batches
     touched = [(batch, ids) for batch in batches if left.intersection(ids := ids_of(batch))]
     if not touched:
         return
     texts = texts_of(catalog, batches)
     for batch, ids in touched:
-        yield _batch(file, batch)
-        yield from _rows(part, file, batch, ids, left, texts)
+        yield _batch(chain.name, batch)
+        yield from _rows(chain, batch, ids, left, texts)
     first = touched[0][0].number
-    prev = genesis(file) if first == 1 else batches[first - 2].mark
+    prev = genesis(chain.name) if first == 1 else batches[first - 2].mark
     contents = [content_of(batch).hex() for batch in batches[first - 1 :]]
     end = [batches[-1].number, batches[-1].mark.hex()]
-    yield {"kind": "chain", "file": file, "from": first, "prev": prev.hex(), "contents": contents, "end": end,
-           "sealed": sha256}  # fmt: skip
+    yield {"kind": "chain", "file": chain.name, "from": first, "prev": prev.hex(), "contents": contents, "end": end,
+           "sealed": chain.sha256}  # fmt: skip
 
 
 def _batch(file: str, batch: Batch) -> dict[str, Any]:
@@ -81,15 +115,10 @@ def _batch(file: str, batch: Batch) -> dict[str, Any]:
 
 
 def _rows(
-    part: Connection, file: str, batch: Batch, ids: list[int], left: set[int],
-    texts: Mapping[tuple[str, int], str | bytes],
-) -> Iterator[dict[str, Any]]:  # fmt: skip
+    chain: _Chain, batch: Batch, ids: list[int], left: set[int], texts: Mapping[tuple[str, int], str | bytes]
+) -> Iterator[dict[str, Any]]:
     columns = FORMS[batch.form]
-    statement = (
-        f"SELECT {', '.join(f'"{name}"' for name in columns)} FROM log "
-        "WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
-    )
-    rows = [tuple(row) for row in part.exec_driver_sql(statement, (json.dumps(ids),))]
+    rows = chain.rows(batch.form, ids)
     leaves = leaves_of(rows)
     for place, row in enumerate(rows):
         if row[0] not in left:
@@ -98,7 +127,7 @@ def _rows(
         named = {column: texts.get((column, value)) for column, value in zip(columns, row, strict=True) if value}
         proof = prove(leaves, place)
         yield {
-            "kind": "row", "id": str(row[0]), "file": file, "number": batch.number, "place": place,
+            "kind": "row", "id": str(row[0]), "file": chain.name, "number": batch.number, "place": place,
             "values": [_said(value) for value in row],
             "names": {column: _said(text) for column, text in named.items() if text is not None},
             "group": proof.group.hex(), "groups": proof.groups.hex(),

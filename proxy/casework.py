@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import sqlalchemy.exc
+
 from logstore.audit import entries
 from logstore.casefile import check, evidence
 from logstore.db import StoreError, catalog_path, reading
@@ -24,7 +26,6 @@ from logstore.export import printable
 from logstore.exportbook import hash_file
 from logstore.exportfile import CannotWrite, check_manifest
 from logstore.gateways import identity_in
-from logstore.place import folder_of
 from logstore.query import Archive
 from logstore.store import day_of
 from logstore.verify import verify
@@ -41,7 +42,7 @@ ROWS = 100_000
 
 def export_case(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:
     """Write a case; 0 when it has rows and their days are whole, else 1. Raises `Refused`."""
-    now, store = datetime.now(UTC), folder_of(settings.store, "the proof of a case")
+    now, store = datetime.now(UTC), settings.store
     wanted = filter_from(args, now, zone)
     request = Request(
         store=store, gateway=identity_in(settings.data),
@@ -108,14 +109,19 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _line_of(settings: Settings, sha256: str) -> int | None:
+    """The line of the audit trail that knows a manifest; None when none does, or it cannot be asked: a check of the
+    files needs no gateway."""
     store = settings.store
     if isinstance(store, Path) and not catalog_path(store).is_file():
         return None
-    with reading(store) as catalog:
-        before: int | None = None
-        while found := entries(catalog, kind="export", before=before):
-            for line in found:
-                if line.what == EXPORTED and line.after.get("sha256") == sha256:
-                    return line.id
-            before = found[-1].id
+    try:
+        with reading(store) as catalog:
+            before: int | None = None
+            while found := entries(catalog, kind="export", before=before):
+                for line in found:
+                    if line.what == EXPORTED and line.after.get("sha256") == sha256:
+                        return line.id
+                before = found[-1].id
+    except (StoreError, sqlalchemy.exc.OperationalError) as error:
+        print(f"log: {store} cannot be asked: {getattr(error, 'orig', None) or error}", file=sys.stderr)
     return None

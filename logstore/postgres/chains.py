@@ -118,6 +118,13 @@ def rows_in(catalog: Connection, form: int, first: int, past: int) -> Iterator[t
     return _fetched(catalog, ", ".join(map(_hashed, FORMS[form])), first, past)
 
 
+def rows_with(catalog: Connection, form: int, ids: Sequence[int]) -> list[tuple[Any, ...]]:
+    """The rows of these ids, by id, in the columns of `form`, as they are hashed."""
+    columns = ", ".join(map(_hashed, FORMS[form]))
+    found = catalog.exec_driver_sql(f"SELECT {columns} FROM log WHERE id = ANY(%s) ORDER BY id", (list(ids),))
+    return [tuple(row) for row in found]
+
+
 def ids_in(catalog: Connection, first: int, past: int) -> Iterator[tuple[Any, ...]]:
     """The ids alone, for whoever may not read rows."""
     return _fetched(catalog, "id", first, past)

@@ -5,7 +5,9 @@ Shows: `logstore.casefile`.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,14 @@ from typing import Any
 import pytest
 
 from logstore.db import days_folder
+from logstore.gateways import Gateway
+from logstore.place import Beside, Database
+from logstore.postgres.db import open_engine
 from logstore.seal import seal
-from logstore.store import Store
+from logstore.store import open_store
 from proxy.cli import main
-from tests.logstore.rows import AT, batch, ended, ids_from, request
+from tests.logstore.rows import AT, batch, ended, ids_from
+from tests.logstore.rows import request as asked
 
 ODD = "a\ud83d\x00b"
 
@@ -24,8 +30,11 @@ ODD = "a\ud83d\x00b"
 class Desk:
     """Types `schoolgate log …`."""
 
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str], store: Database | None) -> None:
         self.data = folder / "data"
+        self.store: Beside = store or self.data / "store"
+        self.settings = folder / "schoolgate.yaml"
+        self.settings.write_text(json.dumps({"record": {"store": str(self.store)}}) if store else "")
         self.out = folder / "case-7.jsonl"
         self.manifest = folder / "case-7.jsonl.manifest.json"
         self.proof = folder / "case-7.jsonl.evidence.jsonl"
@@ -34,7 +43,7 @@ class Desk:
 
     def types(self, *words: str) -> int:
         try:
-            status = main(["--data", str(self.data), "log", *words])
+            status = main(["--settings", str(self.settings), "--data", str(self.data), "log", *words])
         except SystemExit as exit_:
             status = int(exit_.code or 0)
         self.said, self.told = self._capsys.readouterr()
@@ -48,17 +57,19 @@ class Desk:
         return json.loads(self.said)
 
 
-@pytest.fixture
-def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
-    """Two hundred rows of a sealed day, some of an open one, one with text that is no Unicode."""
-    made = Desk(tmp_path, capsys)
-    store = made.data / "store"
-    with Store(store) as writer:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def desk(request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
+    """Two hundred rows of a day (in files a sealed one), some of an open one, one with text that is no Unicode."""
+    found = request.getfixturevalue("database") if request.param == "postgresql" else None
+    made = Desk(tmp_path, capsys, found)
+    made.data.mkdir()
+    with open_store(made.store) as writer:
         for begin in range(0, 200, 80):
             writer.append(batch(200)[begin : begin + 80])
-        seal(store, datetime(2026, 11, 22, 3, tzinfo=UTC))
+        if isinstance(made.store, Path):
+            seal(made.store, datetime(2026, 11, 22, 3, tzinfo=UTC))
         ids = ids_from(AT + 86_400_000_000)
-        writer.append([(request(ids.next(), user=f"pupil-{n % 7:04}", path=ODD), ended()) for n in range(9)])
+        writer.append([(asked(ids.next(), user=f"pupil-{n % 7:04}", path=ODD), ended()) for n in range(9)])
     return made
 
 
@@ -77,7 +88,33 @@ def test_a_case_is_checked_with_its_files_alone(desk: Desk, tmp_path: Path) -> N
     assert "30 rows, each proved" in desk.said
     assert desk.types("case-verify", str(desk.manifest), "--sha256", "0" * 64) == 1
     desk.data = tmp_path / "somewhere else"
+    desk.settings.write_text("")
     assert desk.checks()["audit_line"] is None
+
+
+def test_a_case_is_checked_while_the_database_is_away(desk: Desk, tmp_path: Path) -> None:
+    assert desk.exports("--user", "pupil-0003") == 0, desk.told
+    desk.settings.write_text(json.dumps({"record": {"store": f"postgresql://owner@/x?host={tmp_path}"}}))
+    found = desk.checks()
+    assert (found["ok"], found["audit_line"]) == (True, None)
+    assert "cannot be asked" in desk.told
+
+
+def test_each_gateways_chain_is_in_the_proof_of_a_shared_record(
+    database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A pupil who was at two schools of the trust on one day; nobody else's rows are in the proof."""
+    desk = Desk(tmp_path, capsys, database)
+    desk.data.mkdir()
+    for number, begin in ((1, 0), (2, 30)):
+        with open_store(database, gateway=Gateway(number, str(number) * 32)) as writer:
+            writer.append(batch(60)[begin : begin + 30])
+    assert desk.exports("--user", "pupil-0003") == 0, desk.told
+    lines = [json.loads(line) for line in desk.proof.read_text().splitlines()]
+    ends = {line["file"] for line in lines if line["kind"] == "chain"}
+    assert ends == {"log_20261121/1", "log_20261121/2"}
+    assert desk.checks()["ok"]
+    assert "pupil-0004" not in desk.proof.read_text()
 
 
 def forge(path: Path, number: int, **changed: object) -> None:
@@ -133,12 +170,17 @@ class TestForgery:
 
 
 def test_a_case_of_a_day_that_is_not_whole_says_so(desk: Desk) -> None:
-    import contextlib
-    import sqlite3
-
-    day = days_folder(desk.data / "store") / "2026-11-22.db"
-    with contextlib.closing(sqlite3.connect(day)) as connection, connection:
-        connection.execute("UPDATE log SET status = 404 WHERE id = (SELECT min(id) FROM log)")
+    first = "SELECT min(id) FROM log"
+    if isinstance(desk.store, Path):
+        day = days_folder(desk.store) / "2026-11-22.db"
+        with contextlib.closing(sqlite3.connect(day)) as connection, connection:
+            connection.execute(f"UPDATE log SET status = 404 WHERE id = ({first})")
+    else:
+        engine = open_engine(desk.store)
+        with engine.begin() as changing:
+            late = ids_from(AT + 86_400_000_000).next()
+            changing.exec_driver_sql(f"UPDATE log SET status = 404 WHERE id = ({first} WHERE id >= {late})")
+        engine.dispose()
     assert desk.exports("--user", "pupil-0003") == 1
     assert "the row was changed" in desk.told
     assert "when it was exported" in desk.checks()["problems"][-1]

@@ -24,9 +24,10 @@ from logstore.filter import LogFilter
 from logstore.holdcopy import copy_hold
 from logstore.holds import place
 from logstore.ids import RecordIds, wall_clock_us
+from logstore.place import Beside, Database
 from logstore.retention import prune
 from logstore.spool import SpoolWriter
-from logstore.store import Store
+from logstore.store import open_store
 from policy.model import Action
 from policy.overrides import Override
 from proxy.cli import main
@@ -43,9 +44,11 @@ BY = By("cli:mrs.smith", NOW, "homework; not for ben.c")
 class School:
     """A data folder where Anna and Ben were busy."""
 
-    def __init__(self, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, data: Path, capsys: pytest.CaptureFixture[str], database: Database | None) -> None:
         self.data = data
-        self.store = data / "store"
+        self.store: Beside = database or data / "store"
+        self.settings = data.with_suffix(".yaml")
+        self.settings.write_text(json.dumps({"record": {"store": str(database)}}) if database else "")
         self._capsys = capsys
         self.said = self.told = ""
         self.rows(200, "/long-ago")
@@ -56,7 +59,7 @@ class School:
 
     def rows(self, ago: int, path: str) -> None:
         ids = ids_from(wall_clock_us() - ago * DAY_US, 1_000_000)
-        with Store(self.store) as store:
+        with open_store(self.store) as store:
             store.append([(request(ids.next(), user=name, path=path), ended()) for name in ("anna.b", "ben.c") * 3])
 
     def hold(self) -> None:
@@ -94,7 +97,7 @@ class School:
 
     def types(self, *words: str) -> int:
         try:
-            status = main(["--data", str(self.data), "log", "subject", *words])
+            status = main(["--settings", str(self.settings), "--data", str(self.data), "log", "subject", *words])
         except SystemExit as exit_:
             status = int(exit_.code or 0)
         self.said, self.told = self._capsys.readouterr()
@@ -106,9 +109,11 @@ class School:
         return [json.loads(line) for line in out.read_text().splitlines()] if out.suffix == ".jsonl" else []
 
 
-@pytest.fixture
-def school(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[School]:
-    school = School(tmp_path / "data", capsys)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def school(request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[School]:
+    """With the record in files, and in a database."""
+    database = request.getfixturevalue("database") if request.param == "postgresql" else None
+    school = School(tmp_path / "data", capsys, database)
     yield school
     school.writer.shut()
 
@@ -144,12 +149,12 @@ def test_a_name_is_found_however_it_is_typed(school: School, tmp_path: Path) -> 
 def test_a_login_that_was_a_class_gives_no_pupil_what_the_class_did(school: School, tmp_path: Path) -> None:
     """Year 4's login becomes one pupil's: what he did since is his, on a shared machine too; the rest is counted."""
     ids = ids_from(wall_clock_us() - 3_600_000_000, 1_000_000)
-    with Store(school.store) as store:
+    with open_store(school.store) as store:
         store.append([(request(ids.next(), user="4b", shared=True, path="/of-the-class"), ended()) for _ in range(3)])
     with open_catalog(school.store).begin() as catalog:
         people.set_details(catalog, "4b", Details(title="Cora D.", shared=False), By("cli:mrs.smith", NOW, "moved up"))
     ids = ids_from(wall_clock_us() + 3_600_000_000, 1_000_000)
-    with Store(school.store) as store:
+    with open_store(school.store) as store:
         store.append([(request(ids.next(), user="4b", shared=True, path="/hers"), ended())])
     pieces = school.export(tmp_path / "cora.jsonl", user="4b")
     assert [piece["path"] for piece in pieces if piece["kind"] == "request"] == ["/hers"]
