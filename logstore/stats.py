@@ -246,14 +246,14 @@ class Figures:
         if self._selection is None:
             return
         if whole:
-            yield from _grouped(self._archive, self._selection, by)
+            yield from rows_grouped(self._archive, self._selection, by)
             return
         for plan in self._plans:
             for begin, end in plan.windows():
                 since, until = _within(self._selection, begin, end)
                 narrow = dataclasses.replace(self._selection.wanted, since=since, until=until)
                 one = dataclasses.replace(self._selection, wanted=narrow, first_day=plan.day, last_day=plan.day)
-                yield from _grouped(self._archive, one, by)
+                yield from rows_grouped(self._archive, one, by)
 
     def _basis(self, rolled: bool) -> Basis:
         if not rolled:
@@ -295,7 +295,7 @@ def _within(selection: Selection, begin: int, end: int) -> tuple[datetime, datet
     return _EPOCH + timedelta(microseconds=low), _EPOCH + timedelta(microseconds=high)
 
 
-def _grouped(archive: Archive, selection: Selection, by: tuple[str, ...]) -> Iterator[Group]:
+def rows_grouped(archive: Archive, selection: Selection, by: tuple[str, ...]) -> Iterator[Group]:
     """Keys and sums of each group of the rows of each day file."""
     search = archive.searching(selection)
     for part in archive.parts(selection):

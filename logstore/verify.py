@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, select
 
-from logstore import audit, evidence, filecheck, gapcheck, holdproof
+from logstore import audit, evidence, filecheck, gapcheck, holdproof, sumcheck
 from logstore.chaincheck import Problem
 from logstore.db import days_folder, open_catalog, reading
 from logstore.gapcheck import Known
@@ -32,17 +32,18 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def verify(
     where: Beside, *, kept: tuple[int, str] | None = None, deep: bool = False, day: str | None = None,
     seconds: float = float("inf"), at: datetime | None = None, now: datetime | None = None, months: int = 1,
+    sums: bool = False,
 ) -> Verified:  # fmt: skip
     """Check the record; in a database no day is sealed, and each is read row by row, `deep` or not.
 
     `kept`: a head kept elsewhere. `deep`: read the rows of sealed days too. `day`: only that UTC day's files. After
     `seconds` no further file is begun; those looked at longest ago come first. With `at` (aware) it is noted when a
-    file was found whole.
+    file was found whole. With `sums` roll-ups are held against their rows, which takes about as long again.
     """
     if isinstance(where, Database):
         from logstore.postgres import check
 
-        return check.verify(where, kept=kept, day=day, seconds=seconds, at=at, now=now, months=months)
+        return check.verify(where, kept=kept, day=day, seconds=seconds, at=at, now=now, months=months, sums=sums)
     folder, until = where, time.monotonic() + seconds
     report = Verified()
     with reading(folder) as catalog:
@@ -70,6 +71,8 @@ def verify(
             report.problems += found
             if at is not None and not found:
                 _note(folder, one.file, at)
+        if sums:
+            report.problems += sumcheck.problems(folder, sorted({file[:10] for file in report.files}))
     del report.problems[MOST:]
     return report
 

@@ -60,7 +60,7 @@ def _verify(args: argparse.Namespace, settings: Settings) -> int:
             return 2
         kept = (int(number), mark)
     now, months = datetime.now(UTC), settings.record.months
-    report = verify(settings.store, kept=kept, deep=args.deep, day=args.day, now=now, months=months)
+    report = verify(settings.store, kept=kept, deep=args.deep, day=args.day, now=now, months=months, sums=True)
     if args.day is not None and not report.files and report.ok:
         print(f"db: there is no day file of {args.day}; a day is like 2026-11-20", file=sys.stderr)
         return 2

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
-from logstore import audit, evidence, holdproof
+from logstore import audit, evidence, holdproof, sumcheck
 from logstore.chaincheck import Problem
 from logstore.db import head, open_catalog
 from logstore.filecheck import misleading
@@ -50,6 +50,7 @@ def check(database: Database, today: datetime) -> tuple[str, ...]:
 def verify(
     database: Database, *, kept: tuple[int, str] | None = None, day: str | None = None,
     seconds: float = float("inf"), at: datetime | None = None, now: datetime | None = None, months: int = 1,
+    sums: bool = False,
 ) -> Verified:  # fmt: skip
     """Check the audit trail and, until `seconds` are over, each day: `logstore.verify` of a database."""
     until = time.monotonic() + seconds
@@ -88,6 +89,9 @@ def verify(
                 report.problems += found.problems
                 if at is not None and contents and not found.problems:
                     _note(database, file, at)
+        if sums and contents:
+            looked = set(report.files)
+            report.problems += sumcheck.problems(database, [its_day for file, its_day in days if file in looked])
     del report.problems[MOST:]
     return report
 
