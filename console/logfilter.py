@@ -6,9 +6,10 @@ site is given that site, whatever the address says.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
+from urllib.parse import unquote
 
 from console.drawing import link
 from console.page import Refused
@@ -35,8 +36,12 @@ FIELDS = (
 """What can be asked for by name, as the address says it."""
 PERSONAL = ("user", "device", "address", "terms", "title", "text")
 """Fields that say who, or what somebody wrote: not for whoever sees no names."""
-KEPT = (*FIELDS, "since", "until", "blocked", "parts")
+KEPT = (*FIELDS, "since", "until", "blocked", "parts", "without")
 """Everything of the address that is part of the search."""
+
+
+_FIELD = {"address": "client_address"}
+"""Names of fields that the address says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,21 @@ class Search:
         """The address of this search with some things changed."""
         return link(path, **{**self.query, **changes})
 
+    def without(self, name: str, value: object) -> str:
+        """The address of this search without rows that have this value."""
+        kept = self.query if self.query.get(name) != value else {**self.query, name: ""}
+        return link("/log", **{**kept, "without": spelt([*self.left_out, (name, str(value))])})
+
+    @property
+    def left_out(self) -> list[tuple[str, str]]:
+        """What is left out: names of fields as the address says them, and values."""
+        return read_without(self.query.get("without", ""))
+
+    def again_with(self, number: int) -> str:
+        """The address of this search with what stands in this place of `left_out` wanted again."""
+        rest = [one for place, one in enumerate(self.left_out) if place != number]
+        return link("/log", **{**self.query, "without": spelt(rest)})
+
 
 def read_search(query: Mapping[str, str], viewer: Viewer, now: datetime, zone: tzinfo) -> Search:
     """The search an address asks for."""
@@ -64,6 +84,11 @@ def read_search(query: Mapping[str, str], viewer: Viewer, now: datetime, zone: t
     if viewer.names is Names.NEVER:
         hidden = [name for name in (*PERSONAL, "group") if told.pop(name, None) is not None]
         problems += [f"{name}: your role sees no names, so it cannot be searched for" for name in hidden]
+    without = read_without(told.pop("without", ""))
+    if viewer.names is Names.NEVER:
+        without = [(name, value) for name, value in without if name not in {*PERSONAL, "group"}]
+    if without:
+        told["without"] = spelt(without)
     since, until = _range(told, now, zone, problems)
     readable = True
     words = {("client_address" if name == "address" else name): told.get(name) for name in FIELDS}
@@ -74,6 +99,7 @@ def read_search(query: Mapping[str, str], viewer: Viewer, now: datetime, zone: t
             until=until,
             blocked={"yes": True, "no": False}.get(told.get("blocked", "")),
             page=told.get("parts") != "yes",
+            without=tuple((_FIELD.get(name, name), as_recorded(_FIELD.get(name, name), one)) for name, one in without),
         )
     except ValueError as error:
         problems.append(str(error))
@@ -84,6 +110,18 @@ def read_search(query: Mapping[str, str], viewer: Viewer, now: datetime, zone: t
         wanted = replace(wanted, site=viewer.site)
         told.pop("site", None)
     return Search(wanted, told, tuple(problems), readable)
+
+
+def read_without(text: str) -> list[tuple[str, str]]:
+    """`user:pupil-0417,category:games` as names and values; a comma within a value is written %2C."""
+    found = [one.partition(":") for one in text.split(",") if ":" in one]
+    return list(dict.fromkeys((name.strip(), unquote(value).strip()) for name, _, value in found if value.strip()))
+
+
+def spelt(without: Iterable[tuple[str, str]]) -> str:
+    """The other way round."""
+    told = [f"{name}:{value.replace('%', '%25').replace(',', '%2C')}" for name, value in dict.fromkeys(without)]
+    return ",".join(told)
 
 
 def refuse_unreadable(search: Search) -> None:

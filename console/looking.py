@@ -50,11 +50,16 @@ def subject_of(wanted: LogFilter) -> str:
 
 
 def alone_in(ask: Ask, wanted: LogFilter) -> str:
-    """The adult whose history a search by group is: the newest rows of the group are all theirs. Empty for nobody."""
-    if wanted.group is None or subject_of(wanted):
+    """The adult whose history a search by group, or without everybody else, is: its newest rows are all theirs.
+
+    Empty for nobody.
+    """
+    others = tuple(one for one in wanted.without if one[0] in {"user", "device", "client_address", "group", "band"})
+    if subject_of(wanted) or (wanted.group is None and not others):
         return ""
+    of = LogFilter(group=wanted.group, site=wanted.site, band=wanted.band if others else None, without=others)
     with Archive(ask.house.where, seconds=ask.house.seconds) as archive:
-        found = archive.search(LogFilter(group=wanted.group, site=wanted.site), NEWEST).rows
+        found = archive.search(of, NEWEST).rows
     users = {row.record.user for row in found}
     adults = all(row.record.band not in PUPILS for row in found)
     return (users.pop() or "") if len(users) == 1 and adults else ""

@@ -38,6 +38,11 @@ def one_of(place: ColumnElement[Any], ids: Iterable[int]) -> ColumnElement[bool]
     return _OneOf(place, bindparam(None, ",".join(map(str, ids)), Text))
 
 
+def none_of(place: ColumnElement[Any], ids: Iterable[int]) -> ColumnElement[bool]:
+    """Whether `place` is none of many numbers, or nothing at all."""
+    return _NoneOf(place, bindparam(None, ",".join(map(str, ids)), Text))
+
+
 def like(place: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
     r"""Whether a text fits a pattern of `%` and `_`; `\` takes their meaning away."""
     return _Like(place, bindparam(None, spelt(pattern), Text))
@@ -65,6 +70,10 @@ class _Condition(FunctionElement[bool]):
 
 
 class _OneOf(_Condition):
+    inherit_cache = True
+
+
+class _NoneOf(_Condition):
     inherit_cache = True
 
 
@@ -110,6 +119,12 @@ _say(
     # Not from '{…}': the planner does not read that beforehand, and each row would be held against each number.
     "{0} = ANY (CAST(string_to_array({1}, ',') AS int[]))",
     "{0} IN (SELECT arrayJoin(arrayMap(one -> toUInt32(one), splitByChar(',', {1}))))",
+)
+_say(
+    _NoneOf,
+    "({0} IS NULL OR {0} NOT IN (SELECT value FROM json_each('[' || {1} || ']')))",
+    "({0} IS NULL OR NOT {0} = ANY (CAST(string_to_array({1}, ',') AS int[])))",
+    "({0} IS NULL OR {0} NOT IN (SELECT arrayJoin(arrayMap(one -> toUInt32(one), splitByChar(',', {1})))))",
 )
 _say(_Like, r"{0} LIKE {1} ESCAPE '\'", r"{0} ILIKE {1} ESCAPE '\'", "lower({0}) LIKE lower({1})")
 _say(_Listed, "EXISTS (SELECT 1 FROM json_each({0}) WHERE value = {1})", "jsonb_exists(CAST({0} AS jsonb), {1})")

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, select
 
-from logstore.dialects import exact, holds, listed, one_of, unindexed
+from logstore.dialects import exact, holds, listed, none_of, one_of, unindexed
 from logstore.dimensions import reversed_labels
 from logstore.schema import (
     attached_log,
@@ -28,6 +28,11 @@ from logstore.schema import (
 )
 from logstore.urltext import UrlText, contains, look_up
 
+DENIED = (
+    "user", "device", "client_address", "site", "band", "group", "host", "domain", "category", "list", "rule", "tier",
+    "action", "reason",
+)  # fmt: skip
+"""Fields of which values can be left out."""
 LONGEST = 8_000
 """Characters of the longest text that can be looked for; SQLite's LIKE takes 50,000 bytes."""
 
@@ -80,6 +85,8 @@ class LogFilter:
     """Part of the URL, without its scheme and port."""
     id: int | None = None
     """This record only."""
+    without: tuple[tuple[str, str], ...] = ()
+    """Fields (`DENIED`) and values: rows that have one of them are not wanted. Rows that have no value are."""
 
     def __post_init__(self) -> None:
         for name in ("since", "until"):
@@ -90,6 +97,11 @@ class LogFilter:
             value = getattr(self, item.name)
             if isinstance(value, str) and len(value) > LONGEST:
                 raise ValueError(f"{item.name} has {len(value):,} characters; at most {LONGEST:,} can be looked for")
+        for name, value in self.without:
+            if name not in DENIED:
+                raise ValueError(f"rows cannot be left out by {name[:40]!r}; they can by {', '.join(DENIED)}")
+            if len(value) > LONGEST:
+                raise ValueError(f"{name} has {len(value):,} characters; at most {LONGEST:,} can be left out")
 
     @property
     def names_a_person(self) -> bool:
@@ -109,7 +121,8 @@ class LogFilter:
         for name, word in (("since", "since"), ("until", "until")):
             if (moment := getattr(self, name)) is not None:
                 words.append(f"{word} {_moment(moment, now, timezone)}")
-        return " ".join(words)
+        phrases = dict(_PHRASES)
+        return ", not ".join([" ".join(words), *(phrases[name].format(value) for name, value in self.without)])
 
     def select(self, catalog: Connection) -> Selection | None:
         """The SQL of this filter; None when the record knows a name in it not at all."""
@@ -118,7 +131,15 @@ class LogFilter:
             return None
         if self.text is not None:
             selection.url = look_up(self.text, catalog)
+        for name, value in self.without:
+            _deny(only(name, value), selection, catalog)
         return selection
+
+
+def only(name: str, value: str) -> LogFilter:
+    """The filter of one field."""
+    told: dict[str, Any] = {name: value}
+    return LogFilter(**told)
 
 
 _PHRASES = (
@@ -154,6 +175,8 @@ class Selection:
     """Columns of `log` that have one value; each has an index in time order."""
     sets: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """Columns of `log` that have one of several values."""
+    denied: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """Columns of `log` that have none of several values."""
     url: UrlText | None = None
     """The text looked for in URLs."""
     first_day: str = ""
@@ -171,6 +194,7 @@ class Selection:
         for name, ids in self.sets.items():
             # A set whose index is not in use is made an expression, so that SQLite keeps to the order of the ids.
             made.append(one_of(columns[name] if index == f"log_{name}" else unindexed(columns[name]), ids))
+        made += [none_of(unindexed(columns[name]), ids) for name, ids in self.denied.items()]
         if wanted.id is not None:
             made.append(columns["id"] == wanted.id)
         if wanted.blocked is not None:
@@ -226,6 +250,14 @@ def _sets(wanted: LogFilter, selection: Selection, catalog: Connection) -> bool:
             selection.sets[name] = tuple(sorted(row.id for row in found))
         _narrow(selection, min(row.first_day for row in found), max(row.last_day for row in found))
     return True
+
+
+def _deny(one: LogFilter, selection: Selection, catalog: Connection) -> None:
+    """Leave out what this filter of one field wants; a name the record does not know leaves out nothing."""
+    other = Selection(wanted=one)
+    if _points(one, other, catalog) and _sets(one, other, catalog):
+        for name, ids in (*((name, (value,)) for name, value in other.points.items()), *other.sets.items()):
+            selection.denied[name] = (*selection.denied.get(name, ()), *ids)
 
 
 def _host_conditions(wanted: LogFilter) -> list[ColumnElement[bool]]:

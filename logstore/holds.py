@@ -239,7 +239,7 @@ def _check(case: str, reason: str, wanted: LogFilter, review_at: datetime, at: d
         raise HoldRefused("a hold needs a reason")
     if review_at <= at:
         raise HoldRefused(f"{review_at:%Y-%m-%d} is not in the future; a review date is")
-    named = [field.name for field in fields(wanted) if field.name not in _TIMES]
+    named = [field.name for field in fields(wanted) if field.name not in {*_TIMES, "without"}]
     if not any(value.strip() if isinstance(value := getattr(wanted, name), str) else value for name in named):
         raise HoldRefused("that would keep everybody's rows; say whose, or which: --user, --device, --host, --text …")
 
@@ -284,7 +284,8 @@ def _holds(connection: Connection, released: bool) -> tuple[Hold, ...]:
 def packed(wanted: LogFilter) -> str:
     """A filter as text, always the same."""
     values = {field.name: getattr(wanted, field.name) for field in fields(wanted)}
-    said = {name: value for name, value in values.items() if value is not None}
+    # What is left out is only said where something is: filters packed before it was known stay what they were.
+    said = {name: value for name, value in values.items() if value is not None and value != ()}
     return json.dumps(said, default=lambda moment: moment.isoformat(), sort_keys=True)
 
 
@@ -295,6 +296,7 @@ def _unpacked(text: str) -> LogFilter:
     for name in _TIMES:
         if values.get(name) is not None:
             values[name] = datetime.fromisoformat(values[name])
+    values["without"] = tuple((name, value) for name, value in values.get("without", ()))
     return LogFilter(**values)
 
 

@@ -6,13 +6,14 @@ of the store would say. Pure.
 
 from __future__ import annotations
 
-from logstore.filter import LogFilter
+from logstore.filter import LogFilter, only
 from logstore.rows import Row
 
 
 def matches(wanted: LogFilter, row: Row) -> bool:
     """Whether `row` is one of the rows `wanted` describes."""
-    return _in_time(wanted, row) and _who(wanted, row) and _where(wanted, row) and _what(wanted, row)
+    asked = _in_time(wanted, row) and _who(wanted, row) and _where(wanted, row) and _what(wanted, row)
+    return asked and not any(matches(only(name, value), row) for name, value in wanted.without)
 
 
 def _in_time(wanted: LogFilter, row: Row) -> bool:

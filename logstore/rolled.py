@@ -150,7 +150,7 @@ def plan_day(day: str, hours: Mapping[int, int], have: Have, selection: Selectio
 def serving(selection: Selection, by: tuple[str, ...]) -> Rollup | None:
     """The smallest roll-up that knows everything asked for; None when only rows do."""
     wanted = selection.wanted
-    if any(value is not None for value in (wanted.terms, wanted.title, wanted.text, wanted.id)):
+    if any(value is not None for value in (wanted.terms, wanted.title, wanted.text, wanted.id)) or wanted.without:
         return None
     for name in by:
         if name.startswith("step:") and int(name.partition(":")[2]) % _HOUR_MS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from console.drawing import link
 from console.logfilter import PERSONAL, RANGE, RANGES, Search, guess, read_search, step_for
 from console.looking import reason_to_look, write_look
 from console.page import Answer, Ask, Go, Page, Param, Refused, Shown, Table
+from console.partsof import parts_of
 from console.roles import Names
 from console.rowview import line_of
 from logstore.export import COLUMNS
@@ -23,6 +25,8 @@ from registry.spelling import as_recorded
 
 ROWS = 50
 """Rows of a page."""
+DRAWN = 40
+"""Parts of one page that are drawn; the rest is counted."""
 CHART_SECONDS = 2.0
 """Longest time the histogram and the count may take: the rows are shown without them."""
 PICKED = ("site", "band", "group", "category", "rule", "reason")
@@ -38,21 +42,24 @@ def show(ask: Ask) -> Answer:
     limit = {} if (keys := _keys(ask)) is None else keys
     with Archive(ask.house.where, seconds=ask.house.seconds) as archive:
         page = archive.search(search.wanted, ROWS, **limit) if search.readable else Rows((), None, None)
+        parts = parts_of(archive, search.wanted, page.rows) if ask.me.names is not Names.NEVER else {}
         picks = {
             kind: [one.name for one in facets(archive.catalog, kind, limit=200, site=ask.me.site)]  # type: ignore[arg-type]
             for kind in PICKED
         }
     if search.readable:
-        write_look(ask, search.wanted, len(page.rows), why)
+        write_look(ask, search.wanted, len(page.rows) + sum(map(len, parts.values())), why)
     count, bars, chart = _numbers(ask, search) if search.readable else (None, (), "")
     lines = [line_of(row, ask) for row in page.rows]
     sentence = search.wanted.sentence(ask.now, ask.house.zone) if search.readable else "nothing: it cannot be read"
+    under = {str(number): [line_of(row, ask) for row in rows] for number, rows in parts.items()}
     told = [line["row"] for line in lines]
     data: dict[str, Any] = {
         "sentence": sentence,
         "timezone": str(ask.house.zone),
         "count": None if count is None else str(count),
         "rows": told,
+        "parts": {number: [part["row"] for part in some] for number, some in under.items()},
         "older": None if page.next is None else search.link(before=page.next),
         "newer": None if page.previous is None else search.link(after=page.previous),
         "histogram": [{"from": bar.start, "requests": bar.rows, "blocked": bar.blocked} for bar in bars if bar.rows],
@@ -61,6 +68,9 @@ def show(ask: Ask) -> Answer:
     view = {
         "search": search,
         "lines": lines,
+        "under": under,
+        "drawn": DRAWN,
+        "values": values,
         "chart": chart,
         "picks": {kind: names for kind, names in picks.items() if ask.me.site is None or kind != "site"},
         "ranges": RANGES,
@@ -76,6 +86,15 @@ def show(ask: Ask) -> Answer:
     return Shown(
         data=data, view=view, table=Table(columns=columns, rows=([row.get(name) for name in columns] for row in told))
     )
+
+
+def values(row: Mapping[str, Any], site: str | None) -> list[tuple[str, str]]:
+    """What a row can be left out by: names of fields as the address says them, and values."""
+    named = [(name, row.get(name)) for name in ("host", "domain", "user", "band", "category", "rule", "action")]
+    machine = ("device", row.get("device")) if row.get("device") else ("address", row.get("client_address"))
+    where = () if site is not None else (("site", row.get("site")),)
+    found = [*named, machine, *(("group", one) for one in row.get("groups") or ()), *where]
+    return [(name, str(value)) for name, value in found if value]
 
 
 def _keys(ask: Ask) -> dict[str, int] | None:
@@ -156,6 +175,7 @@ PAGES = (
             Param(name="q", words="a host, person, machine, category or rule: leads to the search it means"),
             Param(name="blocked", words="`yes`: blocked ones; `no`: the others"),
             Param(name="parts", words="`yes`: parts of pages too, not only pages people opened"),
+            Param(name="without", words="`user:pupil-0417,category:games`: rows that have none of these values"),
             Param(name="before", words="rows older than this one's number"),
             Param(name="after", words="rows newer than this one's number"),
             *(Param(name=name, words=f"{name} of the rows") for name in (*PERSONAL, *PICKED, "host", "domain", "list")),

@@ -41,6 +41,13 @@ function keysSwitch() {
   show();
 }
 
+function notThis() {
+  document.addEventListener("click", (event) => {
+    const link = event.altKey && event.target.closest("a[data-not]");
+    if (link) { event.preventDefault(); location.assign(link.dataset.not); }
+  });
+}
+
 function zoom() {
   const figure = document.getElementById("chart");
   const drawing = figure && figure.querySelector("svg");
@@ -185,4 +192,4 @@ function order() {
   }
 }
 
-for (const part of [order, keys, keysSwitch, zoom, live, invitation, again]) part();
+for (const part of [order, keys, keysSwitch, notThis, zoom, live, invitation, again]) part();

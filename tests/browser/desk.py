@@ -53,7 +53,7 @@ NUMBERED: Mapping[str, tuple[str, ...]] = {
 }
 """Pages with a number or name in their address, and which ones are there."""
 STATES: Mapping[str, tuple[str, ...]] = {
-    "log": ("/log?since=all&parts=yes", "/log?host=nowhere.example", "/log?since=nonsense", "/log?rule=x&band=ks2"),
+    "log": ("/log?since=all&parts=yes", "/log?host=nowhere.example", "/log?since=nonsense", "/log?without=band:staff"),
     "log-export": ("/log/export?since=all",),
     "why": ("/why?row={row}", "/why?url=no..host", "/why?url=https://games.schoolgate.test/&group=year-4"),
     "decide": ("/decide?row={row}&action=allow", "/decide?action=allow&what=category:child-abuse"),
@@ -128,6 +128,7 @@ def furnished(data: Path) -> tuple[Console, list[int], str]:
     console = Console(data)
     rows = console.store(
         *({"host": f"lesson-{n}.example", "path": "/unit/", "ending": {"title": f"Unit {n}"}} for n in range(12)),
+        *({"host": "cdn.example", "path": f"/part-{n}.js", "page": False} for n in range(3)),
         {"host": "www.search.example", "path": "/search?q=volcano", "terms": ("volcano", "lava flow")},
         {"user": "staff-jo", "band": "staff", "groups": ("teaching-staff",), "device": "oak-staff-3"},
         {"user": None, "verified": False, "user_source": "", "site": "hillview", "page": False, "path": "/a.css"},

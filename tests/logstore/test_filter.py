@@ -43,6 +43,8 @@ NOW = TEN_FIVE + timedelta(hours=1)
         (LogFilter(action="warn", reason="schedule", rule="ks2-games", tier="site", list="starter/games"),
          "requests on list starter/games with action warn with reason schedule by rule ks2-games by tier site"),
         (LogFilter(id=77), "requests with record id 77"),
+        (LogFilter(site="oakwood", since=TEN_FIVE, without=(("user", "pupil-0417"), ("category", "games"))),
+         "requests at oakwood since 10:05, not of pupil-0417, not in category games"),
     ],
 )  # fmt: skip
 def test_the_sentence(wanted: LogFilter, sentence: str) -> None:
@@ -57,13 +59,25 @@ def test_times_are_said_in_the_school_s_zone() -> None:
 def test_every_field_is_said() -> None:
     """A field that is searched and not said would make the page say something else than it shows."""
     for name in FIELDS:
-        value: Any = {"since": TEN_FIVE, "until": TEN_FIVE, "blocked": True, "page": True, "id": 7}.get(name, "thing")
+        value: Any = {
+            "since": TEN_FIVE,
+            "until": TEN_FIVE,
+            "blocked": True,
+            "page": True,
+            "id": 7,
+            "without": (("user", "thing"),),
+        }.get(name, "thing")
         assert LogFilter(**{name: value}).sentence(NOW) != LogFilter().sentence(NOW), name
 
 
 def test_a_time_without_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="since has no time zone"):
         LogFilter(since=datetime(2026, 11, 21))
+
+
+def test_only_what_has_names_is_left_out() -> None:
+    with pytest.raises(ValueError, match="cannot be left out by 'title'"):
+        LogFilter(without=(("title", "x"),))
 
 
 def test_a_text_too_long_to_look_for_is_refused() -> None:
@@ -116,6 +130,12 @@ def found(archive: Archive, wanted: LogFilter) -> list[int]:
     [
         (LogFilter(user="pupil-0417"), [0, 2, 7]),
         (LogFilter(user="pupil-04"), []),
+        (LogFilter(without=(("user", "pupil-0417"),)), [1, 3, 4, 5, 6, 8]),
+        (LogFilter(without=(("user", "pupil-0417"), ("user", "teacher-1"), ("device", "lab2-14"))), [1, 5, 6, 8]),
+        (LogFilter(user="pupil-0417", without=(("category", "chat"),)), [0, 7]),
+        (LogFilter(domain="example", without=(("domain", "games.example"), ("action", "warn"))), [4, 7]),
+        (LogFilter(without=(("user", "nobody"), ("list", "no/such"))), [0, 1, 2, 3, 4, 5, 6, 7, 8]),
+        (LogFilter(user="pupil-0417", without=(("user", "pupil-0417"),)), []),
         (LogFilter(user="PUPIL-0417"), []),
         (LogFilter(device="lab2-14"), [3]),
         (LogFilter(client_address="10.9.9.9"), [3]),
@@ -242,7 +262,7 @@ def test_a_filter_names_a_person_only_by_name() -> None:
 
 
 def test_every_exact_field_has_a_plain_meaning_here() -> None:
-    inexact = {"since", "until", "terms", "title", "text"}
+    inexact = {"since", "until", "terms", "title", "text", "without"}
     assert set(PLAIN) | inexact == {field.name for field in dataclasses.fields(LogFilter)}
 
 

@@ -116,6 +116,21 @@ ASKED: list[tuple[LogFilter, Callable[[Row], bool]]] = [
     (LogFilter(user="pupil-0003"), lambda row: row.record.user == "pupil-0003"),
     (LogFilter(user="newcomer"), lambda row: row.record.user == "newcomer"),
     (LogFilter(user="Pupil-0003"), lambda _: False),
+    (LogFilter(without=(("user", "pupil-0003"),)), lambda row: row.record.user != "pupil-0003"),
+    (
+        LogFilter(site="elm", without=(("device", "lab2-14"), ("domain", "example.org"), ("category", "games"))),
+        lambda row: (
+            row.record.site == "elm"
+            and row.record.device != "lab2-14"
+            and row.record.host != "example.org"
+            and not row.record.host.endswith(".example.org")
+            and "games" not in (*row.record.categories, row.category)
+        ),
+    ),
+    (
+        LogFilter(page=True, without=(("user", "nobody"), ("band", "ks2"), ("user", "pupil-0001"))),
+        lambda row: row.page and row.record.band != "ks2" and row.record.user != "pupil-0001",
+    ),
     (LogFilter(user="nobody"), lambda _: False),
     (LogFilter(device="lab2-14"), lambda row: row.record.device == "lab2-14"),
     (LogFilter(client_address="10.4.2.1"), lambda row: row.record.client_address == "10.4.2.1"),
