@@ -46,6 +46,7 @@ class OutboundLoop(asyncio.SelectorEventLoop):
         self._lookers = ThreadPoolExecutor(LOOKUPS, thread_name_prefix="names")
         self._asked: dict[tuple[Any, ...], asyncio.Future[Any]] = {}
         self._zones: Counter[str] = Counter()
+        self._turns: dict[str, asyncio.Event] = {}
 
     async def create_connection(
         self, protocol_factory: Callable[[], asyncio.BaseProtocol], host: Any = None, port: Any = None, **options: Any
@@ -88,17 +89,23 @@ class OutboundLoop(asyncio.SelectorEventLoop):
         return allowed
 
     async def _look_up(self, host: Any, port: Any, options: dict[str, Any]) -> Any:
-        """Ask for a name once, however many wait; a zone that does not answer holds only its own share of threads."""
+        """Ask for a name once, however many wait; a zone that does not answer holds only its own share of threads.
+
+        Whoever asks for one name more waits for a turn, as long as for a connection.
+        """
         key = (host, port, *sorted(options.items()))
-        running = self._asked.get(key)
-        if running is None:
-            zone = registrable_domain(host) or host if isinstance(host, str) else ""
-            if self._zones[zone] >= LOOKUPS_PER_ZONE or len(self._asked) >= LOOKUPS * 4:
+        zone = registrable_domain(host) or host if isinstance(host, str) else ""
+        while (running := self._asked.get(key)) is None:
+            if len(self._asked) >= LOOKUPS * 4:
                 raise OSError("temporary failure in name lookup: too many under way")
+            if self._zones[zone] >= LOOKUPS_PER_ZONE:
+                await self._turns.setdefault(zone, asyncio.Event()).wait()
+                continue
             self._zones[zone] += 1
             running = self.run_in_executor(self._lookers, partial(socket.getaddrinfo, host, port, **options))
             self._asked[key] = running
             running.add_done_callback(partial(self._looked_up, key, zone))
+            break
         return await asyncio.shield(running)
 
     def _looked_up(self, key: tuple[Any, ...], zone: str, done: asyncio.Future[Any]) -> None:
@@ -106,6 +113,8 @@ class OutboundLoop(asyncio.SelectorEventLoop):
         self._zones[zone] -= 1
         if self._zones[zone] <= 0:
             del self._zones[zone]
+        if (turn := self._turns.pop(zone, None)) is not None:
+            turn.set()
         if not done.cancelled():
             done.exception()  # taken note of, also when nobody waits any more
 

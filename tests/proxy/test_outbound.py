@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from addons.destinations import read_destinations
-from proxy.outbound import OutboundLoop, Refused, own_addresses
+from proxy.outbound import LOOKUPS_PER_ZONE, OutboundLoop, Refused, own_addresses
 
 Resolver = Callable[[dict[str, list[str]]], list[str]]
 
@@ -170,8 +172,6 @@ def test_who_never_answers_is_given_up_on() -> None:
 
 def test_a_slow_name_server_counts_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """The time limit holds from the name to the socket."""
-    import threading
-
     answer = threading.Event()
 
     def hanging(*_: Any, **__: Any) -> list[Any]:
@@ -183,6 +183,57 @@ def test_a_slow_name_server_counts_too(monkeypatch: pytest.MonkeyPatch) -> None:
     timer.start()
     with pytest.raises(TimeoutError, match="connect timed out"):
         reach("slow.example", 443, timeout=0.2)
+
+
+def ask_all(names: list[str], limit: float = 20.0) -> list[Any]:
+    """Ask one loop for all these names at once; what came, or the exception."""
+    loop = OutboundLoop()
+    loop.destinations = read_destinations((), {}, own_ports=(), own_addresses=(), own_names=())
+
+    async def one(name: str) -> Any:
+        async with asyncio.timeout(limit):
+            return await loop.getaddrinfo(name, 443, type=socket.SOCK_STREAM)
+
+    async def main() -> list[Any]:
+        return await asyncio.gather(*map(one, names), return_exceptions=True)
+
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        return runner.run(main())
+
+
+def test_a_page_with_many_hosts_of_one_domain_gets_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forty names of one domain at the change of lesson: a few are asked at a time, and nobody is turned away."""
+    under_way, most, lock = [0], [0], threading.Lock()
+
+    def answering(*_: Any, **__: Any) -> list[Any]:
+        with lock:
+            under_way[0] += 1
+            most[0] = max(most[0], under_way[0])
+        time.sleep(0.01)  # as long as a name server takes
+        with lock:
+            under_way[0] -= 1
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.88.99.7", 443))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answering)
+    found = ask_all([f"s{number}.photos.example" for number in range(40)] * 2)
+    assert not [one for one in found if isinstance(one, BaseException)]
+    assert most[0] == LOOKUPS_PER_ZONE
+
+
+def test_a_domain_that_does_not_answer_keeps_nobody_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own names wait for as long as a connection may; others are asked at once."""
+    hanging = threading.Event()
+
+    def answering(host: str, *_: Any, **__: Any) -> list[Any]:
+        if host.endswith("stuck.example"):
+            hanging.wait(20)
+        else:
+            hanging.set()  # the others did not have to wait for it
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.88.99.7", 443))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answering)
+    found = ask_all([*(f"s{number}.stuck.example" for number in range(100)), "www.lessons.example"])
+    assert not [one for one in found if isinstance(one, BaseException)]
 
 
 def test_our_own_addresses_are_known() -> None:
