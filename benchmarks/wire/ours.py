@@ -27,16 +27,15 @@ LONGEST = 120.0
 class Measured:
     """The gateway under measurement."""
 
-    def __init__(self, place: Place, checkout: Path | None = None) -> None:
+    def __init__(self, place: Place, checkout: Path | None = None, *, workers: int = 1) -> None:
         """`checkout` is another working copy of this project, to be compared; None is this one."""
         settings: dict[str, Any] = {
-            "proxy": {
-                "private_destinations": [ADDRESS]
-            },  # as a school names its own servers; everything else is refused
+            # as a school names its own servers; everything else is refused
+            "proxy": {"private_destinations": [ADDRESS], "workers": workers},
             "lists": [{"name": "ut1", "format": "ut1", "path": str(place.tree)}],
         }
         self.gateway = Gateway(
-            place.folder / ("schoolgate" if checkout is None else "schoolgate-beside"),
+            place.folder / f"schoolgate{'' if workers == 1 else workers}{'' if checkout is None else '-beside'}",
             trust=place.trust,
             settings=settings,
             policy=None,
@@ -58,8 +57,12 @@ class Measured:
         self.all_stored(self.way.exchanges)
 
     def worker_cpu(self) -> float:
-        """CPU seconds of the worker alone."""
-        return sum(cpu(pid).whole for pid in self.gateway.pids("worker"))
+        """CPU seconds of the workers alone."""
+        return sum(self.each_worker())
+
+    def each_worker(self) -> list[float]:
+        """CPU seconds of each worker."""
+        return [cpu(pid).whole for pid in self.gateway.pids("worker")]
 
     def stored(self) -> int:
         """Rows of the benchmark's hosts in the store."""

@@ -10,6 +10,7 @@ import datetime
 import hashlib
 import ipaddress
 import ssl
+import threading
 from functools import lru_cache
 from pathlib import Path
 
@@ -119,7 +120,9 @@ class Authority:
         file = self.folder / f"{hashlib.sha256(host.encode()).hexdigest()[:32]}.pem"
         if not file.exists():
             leaf = self.leaf(host).public_bytes(serialization.Encoding.PEM)
-            file.write_bytes(_pem(self.leaf_key) + leaf + self.pem.read_bytes())
+            made = file.with_suffix(f".{threading.get_ident()}")  # several threads may want it at once
+            made.write_bytes(_pem(self.leaf_key) + leaf + self.pem.read_bytes())
+            made.replace(file)
         return file
 
     def _context(self, host: str) -> ssl.SSLContext:
