@@ -13,7 +13,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -33,6 +33,8 @@ PING_EVERY = 5.0
 """Seconds between asking each worker whether it is there."""
 SILENCE = 20.0
 """Seconds after which a worker that does not answer hangs."""
+TURN = 0.5
+"""Longest one worker keeps the next from taking what is new: while one builds its engine, the others serve."""
 SHIP_SECONDS = 5.0
 """Longest the shipper is given for the last records at a stop."""
 
@@ -110,7 +112,7 @@ class Family:
         """Have every worker take what is in force, also those that leave; one that does not is replaced. What went
         wrong."""
         workers = [*self.workers, *self.leaving]
-        answers = await asyncio.gather(*(child.ask(what, START_SECONDS) for child in workers))
+        answers = await in_turn([child.ask(what, START_SECONDS) for child in workers], TURN)
         failed = []
         for child, answer in zip(workers, answers, strict=True):
             if "failed" not in answer or (child in self.leaving and child.pid is None):
@@ -198,3 +200,12 @@ class Family:
             return False
         said = read_status(self.run_folder / "shipper.json")
         return bool(said.get("lag_events", 0)) or said.get("written_at", time.time()) < time.time() - 1.5
+
+
+async def in_turn[T](asks: Iterable[Coroutine[Any, Any, T]], seconds: float) -> list[T]:
+    """The answers to all, in order. Each is asked when the one before has answered, or has let `seconds` pass."""
+    asked: list[asyncio.Task[T]] = []
+    for ask in asks:
+        asked.append(asyncio.create_task(ask))
+        await asyncio.wait(asked[-1:], timeout=seconds)
+    return await asyncio.gather(*asked)
