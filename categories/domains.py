@@ -20,13 +20,13 @@ import marisa_trie
 from categories.hosts import is_address
 from categories.model import EntryKind
 from categories.networks import bits_of, network_of
-from categories.paths import folded_path, folded_query
+from categories.paths import folded_path, query_starts
 
 BELOW = 0x8000
 """Marks a posting that is no entry: the list has URL entries at this host, so ask again with the path."""
 MOST_LISTS = BELOW - 1
 """Lists one snapshot can hold."""
-BORDERS = frozenset("/?&=#")
+BORDERS = frozenset("/?&=#;")
 """A URL entry fits when the request goes on with one of these, or ends (as in squidGuard and e2guardian)."""
 
 SEGMENTS_REMEMBERED = 8192
@@ -194,20 +194,20 @@ class DomainTable:
         end = path.find("/", 1)
         if not self._reaches(head + (path if end < 0 else path[:end])):
             return []
-        text = head + path
+        texts = [head + path]
         if query:
             # Folding a long query costs more than all the rest, and few entries reach that far.
-            reaches = next(self._trie.iterkeys(f"{text}?"), None) is not None
-            text += f"?{folded_query(query)}" if reaches else "?"
-        found = [
+            reaches = next(self._trie.iterkeys(f"{texts[0]}?"), None) is not None
+            texts = [f"{texts[0]}?{start}" for start in (query_starts(query) if reaches else ("",))]
+        found = {
             Hit(row, key)
+            for text in texts
             for key, number in self._trie.iter_prefixes_with_ids(text[: self._longest])
             if len(key) > len(head) and _at_border(text, key)
             for row in range(self._starts[number], self._starts[number + 1])
             if self._lists[row] in wanted
-        ]
-        found.sort(key=lambda hit: -len(hit.key))
-        return found
+        }
+        return sorted(found, key=lambda hit: (-len(hit.key), hit.row)) if len(found) > 1 else list(found)
 
     def _first_segment(self, start: str) -> bool:
         """Whether any URL entry can begin like a host and the first segment of a path: nearly none does."""

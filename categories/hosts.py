@@ -28,6 +28,8 @@ LONGEST_WRITTEN = 4096
 LONGEST_LABEL = 63
 """Octets of one label (RFC 1035 §2.3.4)."""
 
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_SIX_TO_FOUR = ipaddress.IPv6Network("2002::/16")
 _PLAIN = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _LAST_IS_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)", re.DOTALL)
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f#/:<>?@\[\\\]^|%]")
@@ -61,6 +63,18 @@ def host_suffixes(host: str) -> tuple[str, ...]:
 def is_address(host: str) -> bool:
     """True when a canonical host is an IP literal. No registered top-level domain ends in a digit (RFC 3696 §2)."""
     return ":" in host or (host[-1:].isdigit() and _LAST_IS_NUMBER.fullmatch(host) is not None)
+
+
+def embedded_address(host: str) -> str | None:
+    """The IPv4 address that an IPv6 literal leads to: NAT64 (RFC 6052), 6to4 (RFC 3056), IPv4-compatible (RFC 4291)."""
+    try:
+        address = ipaddress.IPv6Address(host)
+    except ValueError:
+        return None
+    number = int(address)
+    if address in _NAT64 or 1 < number < 2**32:
+        return str(ipaddress.IPv4Address(number & 0xFFFFFFFF))
+    return str(ipaddress.IPv4Address(number >> 80 & 0xFFFFFFFF)) if address in _SIX_TO_FOUR else None
 
 
 @lru_cache(maxsize=16384)

@@ -14,7 +14,6 @@ from categories.domains import DomainTable, Hit, Mark, entry_of, host_key
 from categories.model import ListStatus, Match
 from categories.names import Url
 from categories.pagetable import PageTable
-from categories.paths import canonical_path
 from categories.words import Words
 
 CACHED_MATCHES = 8192
@@ -76,8 +75,8 @@ class CompiledIndex:
     def match(self, url: Url) -> tuple[Match, ...]:
         """All domain, URL and network entries that fit, most specific first; no duplicates."""
         found, marked, _ = self._of_host(url.host)
-        if marked and (pages := self._pages(url, marked)):
-            return (*pages, *found)
+        if marked and (pages := self._domains.url_hits(marked, url.path, url.query)):
+            return (*map(self._match_of, pages), *found)
         return found
 
     def settled(self, host: str) -> tuple[Match, ...] | None:
@@ -136,18 +135,6 @@ class CompiledIndex:
         return _OfHost(
             matches, marked, frozenset(self._lists[which].category for mark in marked for which in mark.lists)
         )
-
-    def _pages(self, url: Url, marked: tuple[Mark, ...]) -> list[Match]:
-        """Entries for pages of a host that fit this URL.
-
-        Some servers read an escaped slash as a slash: such a page is also what it would be there (design §5.6).
-        """
-        hits = self._domains.url_hits(marked, url.path, url.query)
-        if "%2F" in url.path or "%5C" in url.path:
-            path = canonical_path(url.path.replace("%2F", "/").replace("%5C", "/"))
-            other = self._domains.url_hits(marked, path, url.query)
-            hits = [*(hit for hit in other if hit not in hits), *hits]
-        return [self._match_of(hit) for hit in hits]
 
     def _match_of(self, hit: Hit) -> Match:
         """The match of an entry; the same object for as long as it is kept."""

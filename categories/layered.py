@@ -17,13 +17,13 @@ from categories.hosts import is_address
 from categories.model import EntryKind, Index, ListStatus, Match
 from categories.names import NameProblem, Url, canonical_host, canonical_url, host_suffixes
 from categories.pagetable import PageTable
-from categories.paths import folded_path, folded_query
+from categories.paths import folded_path, folded_query, query_starts
 
 LIST = "own/"
 """Lists of own entries are called `own/<category>`."""
 SOURCE = "entries people made"
 """What their status names as source."""
-_BORDERS = "/?&=#"
+_BORDERS = "/?&=#;"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -170,8 +170,9 @@ class LayeredIndex:
         found: list[Match] = []
         for host in (url.host,) if url.is_address else _suffixes(url.host):
             if host in self._urls:
-                target = folded_path(url.path) + (f"?{folded_query(url.query)}" if url.query else "")
-                found += [match for prefix, match in self._urls[host] if _fits(prefix, target)]
+                path = folded_path(url.path)
+                targets = [f"{path}?{start}" for start in query_starts(url.query)] if url.query else [path]
+                found += [m for prefix, m in self._urls[host] if any(_fits(prefix, target) for target in targets)]
             found += self._hosts.get(host, ())
         return found
 

@@ -13,6 +13,8 @@ from categories.hosts import NameProblem
 
 DEEPEST_ENCODING = 24
 """How often an octet may have been percent-encoded. Real pages reach three."""
+LONGEST_PARAMETERS = 1024
+"""Characters of an entry's query that are compared where it does not stand first in the request's."""
 
 _CHAIN = re.compile(rb"%(?:25)+(?=[0-9A-Fa-f]{2})")
 _STUCK = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -29,6 +31,7 @@ _DECODED = {
 _NO_UTF8 = {0xDC00 + octet: f"%{octet:02X}" for octet in range(0x80, 0x100)}
 _TO_ENCODE = re.compile(rb"[\x00-\x20\x7f]")
 _SLASHES = re.compile(r"/{2,}")
+_SEPARATORS = re.compile(r"[&;]+")
 
 
 def canonical_path(path: str) -> str:
@@ -67,6 +70,25 @@ def folded_query(query: str) -> str:
     """A query as entries and requests are compared: lower case, escapes in one spelling."""
     plain = query.isascii() and not ("%" in query or " " in query)
     return (query if plain else decoded(query)).lower()
+
+
+def split_query(query: str) -> list[str]:
+    """The parameters of a query as they came, without empty ones."""
+    return [piece for piece in _SEPARATORS.split(query) if piece]
+
+
+def query_starts(query: str) -> list[str]:
+    """A query as it is compared, whole and from each of its parameters on: an entry may name one of many.
+
+    From later parameters on only as far as any entry reaches: a request may ask for thousands.
+    """
+    pieces = [folded_query(piece) for piece in split_query(query)]
+    plain = "&".join(pieces)
+    starts, begin = [folded_query(query)], 0
+    for piece in pieces:
+        starts.append(plain[begin : begin + LONGEST_PARAMETERS])
+        begin += len(piece) + 1
+    return list(dict.fromkeys(starts))
 
 
 def _is_clean(path: str) -> bool:

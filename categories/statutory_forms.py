@@ -21,7 +21,8 @@ from itertools import combinations
 from math import comb
 
 from categories.names import NameProblem, Url, canonical_url, is_address, registrable_domain
-from categories.paths import canonical_path, folded_path, folded_query
+from categories.paths import folded_path, folded_query
+from categories.urlreadings import path_readings
 
 WITHHELD = "(withheld)"
 """Stands wherever an entry of a statutory list would be shown: they are secret (requirement F-06)."""
@@ -32,7 +33,6 @@ MOST_COMBINED = 4096
 WHOLE = 8
 """Entries with this many parameters or more are compared with all parameters of a request at once."""
 
-_PARAMETERS = re.compile(r";[^/]*")
 _SEPARATORS = re.compile(r"[&;]+")
 
 
@@ -142,12 +142,7 @@ def query_form(host: str, path: str, parameters: tuple[str, ...]) -> bytes:
 
 def paths_of(path: str) -> tuple[str, ...]:
     """A canonical path as it is compared, in every way a server may read it: at most four."""
-    readings = [path]
-    if "%2F" in path or "%5C" in path:  # some servers read an escaped slash as a slash
-        readings.append(canonical_path(path.replace("%2F", "/").replace("%5C", "/")))
-    if ";" in path:  # and drop parameters of a segment: `/page;session=1`
-        readings += [canonical_path(_PARAMETERS.sub("", reading)) for reading in readings]
-    return tuple(dict.fromkeys(_trimmed(folded_path(reading)) for reading in readings))
+    return tuple(dict.fromkeys(_trimmed(folded_path(reading)) for reading in path_readings(path)))
 
 
 def parents_of(path: str, most: int) -> list[str]:

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import Protocol
 
 from categories.model import Match
 from categories.names import Url
+from categories.paths import folded_path, folded_query, split_query
 from policy.client import Client
 from policy.model import Action, Outranked, Signal, Tier, Verdict
 from policy.rows import Things
@@ -167,7 +169,7 @@ def fit_thing(row: Row, facts: Facts) -> Hit:
             or (row.uncategorised and not facts.sited)
             or (bool(row.hosts) and not row.hosts.isdisjoint(facts.hosts))
             or (bool(row.signals) and not row.signals.isdisjoint(facts.signals))
-            or (bool(row.urls) and facts.full and any(below(url, facts) for url in row.urls))
+            or (bool(row.urls) and facts.full and any(below(url, facts, broadly=row.tightens) for url in row.urls))
         )
     if hit is not False and row.excludes is not None and _excluded(row.excludes, row.tightens, facts):
         return False
@@ -184,18 +186,40 @@ def _excluded(things: Things, tightens: bool, facts: Facts) -> bool:
         (things.uncategorised and not facts.sited)
         or not things.hosts.isdisjoint(facts.hosts)
         or not things.signals.isdisjoint(facts.signals)
-        or (facts.full and any(below(url, facts) for url in things.urls))
+        or (facts.full and any(below(url, facts, broadly=not tightens) for url in things.urls))
     )
 
 
-def below(prefix: Url, facts: Facts) -> bool:
-    """Whether the request is at or below a URL the policy names: its host (or below), its path up to a border."""
+def below(prefix: Url, facts: Facts, *, broadly: bool) -> bool:
+    """Whether the request is at or below a URL the policy names: its host (or below), its path up to a border, and the
+    parameters it names among those asked for.
+
+    `broadly` is for what closes: it heeds neither case nor escapes, as lists do, because a server may not either. What
+    opens means the very page.
+    """
     if prefix.host not in facts.hosts:
         return False
     url = facts.url
+    if broadly:
+        path, wanted, asked = folded_path(url.path), *_folded(prefix)
+        if not prefix.query:
+            return _up_to_border(wanted, path, "/;")
+        given = {folded_query(piece) for piece in split_query(url.query)}
+        return path == wanted and (
+            asked <= given or _up_to_border(folded_query(prefix.query), folded_query(url.query), "&;")
+        )
     if prefix.query:
-        return url.path == prefix.path and _up_to_border(prefix.query, url.query, "&;")
+        return url.path == prefix.path and (
+            _up_to_border(prefix.query, url.query, "&;")
+            or set(split_query(prefix.query)) <= set(split_query(url.query))
+        )
     return _up_to_border(prefix.path, url.path, "/;")
+
+
+@lru_cache(maxsize=4096)
+def _folded(prefix: Url) -> tuple[str, frozenset[str]]:
+    """Path and parameters of a URL the policy names, as they are compared broadly."""
+    return folded_path(prefix.path), frozenset(folded_query(piece) for piece in split_query(prefix.query))
 
 
 def _up_to_border(prefix: str, text: str, borders: str) -> bool:

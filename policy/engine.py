@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from categories.model import EntryKind, Index, Match
 from categories.names import Url
+from categories.urlreadings import other_readings
 from policy.because import Spot, because_of, reason_of
 from policy.claims import mismatched, others
 from policy.client import Band, Client
@@ -179,9 +181,11 @@ class Engine:
             inner += tuple(one for other in named for one in wrapped(other))
         if inner:
             signals |= {Signal.WRAPPED_URL}
+        readings = tuple(one for said in (url, *named) for one in other_readings(said))
+        inner += tuple(replace(one, url=other) for one in inner for other in other_readings(one.url))
         case = Case(request, client, at, table, holding, signals, place)
         verdict = self._answer(url, case, asked)
-        for other in named:
+        for other in (*named, *readings):
             verdict = _stricter(verdict, self._second(other, case, asked), asked)
         for one in inner:
             verdict = _stricter(verdict, self._inside(one, case, asked), asked)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from categories.hosts import embedded_address
 from categories.model import Index, Match
 from categories.names import Url, host_suffixes
 from policy.model import Request, Stage
@@ -66,7 +67,8 @@ class Hosts:
     def _ask(self, url: Url) -> HostFacts | None:
         if len(self._known) >= HOSTS_REMEMBERED:
             self._known.clear()
-        sited = self._index.settled(url.host)
+        holds_another = ":" in url.host and embedded_address(url.host) is not None
+        sited = None if holds_another else self._index.settled(url.host)
         facts = None
         if sited is not None and (not self._paged or self._paged.isdisjoint(host_suffixes(url.host))):
             asked, wraps = bool(askers_of(url.host, url.domain)), may_wrap(url.domain)

@@ -21,7 +21,7 @@ from tests.categories.rig import OtherNames
 LABEL = st.sampled_from(["a", "b", "ab", "www", "www2", "ftp", "ftp-a", "x-y"])
 HOST = st.lists(LABEL, min_size=1, max_size=3).map(lambda labels: ".".join([*labels, "example"]))
 PATH = st.lists(st.sampled_from(["v", "vv", "w"]), max_size=3).map(lambda parts: "/" + "/".join(parts))
-QUERY = st.sampled_from(["", "q=v", "q=vv", "q=v&r"])
+QUERY = st.sampled_from(["", "q=v", "q=vv", "q=v&r", "r&q=v", "r=v&r", "v&q=vv&r"])
 ENTRY = st.tuples(HOST, PATH, QUERY).map(lambda parts: parts[0] + parts[1] + (f"?{parts[2]}" if parts[2] else ""))
 REQUEST = st.builds(lambda host, path, query: Url("http", host, 80, path, query), HOST, PATH, QUERY)
 
@@ -50,11 +50,13 @@ def url_fits(entry: str, url: Url, url_match: UrlMatch) -> bool:
         return False
     wanted = "/" + rest
     wanted = wanted if "?" in wanted else (wanted.rstrip("/") or "/")
-    target = url.path + (f"?{url.query}" if url.query else "")
-    if not target.startswith(wanted):
-        return False
-    following = target[len(wanted) :]
-    return not following or following[0] in "/?&=#" or wanted[-1] in "/?&=#"
+    asked = url.query.split("&")
+    targets = [f"{url.path}?{'&'.join(asked[first:])}" for first in range(len(asked))] if url.query else [url.path]
+    for target in targets:
+        following = target.removeprefix(wanted)
+        if target.startswith(wanted) and (not following or following[0] in "/?&=#;" or wanted[-1] in "/?&=#;"):
+            return True
+    return False
 
 
 def evidence(matches: tuple[Match, ...], name: str) -> set[int]:

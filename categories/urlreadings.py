@@ -1,0 +1,57 @@
+"""What else a server may take a URL for.
+
+In comes a canonical URL; out come the other URLs that some server answers it as. Servers differ in whether `%2F` is a
+slash, whether `;x=1` belongs to a path, and which of two parameters of one name they heed; and an IPv6 address may
+hold an IPv4 one. The rule here: these are readings beside the plain one, never instead of it. Whoever decides takes
+the strictest of them all (design §5.6), so a reading can close a page and never open one.
+"""
+
+from __future__ import annotations
+
+import re
+
+from categories.hosts import embedded_address
+from categories.names import Url
+from categories.paths import canonical_path, folded_query, split_query
+
+_PARAMETERS = re.compile(r";[^/]*")
+
+
+def other_readings(url: Url) -> tuple[Url, ...]:
+    """The other readings of a URL, no duplicates; none of nearly every URL. Never raises."""
+    path, query, host = url.path, url.query, url.host
+    slashed = "%2F" in path or "%5C" in path
+    if not (slashed or ";" in path or "&" in query or ";" in query or ":" in host):
+        return ()
+    paths = path_readings(path) if slashed or ";" in path else (path,)
+    queries = (query, *_queries(query)) if query else (query,)
+    inside = embedded_address(host) if ":" in host else None
+    hosts = (host,) if inside is None else (host, inside)
+    found = [url._replace(host=name, path=one, query=asked) for name in hosts for one in paths for asked in queries]
+    return tuple(dict.fromkeys(found))[1:]
+
+
+def path_readings(path: str) -> tuple[str, ...]:
+    """A canonical path in every way a server may read it, the plain one first: at most four."""
+    readings = [path]
+    if "%2F" in path or "%5C" in path:  # some servers read an escaped slash as a slash
+        readings.append(canonical_path(path.replace("%2F", "/").replace("%5C", "/")))
+    if ";" in path:  # and drop parameters of a segment: `/page;session=1`
+        readings += [canonical_path(_PARAMETERS.sub("", reading)) for reading in readings]
+    return tuple(dict.fromkeys(readings))
+
+
+def _queries(query: str) -> tuple[str, ...]:
+    """The query with the first and with the last of the parameters that share a name; nothing when none do."""
+    pieces = split_query(query)
+    if len(pieces) < 2:
+        return ()
+    first: dict[str, str] = {}
+    last: dict[str, str] = {}
+    for piece in pieces:
+        name = folded_query(piece.partition("=")[0])
+        first.setdefault(name, piece)
+        last[name] = piece
+    if len(first) == len(pieces):
+        return ()
+    return tuple("&".join(kept.values()) for kept in (first, last))
