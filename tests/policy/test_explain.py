@@ -13,7 +13,7 @@ from tests.policy.school import ENGINE, LESSON, PEOPLE, at, request
 
 KEYS = (
     "action blocked reason tier rule category categories list entry band matches outranked revision "
-    "because terms would_change client at url stage safesearch"
+    "because terms would_change client at url stage safesearch found"
 )
 
 
