@@ -100,11 +100,11 @@ class StoreError(Exception):
         self.do = do
 
 
-def folder_of(where: Beside, what: str) -> Path:
-    """The folder of a record of day files. Raises `StoreError` for a database, which has no `what`."""
+def folder_of(where: Beside, what: str, do: str = "docs/postgresql.md says what is.") -> Path:
+    """The folder of a record of day files. Raises `StoreError` for a database, which has no `what`: `do` this there."""
     if isinstance(where, Path):
         return where
-    raise StoreError(f"{what} is of day files; this record is in a database", where, "docs/postgresql.md says what is.")
+    raise StoreError(f"{what} is of day files; this record is in a database", where, do)
 
 
 def fault_of(address: str, schemes: tuple[str, ...] = SCHEMES) -> str | None:

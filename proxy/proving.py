@@ -28,6 +28,14 @@ from proxy.settings import Settings
 
 type Task = Callable[[argparse.Namespace, Settings], int]
 
+RESTORE = (
+    "`pg_restore --no-owner --no-acl` into an empty database, then `schoolgate db verify` with record.store set to it; "
+    "docs/postgresql.md, Backups."
+)
+"""How a restore of a record in a database is done, and practised."""
+SEALED = "No day is sealed there: each has its chains, and every night says where they stand."
+"""Why a record in a database has nothing to seal."""
+
 
 def add_verify(tasks: Any) -> argparse.ArgumentParser:
     """Register `db verify`."""
@@ -82,7 +90,9 @@ def _verify(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _seal(args: argparse.Namespace, settings: Settings) -> int:
-    run = seal(folder_of(settings.store, "sealing"), datetime.now(UTC), who=typed_by(), why=args.why or "asked for")
+    run = seal(
+        folder_of(settings.store, "sealing", SEALED), datetime.now(UTC), who=typed_by(), why=args.why or "asked for"
+    )
     if args.json:
         told = {"ok": run.ok, "sealed": [one.as_json() for one in run.sealed], "stayed": run.stayed}
         print(json.dumps(told))
@@ -108,7 +118,7 @@ def _head(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _drill(args: argparse.Namespace, settings: Settings) -> int:
-    store = folder_of(settings.store, "a copy made by `db backup`")
+    store = folder_of(settings.store, "`db drill`", RESTORE)
     copy = args.folder
     if copy is None:
         with reading(store) as catalog:

@@ -22,10 +22,14 @@ from logstore.place import Database, folder_of
 from logstore.prunereport import PruneReport
 from logstore.retention import overdue
 from proxy.account import typed_by
+from proxy.proving import RESTORE
 from proxy.retaining import prune_all, tell
 from proxy.settings import Settings
 
 type Task = Callable[[argparse.Namespace, Settings], int]
+
+DUMP = "`pg_dump --format=custom` as the record's owner copies it; docs/postgresql.md, Backups."
+"""How a record in a database is copied."""
 
 
 def _upgrade(args: argparse.Namespace, settings: Settings) -> int:
@@ -150,7 +154,7 @@ def _audit(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _backup(args: argparse.Namespace, settings: Settings) -> int:
-    folder = folder_of(settings.store, "`db backup`")
+    folder = folder_of(settings.store, "`db backup`", DUMP)
     refuse(folder, args.folder)
     place = str(args.folder.resolve())
     _note(args, settings, BEGAN, place, None)  # first: what a kill leaves is looked for by this line
@@ -163,7 +167,7 @@ def _backup(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _restore(args: argparse.Namespace, settings: Settings) -> int:
-    folder = folder_of(settings.store, "`db restore`")
+    folder = folder_of(settings.store, "`db restore`", RESTORE)
     copied = restore(args.folder, folder)
     upgrade(folder)
     _note(args, settings, "put the store back", str(args.folder.resolve()), asdict(copied))

@@ -220,3 +220,21 @@ def test_without_a_store_it_says_what_makes_one(
     desk = Desk(tmp_path, capsys)
     assert desk.types(*words) == 1
     assert "there is no record" in desk.told
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (("seal",), "No day is sealed there"),
+        (("backup", "copy"), "`pg_dump --format=custom`"),
+        (("restore", "copy"), "`pg_restore --no-owner --no-acl` into an empty database"),
+        (("drill",), "then `schoolgate db verify` with record.store set to it"),
+    ],
+)
+def test_what_is_of_files_says_what_to_do_with_a_database(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], advice: str
+) -> None:
+    settings = tmp_path / "schoolgate.yaml"
+    settings.write_text("record: {store: 'postgresql://owner@db.trust.internal/schoolgate'}\n", encoding="utf-8")
+    assert main(["--settings", str(settings), "--data", str(tmp_path), "db", *words]) == 1
+    assert advice in capsys.readouterr().err
