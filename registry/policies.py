@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy import Connection, RowMapping, func, select, update
 
 from registry.change import By, RegistryError, RegistryProblem, begin, from_us, note, text_problems, to_us
 from registry.schema import policy_version as table
@@ -60,7 +60,7 @@ class Version:
     asked_at: datetime | None
     """When."""
     why: str
-    """Why it should be in force."""
+    """Why it should be in force: who asked for a review first, then who published it."""
     published_by: str | None
     """Who published it."""
     published_at: datetime | None
@@ -181,7 +181,8 @@ def publish(
         raise RegistryError(RegistryProblem(before.title, "somebody else has written in it meanwhile", "look again"))
     check_publish(before, by, risks)
     last = newest(connection)
-    _set(connection, number, {"state": PUBLISHED, "published_by": by.who, "published_us": to_us(by.at), "why": by.why})
+    why = "; ".join(dict.fromkeys(filter(None, (before.why, by.why))))
+    _set(connection, number, {"state": PUBLISHED, "published_by": by.who, "published_us": to_us(by.at), "why": why})
     told = {"title": before.title, "authors": list(before.authors), "changes": list(changes[:SAID]),
             "risks": list(risks[:SAID]), **_mark(before.text)}  # fmt: skip
     known = None if last is None else {"version": last.id, **_mark(last.text)}
@@ -232,15 +233,16 @@ def versions(
     states: Sequence[str],
     *,
     site: str | None = None,
-    before: int | None = None,
+    before: datetime | None = None,
     limit: int = 50,
 ) -> list[Version]:
-    """Versions in these states, newest first; those about one site, or all; those older than `before`."""
-    query = select(table).where(table.c.state.in_(states)).order_by(table.c.id.desc()).limit(limit)
+    """Versions in these states, newest first; those about one site, or all; those from before a moment."""
+    when = func.coalesce(table.c.published_us, table.c.changed_us)
+    query = select(table).where(table.c.state.in_(states)).order_by(when.desc(), table.c.id.desc()).limit(limit)
     if site is not None:
         query = query.where(table.c.site == site)
     if before is not None:
-        query = query.where(table.c.id < before)
+        query = query.where(when < to_us(before))
     return [_version(row) for row in connection.execute(query).mappings()]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from console.drafting import STATES
 from console.drawing import link
 from console.page import Answer, Ask, Page, Param, Shown, Table
-from console.policytable import NOBODY, TIERS, Wanted, rows_of
+from console.policytable import NOBODY, TIERS, Wanted, rows_of, sees_names
 from console.rowview import MARKS
 from logstore.filter import LogFilter
 from logstore.query import Archive, SearchTooWide
@@ -37,12 +37,12 @@ def show(ask: Ask) -> Answer:
         drafts = policies.versions(connection, policies.OPEN, site=ask.me.site) if ask.me.may("policy-draft") else []
         decisions = sum(one.holds(ask.now) for one in overrides.decisions(connection))
     data = {
-        "file": policy.file if ask.me.site is None else "",
+        "file": policy.file if sees_names(ask.me) else "",
         "digest": policy.digest,
         "trust": policy.trust,
         "rules": rows,
         "drafts": [policies.facts(one) for one in drafts],
-        "warnings": [str(one) for one in (*policy.warnings, *policy.expired(ask.now))] if ask.me.site is None else [],
+        "warnings": [str(one) for one in (*policy.warnings, *policy.expired(ask.now))] if sees_names(ask.me) else [],
     }
     view: dict[str, Any] = {
         "tiers": [(tier, *TIERS[tier], [row for row in rows if row["tier"] == tier]) for tier in Tier

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from console import drafting
@@ -30,7 +31,7 @@ def show(ask: Ask) -> Answer:
     with ask.house.reading() as connection:
         found = policies.versions(
             connection, CLOSED if everything else (policies.PUBLISHED,), site=ask.me.site,
-            before=int(before) if before.isdigit() else None, limit=LIMIT + 1,
+            before=_moment(before), limit=LIMIT + 1,
         )  # fmt: skip
         newest = policies.newest(connection)
     now = ask.house.doors.policy_text()
@@ -41,8 +42,9 @@ def show(ask: Ask) -> Answer:
         "everything": everything,
         "now": now,
         "newest": newest,
+        "in_force": None if newest is None or newest.digest != now.digest else newest.id,
         "outside": newest is not None and newest.digest != now.digest and ask.me.site is None,
-        "older": link("/policy/history", before=found[LIMIT - 1].id, all=everything and "yes")
+        "older": link("/policy/history", before=_when(found[LIMIT - 1]).isoformat(), all=everything and "yes")
         if len(found) > LIMIT else "",
     }  # fmt: skip
     table = Table(columns=COLUMNS, rows=([_cell(row[name]) for name in COLUMNS] for row in rows))
@@ -80,6 +82,18 @@ def show_one(ask: Ask) -> Answer:
     return Shown(data=data, view=view)
 
 
+def _when(version: Version) -> datetime:
+    return version.published_at or version.changed_at
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
+
+
 def _other(ask: Ask, version: Version) -> Version | None:
     """What it is compared with."""
     told = ask.query.get("against", "")
@@ -111,7 +125,7 @@ PAGES = (
         template="policyhistory.html",
         params=(
             Param(name="all", words="`yes`: those given up or not taken, too"),
-            Param(name="before", words="only versions before this number"),
+            Param(name="before", words="only versions from before this moment, ISO 8601"),
         ),
     ),
     Page(

@@ -28,7 +28,7 @@ ROWS = 50_000
 """Most requests that are decided again: the newest."""
 SECONDS = 6.0
 """Longest time it may take."""
-HOURS = (1, 24, 72)
+HOURS = {1: "the last hour", 24: "the last day", 72: "the last three days"}
 """How far back, to pick from."""
 TOP = 10
 """Hosts and people that are named of each kind."""

@@ -25,10 +25,11 @@ from console.guards import Rate
 from console.pages import pages
 from console.roles import PUBLIC, Grant, Role, may
 from logstore.retention import prune
+from policy.ruletext import as_form, changed
 from proxy.consoleserver import server_config
 from proxy.settings import Settings
 from proxy.sourcestore import State, store_of, write_state
-from registry import people, requests, sources
+from registry import people, policies, requests, sources
 from registry.people import Details
 from registry.sources import Source
 from tests.console.rig import HASH, LONDON, OFFICE, PASSWORD, Console, send
@@ -50,6 +51,13 @@ NUMBERED: Mapping[str, tuple[str, ...]] = {
     "first": ("/first?key={key}", "/first?key=wrong"),
     "hold-release": ("/holds/1/step",),
     "account": ("/accounts/1",),
+    "policy-draft": ("/policy/drafts/1", "/policy/drafts/1?done=write&rule=pupils-ai"),
+    "policy-rule": ("/policy/drafts/1/rule?rule=pupils-ai", "/policy/drafts/1/rule?into=0"),
+    "policy-text": ("/policy/drafts/1/text",),
+    "policy-step": ("/policy/drafts/1/step",),
+    "policy-publish": ("/policy/drafts/1/publish",),
+    "policy-whatif": ("/policy/drafts/1/what-if", "/policy/drafts/1/what-if?hours=72&who=yes"),
+    "policy-version": ("/policy/history/2", "/policy/history/2?against=now&done=yes"),
 }
 """Pages with a number or name in their address, and which ones are there."""
 STATES: Mapping[str, tuple[str, ...]] = {
@@ -62,6 +70,8 @@ STATES: Mapping[str, tuple[str, ...]] = {
     "people": ("/people?q=nobody-at-all", "/people?status=left"),
     "lists": ("/lists?host=games.schoolgate.test", "/lists?host=no..host", "/lists?done=yes"),
     "entries": ("/entries?q=chess",),
+    "policy": ("/policy?band=ks3&q=games", "/policy?q=no-such-rule"),
+    "policy-history": ("/policy/history?all=yes",),
     "holds": ("/holds?all=yes",),
     "audit": ("/audit?kind=nonsense", "/audit?since=nonsense"),
     "reason": ("/reason?user=pupil-0417&next=/log",),
@@ -138,6 +148,11 @@ def furnished(data: Path) -> tuple[Console, list[int], str]:
         {"action": "block", "blocked": True, "category": "games", "rule": "no-games", "tier": "site", "host": GAMES,
          "path": "/play", "device": LAPTOP, "ending": {"title": "A <b>game</b>"}, "reason": "category"},
     )  # fmt: skip
+    text = (data / "policy.yaml").read_text(encoding="utf-8")
+    looser = changed(text, "pupils-ai", {**as_form(text, "pupils-ai"), "action": "warn", "because": "Ask <first>."})
+    with console.engine.begin() as connection:
+        policies.start(connection, looser, OFFICE, title="AI for <Year 11>", base=policies.digest_of(text))
+        policies.adopt(connection, text, OFFICE, file="policy.yaml")
     with console.engine.begin() as connection:
         for name, details in {
             PUPIL: Details("Pupil Four", "ks3", frozenset({"year-4"}), "oakwood"),
