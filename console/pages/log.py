@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -42,6 +43,7 @@ def show(ask: Ask) -> Answer:
     limit = {} if (keys := _keys(ask)) is None else keys
     with Archive(ask.house.where, seconds=ask.house.seconds) as archive:
         page = archive.search(search.wanted, ROWS, **limit) if search.readable else Rows((), None, None)
+        hidden = search.readable and not page.rows and not limit and _parts_alone(archive, search.wanted)
         parts = parts_of(archive, search.wanted, page.rows) if ask.me.names is not Names.NEVER else {}
         picks = {
             kind: [one.name for one in facets(archive.catalog, kind, limit=200, site=ask.me.site)]  # type: ignore[arg-type]
@@ -76,7 +78,8 @@ def show(ask: Ask) -> Answer:
         "ranges": RANGES,
         "range": RANGE,
         "named": ask.me.names is not Names.NEVER,
-        "empty": "" if lines else _empty(ask),
+        "empty": "" if lines else _empty(ask, hidden=hidden),
+        "hidden": hidden,
         "frozen": bool(limit),
         "views": saved.views(ask),
         "fields": {name: search.query.get(name, "") for name in (*PERSONAL, *PICKED, "host", "domain", "list", "tier")},
@@ -161,8 +164,18 @@ def _here(ask: Ask, archive: Archive, kind: str, word: str) -> frozenset[str]:
         return frozenset()
 
 
-def _empty(ask: Ask) -> str:
+def _parts_alone(archive: Archive, wanted: LogFilter) -> bool:
+    """Whether only what is no page fits: parts, programs, `curl`. Somebody who sees nothing must hear of it."""
+    try:
+        return wanted.page and bool(archive.search(replace(wanted, page=False), 1).rows)
+    except SearchTooWide:
+        return False
+
+
+def _empty(ask: Ask, *, hidden: bool) -> str:
     """Why there is nothing: the truth, one of them."""
+    if hidden:
+        return "Nobody opened such a page in this time, but programs, or parts of pages, asked for something."
     return ask.house.doors.recording() or "There are no such requests in this time."
 
 

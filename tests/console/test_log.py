@@ -181,6 +181,17 @@ def test_an_empty_page_tells_the_truth(console: Console) -> None:
     assert "There are no such requests in this time" in said()
 
 
+def test_what_is_no_page_is_not_passed_over_in_silence(console: Console) -> None:
+    """A newcomer's `curl` opens no page: the empty log says that there is more, and leads to it."""
+    console.store({"path": "/picture.png", "page": False})
+    browser = console.signed_in(Role.TECHNICIAN)
+    empty = browser.get("/log").text
+    assert "programs, or parts of pages, asked for something" in empty
+    assert 'href="/log?parts=yes"' in empty
+    assert "asked for something" not in browser.get("/log?parts=yes").text
+    assert "asked for something" not in browser.get("/log?host=other.example").text
+
+
 # -- looks ------------------------------------------------------------------------------------------------------------
 
 
