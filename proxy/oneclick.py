@@ -14,9 +14,9 @@ from categories.model import EntryKind
 from identity.directory import Directory
 from policy.overrides import Override
 from proxy.decided import Decided, Parts, put_together
-from registry.outlook import PROBE, Effect, Outlook, Person, in_the_way, look, people
+from registry.outlook import PROBE, Effect, Outlook, Person, look, people
 
-__all__ = ["PROBE", "Effect", "Outlook", "Person", "in_the_way", "outlook", "people"]
+__all__ = ["PROBE", "Effect", "Outlook", "Person", "outlook", "people"]
 
 
 def outlook(parts: Parts, decided: Decided, wanted: Override, directory: Directory, at: datetime) -> Outlook:

@@ -28,7 +28,7 @@ from proxy import assembly, inforce
 from proxy.control import NotRunning, order
 from proxy.decided import Parts, open_decided, overlay_file
 from proxy.decisions import Usage, put_in_force
-from proxy.oneclick import Outlook, in_the_way, outlook
+from proxy.oneclick import Outlook, outlook
 from proxy.settings import Settings
 from registry import overrides
 from registry.change import By, RegistryError, RegistryProblem
@@ -192,7 +192,7 @@ def _made_json(decision: Decision, seen: Outlook, workers: dict[str, Any] | None
 def _by_reason(seen: Outlook) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for effect in seen.elsewhere:
-        found.setdefault(in_the_way(effect.after), []).append(effect.person.words)
+        found.setdefault(seen.why_not(effect.after), []).append(effect.person.words)
     return found
 
 

@@ -83,13 +83,14 @@ class Outlook:
         """Why it must not be made: it would decide for nobody, and nothing but the policy itself can change that."""
         if self.decides or any(effect.timed for effect in self.effects):
             return ()
-        return tuple(dict.fromkeys(self._why_not(effect.after) for effect in self.elsewhere))
+        return tuple(dict.fromkeys(self.why_not(effect.after) for effect in self.elsewhere))
+
+    def why_not(self, verdict: Verdict) -> str:
+        """Why it does not decide for one of those elsewhere."""
+        return READ_ALL_THE_SAME if verdict.rule == self.name else in_the_way(verdict)
 
     def _makes(self, verdict: Verdict) -> bool:
         return verdict.rule == self.name and not (self.unread and verdict.action is not Action.BYPASS)
-
-    def _why_not(self, verdict: Verdict) -> str:
-        return READ_ALL_THE_SAME if verdict.rule == self.name else in_the_way(verdict)
 
 
 def in_the_way(verdict: Verdict) -> str:

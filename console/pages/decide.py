@@ -17,7 +17,7 @@ from policy.client import Band
 from policy.overrides import Override, scope, sentence
 from registry import overrides
 from registry.change import RegistryError
-from registry.outlook import Outlook, in_the_way
+from registry.outlook import Outlook
 from registry.overrides import Decision
 
 FIELDS = ("action", "what", "whom", "group", "band", "user", "site", "length", "until", "why", "row")
@@ -154,7 +154,7 @@ def _seen(ask: Ask, made: Override) -> dict[str, Any]:
     outlook: Outlook = ask.house.doors.outlook(made, ask.now)
     elsewhere: dict[str, list[str]] = {}
     for effect in outlook.elsewhere:
-        elsewhere.setdefault(in_the_way(effect.after), []).append(effect.person.words)
+        elsewhere.setdefault(outlook.why_not(effect.after), []).append(effect.person.words)
     decides = [effect.person.words for effect in outlook.decides]
     return {
         "decides": decides,

@@ -62,6 +62,8 @@ def test_accepted_it_is_in_force_and_no_longer_suggested(console: Console) -> No
     assert packed[1:3] == ["bypass", f"host:{APP}"]
     assert console.trail("change")[0].what == "override.add"
     assert hosts(browser) == []
+    assert "Passed unread: " in browser.get("/decisions/1").text
+    assert "↷" in browser.get("/decisions").text
     page = browser.get("/bypass?done=accept").text
     assert "Accepted." in page
     assert "the canteen" in page

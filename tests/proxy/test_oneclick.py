@@ -83,3 +83,20 @@ def test_what_a_lesson_stands_in_the_way_of_may_be_made_for_later() -> None:
     assert now.decides == ()
     assert now.refusals == ()
     assert look(Action.ALLOW, "host:games.example", at("2026-11-24 12:30"), group="year-4", site="oakwood").decides
+
+
+def test_what_is_read_all_the_same_is_not_accepted() -> None:
+    """A page below the host is on a statutory list: the click would do nothing, and is refused."""
+    parts = Parts(PlainIndex({**LISTS, "child-abuse": ["half.example/page"]}), school_policy())
+    seen = outlook(parts, Decided(), Override(9, Action.BYPASS, "host:half.example"), PEOPLE, LESSON)
+    assert seen.decides == ()
+    assert "read all the same" in " ".join(seen.refusals)
+
+
+def test_passing_unread_decides_only_for_those_who_may_go_there() -> None:
+    """For staff it is allowed and passes; for children it stays closed, by the rule that closes it."""
+    seen = look(Action.BYPASS, "host:unknown.example")
+    assert Band.STAFF in {effect.after.band for effect in seen.decides}
+    closed = [effect.after for effect in seen.elsewhere if effect.after.band is Band.KS2]
+    assert {verdict.action for verdict in closed} == {Action.BLOCK}
+    assert seen.refusals == ()
