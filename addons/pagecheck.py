@@ -56,6 +56,7 @@ class PageCheck:
         self._spent = 0.0
         self._known: tuple[Finding, ...] = ()
         self._counted = False
+        self._broken = False
         self._begin(table)
         _holding.add(self)
 
@@ -68,7 +69,7 @@ class PageCheck:
     def full(self) -> bool:
         """Whether it is to be decided by what has come of it."""
         limits = self._live.pages
-        if max(self.held, self._body.decoded) >= limits.hold_bytes or self._body.trouble is not None:
+        if self._broken or max(self.held, self._body.decoded) >= limits.hold_bytes or self._body.trouble is not None:
             return True
         return self.held > LITTLE and sum(one.held for one in _holding) > HELD_TOGETHER
 
@@ -76,7 +77,11 @@ class PageCheck:
         """Take a chunk that is not passed on yet."""
         self._chunks.append(chunk)
         self.held += len(chunk)
-        self._look(chunk)
+        try:
+            self._look(chunk)
+        except Exception:
+            self._failed("a page could not be looked at and is closed")
+            self._broken = True
 
     def release(self) -> bytes:
         """What was held, to be passed on: from here on `passes` is asked."""
@@ -89,10 +94,9 @@ class PageCheck:
     def decide(self, *, last: bool) -> bool:
         """Whether it may be shown; if not, our page is the answer. `last` says that all of it is there."""
         try:
-            verdict = self._verdict(last=last)
+            verdict = failure_verdict(self._live) if self._broken else self._verdict(last=last)
         except Exception:
-            logger.exception("a page could not be looked at and is closed")
-            self._live.metrics.hook_failures.labels("content").inc()
+            self._failed("a page could not be decided and is closed")
             verdict = failure_verdict(self._live)
         if verdict is None:
             if last or self._body.trouble:
@@ -110,8 +114,7 @@ class PageCheck:
             self._look(chunk)
             verdict = self._verdict(last=last)
         except Exception:
-            logger.exception("the rest of a page could not be looked at and is cut off")
-            self._live.metrics.hook_failures.labels("content").inc()
+            self._failed("the rest of a page could not be looked at and is cut off")
             verdict = failure_verdict(self._live)
         if verdict is None:
             if last or self._body.trouble:
@@ -121,6 +124,10 @@ class PageCheck:
         self._finish("cut")
         self._tighten(verdict)
         return False
+
+    def _failed(self, what: str) -> None:
+        logger.exception(what)
+        self._live.metrics.hook_failures.labels("content").inc()
 
     def left(self) -> None:
         """Nobody waits for it any more: the client went away, or the origin failed."""

@@ -4,7 +4,8 @@
 
 CPU is user and system time of all processes of a proxy, its helpers and, for ours, the record down to the store. Every
 answer is checked; a listed site must be blocked by all that filter; the certificate must be the proxy's own; every
-exchange through ours must have its row. Loopback only, the origin is the benchmark's. Needs root (Debian's packages, a
+exchange through ours must have its row. A page that says banned words must be closed by all that read pages: ours has
+e2guardian's phrase lists, all of them. Loopback only, the origin is the benchmark's. Needs root (Debian's packages, a
 hosts file of its own in a mount namespace); without it, it says NOT MEASURED.
 """
 
@@ -177,19 +178,22 @@ def check(entrant: Entrant, place: Place) -> None:
         raise WrongAnswer(f"{name} shows a certificate of {conversation.issuer!r}")
     if entrant.running is None or not entrant.running.filters:
         return
+    if entrant.running.scans and delivered(entrant.way, "https://s0.wire.example/bad50k", "/bad50k", 50_000):
+        raise WrongAnswer(f"{name} lets a page through whose words are banned: it does not read pages")
     for host in place.blocked:
         for scheme in ("http", "https"):
             if delivered(entrant.way, f"{scheme}://{host}/"):
                 raise WrongAnswer(f"{name} lets {scheme}://{host}/ through, which is listed")
 
 
-def delivered(way: Way, url: str) -> bool:
+def delivered(way: Way, url: str, path: str = "/1k", size: int = 1000) -> bool:
     """Whether the origin's page comes; a page that says it is blocked may have any status."""
     try:
         with Conversation(way, url) as conversation:
-            answered = conversation.ask("/1k")
-            conversation.asked = 0  # a row of another host
-            return answered == (200, 1000)
+            answered = conversation.ask(path)
+            if path == "/1k":
+                conversation.asked = 0  # a row of another host
+            return answered == (200, size)
     except (OSError, WrongAnswer):
         return False
 

@@ -1,10 +1,10 @@
 """What a reader sees of an HTML page: its text, without tags, scripts, styles and comments.
 
-In comes the source, a piece at a time; out comes text in which a tag within a line (`<b>`) is the character `MARK` and
-any other tag a blank, entities decoded. Read as browsers read it where a page could otherwise hide words from us:
-quoted attributes, `<!-->`, scripts named in titles. What begins and does not end goes on to the end of what there is,
-so every character is looked at a bounded number of times, whatever the source is. Pure; never raises for what a page
-contains.
+In comes the source, a piece at a time; out comes text, entities decoded, in which what shows no border (a tag within a
+line such as `<b>`, a comment, a script) is the character `MARK`, and any other tag a blank. Read as browsers read it
+where a page could otherwise hide words from us: quoted attributes, `<!-->`, scripts named in titles. What begins and
+does not end goes on to the end of what there is, so every character is looked at a bounded number of times, whatever
+the source is. Pure; never raises for what a page contains.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import re
 from typing import NamedTuple
 
 MARK = "\x01"
-"""Stands for a tag within a line: words go on through it, or end at it, as the reader of the text likes."""
+"""Stands for what shows no border: words go on through it, or end at it, as the reader of the text likes."""
 LONGEST_WORD = 4096
 """Characters without a blank after which a word may be cut."""
 
@@ -23,9 +23,11 @@ _KEPT = 1024
 _TAIL = 12
 """Characters in which an end (`</textarea `, `--!>`) may have begun."""
 _WITHIN = (
-    "a|abbr|acronym|b|bdi|bdo|big|cite|code|data|del|dfn|em|font|i|ins|kbd|mark|nobr|q|s|samp|small|span|strike"
-    "|strong|sub|sup|time|tt|u|var|wbr"
+    *("a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i", "ins"),
+    *("kbd", "mark", "nobr", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "time", "tt", "u"),
+    *("var", "wbr"),
 )
+_NO_BORDER = frozenset((*_WITHIN, "script", "style"))
 # A tag from behind its name to its end: what begins and does not end goes on to the end of what there is.
 _REST = (
     r"""(?:[\s/]++|(?:=[^\s/>=]*+|[^\s/>=]++)"""
@@ -33,16 +35,17 @@ _REST = (
 )
 _TO_END = _REST % ("", "", "")
 _OPEN = _REST % ("(?P<double>)", "(?P<single>)", "(?P<tag>)")
+# Names are spelled in both cases: matching that heeds no case is half as fast.
 _TOKEN = re.compile(
     rf"""<(?:
-        !--(?:-?>|[^-]*+(?:-(?!-!?>)[^-]*+)*+(?:--!?>|\Z))
-      | (?P<raw>script|style)(?=[\s/>]){_TO_END}[^<]*+(?:<(?!/(?P=raw)[\s/>])[^<]*+)*+
-      | (?P<shown>title|textarea)(?=[\s/>]){_TO_END}(?P<text>[^<]*+(?:<(?!/(?P=shown)[\s/>])[^<]*+)*+)
-      | (?P<within>/?(?:{_WITHIN})(?=[\s/>]){_TO_END})
-      | /?[a-z][^\s/>]*+{_TO_END}
+        (?P<raw>[sS](?:[cC][rR][iI][pP][tT]|[tT][yY][lL][eE]))(?=[\s/>]){_TO_END}
+        [^<]*+(?:<(?!/(?i:(?P=raw))[\s/>])[^<]*+)*+
+      | (?P<shown>[tT](?i:itle|extarea))(?=[\s/>]){_TO_END}(?P<text>[^<]*+(?:<(?!/(?i:(?P=shown))[\s/>])[^<]*+)*+)
+      | /?(?P<name>[a-zA-Z][^\s/>]*+){_TO_END}
+      | !--(?:-?>|[^-]*+(?:-(?!-!?>)[^-]*+)*+(?:--!?>|\Z))
       | [!?/][^>]*+(?:>|\Z)
     )""",
-    re.VERBOSE | re.IGNORECASE,
+    re.VERBOSE,
 )
 _TAG = re.compile(rf"</?(?P<name>[a-z][^\s/>]*+){_OPEN}", re.IGNORECASE)
 _RESUMED = {
@@ -122,7 +125,7 @@ class Visible:
                 self._within = within if still in {None, "still"} else _Unfinished(str(still), within.then)
                 return "", ""
             self._within = _Unfinished(within.then) if within.then else None
-            return " ", source[found.end() :]
+            return "", source[found.end() :]
         end = _ENDS[within.what].search(source)
         if end is not None:
             self._within, cut = None, end.start()
@@ -130,16 +133,16 @@ class Visible:
         else:
             cut = len(source) if last else max(0, len(source) - _TAIL)
             self._source, rest = source[cut:], ""
-        shown = source[:cut].replace("<", " ") if within.what in _SHOWN else " "
+        shown = source[:cut].replace("<", " ") if within.what in _SHOWN else ""
         return shown, rest
 
     def _replaced(self, found: re.Match[str]) -> str:
         if found.end() == self._length:
             self._last_token = found.start()
         kind = found.lastgroup
-        if kind == "within":
-            return MARK
-        return f" {found['text'].replace('<', ' ')} " if kind == "text" else " "
+        if kind == "name":
+            return MARK if found["name"].lower() in _NO_BORDER else " "
+        return f" {found['text'].replace('<', ' ')}" if kind == "text" else MARK
 
 
 def _unfinished(token: str) -> _Unfinished | None:

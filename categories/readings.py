@@ -22,9 +22,9 @@ OVERLAP = 4 * (LONGEST_PHRASE + 2)
 _MARK = MARK.encode()
 _WITHIN_LETTER = bytes(range(0x80, 0xC0))
 """What no letter begins with in UTF-8."""
-_SIGNS = bytes((*range(ord("/")), *b":;=?@[\\]^_`"))
+_SIGNS = bytes((*range(ord("/")), *b":;=?@[\\]^_`")).replace(_MARK, b"")
 _AS_WRITTEN = bytes.maketrans(_SIGNS, b" " * len(_SIGNS))
-_ALL_SIGNS = bytes(octet for octet in range(128) if not chr(octet).isalnum())
+_ALL_SIGNS = bytes(octet for octet in range(128) if not chr(octet).isalnum()).replace(_MARK, b"")
 _AS_WORDS = bytes.maketrans(_ALL_SIGNS, b" " * len(_ALL_SIGNS))
 _INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]+")
 _OTHER = re.compile(r"[^\x00-\x7f]+")
@@ -59,8 +59,7 @@ class Readings:
         whole = last or piece[-1:].isspace()
         seam = b" " if piece[:1].isspace() else self._seam
         known: set[bytes] = set()
-        for way, form in enumerate(_forms(piece)):
-            words = b" ".join(form.split())
+        for way, words in enumerate(_forms(piece)):
             octets = self._before[way] + (seam + words if words else b"")
             self._before[way] = octets[-OVERLAP:].lstrip(_WITHIN_LETTER)
             if whole:
@@ -76,13 +75,20 @@ def _forms(piece: str) -> tuple[bytes, bytes, bytes, bytes]:
     if not plain:
         piece = _INVISIBLE.sub("", unicodedata.normalize("NFKC", piece))
     octets = piece.lower().encode("utf-8", "surrogatepass")
-    words = octets if plain else _folded(piece).encode("utf-8", "surrogatepass").lower()
-    return (
-        octets.translate(_AS_WRITTEN, _MARK),
-        octets.translate(_AS_WRITTEN),
-        words.translate(_AS_WORDS, _MARK),
-        words.translate(_AS_WORDS),
-    )
+    written = b" ".join(octets.translate(_AS_WRITTEN).split())
+    joined, parted = _single(written.replace(_MARK, b"")), _single(written.replace(_MARK, b" "))
+    if plain:
+        return joined, parted, _single(joined.translate(_AS_WORDS)), _single(parted.translate(_AS_WORDS))
+    folded = _folded(piece).encode("utf-8", "surrogatepass").lower()
+    words = b" ".join(folded.translate(_AS_WORDS).split())
+    return joined, parted, _single(words.replace(_MARK, b"")), _single(words.replace(_MARK, b" "))
+
+
+def _single(octets: bytes) -> bytes:
+    """One blank where there are several, none at the ends. Fast where there are few."""
+    while b"  " in octets:
+        octets = octets.replace(b"  ", b" ")
+    return octets.strip(b" ")
 
 
 def _folded(text: str) -> str:

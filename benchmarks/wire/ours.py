@@ -13,15 +13,28 @@ from typing import Any
 from benchmarks.wire.clients import Way
 from benchmarks.wire.family import cpu
 from benchmarks.wire.peers import Place, Running
-from benchmarks.wire.site import ADDRESS
+from benchmarks.wire.site import ADDRESS, BAD_WORDS
 from logstore.filter import LogFilter
 from logstore.query import count
 from tests.rig.gateway import Gateway
 
 DOMAIN = "wire.example"
 """Names of the benchmark lie below it."""
+PHRASES = Path("/etc/e2guardian/lists/phraselists")
+"""e2guardian's phrase lists, as Debian's package puts them."""
 LONGEST = 120.0
 """Seconds the shipper may take to have everything in the store."""
+
+
+def phrase_lists(folder: Path) -> list[dict[str, Any]]:
+    """What e2guardian looks for in pages, all its languages and subjects; and the words every reader must close."""
+    bad = folder / "bad-words.txt"
+    bad.write_text(f"<{BAD_WORDS}>\n")
+    common = {"format": "phrases", "limit": 160, "apply_to": ["page"]}
+    found = [{"name": "bad-words", "path": str(bad), "category": "pornography", **common}]
+    if PHRASES.is_dir():
+        found.append({"name": "e2g", "path": str(PHRASES), **common})
+    return found
 
 
 class Measured:
@@ -32,7 +45,7 @@ class Measured:
         settings: dict[str, Any] = {
             # as a school names its own servers; everything else is refused
             "proxy": {"private_destinations": [ADDRESS], "workers": workers},
-            "lists": [{"name": "ut1", "format": "ut1", "path": str(place.tree)}],
+            "lists": [{"name": "ut1", "format": "ut1", "path": str(place.tree)}, *phrase_lists(place.folder)],
         }
         self.gateway = Gateway(
             place.folder / f"schoolgate{'' if workers == 1 else workers}{'' if checkout is None else '-beside'}",
@@ -50,7 +63,7 @@ class Measured:
         """As a peer."""
         if self.gateway.process is None:
             raise RuntimeError("not started")
-        return Running("schoolgate", self.way, self.gateway.process.pid, filters=True)
+        return Running("schoolgate", self.way, self.gateway.process.pid, filters=True, scans=True)
 
     def settle(self) -> None:
         """Wait until everything asked so far is in the store."""

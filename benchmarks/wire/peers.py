@@ -21,6 +21,7 @@ from pathlib import Path
 from benchmarks.wire.authority import signing_files
 from benchmarks.wire.clients import CHILD, Way
 from benchmarks.wire.family import family
+from benchmarks.wire.site import BAD_WORDS
 
 HIDE_HOSTS = 'mount --bind "$1" /etc/hosts && shift && exec "$@"'
 READY = 180.0
@@ -241,6 +242,8 @@ def e2guardian(place: Place) -> Running:
     _set(folder / "e2guardianf1.conf", {"sslmitm": "on", "naughtynesslimit": "160"})
     with (folder / "lists" / "bannedsitelist").open("a") as out:
         out.writelines(f"{host}\n" for host in place.blocked)
+    with (folder / "lists" / "bannedphraselist").open("a") as out:
+        out.write(f"\n<{BAD_WORDS}>\n")
     process = launch("e2guardian", place, [program, "-c", str(folder / "e2guardian.conf"), "-N"], port, folder)
     way = Way(("127.0.0.1", port), certificate)
     log = folder / "access.log"

@@ -47,6 +47,16 @@ def page(size: int, seed: str = "page") -> bytes:
     return text.encode()
 
 
+BAD_WORDS = "the unspeakable marmalade of the wire"
+"""What a page of the origin says that every reader of pages is told to close."""
+
+
+def bad_page(size: int) -> bytes:
+    """A page of exactly `size` bytes that says it, in the middle."""
+    whole, words = page(size, "bad"), f"<p>{BAD_WORDS}</p>".encode()
+    return whole[: size // 2] + words + whole[size // 2 + len(words) :]
+
+
 def answer(kind: str, length: int) -> bytes:
     """A response head."""
     return f"HTTP/1.1 200 OK\r\n{HEADERS}Content-Type: {kind}\r\nContent-Length: {length}\r\n\r\n".encode()
@@ -54,6 +64,7 @@ def answer(kind: str, length: int) -> bytes:
 
 PAGES: dict[str, bytes] = {
     "/1k": (small := page(1000)) and answer("text/plain", len(small)) + small,
+    "/bad50k": (bad := bad_page(50_000)) and answer("text/html; charset=utf-8", len(bad)) + bad,
     "/html50k": (large := page(50_000)) and answer("text/html; charset=utf-8", len(large)) + large,
 }
 

@@ -1,0 +1,175 @@
+"""A page that is looked at fails closed, whatever breaks; what it holds is bounded.
+
+Shows: `addons.holding`, `addons.pagebody`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from addons import pagecheck
+from addons.pagebody import BodyKind, PageBody, PageLimits
+from categories.pagescan import PageScan
+from categories.pagetable import PageTable
+from categories.snapshot import build_snapshot, open_snapshot
+from categories.sources import ListSource
+from categories.taxonomy import load_taxonomy
+from logstore.record import EndingKind
+from policy.engine import Engine
+from policy.rules import load_policy
+from tests.addons.host import Host
+from tests.rig.certificates import Authority
+from tests.rig.clients import Answer, Browser, Raw
+from tests.rig.origin import Origin
+from tests.rig.waiting import wait_for
+
+POLICY = """
+schoolgate: 1
+trust: Test
+sites: {oakwood: {title: Oakwood}}
+policies:
+  - tier: default
+    rules:
+      - {rule: no-weapons, who: [ks4], what: [weapons], action: block}
+      - {rule: rest, what: [anything], action: allow}
+"""
+BAD, GOOD = b"<p>a sword", b"<p>a tower"
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory, origin: Origin, authority: Authority) -> Iterator[Host]:
+    """A host whose lists ask for pages."""
+    folder = tmp_path_factory.mktemp("pagecheck")
+    (folder / "arms.txt").write_text("< sword ><70>\n")
+    source = ListSource("arms", folder / "arms.txt", "phrases", category="weapons", apply_to=("page",))
+    build_snapshot([source], folder / "lists", load_taxonomy())
+    made = Host(tmp_path_factory.mktemp("host"), origin.address, trust=authority.pem)
+    policy = load_policy(POLICY, file="policy.yaml", categories=load_taxonomy())
+    made.live.engine = Engine(open_snapshot(folder / "lists"), policy)
+    made.live.pages = PageLimits(hold_bytes=32 * 1024, hold_seconds=1.0, scan_bytes=128 * 1024)
+    with made.running() as running:
+        yield running
+
+
+def url(name: str, *pieces: bytes, **told: Any) -> str:
+    """A page the origin will answer with."""
+    told["pieces"] = [base64.b64encode(piece).decode() for piece in pieces]
+    return f"http://{name}/written?page={base64.urlsafe_b64encode(json.dumps(told).encode()).decode()}"
+
+
+def fetch(host: Host, address: str, **more: Any) -> Answer:
+    """What a Year 11 pupil gets."""
+    with Browser(host, source="127.0.0.1") as browser:  # type: ignore[arg-type]
+        return browser.fetch(address, **more)
+
+
+def broken(*_: object, **__: object) -> Any:
+    """Stands for a bug."""
+    raise RuntimeError("broken on purpose")
+
+
+@pytest.mark.parametrize("where", ["findings", "feed"])
+def test_a_page_that_cannot_be_looked_at_is_closed(
+    host: Host, name: str, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Good or bad: nobody knows."""
+    assert fetch(host, url(name, GOOD)).status == 200
+    monkeypatch.setattr(PageScan, where, broken)
+    answer = fetch(host, url(name, GOOD))
+    assert answer.status >= 400
+    assert GOOD not in answer.body
+
+
+def test_a_page_that_cannot_be_decided_is_closed(host: Host, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault in the engine, after the request was allowed."""
+    whole = Engine.decide
+
+    def only_requests(self: Engine, request: Any, *more: Any) -> Any:
+        return broken() if request.found and request.found[0].limit else whole(self, request, *more)
+
+    monkeypatch.setattr(Engine, "decide", only_requests)
+    answer = fetch(host, url(name, BAD))
+    assert (answer.status, BAD in answer.body) == (503, False)
+    assert host.rows()[-1].reason == "failure"
+
+
+def test_a_page_nobody_can_say_whether_to_hold_is_not_shown(
+    host: Host, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fault is in the question, before the first byte."""
+    monkeypatch.setattr(Engine, "heeds_page", broken)
+    with Raw(host, source="127.0.0.1") as raw:  # type: ignore[arg-type]
+        raw.send(f"GET {url(name, GOOD)} HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
+        assert GOOD not in raw.read_all()
+
+
+def test_a_page_is_closed_though_ours_cannot_be_made(host: Host, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plain words then."""
+    monkeypatch.setattr(pagecheck, "answer", broken)
+    answer = fetch(host, url(name, BAD))
+    assert (answer.status, BAD in answer.body) == (503, False)
+
+
+def test_the_rest_of_a_page_that_cannot_be_looked_at_is_cut(
+    host: Host, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had begun to show."""
+    whole = PageScan.findings
+    asked: list[int] = []
+
+    def later(self: PageScan, *, last: bool = False) -> Any:
+        asked.append(1)
+        return whole(self, last=last) if len(asked) == 1 else broken()
+
+    monkeypatch.setattr(PageScan, "findings", later)
+    with Raw(host, source="127.0.0.1") as raw:  # type: ignore[arg-type]
+        address = url(name, b"<p>tower" * 1250, b"<p>the end", order=[0, 0, 0, 0, 1], pause=0.1)
+        raw.send(f"GET {address} HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
+        body = raw.read_all()
+    assert b"tower" in body
+    assert b"the end" not in body
+    row = host.rows()[-1]
+    ending = wait_for(lambda: host.endings().get(row.id), "the ending")
+    assert (row.blocked, row.reason, ending.kind, ending.error) == (True, "failure", EndingKind.ERROR, "page cut off")
+
+
+def test_held_pages_of_a_worker_are_bounded_together(host: Host, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With no room left a page is decided by what has come, shown, and read on."""
+    monkeypatch.setattr(pagecheck, "HELD_TOGETHER", 0)
+    monkeypatch.setattr(pagecheck, "LITTLE", 0)
+    with Raw(host, source="127.0.0.1") as raw:  # type: ignore[arg-type]
+        raw.send(f"GET {url(name, GOOD, b' and a sword ', b'!', pause=0.3)} HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
+        body = raw.read_all()
+    assert b"tower" in body
+    assert b"sword" not in body
+
+
+def test_nothing_is_held_after_its_end(host: Host, name: str) -> None:
+    """Closed, shown or left: what was held is let go of."""
+    fetch(host, url(name, BAD))
+    fetch(host, url(name, GOOD))
+    assert sum(one.held for one in pagecheck._holding) == 0
+
+
+def test_an_upload_is_not_read_on_when_its_answer_is_closed(host: Host, name: str) -> None:
+    """The page came before the upload was through: ours ends the exchange."""
+    with Raw(host, source="127.0.0.1") as raw:  # type: ignore[arg-type]
+        raw.send(f"POST {url(name, BAD)} HTTP/1.1\r\nHost: {name}\r\nContent-Length: 4\r\n\r\n".encode() + b"abcd")
+        answer = raw.answer()
+    assert (answer.status, BAD in answer.body) == (403, False)
+
+
+@given(st.binary(max_size=300), st.sampled_from(["", "gzip", "deflate", "br", "zstd", "rot13"]), st.booleans())
+def test_any_body_is_survived(data: bytes, encoding: str, markup: bool) -> None:
+    """An origin sends what it likes."""
+    body = PageBody(BodyKind(encoding, None, markup), PageScan(PageTable((), (), (), {})), 1000)
+    for start in range(0, len(data), 50):
+        body.feed(data[start : start + 50])
+    assert body.decoded <= 1000
