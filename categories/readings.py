@@ -58,14 +58,14 @@ class Readings:
         """What to look in for phrases that end in this piece; the last piece ends the text."""
         whole = last or piece[-1:].isspace()
         seam = b" " if piece[:1].isspace() else self._seam
-        known: set[bytes] = set()
+        known: list[bytes] = []
         for way, words in enumerate(_forms(piece)):
             octets = self._before[way] + (seam + words if words else b"")
             self._before[way] = octets[-OVERLAP:].lstrip(_WITHIN_LETTER)
             if whole:
                 octets += b" "
-            if octets not in known:
-                known.add(octets)
+            if octets not in known:  # compared, not hashed: they are long, and few
+                known.append(octets)
                 yield octets
         self._seam = b" " if whole else b""
 
@@ -76,12 +76,19 @@ def _forms(piece: str) -> tuple[bytes, bytes, bytes, bytes]:
         piece = _INVISIBLE.sub("", unicodedata.normalize("NFKC", piece))
     octets = piece.lower().encode("utf-8", "surrogatepass")
     written = b" ".join(octets.translate(_AS_WRITTEN).split())
-    joined, parted = _single(written.replace(_MARK, b"")), _single(written.replace(_MARK, b" "))
     if plain:
-        return joined, parted, _single(joined.translate(_AS_WORDS)), _single(parted.translate(_AS_WORDS))
-    folded = _folded(piece).encode("utf-8", "surrogatepass").lower()
-    words = b" ".join(folded.translate(_AS_WORDS).split())
-    return joined, parted, _single(words.replace(_MARK, b"")), _single(words.replace(_MARK, b" "))
+        words = _single(written.translate(_AS_WORDS))
+    else:
+        folded = _folded(piece).encode("utf-8", "surrogatepass").lower()
+        words = b" ".join(folded.translate(_AS_WORDS).split())
+    return *_both_ways(written), *_both_ways(words)
+
+
+def _both_ways(octets: bytes) -> tuple[bytes, bytes]:
+    """Without its marks, and with a blank for each."""
+    if _MARK not in octets:
+        return octets, octets
+    return _single(octets.replace(_MARK, b"")), _single(octets.replace(_MARK, b" "))
 
 
 def _single(octets: bytes) -> bytes:
