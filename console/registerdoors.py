@@ -29,6 +29,9 @@ class RegisterDoors(Protocol):
     def suggested(self, at: datetime, site: str | None) -> Sequence[tuple[Suggestion, Caution]]:
         """Hosts that programs refuse to have read, at a site or anywhere, each with what to think of."""
 
+    def check_entry(self, text: str) -> None:
+        """Raise `RegistryError` for an own entry about what a statutory list decides whatever it says."""
+
     def put_in_force(self) -> None:
         """Tell every worker what is in the register now."""
 

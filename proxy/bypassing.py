@@ -36,8 +36,8 @@ def suggested(
     connection: Connection, settings: Settings, parts: Parts, at: datetime, site: str | None = None
 ) -> list[tuple[Suggestion, Caution]]:
     """What is suggested, each with what to think of; without what must be read."""
-    found = refusals.suggestions(connection, at, learning(settings), site)
-    thought = [(one, caution(one.host, parts.index, parts.policy.kinds)) for one in found]
+    found, lists = refusals.suggestions(connection, at, learning(settings), site), parts.standing.over(parts.index)
+    thought = [(one, caution(one.host, lists, parts.policy.kinds)) for one in found]
     return [(one, about) for one, about in thought if not about.never]
 
 

@@ -19,6 +19,7 @@ from proxy.bypassing import suggested
 from proxy.decided import Parts
 from proxy.decisions import put_in_force
 from proxy.holding import tell_holds
+from proxy.oneclick import check_entry
 from proxy.requestchanges import settle
 from proxy.settings import Settings
 from registry.caution import Caution
@@ -48,6 +49,10 @@ class RegisterWork(ABC):
         """What `schoolgate bypass suggestions` shows."""
         with self._catalog() as catalog, catalog.connect() as connection:
             return suggested(connection, self._settings, self._slow_parts(), at, site)
+
+    def check_entry(self, text: str) -> None:
+        """Refuse what a statutory list decides."""
+        check_entry(self._slow_parts(), text)
 
     def put_in_force(self) -> None:
         """Write the overlay of what is in the register now."""

@@ -26,6 +26,7 @@ from proxy.decisions import Usage, put_in_force
 from proxy.listtasks import put_in_force as swap
 from proxy.listtasks import tell
 from proxy.listupdate import Report, update
+from proxy.oneclick import check_entry
 from proxy.overridechanges import in_force_words, length, until_of, wait_for_workers
 from proxy.quietly import quietly
 from proxy.settings import Settings
@@ -152,8 +153,9 @@ def _entry(args: argparse.Namespace, settings: Settings, engine: Engine, by: By)
     index = open_index(settings)
     categories = known_categories(load_taxonomy(), index)
     if args.kind == "add":
-        policy = inforce.parts_with(settings, index).policy
-        until, reserved = until_of(args, policy, by.at), reserved_categories(policy)
+        parts = inforce.parts_with(settings, index)
+        check_entry(parts, args.what)
+        until, reserved = until_of(args, parts.policy, by.at), reserved_categories(parts.policy)
         with engine.begin() as connection:
             one = entries.add(
                 connection, args.category, args.what, by, categories=categories, reserved=reserved, until=until

@@ -11,12 +11,14 @@ from datetime import datetime
 
 from categories.layered import OwnEntry
 from categories.model import EntryKind
+from categories.names import NameProblem, canonical_url
 from identity.directory import Directory
 from policy.overrides import Override
 from proxy.decided import Decided, Parts, put_together
-from registry.outlook import PROBE, Effect, Outlook, Person, look, people
+from registry.change import RegistryError, RegistryProblem
+from registry.outlook import LOCKED, PROBE, Effect, Outlook, Person, look, people
 
-__all__ = ["PROBE", "Effect", "Outlook", "Person", "outlook", "people"]
+__all__ = ["PROBE", "Effect", "Outlook", "Person", "check_entry", "outlook", "people"]
 
 
 def outlook(parts: Parts, decided: Decided, wanted: Override, directory: Directory, at: datetime) -> Outlook:
@@ -24,6 +26,20 @@ def outlook(parts: Parts, decided: Decided, wanted: Override, directory: Directo
     before = put_together(parts, _with_probe(decided, wanted), at)
     after = put_together(parts, _with_probe(_add(decided, wanted), wanted), at)
     return look(before, after, wanted, parts.policy, directory, at)
+
+
+def check_entry(parts: Parts, text: str) -> None:
+    """Raise `RegistryError` for an own entry that a statutory list decides whatever it says.
+
+    The entry is not named: what is on such a list is spelled out nowhere.
+    """
+    try:
+        url = canonical_url(text)
+    except NameProblem:
+        return  # said by whoever makes the entry
+    statutory = parts.policy.kinds.statutory
+    if any(match.category in statutory for match in parts.standing.over(parts.index).match(url)):
+        raise RegistryError(RegistryProblem("entry", LOCKED))
 
 
 def _with_probe(decided: Decided, wanted: Override) -> Decided:

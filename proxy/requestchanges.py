@@ -21,6 +21,7 @@ from policy.reserved import reserved_categories
 from proxy import assembly, inforce
 from proxy.decided import Parts, open_decided, put_together
 from proxy.decisions import Usage, put_in_force
+from proxy.oneclick import check_entry
 from proxy.overridechanges import in_force_words, try_out, until_of, wait_for_workers, wanted_override
 from proxy.settings import Settings
 from registry import requests as register
@@ -119,6 +120,8 @@ def settle(settings: Settings, engine: Engine, parts: Parts, number: int, wanted
     """Try it, make it, decide the request and write the overlay. Raises `RegistryError`, and then nothing was done."""
     if wanted.override is not None:
         try_out(wanted.override, parts, settings, by)
+    if wanted.entry is not None:
+        check_entry(parts, wanted.entry.text)
     categories = assembly.known_categories(load_taxonomy(), parts.index)
     reserved = reserved_categories(parts.policy)
     with engine.begin() as connection:

@@ -20,6 +20,8 @@ from policy.overrides import Override
 from policy.rows import BAND_TITLES, Policy
 from policy.tables import HELP_ROW
 
+LOCKED = "this is on a statutory list (LOCKED): nothing and nobody opens it"
+"""What is said wherever somebody tries."""
 PROBE = "one-click.probe.invalid"
 """Host that stands for a category (RFC 2606: it is nobody's); the engines must know it as one of that category."""
 
@@ -96,7 +98,7 @@ class Outlook:
 def in_the_way(verdict: Verdict) -> str:
     """Which rule decides all the same, and who could change it."""
     if verdict.tier is Tier.LOCKED:
-        return "this is on a statutory list (LOCKED): nothing and nobody opens it"
+        return LOCKED
     if verdict.rule == HELP_ROW:
         return "this is a help site, and help sites are open to everybody, always"
     named = f"rule {verdict.rule!r} ({'' if verdict.tier is None else verdict.tier.value.upper()})"

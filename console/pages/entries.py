@@ -56,6 +56,8 @@ def change(ask: Ask) -> Answer:
         raise RegistryError(RegistryProblem("entry", "nothing to do was said"))
     if not by.why:
         raise RegistryError(RegistryProblem(what[:80] or "entry", "needs a reason", "say why, in a few words"))
+    if do == "add":
+        doors.check_entry(what)
     until, categories, reserved = filling.ends(ask, form), doors.categories(), filling.reserved(ask)
     with ask.house.writing() as connection:
         if do == "add":

@@ -122,8 +122,8 @@ def test_what_cannot_be_decided_stays_waiting_and_says_why(console: Console, for
     assert console.trail("change")[0].what != "request.decide"
 
 
-def test_what_is_locked_opens_for_nobody(console: Console) -> None:
-    """No role, and no request, removes a LOCKED or TRUST block (design §5.3)."""
+def test_what_a_trust_rule_closes_no_request_opens(console: Console) -> None:
+    """What is LOCKED is tried in `test_locked.py`."""
     ask_for(console, {"url": "https://malware.schoolgate.test/"})
     browser = console.signed_in(Role.ICT)
     answer = send(browser, "/requests/1", "/requests/1/decide", do="allow", whom="everybody", length="none", why="x")
