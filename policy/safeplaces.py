@@ -57,11 +57,12 @@ def _paths(words: str) -> re.Pattern[str]:
 _GOOGLE = tuple(
     f"{label}google.*"
     for label in ("", "www.", "images.", "video.", "videos.", "news.", "shopping.", "books.", "scholar.", "blogsearch.",
-                  "ipv4.", "ipv6.", "encrypted.", "m.", "cse.", "clients1.", "suggestqueries.")
+                  "ipv4.", "ipv6.", "encrypted.", "m.", "cse.", "clients1.", "suggestqueries.", "search.")
 )  # fmt: skip
 _GOOGLE_PATHS = _paths(
-    "/ /search /images /imghp /imgres /webhp /videohp /video /videos /shopping /ai /async /complete /custom /cse /books"
-    " /scholar /blogsearch /m /s /ie /xhtml /advanced_search /advanced_image_search /news /local /products /patents"
+    "/ /search /searchbyimage /images /imghp /imgres /webhp /videohp /video /videos /shopping /ai /async /custom /cse"
+    " /complete /books /scholar /blogsearch /m /s /ie /xhtml /advanced_search /advanced_image_search /news /local"
+    " /products /patents"
 )
 _BING = "www.bing.com bing.com m.bing.com cn.bing.com global.bing.com edgeservices.bing.com"
 _BING_PATHS = _paths(
@@ -80,6 +81,13 @@ SAFE_ENGINES: tuple[SafeEngine, ...] = (
         "Bing",
         tuple(_BING.split()),
         _BING_PATHS,
+        (("adlt", "strict"),),
+        settings=(Setting("SRCHHPGUSR", "STRICT", "ADLT"),),
+    ),
+    SafeEngine(
+        "Bing, every other host",
+        ("*.bing.com",),
+        _paths("/search /images /videos /news /shop /chat /copilotsearch /asrp /osjson"),
         (("adlt", "strict"),),
         settings=(Setting("SRCHHPGUSR", "STRICT", "ADLT"),),
     ),

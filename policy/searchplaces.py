@@ -32,7 +32,7 @@ class Place:
 
 
 _GOOGLE_PATHS = (
-    "/search", "/images", "/imghp", "/maps", "/complete/search", "/webhp", "/custom", "/cse", "/scholar", "/books",
+    "/search", "/searchbyimage", "/images", "/imghp", "/maps", "/complete/search", "/webhp", "/custom", "/cse", "/scholar", "/books",
     "/store/search", "/videohp", "/shopping", "/finance", "/travel", "/m/search", "/ie", "/xhtml", "/advanced_search",
     "/drive/search", "/patents", "/trends/explore", "/blogsearch", "/alerts", "/s",
 )  # fmt: skip

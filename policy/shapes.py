@@ -37,14 +37,14 @@ _PROXY_SCRIPTS = frozenset({"browse.php", "index.php", "surf.php", "includes.php
 _PROXY_MOUNTS = frozenset({"service", "uv", "scramjet", "dynamic", "proxy", "go", "main", "sw", "active", "~"})
 _HINTS = _DOH_SEGMENTS | _PROXY_SEGMENTS | _PROXY_SCRIPTS | _PROXY_MOUNTS
 _MOUNTED = re.compile(
-    r"/(?:service|uv(?:/service)?|scramjet|dynamic(?:/service)?|proxy|main|go|sw|active|~(?:/\w+)?)"
-    r"/(?:https?:(?:/|%2F)|https?%3A|aHR0c(?:DovL|HM6Ly))"
+    r"/(?i:service|uv(?:/service)?|scramjet|dynamic(?:/service)?|proxy|main|go|sw|active|~(?:/\w+)?)"
+    r"/(?:(?i:https?:(?:/|%2F)|https?%3A)|aHR0c(?:DovL|HM6Ly))"
 )
-"""A mount point and a whole address, written out or in base64, as Ultraviolet, Scramjet, Dynamic, node-unblocker and
-womginx do."""
+"""A mount point, wherever the program was put, and a whole address, written out or in base64, as Ultraviolet, Scramjet,
+Dynamic, node-unblocker and womginx do."""
 _SHIFTED = re.compile(r"/hvtr(?:s8(?:%2F|/)-|:-(?:%2F|/))")
 """`https://` and `http://` in Ultraviolet's own encoding (every second letter's bit 1 flipped)."""
-_RAMMERHEAD = re.compile(r"/[0-9a-f]{32}/https?:/")
+_RAMMERHEAD = re.compile(r"/[0-9a-f]{32}/https?:/", re.IGNORECASE)
 _GLYPE = re.compile(r"(?:^|&)u=([^&]{4,})")
 _GLYPE_FLAGS = re.compile(r"(?:^|&)(?:b=\d{1,3}|f=norefer)(?:&|$)")
 _PHPROXY = re.compile(r"(?:^|&)(?:q|url|_?proxurl)=(?:aHR0c|uggc|https?(?::|%3A))[^&]*&(?:.*&)?hl=[0-9a-f]{2,4}(?:&|$)")
@@ -62,13 +62,13 @@ def shape(url: Url, method: str = "GET") -> frozenset[Signal]:
     if url.host.endswith(_HIDDEN_NAMES):
         return _HIDDEN_NETWORK
     if path != "/":
-        segments = path.split("/")
+        segments = path.lower().split("/")
         if not _HINTS.isdisjoint(segments):
             if not _DOH_SEGMENTS.isdisjoint(segments):
                 return _DOH
-            if not _PROXY_SEGMENTS.isdisjoint(segments) or _MOUNTED.match(path) or _by_script(segments[-1], query):
+            if not _PROXY_SEGMENTS.isdisjoint(segments) or _MOUNTED.search(path) or _by_script(segments[-1], query):
                 return _WEB_PROXY
-        if ("/hvtr" in path and _SHIFTED.search(path)) or ("/http" in path and _RAMMERHEAD.match(path)):
+        if ("/hvtr" in path and _SHIFTED.search(path)) or ("/http" in path and _RAMMERHEAD.search(path)):
             return _WEB_PROXY
     if query:
         if ("dns=" in query or "dns-" in query) and _asks_dns(query):

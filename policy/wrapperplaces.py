@@ -66,7 +66,9 @@ WRAPPERS: tuple[Wrapper, ...] = (
         "a ref r",
     ),
     _in_query("Yandex Translate page", "translate.yandex.* *.translate.yandex.net", "url"),
-    _in_query("Baidu Translate page", "fanyi.baidu.com", "query", r"/transpage"),
+    _in_query("Baidu Translate page", "fanyi.baidu.com translate.baiducontent.com", "query", r"/transpage"),
+    _in_query("WorldLingo page", "worldlingo.com *.worldlingo.com", "wl_url url u"),
+    _in_query("FreeTranslation page", "freetranslation.com *.freetranslation.com", "url"),
     _in_query("Papago page", "papago.naver.net papago.naver.com", "url", r"/website"),
     _in_query("PROMT page", "translate.ru online-translator.com *.online-translator.com", "url", r"/(?:site|url)"),
     _in_query("DeepL page", "deepl.com www.deepl.com", "url u", r"/(?:[a-z-]+/)?(?:translator/)?(?:website|web|page)"),
@@ -87,6 +89,13 @@ WRAPPERS: tuple[Wrapper, ...] = (
     _in_query("document viewer", "docs.google.com drive.google.com", "url", r"/(?:gview|viewer|viewerng)"),
     _in_query("Office viewer", "view.officeapps.live.com", "src"),
     _in_path("page screenshot", "image.thum.io s0.wp.com s.wordpress.com", rf"/(?:get|mshots/v1)/(?:[\w-]+/)*?{_FULL}"),
+    _in_path("page screenshot", "v1.screenshot.11ty.dev", rf"/{_FULL}"),
+    _in_path("rendered page", "render-tron.appspot.com", rf"/(?:render|screenshot)/{_FULL}"),
+    _in_query("page screenshot", "api.screenshotmachine.com shot.screenshotapi.net api.apiflash.com", "url"),
+    _in_query("page screenshot", "api.microlink.io pro.microlink.io microlink.io www.microlink.io", "url"),
+    _in_query("page screenshot", "urlscan.io www.urlscan.io", "url", r"/liveshot"),
+    _in_query("source of a page", "validator.w3.org html5.validator.nu validator.nu", "doc uri"),
+    _in_query("Telegram instant view", "t.me telegram.me", "url", r"/iv/?$"),
     Wrapper("page preview", ("htmlpreview.github.io",), bare_query=True),
     # Web archives.
     _in_path(
@@ -102,6 +111,8 @@ WRAPPERS: tuple[Wrapper, ...] = (
     _in_path("archive.today", _ARCHIVE_TODAY, rf"/(?:newest|oldest|timegate|o/\w+|[0-9]{{4,14}})/{_ANY}"),
     _in_path("archive.today", _ARCHIVE_TODAY, rf"/{_FULL}"),
     _in_query("archive.today", _ARCHIVE_TODAY, "url"),
+    _in_query("Megalodon", "megalodon.jp", "url"),
+    _in_query("Ghostarchive", "ghostarchive.org", "term url", r"/(?:search|save)"),
     # AMP copies.
     _in_path("Google AMP", "google.* www.google.*", r"/amp/(?:s/)?(?=[\w-]+\.)"),
     _in_path("Bing AMP", "bing.com www.bing.com", r"/amp/(?:s/)?(?=[\w-]+\.)"),
@@ -125,6 +136,14 @@ WRAPPERS: tuple[Wrapper, ...] = (
     ),
     # Links: the browser is sent on, and asks again under the real name.
     _in_query("Google link", "google.* www.google.*", "q url", r"/url(?:/|$)", copies=False),
+    _in_query("Google Lens", "lens.google.* lens.google.com", "url", r"/(?:uploadbyurl|search)", copies=False),
+    _in_query(
+        "Google search by picture",
+        "google.* www.google.* images.google.*",
+        "image_url",
+        r"/searchbyimage",
+        copies=False,
+    ),
     _in_query("Google picture", "google.* www.google.* images.google.*", "imgurl imgrefurl", r"/imgres", copies=False),
     _in_query("YouTube link", "youtube.com www.youtube.com m.youtube.com", "q", r"/redirect", copies=False),
     _in_query(
@@ -170,6 +189,9 @@ WRAPPERS: tuple[Wrapper, ...] = (
             "href.li",
             "anonym.to",
             "www.anonym.to",
+            "anon.to",
+            "www.anon.to",
+            "anonymz.com",
             "nullrefer.com",
             "dereferer.org",
             "blankrefer.com",

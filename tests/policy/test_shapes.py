@@ -53,6 +53,14 @@ FORMS = {
     "https://a.example/scramjet/scramjet.all.js": Signal.WEB_PROXY,
     "https://a.example/scramjet/https%3A%2F%2Fwww.example.org": Signal.WEB_PROXY,
     "https://a.example/proxy/https://www.example.org/": Signal.WEB_PROXY,
+    "https://a.example/x/service/https:%2F%2Fwww.example.org": Signal.WEB_PROXY,
+    "https://a.example/my/games/uv/service/https%3A%2F%2Fwww.example.org": Signal.WEB_PROXY,
+    "https://a.example/UV/SERVICE/https%3A%2F%2Fwww.example.org": Signal.WEB_PROXY,
+    "https://a.example/Service/HTTPS:%2F%2Fwww.example.org": Signal.WEB_PROXY,
+    f"https://a.example/deep/SERVICE/{PACKED}": Signal.WEB_PROXY,
+    "https://a.example/x/UV/UV.Bundle.js": Signal.WEB_PROXY,
+    "https://a.example/CGI-BIN/NPH-Proxy.CGI/000000A/https/www.example.org/": Signal.WEB_PROXY,
+    f"https://a.example/r/{'0A' * 16}/https://www.example.org/": Signal.WEB_PROXY,
     "https://a.example/main/https://www.example.org/": Signal.WEB_PROXY,
     f"https://a.example/{'0a' * 16}/https://www.example.org/": Signal.WEB_PROXY,
     "https://93.184.216.34/?__cpo=aHR0cHM6Ly93d3cuZXhhbXBsZS5vcmc": Signal.WEB_PROXY,
@@ -85,6 +93,8 @@ NEAR_MISSES = [
     "https://onion.example.org/recipes",
     "https://www.theonion.example/",
     "https://www.example.org/active/learning",
+    "https://www.example.org/Customer/Service/https-explained",
+    f"https://www.example.org/service/{PACKED.lower()}",
 ]
 
 
