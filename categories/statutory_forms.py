@@ -141,7 +141,7 @@ def query_form(host: str, path: str, parameters: tuple[str, ...]) -> bytes:
 
 
 def paths_of(path: str) -> tuple[str, ...]:
-    """A canonical path as it is compared, in every way a server may read it: at most four."""
+    """A canonical path as it is compared, in every way a server may read it: at most six."""
     return tuple(dict.fromkeys(_trimmed(folded_path(reading)) for reading in path_readings(path)))
 
 

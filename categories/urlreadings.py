@@ -32,10 +32,11 @@ def other_readings(url: Url) -> tuple[Url, ...]:
 
 
 def path_readings(path: str) -> tuple[str, ...]:
-    """A canonical path in every way a server may read it, the plain one first: at most four."""
+    """A canonical path in every way a server may read it, the plain one first: at most six."""
     readings = [path]
-    if "%2F" in path or "%5C" in path:  # some servers read an escaped slash as a slash
-        readings.append(canonical_path(path.replace("%2F", "/").replace("%5C", "/")))
+    if "%2F" in path or "%5C" in path:  # some servers read an escaped slash as a slash, and leave `..` as it is or not
+        opened = path.replace("%2F", "/").replace("%5C", "/")
+        readings += [opened, canonical_path(opened)]
     if ";" in path:  # and drop parameters of a segment: `/page;session=1`
         readings += [canonical_path(_PARAMETERS.sub("", reading)) for reading in readings]
     return tuple(dict.fromkeys(readings))

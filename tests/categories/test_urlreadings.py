@@ -19,7 +19,7 @@ def read(url: str) -> list[str]:
     [
         ("https://a.example/", []),
         ("https://a.example/page?x=1&y=2", []),
-        ("https://a.example/watch%2F..%2Flessons", ["https://a.example/lessons"]),
+        ("https://a.example/watch%2F..%2Flessons", ["https://a.example/watch/../lessons", "https://a.example/lessons"]),
         ("https://a.example/x%5Cy", ["https://a.example/x/y"]),
         ("https://a.example/page;session=77", ["https://a.example/page"]),
         ("https://a.example/a;x/b?q", ["https://a.example/a/b?q"]),
@@ -41,10 +41,10 @@ def test_the_other_readings_of_a_url(url: str, others: list[str]) -> None:
 
 @given(st.text("ab;%2F5C/.&=v?", max_size=60))
 def test_they_are_few_and_none_is_the_plain_one(rest: str) -> None:
-    """Whatever a device writes: no more than four paths by three queries, and each a canonical path."""
+    """Whatever a device writes: no more than six paths by three queries, and each a canonical path."""
     url = canonical_url(f"https://a.example/{rest}")
     others = other_readings(url)
-    assert len(others) < 4 * 3
+    assert len(others) < 6 * 3
     assert len(set(others)) == len(others)
     assert url not in others
     assert all(other.path.startswith("/") and other.host == url.host for other in others)
