@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from policy.model import Tier
 from policy.rows import BAND_TITLES, Policy, Rule, RuleSet
 from policy.schedule import Schedule, Timetable
 from policy.sections import day_range, time_range
 from policy.wording import DEEDS, people_items, thing_items, until_words, where_words, words_of
+
+_KNOWN = frozenset(
+    ("file", "digest", "trust", "timetable", "groups", "sites", "policies", "safe_search_off_for", "kinds", "warnings")
+)
+"""Fields of a policy that are compared one by one, or say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,12 @@ def compare(before: Policy, after: Policy, *, names: bool = True) -> tuple[Chang
             found.append(Change("removed", name, (words_of(stand.rule, before, names=names).sentence[:-1],),
                                 stand.tier, stand.sites))  # fmt: skip
     return (*found, *_around(before, after))
+
+
+def differing_fields(before: Policy, after: Policy) -> list[str]:
+    """Parts of the file that nothing here compares better: what the language learns later is never overlooked."""
+    names = (field.name for field in fields(Policy))
+    return [name for name in names if name not in _KNOWN and getattr(before, name) != getattr(after, name)]
 
 
 def confined(changes: tuple[Change, ...], site: str) -> bool:
@@ -173,6 +184,8 @@ def _around(before: Policy, after: Policy) -> Iterator[Change]:
     if before.safe_search_off_for != after.safe_search_off_for:
         names = ", ".join(sorted(after.safe_search_off_for)) or "nobody"
         yield Change("around", "safe_search", (f"searches are not kept safe for: {names}",))
+    for name in differing_fields(before, after):
+        yield Change("around", name, (f"{name} differs",))
     if (owners := _owners(after)) != _owners(before):
         yield Change("around", "policies", (f"policies and their owners: {owners}",))
 

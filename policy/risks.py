@@ -13,7 +13,7 @@ from datetime import datetime
 
 from categories.hosts import is_address, registrable_domain
 from policy.client import Band
-from policy.comparing import Stand, moved, standing, written
+from policy.comparing import Stand, differing_fields, moved, standing, written
 from policy.kinds import SIGNALLED, Kinds
 from policy.model import Action, Tier
 from policy.rows import ALLOW_ONLY, BAND_TITLES, STRICTNESS, People, Policy, Rule, Things, What, When, Who
@@ -200,6 +200,8 @@ def _around(before: Policy, after: Policy) -> Iterator[Risk]:
             yield Risk(f"site {name}", "changes when rules hold there")
     if before.safe_search_off_for != after.safe_search_off_for:
         yield Risk("safe_search", "changes whose searches are kept safe")
+    for name in differing_fields(before, after):
+        yield Risk(name, "differs, and that is not plainly harmless")
 
 
 def _danger(kinds: Kinds) -> frozenset[str]:

@@ -53,6 +53,7 @@ def test_the_same_policy_differs_in_nothing() -> None:
         ("title: Oakwood Primary", "title: Oakwood", "around", "site:oakwood", ("site oakwood differs",)),
         ("policies:\n", "safe_search: {off_for: [group:technicians]}\npolicies:\n", "around", "safe_search", None),
         ("timezone: Europe/London", "timezone: Europe/Dublin", "around", "timezone", None),
+        ("policies:\n", "page_limits: {ks3: 80}\npolicies:\n", "around", "page_limits", ("page_limits differs",)),
         ("trust: Example Learning Trust", "trust: Other", "around", "trust", None),
     ],
 )  # fmt: skip

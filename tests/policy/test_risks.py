@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.resources
 import itertools
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 from random import Random
 
@@ -16,7 +16,7 @@ from policy.engine import Engine
 from policy.kinds import SIGNALLED
 from policy.model import Action, Request, Verdict
 from policy.risks import CLOSED_BY_HAND, covers, risks
-from policy.rows import Policy, Rule, RuleSet
+from policy.rows import Group, People, Policy, Rule, RuleSet, Site, Things, When
 from policy.rules import load_policy
 from tests.policy.lists import PlainIndex
 from tests.policy.school import LONDON, TAXONOMY
@@ -106,6 +106,7 @@ RISKY = {
     "other terms": ("from: 2026-09-02, to: 2026-10-23", "from: 2026-09-02, to: 2026-10-24", "every rule with times"),
     "a new site": ("sites:\n", "sites:\n  hillview: {}\n", "comes or goes"),
     "unsafe searches": ("policies:\n", "safe_search: {off_for: [group:technicians]}\npolicies:\n", "kept safe"),
+    "how soon words close a page": ("policies:\n", "page_limits: {ks3: 80}\npolicies:\n", "not plainly harmless"),
     "a site's rules for another site": ("    site: riverside\n", "    site: [riverside, oakwood]\n", "is read before"),
 }  # fmt: skip
 
@@ -122,6 +123,21 @@ def test_a_change_that_needs_a_second_person(old: str, new: str | None, says: st
         new = old.replace("ks4", "ks3, ks4")
     found = risks(BEFORE, after(old, new))
     assert any(says in one.words for one in found), found
+
+
+def test_what_the_language_learns_later_is_thought_of_here() -> None:
+    """Whoever adds a field to these says in `policy.risks` and `policy.comparing` what its change means."""
+    known = {
+        Rule: "name action who what where when until because line",
+        RuleSet: "tier rules owner sites",
+        People: "everyone bands groups users devices sites",
+        Things: "anything uncategorised categories hosts urls signals",
+        When: "include exclude",
+        Group: "name band title",
+        Site: "name title timetable",
+    }
+    for kind, names in known.items():
+        assert [field.name for field in fields(kind)] == names.split(), kind
 
 
 def test_rules_that_change_places() -> None:
