@@ -87,7 +87,8 @@ def _read(phrases: Sequence[ScoredPhrase], pages: Sequence[str], rounds: int) ->
     status = ListStatus("bench", "bench", len(phrases), 0, 0.0, "")
     points = [in_points(phrase, LIMIT) for phrase in phrases]
     limits = dict.fromkeys({phrase.category for phrase in points}, LIMIT)
-    parts = PageTable([status], (), points, limits).parts
+    kept = [PageTable([status], (), points, limits)]  # what is freed would be taken again, and not be seen
+    parts = kept[0].parts
     began = time.process_time()
     compiled = precompiled(parts)
     took = time.process_time() - began
@@ -98,6 +99,7 @@ def _read(phrases: Sequence[ScoredPhrase], pages: Sequence[str], rounds: int) ->
         before = _settled()
         table = PageTable([status], (), points, limits, raw)
         memory = _settled() - before
+        kept.append(table)
         times = _each(lambda page, table=table: _scan(table, page), pages, rounds)
         found.append([_scan(table, page) for page in pages])
         _tell(table.needles.engine, times)
