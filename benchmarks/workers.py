@@ -188,9 +188,7 @@ def _worker_start(gateway: Gateway, host: str) -> float:
         psutil.Process(pid).kill()
     while before & set(gateway.pids("worker")):
         time.sleep(0.005)
-    connection = http.client.HTTPConnection(*gateway.address, timeout=60)
-    connection.request("GET", f"http://{host}/")
-    status = connection.getresponse().status
+    status = _status(gateway, f"http://{host}/")
     at = time.time()
     if status != BLOCKED:
         raise SystemExit(f"http://{host}/ was answered with {status} by a worker that had just started")
