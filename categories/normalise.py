@@ -11,16 +11,21 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from categories.lookalikes import LOOK_ALIKES
+
 _NOT_A_WORD = re.compile(r"[\W_]+")
 _BLANKS = re.compile(r"\s+")
 _SPELLED_OUT = re.compile(r"(?<!\S)(?:\w ){2,}\w(?!\S)")
 
-_LOOK_ALIKES = str.maketrans(
-    "аеорсухіјѕһԁԛԝвкмнтɡɑοαεικνρτυχγωℓıłøđ",
-    "aeopcyxijshdqwbkmhtgaoaeikvptuxywlilod",
-)
 _SIGNS = str.maketrans("0345789@$€+", "oeastbgaset")
 _SIGN = re.compile(r"[0-9@$€!|+]")
+_STARRED = re.compile(r"(?<=[^\W\d_])\*+(?=[^\W\d_])")
+"""Stars within a word."""
+_VOWELS = "aeiou"
+_STUMP = re.compile(r"(?<!\S)[bcdfghjklmnpqrstvwxz]{2,3}(?!\S)")
+"""What is no word by itself, for want of a vowel."""
+_LONGEST_JOINED = 6
+"""Letters of a word put together again from two pieces: longer ones are two words more often than one in disguise."""
 
 
 def normalised(text: str) -> str:
@@ -33,10 +38,10 @@ def normalised(text: str) -> str:
 def undisguised(text: str) -> tuple[str, ...]:
     """Further readings of a text whose words are disguised, in the form of `normalised`; none when none is.
 
-    `s3x`, `p0rn`, `ѕех` (Cyrillic), `p.o.r.n`. A digit one may stand for `i` or `l`, so there can be two readings.
-    A word of digits alone is a number, and stays one.
+    `s3x`, `p0rn`, `ѕех` (Cyrillic), `p.o.r.n`, `p*rn`, `po rn`. A digit one may stand for `i` or `l`, and a star for
+    any vowel, so there can be several readings. A word of digits alone is a number, and stays one.
     """
-    folded = text.lower() if text.isascii() else _folded(text).translate(_LOOK_ALIKES)
+    folded = text.lower() if text.isascii() else _folded(text).translate(LOOK_ALIKES)
     plain = normalised(text)
     readings: list[str] = []
     signed = _SIGN.search(folded) is not None
@@ -44,7 +49,28 @@ def undisguised(text: str) -> tuple[str, ...]:
         words = " ".join(_unsigned(word, one) for word in _BLANKS.split(folded)) if signed else folded
         joined = _NOT_A_WORD.sub(" ", words).strip()
         readings += [joined, _SPELLED_OUT.sub(lambda run: run.group().replace(" ", ""), joined)]
+    if "*" in folded and _STARRED.search(folded):
+        readings += [_NOT_A_WORD.sub(" ", _STARRED.sub(vowel, folded)).strip() for vowel in _VOWELS]
+    if _STUMP.search(readings[0]):
+        readings.append(_rejoined(readings[0].split()))
     return tuple(dict.fromkeys(reading for reading in readings if reading and reading != plain))
+
+
+def _rejoined(words: list[str]) -> str:
+    """Short words of which one has no vowel put together: `po rn`. *The pen is* and *as sent* stay what they are."""
+    joined: list[str] = []
+    place = 0
+    while place < len(words):
+        pair = words[place : place + 2]
+        stumps = [word for word in pair if _STUMP.fullmatch(word)]
+        fits = len(pair) == 2 and min(map(len, pair)) > 1 and sum(map(len, pair)) <= _LONGEST_JOINED
+        if stumps and fits and all(word.isascii() and word.isalpha() for word in pair):
+            joined.append("".join(pair))
+            place += 2
+        else:
+            joined.append(words[place])
+            place += 1
+    return " ".join(joined)
 
 
 def _unsigned(word: str, one: str) -> str:

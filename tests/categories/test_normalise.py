@@ -1,4 +1,7 @@
-"""One way to write words: case, accents, zero-width characters and disguise do not matter."""
+"""One way to write words: case, accents, zero-width characters and disguise do not matter.
+
+Shows: `categories.lookalikes`.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,21 @@ def test_words_have_one_form(typed: str, words: str) -> None:
         ("p.o.r.n", "porn"),
         ("p o r n", "porn"),
         ("free p-o-r-n now", "free porn now"),
-        ("рогn", "poгn"),
+        ("рогn", "porn"),
+        ("рогп", "porn"),
+        ("ᴘᴏʀɴ", "porn"),
+        ("ꜱᴇx", "sex"),
+        ("pօrn", "porn"),
+        ("ѕսісіdе", "suicide"),
+        ("🅿🅾🆁🅽", "porn"),
+        ("🅟🅞🅡🅝", "porn"),
+        ("🇵🇴🇷🇳", "porn"),
+        ("p*rn", "porn"),
+        ("free P*RN now", "free porn now"),
+        ("s*x v*deo", "six video"),
+        ("po rn", "porn"),
+        ("free po-rn now", "free porn now"),
+        ("fu ck you", "fuck you"),
         ("\u0440\u043e\u0440n", "popn"),
         ("p\u043ern", "porn"),
     ],
@@ -55,10 +72,23 @@ def test_disguised_words_have_another_reading(typed: str, reading: str) -> None:
     assert reading in undisguised(typed)
 
 
-@pytest.mark.parametrize("typed", ["", "plain words", "1945", "Year 4", "2 + 2", "Scunthorpe", "bücher lesen"])
+PLAIN = (
+    "", "plain words", "1945", "Year 4", "2 + 2", "Scunthorpe", "bücher lesen", "2*3", "* a note", "the pen is",
+    "as sent", "Sussex", "Middlesex", "an album", "a b",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("typed", PLAIN)
 def test_plain_words_and_numbers_have_no_other_reading(typed: str) -> None:
     """A number is a number, and the second pass costs nothing where nothing is disguised."""
     assert undisguised(typed) == ()
+
+
+@pytest.mark.parametrize("typed", ["xbox ps exclusive", "gps exercise", "my tv assembly", "plan b oobleck", "don't"])
+def test_a_long_word_is_not_made_of_two(typed: str) -> None:
+    """Nor is a letter by itself, or what an apostrophe leaves, a piece of the next word."""
+    last = normalised(typed).split()[-1]
+    assert all(reading.split()[-1] == last for reading in undisguised(typed))
 
 
 @given(st.text(max_size=60))
