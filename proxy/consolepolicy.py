@@ -25,7 +25,7 @@ from proxy.decided import Parts
 from proxy.settings import Settings
 from proxy.troubles import TROUBLES, in_words
 from registry import policies
-from registry.change import By, RegistryError, RegistryProblem
+from registry.change import By, RegistryError, RegistryProblem, begin
 from registry.policies import Version
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,12 @@ class PolicyWork(ABC):
             found = [f"{one.name} {one.words}" for one in risks(before, after)]
             said = [f"{one.kind} {one.name}: {'; '.join(one.words)}" for one in compare(before, after, names=False)]
             with catalog.begin() as connection:
-                if policies.known(connection, now.digest) is None:
+                begin(connection, by)  # the write lock: of two who publish at once, the second sees the first
+                newest = policies.newest(connection)
+                same = newest is not None and newest.digest == now.digest
+                if newest is not None and not same and newest.id != policytaking.mark_of(settings).number:
+                    raise RegistryError(RegistryProblem(version.title, f"version {newest.id} was published just now"))
+                if not same:
                     policies.adopt(connection, now.text, by, file=now.file)
                 policies.publish(connection, number, by, seen=seen, risks=found, changes=said)
             try:

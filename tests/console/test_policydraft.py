@@ -254,6 +254,19 @@ def test_what_is_published_is_what_was_compared(console: Console) -> None:
     assert send(browser, "/me", f"{first}/step", do="withdraw").status_code == 409
 
 
+def test_of_two_who_publish_at_once_the_second_looks_again(console: Console) -> None:
+    """What the first published is in the register, and not in force yet."""
+    browser = console.signed_in(Role.ICT)
+    draft = begin(browser)
+    assert edit(browser, draft, "pupils-ai", because="Two.").status_code == 303
+    with console.engine.begin() as connection:
+        first = policies.start(connection, in_force(console) + "# one\n", OFFICE, title="one", base="")
+        policies.publish(connection, first.id, OFFICE, seen=first.digest, risks=[], changes=[])
+    answer = step(browser, draft, "publish", why="x")
+    assert (answer.status_code, "was published just now" in answer.text) == (422, True), answer.text
+    assert "policy.keep" not in whats(console)
+
+
 def test_one_site_changes_its_own_rules_and_sees_no_more(console: Console) -> None:
     here, trust = console.signed_in(Role.ICT, "oakwood"), console.signed_in(Role.ICT)
     theirs = begin(trust, "The trust's")
