@@ -167,7 +167,7 @@ def test_without_a_file_there_are_no_numbers(tmp_path: Path) -> None:
 
 
 def test_every_place_has_a_cleaner(tmp_path: Path) -> None:
-    """Spool, quarantine, requests, exports, roll-ups, drills, backups: one each, by the name their reports give."""
+    """Spool, quarantine, requests, refusals, exports, roll-ups, drills, backups: one each, by its name."""
     data = tmp_path / "data"
     gateway = Gateway(data, datetime(2026, 5, 19, 10, 0, tzinfo=UTC))
     places = [clean(NOW, True).place for clean in cleaners(gateway.settings)]
@@ -175,6 +175,7 @@ def test_every_place_has_a_cleaner(tmp_path: Path) -> None:
         "quarantine",
         "spool",
         "review requests and ended overrides",
+        "what devices refused to have read",
         "exports",
         "roll-ups",
         "drills",

@@ -15,6 +15,7 @@ from logstore.query import Archive
 from logstore.shipper import Shipper
 from logstore.spool import SpoolLimits, SpoolWriter
 from logstore.store import open_store
+from logstore.verify import verify
 from tests.logstore.spooling import DELIVERED, make_record
 from tests.rig.postgres import Postgres
 
@@ -68,4 +69,6 @@ def test_a_server_killed_under_load(server: Postgres, tmp_path: Path) -> None:
     with Archive(database, seconds=100) as archive:
         found = Counter(row.id for row in archive.walk(LogFilter()))
     assert found == Counter(record.id for record in records)
+    report_of_all = verify(database)
+    assert (report_of_all.problems, report_of_all.rows) == ([], RECORDS), "each of them in one batch of the chain"
     assert shipper.status().rejected == 0
