@@ -383,7 +383,9 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
                 }
             ),
             "record": settings.record.with_paths(fix),
-            "ca": CaSettings(passphrase_file=settings.ca.passphrase_file and fix(settings.ca.passphrase_file)),
+            "ca": settings.ca.model_copy(
+                update={"passphrase_file": settings.ca.passphrase_file and fix(settings.ca.passphrase_file)}
+            ),
             "proxy": settings.proxy.model_copy(
                 update={"upstream_trust": tuple(map(fix, settings.proxy.upstream_trust))}
             ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from categories.changes import SAMPLES, compare
@@ -43,6 +43,7 @@ def test_a_version_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 HOSTS = st.sets(st.integers(0, 200).map(lambda n: f"h{n}.example"), max_size=60)
 
 
+@settings(deadline=None)
 @given(HOSTS, HOSTS)
 def test_it_is_what_sets_would_say(tmp_path_factory: pytest.TempPathFactory, old: set[str], new: set[str]) -> None:
     folder = tmp_path_factory.mktemp("versions")

@@ -204,3 +204,23 @@ def test_a_store_that_cannot_be_is_refused_with_advice(store: str, words: str) -
 def test_a_password_file_is_of_a_database() -> None:
     (said,) = problems("record:\n  password_file: secret\n")
     assert "password_file is for a database" in said
+
+
+def test_reading_a_file_drops_none_of_its_settings(tmp_path: Path) -> None:
+    """Only paths are changed on the way from the text to the settings in force: the example a school starts from."""
+    example = Path(__file__).parents[2] / "deploy" / "schoolgate.yaml"
+    text = example.read_text(encoding="utf-8") + "\nca: {page: ca.oakwood.internal}\n"
+    file = tmp_path / "schoolgate.yaml"
+    file.write_text(text, encoding="utf-8")
+
+    def plain(value: object) -> object:
+        """A value without its paths."""
+        if isinstance(value, dict):
+            return {key: plain(one) for key, one in value.items() if not isinstance(one, Path)}
+        if isinstance(value, list | tuple):
+            return [plain(one) for one in value if not isinstance(one, Path)]
+        return value
+
+    loaded, written = load_settings(file), parse_settings(text, "schoolgate.yaml")
+    assert loaded.ca.page == "ca.oakwood.internal"
+    assert plain(loaded.model_dump()) == plain(written.model_dump())
