@@ -53,7 +53,7 @@ def show(ask: Ask) -> Answer:
 
 def show_one(ask: Ask) -> Answer:
     """One hold, and the next step."""
-    one = _wanted(ask)
+    one = wanted_hold(ask)
     _note(ask, "looked at a hold", one.case)
     signed = one.signed_at is not None and ask.now < one.signed_at + WITHIN
     view: dict[str, Any] = {
@@ -91,7 +91,7 @@ def place_one(ask: Ask) -> Answer:
 
 def act(ask: Ask) -> Answer:
     """The next step of a hold: copy again, review, sign its release, approve it."""
-    one, do = _wanted(ask), ask.form.get("do", "")
+    one, do = wanted_hold(ask), ask.form.get("do", "")
     where, why = ask.house.beside, ask.form.get("why", "").strip()
     told: dict[str, Any] = {"who": ask.me.who, "why": why, "at": ask.now}
     if do not in DONE or do == "place":
@@ -130,7 +130,8 @@ def _visible(ask: Ask, one: Hold) -> bool:
     return ask.me.site is None or one.wanted.site == ask.me.site
 
 
-def _wanted(ask: Ask) -> Hold:
+def wanted_hold(ask: Ask) -> Hold:
+    """The hold of the address, when whoever asks may see it. Raises `Refused`."""
     number = int(ask.path["id"])
     found = next((one for one in holds(ask.house.beside, released=True) if one.id == number), None)
     if found is None or not _visible(ask, found):

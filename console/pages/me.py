@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from console import accounts, sessions, totp
+from console import accounts, qr, sessions, totp
 from console.page import Answer, Ask, Go, Page, Shown
 from console.pages.signin import BAND
 from console.signin import count_wrong, tell, waiting
@@ -29,6 +29,7 @@ def show(ask: Ask) -> Answer:
         "account": account,
         "fresh": fresh,
         "address": totp.address(fresh, account.name),
+        "code": qr.drawn(totp.address(fresh, account.name), "The key as a code to scan; the same stands beside it"),
         "problems": ask.problems,
         "done": ask.query.get("done", ""),
     }

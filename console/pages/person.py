@@ -10,11 +10,15 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection
 
-from console.looking import is_own
+from console.looking import is_own, reason_to_look
+from console.looking import write_look as look
 from console.page import Answer, Ask, Go, Page, Refused, Shown
 from console.pages.people import STATES, facts, visible, write_look
+from console.pages.peoplenow import seen as seen_in
 from identity.directory import account_name
 from logstore.facets import last_days
+from logstore.filter import LogFilter
+from logstore.query import Archive
 from policy.client import Band
 from registry import people
 from registry.change import By, RegistryError, RegistryProblem
@@ -94,6 +98,7 @@ def _shown(ask: Ask, one: Account, password: str = "") -> Shown:
     with ask.house.reading() as connection:
         seen = last_days(connection, "user", [name]).get(name)
     write_look(ask, name, "one person", 1)
+    last, say_why = _last(ask, name) if seen else (None, "")
     told = facts(ask, one, seen)
     done = "" if ask.problems else DONE.get(ask.query.get("done", ""), "")
     view: dict[str, Any] = {
@@ -106,11 +111,26 @@ def _shown(ask: Ask, one: Account, password: str = "") -> Shown:
         "in_force": ask.house.doors.in_force() if done or password else "",
         "password": password,
         "own": is_own(ask, name),
+        "last": last,
+        "say_why": say_why,
         "form": ask.form,
         "lengths": LENGTHS,
         **_choices(ask),
     }
     return Shown(data={"person": told}, view=view)
+
+
+def _last(ask: Ask, name: str) -> tuple[dict[str, Any] | None, str]:
+    """When, where and how they were last seen, for who may look at their rows; or where a reason is given."""
+    wanted = LogFilter(user=name, site=ask.me.site)
+    try:
+        why = reason_to_look(ask, wanted)
+    except Refused as refused:
+        return None, refused.to
+    with Archive(ask.house.where, seconds=ask.house.seconds) as archive:
+        rows = archive.search(wanted, 1).rows
+    look(ask, wanted, len(rows), why, "the last of ")
+    return (seen_in(rows[0]) if rows else None), ""
 
 
 def _done(ask: Ask, one: Account, work: Change) -> Answer:

@@ -49,6 +49,7 @@ NUMBERED: Mapping[str, tuple[str, ...]] = {
     "list-change": ("/lists/of/city/change",),
     "hold": ("/holds/1", "/holds/2"),
     "first": ("/first?key={key}", "/first?key=wrong"),
+    "hold-rows": ("/holds/1/rows",),
     "hold-release": ("/holds/1/step",),
     "account": ("/accounts/1",),
     "policy-draft": ("/policy/drafts/1", "/policy/drafts/1?done=write&rule=pupils-ai"),

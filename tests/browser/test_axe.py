@@ -141,6 +141,6 @@ def test_the_preview_of_a_list(desk: Desk, browser: Chrome, tmp_path: Path) -> N
 def test_every_page_of_every_role(desk: Desk, browser: Chrome, role: Role) -> None:
     desk.sign_in(browser, role)
     if role in ASKED:
-        desk.say_why(browser, PUPIL, LAPTOP)
+        desk.say_why(browser, PUPIL, LAPTOP, "case-1")
     looks = ("light", "dark", "phone") if role is Role.ICT else ("light", "dark")
     assert visit(desk, browser, role, looks) == {}
