@@ -23,7 +23,7 @@ from categories.normalise import normalised
 from categories.paths import folded_path, folded_query
 from categories.scoring import ScoredPhrase
 
-OwnFormat = Literal["domains", "hosts", "urls", "networks", "starter"]
+OwnFormat = Literal["domains", "urls", "networks", "starter"]
 """Formats of a line at a time, understood here."""
 ForeignFormat = Literal[
     "adblock",
@@ -33,6 +33,7 @@ ForeignFormat = Literal[
     "e2guardian-urls",
     "exception-phrases",
     "expressions",
+    "hosts",
     "phrases",
     "searches",
     "v2fly",
@@ -80,10 +81,6 @@ class Refused(Exception):
 Understood = Iterable[tuple[EntryKind, str, int]]
 _COMMENT = re.compile(r"(?:^|\s)[#;].*", re.DOTALL)
 _PLAIN_DOMAIN = re.compile(r"(?:[a-z0-9_-]{1,63}\.)+[a-z-]{2,63}")
-_OWN_NAMES = frozenset(
-    """localhost localhost.localdomain local broadcasthost 0.0.0.0 127.0.0.1 ::1 ip6-localhost ip6-loopback
-    ip6-localnet ip6-mcastprefix ip6-allnodes ip6-allrouters ip6-allhosts""".split()  # noqa: SIM905
-)
 _PHRASE = re.compile(r'"(?P<quoted>[^"]*)"|(?P<plain>[^<>"]+)')
 _NETWORK_LIKE = re.compile(r"[0-9.]+(?:/[0-9.]+)?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(?:/[0-9]+)?|[0-9.]+-[0-9.]+")
 
@@ -223,17 +220,6 @@ def domain_items(text: str, *, top_levels: bool = False) -> Understood:
     return ((EntryKind.DOMAIN, host, 0),)
 
 
-def _hosts(text: str) -> Understood:
-    address, *names = text.split()
-    try:
-        literal = is_address(canonical_host(address))
-    except NameProblem:
-        literal = False
-    if not literal or not names:
-        raise Refused("a line of a hosts file is an address and then names: `0.0.0.0 name`")
-    return [item for name in names if name.lower() not in _OWN_NAMES for item in domain_items(name)]
-
-
 def url_items(text: str) -> Understood:
     """A URL prefix. Raises `Refused` or `NameProblem`."""
     if text.split() != [text]:
@@ -274,7 +260,6 @@ def shown(raw: bytes) -> str:
 
 _UNDERSTAND: dict[FileFormat, Callable[[str], Understood]] = {
     "domains": domain_items,
-    "hosts": _hosts,
     "urls": url_items,
     "networks": network_items,
     "starter": _starter,

@@ -13,6 +13,7 @@ from categories.importers.csvlist import read_csv
 from categories.importers.dnsmasq import read_dnsmasq
 from categories.importers.e2guardian_items import read_sites, read_urls
 from categories.importers.expressions import read_expressions
+from categories.importers.hostsfile import read_hosts
 from categories.importers.phraselists import read_exception_list, read_phrase_list
 from categories.importers.searchlists import read_searches
 from categories.importers.v2fly import read_v2fly
@@ -35,6 +36,7 @@ READERS: Mapping[str, Reader] = {
     "e2guardian-urls": read_urls,
     "exception-phrases": read_exception_list,
     "expressions": read_expressions,
+    "hosts": read_hosts,
     "phrases": read_phrase_list,
     "searches": read_searches,
     "v2fly": read_v2fly,
