@@ -9,16 +9,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from categories.index import CompiledIndex
-from categories.model import Match
+from categories.layered import LayeredIndex, OwnEntry
+from categories.model import Index, Match
 from categories.names import NameProblem, canonical_host, canonical_url
 from categories.snapshot import SnapshotError, open_snapshot, snapshot_is_current
+from identity.overlay import OverlayError
 from proxy.assembly import list_sources, lists_folder, open_index
+from proxy.decided import open_decided
 from proxy.importtask import add_import, import_task
 from proxy.listtasks import TASKS, add_tasks, life_task, list_facts, source_facts, source_lines
 from proxy.settings import Settings
@@ -58,9 +61,19 @@ def handle(args: argparse.Namespace, settings: Settings) -> int:
             print(json.dumps({"ok": False, "problem": error.what, "where": str(error.where), "do": error.what_to_do}))
         print(f"lists: {error}", file=sys.stderr)
         return 1
+    except OverlayError as error:
+        if args.json:
+            print(json.dumps({"ok": False, "problem": str(error)}))
+        print(f"lists: the entries of your own cannot be read: {error}", file=sys.stderr)
+        return 1
 
 
-def classified(index: CompiledIndex, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+def _own(settings: Settings) -> tuple[OwnEntry, ...]:
+    """The school's own entries that hold now: what `explain` and the workers know besides the compiled lists."""
+    return open_decided(settings).at(datetime.now(UTC)).entries
+
+
+def classified(index: Index, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     """One answer a line: URL, host, categories (most specific first), matches; or URL and error. Never stops early."""
     for line in lines:
         text = line.rstrip("\r\n")
@@ -79,7 +92,7 @@ def classified(index: CompiledIndex, lines: Iterable[str]) -> Iterator[dict[str,
 
 
 def _classify(args: argparse.Namespace, settings: Settings) -> int:
-    index = open_index(settings)
+    index = LayeredIndex(open_index(settings), _own(settings))
     from_input = args.urls == ["-"]
     lines = _input_lines() if from_input else iter(args.urls)
     wrong = 0
@@ -102,12 +115,13 @@ def _input_lines() -> Iterator[str]:
 
 
 def _search(args: argparse.Namespace, settings: Settings) -> int:
-    index = open_index(settings)
+    index, own = open_index(settings), _own(settings)
     if args.partial:
-        found = index.search(args.what)
+        text = args.what.lower()
+        found: Iterator[Match] = chain((one.match() for one in own if text in one.value), index.search(args.what))
     else:
         try:
-            found = fitting(index, args.what)
+            found = fitting(index, args.what, own)
         except NameProblem as problem:
             print(f"lists: {args.what}: {problem}", file=sys.stderr)
             return 2
@@ -125,29 +139,34 @@ def _search(args: argparse.Namespace, settings: Settings) -> int:
     return 0 if shown else 1
 
 
-def fitting(index: CompiledIndex, what: str) -> Iterator[Match]:
+def fitting(index: CompiledIndex, what: str, own: Sequence[OwnEntry] = ()) -> Iterator[Match]:
     """Entries that fit, then those below the host that need more of the URL to fit. Raises `NameProblem`."""
     url = canonical_url(what)
-    fitting = index.match(url)
-    below = (match for match in index.below(canonical_host(url.host)) if match not in fitting)
-    return iter([*fitting, *below]) if url.path == "/" and not url.query else iter(fitting)
+    fitting = LayeredIndex(index, own).match(url)
+    if url.path != "/" or url.query:
+        return iter(fitting)
+    host = canonical_host(url.host)
+    further = [one.match() for one in own if f".{one.value.partition('/')[0]}".endswith(f".{host}")]
+    below = (match for match in chain(further, index.below(host)) if match not in fitting)
+    return iter([*fitting, *below])
 
 
 def _status(args: argparse.Namespace, settings: Settings) -> int:
     folder = lists_folder(settings)
     index = open_snapshot(folder)
     current = snapshot_is_current(folder, list_sources(settings))
+    lists = LayeredIndex(index, _own(settings)).lists
     if args.json:
         facts = {"ok": current, "revision": index.revision, "current": current, "folder": str(folder)}
-        listed = {"lists": [list_facts(status) for status in index.lists], "sources": source_facts(settings)}
+        listed = {"lists": [list_facts(status) for status in lists], "sources": source_facts(settings)}
         print(json.dumps(facts | listed))
     else:
         print(f"{'list':<32} {'category':<24} {'entries':>10} {'not taken':>10}  newest")
-        for status in index.lists:
-            day = f"{datetime.fromtimestamp(status.updated_at, UTC):%Y-%m-%d}"
+        for status in lists:
+            day = f"{datetime.fromtimestamp(status.updated_at, UTC):%Y-%m-%d}" if status.updated_at else "-"
             print(f"{status.name:<32} {status.category:<24} {status.entries:>10,} {status.problems:>10,}  {day}")
-        total = sum(status.entries for status in index.lists)
-        print(f"{len(index.lists)} lists, {total:,} entries, revision {index.revision}")
+        total = sum(status.entries for status in lists)
+        print(f"{len(lists)} lists, {total:,} entries, revision {index.revision}")
         for line in source_lines(settings):
             print(line)
     if not current:

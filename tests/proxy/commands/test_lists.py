@@ -160,3 +160,49 @@ def test_classify_answers_100_000_lines_in_seconds(settings: Settings) -> None:
     assert time.perf_counter() - started < 30
     assert len(answers) == 100_000
     assert all(one["categories"] == ["games"] for one in answers)
+
+
+OWN = [
+    ("add", "own.example", "https://own.example/", True),
+    ("add", "own.example", "https://deep.own.example/a", True),
+    ("add", "own.example/play", "https://own.example/play/7", True),
+    ("add", "own.example/play", "https://own.example/other", False),
+    ("remove", "own.example", "https://own.example/", False),
+]
+
+
+@pytest.mark.parametrize(("last", "entry", "asked", "listed"), OWN)
+def test_own_entries_are_known_to_search_classify_status_and_explain_alike(
+    settings: Settings, capsys: pytest.CaptureFixture[str], last: str, entry: str, asked: str, listed: bool
+) -> None:
+    """Whoever asks which line blocks a page gets the line `explain` tells."""
+    from proxy.commands import explain
+
+    for do in ("add", "remove")[: 1 if last == "add" else 2]:
+        assert run(settings, "entry", do, "always-blocked", entry, "--reason", "for the test") == 0
+    capsys.readouterr()
+    assert run(settings, "search", asked, "--json") == (0 if listed else 1)
+    found = [(one["list"], one["entry"]) for one in answer(capsys)["entries"]]
+    assert found == ([("own/always-blocked", entry)] if listed else [])
+    assert run(settings, "classify", asked, "--json") == 0
+    assert answer(capsys)["categories"] == (["always-blocked"] if listed else [])
+    run(settings, "status", "--json")
+    counted = {one["name"]: one["entries"] for one in answer(capsys)["lists"]}
+    assert counted.get("own/always-blocked", 0) == (last == "add")
+    assert run(settings, "search", "own.exam", "--partial") == (0 if last == "add" else 1)
+    capsys.readouterr()
+    parser = argparse.ArgumentParser()
+    explain.add(parser.add_subparsers())
+    args = parser.parse_args(["explain", asked, "--json"])
+    args.handle(args, settings)
+    assert ("own/always-blocked" in {one["list"] for one in answer(capsys)["matches"]}) is listed
+
+
+def test_a_search_for_a_host_shows_own_entries_of_its_pages_and_of_hosts_below(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for entry in ("own.example/play", "deep.own.example", "notown.example"):
+        assert run(settings, "entry", "add", "always-blocked", entry, "--reason", "for the test") == 0
+    capsys.readouterr()
+    assert run(settings, "search", "own.example", "--json") == 0
+    assert {one["entry"] for one in answer(capsys)["entries"]} == {"own.example/play", "deep.own.example"}
