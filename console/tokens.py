@@ -1,6 +1,7 @@
 """Tokens of programs that read the console's pages as JSON: made once, shown once, kept as hashes.
 
-A name, a site and an end in; the token out. A token is nobody's role but `reader`: no names, no changes.
+A name, a site and an end in; the token out. The rules: a token is nobody's role but `reader` (no names, no changes),
+and works while whoever made it is in use with a role that makes it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, insert, select, update
 
-from console import secrets
+from console import accounts, secrets
 from console.roles import Grant, Role, Viewer
 from registry.change import By, RegistryError, RegistryProblem, from_us, note, text_problems, to_us, word_problems
 from registry.schema import console_token as tokens_table
@@ -85,4 +86,14 @@ def find(connection: Connection, secret: str, at: datetime) -> Viewer | None:
     row = connection.execute(select(tokens_table).where(here.hash == secrets.hash_of(secret))).one_or_none()
     if row is None or row.ended_us is not None or to_us(at) >= row.until_us:
         return None
-    return Viewer(row.name, row.name, Grant(0, Role.READER, row.site))
+    reads = Grant(0, Role.READER, row.site)
+    return Viewer(row.name, row.name, reads) if _still_stands(connection, row.made_by, reads) else None
+
+
+def _still_stands(connection: Connection, made_by: str, reads: Grant) -> bool:
+    """Whether who made a token is in use and might make it again: it does not outlive their role."""
+    begin, colon, name = made_by.partition(":")
+    if begin != "console" or not colon:
+        return True  # made on the gateway itself
+    maker = accounts.find(connection, name)
+    return maker is not None and not maker.disabled and any(grant.covers(reads) for grant in maker.grants)

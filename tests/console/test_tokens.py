@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+import pytest
+
 from console.roles import Role
 from tests.console.rig import Console, send
 
@@ -61,3 +63,17 @@ def test_a_token_is_kept_as_a_hash_and_in_the_trail(console: Console) -> None:
         held = str(connection.exec_driver_sql("SELECT * FROM console_token").all())
     assert token not in held + str(console.trail())
     assert console.trail("change")[0].what == "console.token.add"
+
+
+@pytest.mark.parametrize("how", ["disable", "roles"])
+def test_a_token_does_not_outlive_its_maker(console: Console, how: str) -> None:
+    """Out of use, or without the role that makes tokens: it reads nothing; given back, it reads again."""
+    header = {"Authorization": f"Bearer {make(console)}"}
+    assert console.client().get("/log.json", headers=header).status_code == 200
+    other = console.signed_in(Role.ICT)
+    form = {"do": "disable"} if how == "disable" else {"do": "roles", "role": "technician", "site": ""}
+    assert send(other, "/accounts/1", **form, why="they moved on").status_code == 303
+    assert console.client().get("/log.json", headers=header).status_code == 401
+    if how == "disable":
+        assert send(other, "/accounts/1", do="enable", why="back").status_code == 303
+        assert console.client().get("/log.json", headers=header).status_code == 200
