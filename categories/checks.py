@@ -48,7 +48,11 @@ class Bounds:
     largest: float = 3.0
     """New entries for each old one, at most."""
     small: int = 100
-    """A list with fewer entries than this may change as it likes."""
+    """A list with fewer entries than this may change as it likes, but for what the next two say."""
+    half: float = 0.5
+    """New entries for each old one, at least, in a small list that loses as many as `lost`."""
+    lost: int = 10
+    """Entries a small list may lose whatever their share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +74,14 @@ def check_sizes(before: Iterable[ListStatus], after: Iterable[ListStatus], bound
     for status in before:
         entries = now.get(status.name, 0)
         share = entries / status.entries if status.entries else 1.0
-        if status.entries < bounds.small or bounds.smallest <= share <= bounds.largest:
+        small = status.entries < bounds.small
+        smallest = bounds.half if small else bounds.smallest
+        if small and (share >= smallest or status.entries - entries < bounds.lost):
+            continue
+        if smallest <= share <= bounds.largest:
             continue
         grown = "would grow" if share > 1 else "would shrink"
-        limit = f"{bounds.largest:.0%}" if share > 1 else f"{bounds.smallest:.0%}"
+        limit = f"{bounds.largest:.0%}" if share > 1 else f"{smallest:.0%}"
         said = f"{grown} from {status.entries:,} to {entries:,} entries ({share:.0%}; the limit is {limit})"
         yield Refusal(status.name, said)
 

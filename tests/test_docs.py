@@ -15,6 +15,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from categories.taxonomy import load_taxonomy
 from logstore.record import EndingKind
 from policy.client import Band
 from policy.model import Action, Reason, Stage, Tier
@@ -168,3 +169,9 @@ def test_the_glossary_holds_every_word() -> None:
 def test_the_glossary_names_every_value(kind: type[enum.Enum]) -> None:
     text = GLOSSARY.read_text(encoding="utf-8").lower()
     assert not [str(member) for member in kind if not re.search(rf"\b{member}\b", text)]
+
+
+def test_the_readme_says_how_many_categories_there_are() -> None:
+    """The number is the taxonomy's."""
+    said = re.findall(r"(\d+) categories", (REPOSITORY / "README.md").read_text(encoding="utf-8"))
+    assert said == [str(len(load_taxonomy()))]
