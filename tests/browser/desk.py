@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import uvicorn
 from httpx2 import Response
@@ -123,7 +124,7 @@ class Desk:
         browser.get(f"{self.base}/sign-in")
         browser.find_element(Find.NAME, "name").send_keys(f"{role}-desk")
         browser.find_element(Find.NAME, "password").send_keys(PASSWORD, Keys.ENTER)
-        wait_for(lambda: "/sign-in" not in browser.current_url, f"to be let in as {role}", seconds=60)
+        wait_for(lambda: "/sign-in" not in where(browser), f"to be let in as {role}", seconds=60)
 
     def say_why(self, browser: Chrome, *names: str) -> None:
         """Give the reason for looks at these people and machines."""
@@ -131,7 +132,7 @@ class Desk:
             browser.get(f"{self.base}/reason?user={name}&next=/log/views")
             browser.find_element(Find.NAME, "why").send_keys("a test of the pages")
             browser.find_element(Find.CSS_SELECTOR, "main button").click()
-            wait_for(lambda: "/log/views" in browser.current_url, "the reason to be taken", seconds=60)
+            wait_for(lambda: where(browser) == "/log/views", "the reason to be taken", seconds=60)
 
 
 def furnished(data: Path) -> tuple[Console, list[int], str]:
@@ -193,6 +194,12 @@ def furnished(data: Path) -> tuple[Console, list[int], str]:
     with console.engine.begin() as connection:
         key = links.make(connection, 1, console.now)
     return console, rows, key
+
+
+def where(browser: Chrome) -> str:
+    """The path of the page that is there, whole; `/sign-in` while one is still coming."""
+    whole = browser.execute_script("return document.readyState === 'complete' && document.querySelector('.who')")
+    return urlsplit(browser.current_url).path if whole else "/sign-in"
 
 
 @contextlib.contextmanager
