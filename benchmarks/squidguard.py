@@ -5,7 +5,8 @@
 One question: how much CPU does one decision cost each, and do they agree? squidGuard (Debian's package; installed when
 root) gets its `.db` files built first and answers on standard input; ours decides in process with every category of the
 tree blocked. CPU is user + system time of the deciding process, start-up taken off. Every disagreement is put in a
-class, and the run fails when one is left without a name or when our CPU is not at least twenty times less (design §6).
+class by the listed entry that shows it, and the run fails when one has none or when our CPU is not at least twenty
+times less (design §6).
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing import Process
 from pathlib import Path
+from urllib.parse import unquote
 
 from benchmarks.corpus import REAL, is_real, lists_tree, request_urls
 from benchmarks.targets import Target, machine
@@ -186,12 +188,12 @@ def _report(texts: Sequence[str], peer: Run, ours: Run, tree: Path, *, judged: b
     both = sum(bool(their) == bool(our) for their, our in zip(peer.answers, ours.answers, strict=True))
     classes: Counter[str] = Counter()
     unexplained: list[str] = []
-    for text, their, our in zip(texts, peer.answers, ours.answers, strict=True):
-        if bool(their) == bool(our):
-            continue
-        why = _why(text, their, our, tree)
-        classes[why] += 1
-        if why == "unexplained":
+    apart = [one for one in zip(texts, peer.answers, ours.answers, strict=True) if bool(one[1]) != bool(one[2])]
+    entries = Entries(tree, (text for text, _, _ in apart))
+    for text, their, our in apart:
+        reason = why(text, their, our, entries)
+        classes[reason] += 1
+        if reason == "unexplained":
             unexplained.append(f"{text} theirs={their!r} ours={our!r}")
     ratio = peer.cpu_us / ours.cpu_us
     theirs, mine = sum(map(bool, peer.answers)), sum(map(bool, ours.answers))
@@ -200,8 +202,8 @@ def _report(texts: Sequence[str], peer: Run, ours: Run, tree: Path, *, judged: b
     for name, run in (("squidGuard", peer), ("schoolgate", ours)):
         print(f"{name:14}{run.cpu_us:9.1f} µs{run.start:8.2f} s{run.rss / 1e6:9.0f} MB")
     print(f"same verdict on {both:,} ({both / len(texts):.3%}); the others:")
-    for why, count in classes.most_common():
-        print(f"  {count:6,}  {why}")
+    for reason, count in classes.most_common():
+        print(f"  {count:6,}  {reason}")
     for line in unexplained[:20]:
         print(f"          {line[:200]}")
     met = [RATIO.tell(ratio, judged=judged), UNEXPLAINED.tell(len(unexplained))]
@@ -209,27 +211,103 @@ def _report(texts: Sequence[str], peer: Run, ours: Run, tree: Path, *, judged: b
     return 0 if all(met) else 1
 
 
-def _why(text: str, theirs: str, mine: str, tree: Path) -> str:
-    """The class of a disagreement."""
+class Entries:
+    """What the tree lists, asked for directly: neither side's index. Only what disagreements ask for is kept."""
+
+    def __init__(self, tree: Path, asked: Iterable[str]) -> None:
+        """`asked`: the URLs that disagree."""
+        wanted = {name for text in asked for name in _names(_host(text)[0])}
+        self.domains: dict[str, set[str]] = {}
+        self.urls: dict[str, dict[str, list[str]]] = {}
+        for name in _categories(tree):
+            for line in _lines(tree / name / "domains"):
+                if line in wanted:
+                    self.domains.setdefault(_word(name), set()).add(line)
+            for line in _lines(tree / name / "urls"):
+                host, slash, rest = line.partition("/")
+                if host in wanted:
+                    self.urls.setdefault(_word(name), {}).setdefault(host, []).append(slash + rest)
+
+    def of_host(self, host: str) -> bool:
+        """Whether some category lists the host or what is above it, as `domains` do."""
+        return any(not listed.isdisjoint(_names(host)) for listed in self.domains.values())
+
+    def paths(self, host: str, category: str | None = None) -> list[str]:
+        """The paths listed of the host, with or without the service names squidGuard takes off; of any category."""
+        found = self.urls.values() if category is None else [self.urls.get(category, {})]
+        return [path for listed in found for name in _own_names(host) for path in listed.get(name, ())]
+
+
+def why(text: str, theirs: str, mine: str, entries: Entries) -> str:
+    """The class of a disagreement, shown by the entry that makes it; `unexplained` when none does."""
+    host, port, target = _host(text)
     if mine == "unreadable":
-        return "not a URL to us: refused by the gateway, not classified"
-    host = re.sub(r"^\w+://", "", text).split("/")[0].rpartition("@")[2]
-    bare = host.split(":")[0]
-    if mine and not theirs:
-        if mine.startswith("help"):
-            return "unexplained"
-        if ":" in host:
-            return "a port in the URL: squidGuard's URL entries do not fit, ours do"
-        if "%" in text or "//" in text.partition("://")[2]:
-            return "another spelling of a listed path (percent-encoding, double slash): only ours sees through it"
-        if bare.replace(".", "").isdigit():
-            return "an address as host"
-        return "a URL entry with a query or file name: squidGuard cuts the last file name off, ours compares it"
+        try:
+            canonical_url(text)
+        except NameProblem:
+            return "not a URL to us: refused by the gateway, not classified"
+        return "unexplained"
     if theirs and not mine:
-        if (tree / theirs / "urls").exists():
+        cut = [path for path in entries.paths(host, theirs) if _folder(target).startswith(_folder(path))]
+        whole = [path for path in cut if _fits(path, _plain(target))]
+        if cut and not whole and not entries.of_host(host):
             return "a URL entry that squidGuard cuts to its folder: it blocks the neighbours too"
         return "unexplained"
+    if not mine or theirs:
+        return "unexplained"
+    fitting = [path for path in entries.paths(host) if _fits(path, _plain(target))]
+    if entries.of_host(host):
+        return "an address as host" if host.replace(".", "").isdigit() else "unexplained"
+    if not fitting:
+        return "unexplained"
+    if port:
+        return "a port in the URL: squidGuard's URL entries do not fit, ours do"
+    if not any(_fits(path, target.lower()) for path in fitting):
+        return "another spelling of a listed path (percent-encoding, double slash): only ours sees through it"
+    if any("?" in path or "." in path.rpartition("/")[2] for path in fitting):
+        return "a URL entry with a query or file name: squidGuard cuts the last file name off, ours compares it"
     return "unexplained"
+
+
+def _host(text: str) -> tuple[str, str, str]:
+    """Host, port, and path with query, of a URL as it is written."""
+    place, slash, rest = re.sub(r"^\w+://", "", text).partition("/")
+    host, _, port = place.rpartition("@")[2].partition(":")
+    return host.lower(), port, slash + rest
+
+
+def _names(host: str) -> list[str]:
+    """The host as it is and every parent, also without a service name in front."""
+    labels = host.split(".")
+    return list(dict.fromkeys([*(".".join(labels[place:]) for place in range(len(labels))), *_own_names(host)]))
+
+
+def _own_names(host: str) -> tuple[str, ...]:
+    """The host, and what squidGuard compares with URL entries: without `www`, `web` or `ftp` and digits in front."""
+    return tuple(dict.fromkeys((host, re.sub(r"^(?:www|web|ftp)[0-9]*\.", "", host))))
+
+
+def _plain(target: str) -> str:
+    """A path with its spelling undone: lower case, decoded, one slash for several."""
+    return re.sub(r"/{2,}", "/", unquote(target).lower())
+
+
+def _fits(path: str, target: str) -> bool:
+    """Whether the listed path is the target or stands before it, up to a border."""
+    path = path.lower()
+    return target.startswith(path) and (target == path or path[-1:] in "/?&=" or target[len(path)] in "/?&=#;")
+
+
+def _folder(path: str) -> str:
+    """What squidGuard makes of a path: lower case, its last file name off."""
+    head, _, last = path.lower().partition("?")[0].rpartition("/")
+    return head if "." in last or not last else f"{head}/{last}"
+
+
+def _lines(file: Path) -> Iterator[str]:
+    if file.exists():
+        with file.open(encoding="utf-8", errors="replace") as lines:
+            yield from (line.strip().lower() for line in lines)
 
 
 if __name__ == "__main__":
