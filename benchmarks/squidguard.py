@@ -228,6 +228,18 @@ class Entries:
                 if host in wanted:
                     self.urls.setdefault(_word(name), {}).setdefault(host, []).append(slash + rest)
 
+        self.crowded: set[str] = set()
+        """Listed domains with further names below them in the same list."""
+        for name in _categories(tree):
+            listed = self.domains.get(_word(name), set())
+            for line in _lines(tree / name / "domains") if listed else ():
+                self.crowded.update(parent for parent in _names(line)[1:] if parent in listed and parent != line)
+
+    def shadowed(self, host: str) -> bool:
+        """Whether the host is in `domains` only by a parent that has other listed names below it."""
+        by = [name for name in _names(host) if any(name in listed for listed in self.domains.values())]
+        return bool(by) and host not in by and all(name in self.crowded for name in by)
+
     def of_host(self, host: str) -> bool:
         """Whether some category lists the host or what is above it, as `domains` do."""
         return any(not listed.isdisjoint(_names(host)) for listed in self.domains.values())
@@ -256,6 +268,10 @@ def why(text: str, theirs: str, mine: str, entries: Entries) -> str:
     if not mine or theirs:
         return "unexplained"
     fitting = [path for path in entries.paths(host) if _fits(path, _plain(target))]
+    if entries.shadowed(host):
+        return (
+            "a host below a domain that is listed beside other names below it: squidGuard finds the neighbour and stops"
+        )
     if entries.of_host(host):
         return "an address as host" if host.replace(".", "").isdigit() else "unexplained"
     if not fitting:

@@ -10,7 +10,10 @@ from benchmarks.squidguard import Entries, why
 
 UNEXPLAINED = "unexplained"
 LISTED = {
-    "adult": (["lost.example", "deep.other.example"], ["pages.example/dir/page.html", "forum.example/show?id=7"]),
+    "adult": (
+        ["lost.example", "deep.other.example", "crowd.example", "a.crowd.example"],
+        ["pages.example/dir/page.html", "forum.example/show?id=7"],
+    ),
     "proxy-x": (["198.51.100.7"], ["plain.example/dir", "spelt.example/secret"]),
 }
 
@@ -50,6 +53,10 @@ DISAGREEMENTS = [
     ("http://plain.example:8080/dir/x", "", "ut1/proxy-x", "a port in the URL"),
     ("http://spelt.example/%73ecret", "", "ut1/proxy-x", "another spelling"),
     ("http://spelt.example//secret", "", "ut1/proxy-x", "another spelling"),
+    ("http://b.crowd.example/x", "", "ut1/adult", "finds the neighbour"),
+    ("http://a.crowd.example/x", "", "ut1/adult", UNEXPLAINED),
+    ("http://crowd.example/x", "", "ut1/adult", UNEXPLAINED),
+    ("http://b.crowd.example/x", "adult", "", UNEXPLAINED),
     ("http://198.51.100.7/", "", "ut1/proxy-x", "an address as host"),
     ("http://bad..example/", "", "unreadable", "not a URL to us"),
 ]
