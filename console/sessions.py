@@ -104,6 +104,13 @@ def of_account(connection: Connection, account: int, at: datetime) -> list[dict[
     ]
 
 
+def was_here(connection: Connection, account: int, address: str, at: datetime) -> bool:
+    """Whether the account began a session at this address within a school day."""
+    lately = sessions.c.made_us >= to_us(at - LONGEST)
+    query = select(sessions.c.hash).where(sessions.c.account_id == account, sessions.c.address == address, lately)
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def _row(connection: Connection, session: str) -> RowMapping | None:
     return connection.execute(select(sessions).where(sessions.c.hash == session)).mappings().one_or_none()
 

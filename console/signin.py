@@ -8,10 +8,11 @@ database, so that a restart forgives nobody; every try is in the audit trail, wi
 from __future__ import annotations
 
 import hashlib
+import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, delete, select
+from sqlalchemy import Connection, Engine, delete, select, update
 
 from console import accounts, sessions, totp
 from console.accounts import Account
@@ -61,15 +62,20 @@ class SignIn:
 
     def __init__(self, engine: Engine, check: PasswordCheck | None = None) -> None:
         self._engine = engine
+        self._one_by_one = threading.Lock()
         # Nothing is remembered: a console signs few people in, and a wrong answer must always cost the same.
         self._check = check or PasswordCheck(remember=0.0)
 
     def attempt(self, tried: Try, at: datetime) -> Answer:
         """Try to sign in. Slow by design."""
         name = account_name(tried.name)[:64]
-        with self._engine.begin() as connection:
-            wait = waiting(connection, name, tried.address, at)
+        # Counted as wrong before it is looked at, else many at once would all be let through to the password.
+        with self._one_by_one, self._engine.begin() as connection:
             account = accounts.find(connection, name)
+            here = account is not None and sessions.was_here(connection, account.id, tried.address, at)
+            wait = waiting(connection, name, tried.address, at, here=here)
+            if wait == timedelta(0):
+                count_wrong(connection, name, tried.address, at)
         if wait > timedelta(0):
             return Answer(wait=wait)
         known = account if account is not None and not account.disabled else None
@@ -78,7 +84,6 @@ class SignIn:
         with self._engine.begin() as connection:
             cookie = self._let_in(connection, known, tried, at) if known is not None and right else ""
             if not cookie:
-                count_wrong(connection, name, tried.address, at)
                 # What was typed as a name may be a password: only names that are accounts are written down.
                 who = name if account is not None else "somebody"
                 tell(connection, f"console:{who}", "sign-in refused", tried.address, at)
@@ -98,10 +103,15 @@ class SignIn:
         return cookie
 
 
-def waiting(connection: Connection, name: str, address: str, at: datetime) -> timedelta:
-    """How long this account, from this address, waits before its next try."""
+def waiting(connection: Connection, name: str, address: str, at: datetime, *, here: bool = False) -> timedelta:
+    """How long this account, from this address, waits before its next try.
+
+    `here`: the account signed in at this address lately, so what others guess elsewhere does not hold it up.
+    """
     longest = timedelta(0)
     for key, limit in _limits(name, address):
+        if here and limit is ACCOUNT:
+            continue
         row = connection.execute(select(failures).where(failures.c.key == key)).one_or_none()
         last = None if row is None else from_us(row.last_us)
         if row is not None and last is not None and at - last < limit.forget:
@@ -121,9 +131,11 @@ def count_wrong(connection: Connection, name: str, address: str, at: datetime) -
 
 
 def forgive(connection: Connection, name: str, address: str) -> None:
-    """Forget wrong tries of whoever got in."""
+    """Forget wrong tries of whoever got in; of the address, the one that was none."""
     keys = [key for key, limit in _limits(name, address) if limit is not ADDRESS]
     connection.execute(delete(failures).where(failures.c.key.in_(keys)))
+    of_address = failures.c.key == _key("address", address)
+    connection.execute(update(failures).where(of_address, failures.c.wrong > 0).values(wrong=failures.c.wrong - 1))
 
 
 def _limits(name: str, address: str) -> tuple[tuple[str, Limit], ...]:

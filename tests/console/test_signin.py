@@ -9,6 +9,7 @@ import base64
 import json
 import statistics
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -17,6 +18,7 @@ from starlette.testclient import TestClient
 from console import accounts, links, totp
 from console.app import COOKIE, SEAT
 from console.roles import Grant, Role
+from console.signin import SignIn, Try
 from registry.change import By
 from tests.console.rig import ORIGIN, PASSWORD, Console, send, sign_in, token_of
 
@@ -79,6 +81,32 @@ def test_time_does_not_tell_who_has_an_account(known: Console) -> None:
             times.append(time.perf_counter() - began)
     one, other = (statistics.median(times) for times in took.values())
     assert 0.5 < one / other < 2
+
+
+def test_many_wrong_tries_at_once_are_no_more_than_one_after_another(known: Console) -> None:
+    """Each is counted before its password is looked at: of forty at the same moment six are looked at."""
+    door = SignIn(known.engine)
+    with ThreadPoolExecutor(40) as pool:
+        tries = [Try("dana", f"wrong {number}", "", "10.0.0.9") for number in range(40)]
+        answers = list(pool.map(lambda tried: door.attempt(tried, known.now), tries))
+    assert sum(answer.wait == timedelta(0) for answer in answers) == 6
+    assert not any(answer.cookie for answer in answers)
+
+
+def test_guessing_elsewhere_does_not_keep_out_who_was_here_this_morning(known: Console) -> None:
+    """Wrong tries from many machines slow down every new one, and not the technician's own."""
+    door = SignIn(known.engine)
+    assert door.attempt(Try("dana", PASSWORD, "", "10.0.0.1"), known.now).cookie
+    for number in range(45):
+        door.attempt(Try("dana", "wrong", "", f"10.0.1.{number}"), known.now)
+    assert door.attempt(Try("dana", PASSWORD, "", "10.0.0.2"), known.now).wait > timedelta(0)
+    assert door.attempt(Try("dana", PASSWORD, "", "10.0.0.1"), known.now).cookie
+
+
+def test_right_sign_ins_of_a_whole_staff_room_are_no_wrong_ones(known: Console) -> None:
+    """A room may share an address: forty-five people who know their passwords wait for nobody."""
+    door = SignIn(known.engine)
+    assert all(door.attempt(Try("dana", PASSWORD, "", "10.0.0.1"), known.now).cookie for _ in range(45))
 
 
 def test_wrong_tries_wait_longer_and_longer_and_the_right_one_waits_too(known: Console) -> None:
