@@ -101,7 +101,9 @@ def _source(args: argparse.Namespace, settings: Settings) -> Source:
     sha256 = None if args.sha256 is None else args.sha256.strip().lower()
     category = settled_category(args.name, args.format, args.category, settings)
     sums = (sha256, args.checksum_url, args.licence.strip(), _key(args.key), args.signature_url)
-    return Source(args.name, location, args.format, category, every, *sums)
+    uses = tuple(word.strip() for word in args.apply_to.split(","))
+    reading = (args.url_match, args.limit, uses, args.max_bytes)
+    return Source(args.name, location, args.format, category, every, *sums, *reading)
 
 
 def _key(said: str | None) -> str | None:

@@ -63,6 +63,16 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("location", metavar="PATH_OR_URL")
     parser.add_argument("--format", default="domains", metavar="F", help="ut1 domains hosts urls adblock csv …")
     parser.add_argument("--category", metavar="C", help="what its entries are; a tree or csv names its own")
+    parser.add_argument(
+        "--url-match", default="exact", choices=("exact", "parents"), help="whether URLs fit hosts below theirs, too"
+    )
+    parser.add_argument(
+        "--limit", type=int, default=60, metavar="N", help="weighted phrases: the score a text may reach"
+    )
+    parser.add_argument(
+        "--apply-to", default="search", metavar="USES", help="phrases: search, url, page, with commas between"
+    )
+    parser.add_argument("--max-bytes", type=int, metavar="N", help="largest download that is taken")
     parser.add_argument("--every", metavar="TIME", help="how often to look: 24h; default only `lists update`")
     sums = parser.add_mutually_exclusive_group()
     sums.add_argument("--sha256", metavar="SUM", help="checksum the download must have")

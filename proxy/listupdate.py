@@ -25,7 +25,7 @@ from proxy import sourcestore
 from proxy.assembly import list_sources, lists_folder
 from proxy.listchecks import Trial
 from proxy.settings import Settings
-from proxy.sourcestore import WHOLE, State, as_list, read_state, remote_of, store_of, write_state
+from proxy.sourcestore import WHOLE, State, as_list, limits_of, read_state, remote_of, store_of, write_state
 from registry.sources import Source
 
 CANDIDATE = "candidate"
@@ -110,7 +110,7 @@ def _look(settings: Settings, source: Source, at: datetime, report: Report, *, a
     """Fetch one source. Failures are noted, and the next one is looked at."""
     state, store = read_state(settings, source.name), store_of(settings, source.name)
     try:
-        fetched = fetch(remote_of(source), store, state.known(source.key))
+        fetched = fetch(remote_of(source), store, state.known(source.key), limits_of(source))
         if fetched.folder is None:
             now = replace(state, etag=fetched.known.etag, modified=fetched.known.modified)
             stamp = at.timestamp()

@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
-from categories.fetch import Known, Remote, list_path
-from categories.sources import Format, ListSource
+from categories.fetch import Known, Limits, Remote, list_path
+from categories.sources import Format, ListSource, UrlMatch, Use
 from identity.overlay import OverlayError, read_overlay
 from proxy.decided import overlay_file
 from proxy.settings import Settings
@@ -120,6 +120,11 @@ def remote_of(source: Source) -> Remote:
     return Remote(source.location, source.format == "ut1", *sums)
 
 
+def limits_of(source: Source) -> Limits:
+    """How much may come of it."""
+    return Limits() if source.max_bytes is None else Limits(download=source.max_bytes)
+
+
 def fetched_sources(settings: Settings, versions: Mapping[str, Path] | None = None) -> tuple[ListSource, ...]:
     """Every source of the register that has a version, ready to compile; `versions` are tried instead of those."""
     found = []
@@ -137,7 +142,15 @@ def as_list(source: Source, folder: Path) -> ListSource:
     """One version of a source, ready to compile."""
     tree = source.format == "ut1"
     format = cast("Format", source.format)
-    return ListSource(source.name, list_path(folder, tree=tree), format, None if tree else source.category)
+    return ListSource(
+        source.name,
+        list_path(folder, tree=tree),
+        format,
+        None if tree else source.category,
+        url_match=cast("UrlMatch", source.url_match),
+        limit=source.limit,
+        apply_to=cast("tuple[Use, ...]", source.apply_to),
+    )
 
 
 def forget_versions(settings: Settings, name: str, *, keep: str) -> None:

@@ -132,6 +132,10 @@ list_source = Table(
     Column("made_us", BigInteger, nullable=False),
     Column("key", Text),
     Column("signature_url", Text),
+    Column("url_match", Text, nullable=False, server_default="exact"),
+    Column("limit", Integer, nullable=False, server_default="60"),
+    Column("apply_to", Text, nullable=False, server_default="search"),
+    Column("max_bytes", BigInteger),
     UniqueConstraint("name"),
 )
 """Sources of lists added by command. How updating them goes is kept beside the lists, not here."""

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from categories.parse import ForeignFormat, OwnFormat
 from categories.signatures import SignatureProblem, read_key
+from categories.sources import LIMIT, UrlMatch, Use
 from registry.change import By, RegistryError, RegistryProblem, begin, from_us, note, text_problems, to_us
 from registry.schema import list_source as sources_table
 
@@ -25,6 +26,14 @@ FORMATS: tuple[str, ...] = ("ut1", *get_args(OwnFormat), *get_args(ForeignFormat
 """How a source may be written."""
 SHORTEST = timedelta(minutes=15)
 """Nobody's server is asked more often."""
+URL_MATCHES: tuple[str, ...] = get_args(UrlMatch)
+"""How URL entries may compare hosts."""
+USES: tuple[str, ...] = get_args(Use)
+"""Where phrases may be looked for."""
+MOST_LIMIT = 10_000
+"""Highest score of phrases that means anything."""
+MOST_BYTES = 512 * 1024**2
+"""Largest download there is (`categories.fetch.Limits`)."""
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,62}[a-z0-9])?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _TAKEN = ("starter", "own", "built-in", "candidate")
@@ -54,6 +63,14 @@ class Source:
     """Public key that must have signed it; None for none."""
     signature_url: str | None = None
     """Where its signature is told; None: beside it."""
+    url_match: str = "exact"
+    """Whether a URL entry fits its own host (`exact`) or those below it, too (`parents`)."""
+    limit: int = LIMIT
+    """For weighted phrases: the score a text may reach."""
+    apply_to: tuple[str, ...] = ("search",)
+    """For phrases: where they are looked for."""
+    max_bytes: int | None = None
+    """Bytes a download may have; None: as many as any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +97,8 @@ def add(connection: Connection, source: Source, by: By, *, taken: Collection[str
     if problems:
         raise RegistryError(*problems)
     every = None if source.every is None else int(source.every.total_seconds())
-    row = {**{key: value for key, value in facts(source).items() if key != "every"}, "every_s": every}
+    told = {key: value for key, value in facts(source).items() if key not in {"every", "apply_to"}}
+    row = {**told, "every_s": every, "apply_to": ",".join(source.apply_to)}
     connection.execute(insert(sources_table).values(**row, why=by.why, made_by=by.who, made_us=to_us(by.at)))
     note(connection, by, "list.add", source.name, None, facts(source))
     return Added(source, by.why, by.who, by.at)
@@ -141,6 +159,10 @@ def facts(source: Source) -> dict[str, Any]:
         "licence": source.licence,
         "key": source.key,
         "signature_url": source.signature_url,
+        "url_match": source.url_match,
+        "limit": source.limit,
+        "apply_to": list(source.apply_to),
+        "max_bytes": source.max_bytes,
     }
 
 
@@ -148,7 +170,8 @@ def pack(source: Source) -> list[Any]:
     """A source as primitives, for the overlay."""
     every = None if source.every is None else int(source.every.total_seconds())
     words = (source.name, source.location, source.format, source.category)
-    return [*words, every, source.sha256, source.checksum_url, source.licence, source.key, source.signature_url]
+    sums = (source.sha256, source.checksum_url, source.licence, source.key, source.signature_url)
+    return [*words, every, *sums, source.url_match, source.limit, list(source.apply_to), source.max_bytes]
 
 
 def unpack(rows: Sequence[Sequence[Any]]) -> tuple[Source, ...]:
@@ -159,7 +182,8 @@ def unpack(rows: Sequence[Sequence[Any]]) -> tuple[Source, ...]:
         key, signature_url = (*row[8:10], None, None)[:2]
         period = None if every is None else timedelta(seconds=every)
         sums = (sha256, checksum_url, licence, key, signature_url)
-        found.append(Source(name, location, format, category, period, *sums))
+        reading = (str(row[10]), int(row[11]), tuple(map(str, row[12])), row[13]) if len(row) >= 14 else ()
+        found.append(Source(name, location, format, category, period, *sums, *reading))
     return tuple(found)
 
 
@@ -183,8 +207,27 @@ def _problems(source: Source) -> list[RegistryProblem]:
         problems += _location_problems(where, source.signature_url, file=True)
         if source.key is None:
             problems.append(RegistryProblem(where, "has a signature and no key", "name the key that counts"))
+    problems += _reading_problems(where, source)
     if source.every is not None and source.every < SHORTEST:
         problems.append(RegistryProblem(where, f"{source.every} is too often", f"at least {SHORTEST}"))
+    return problems
+
+
+def _reading_problems(where: str, source: Source) -> list[RegistryProblem]:
+    """What is wrong with how it is to be read."""
+    problems = []
+    if source.url_match not in URL_MATCHES:
+        what = f"{source.url_match!r} is no way to compare URLs"
+        problems.append(RegistryProblem(where, what, f"one of {', '.join(URL_MATCHES)}"))
+    wrong = [use for use in source.apply_to if use not in USES]
+    if wrong or not source.apply_to:
+        what = f"phrases cannot be looked for in {', '.join(wrong) or 'nothing'}"
+        problems.append(RegistryProblem(where, what, f"some of {', '.join(USES)}"))
+    if not 1 <= source.limit <= MOST_LIMIT:
+        problems.append(RegistryProblem(where, f"a limit of {source.limit} is none", f"a score from 1 to {MOST_LIMIT}"))
+    if source.max_bytes is not None and not 1 <= source.max_bytes <= MOST_BYTES:
+        what = f"{source.max_bytes} bytes are no size of a download"
+        problems.append(RegistryProblem(where, what, f"from 1 to {MOST_BYTES}"))
     return problems
 
 
@@ -224,4 +267,7 @@ def _added(row: RowMapping) -> Added:
     at = from_us(row["made_us"])
     if at is None:
         raise RuntimeError(f"source {row['name']} has no time")
-    return Added(Source(**{name: row[name] for name in names}, every=every), row["why"], row["made_by"], at)
+    reading = {name: row[name] for name in ("url_match", "limit", "max_bytes")}
+    uses = tuple(row["apply_to"].split(","))
+    source = Source(**{name: row[name] for name in names}, **reading, apply_to=uses, every=every)
+    return Added(source, row["why"], row["made_by"], at)

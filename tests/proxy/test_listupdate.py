@@ -114,6 +114,23 @@ def test_a_bad_version_stays_out_and_is_told(
     assert len([path for path in store_of(settings(technician), "arcade").iterdir() if path.is_dir()]) <= 2
 
 
+def test_a_list_is_read_as_it_was_added(technician: Technician, server: ListServer) -> None:
+    """URLs that fit hosts below theirs, phrases with a limit of their own, and a download of at most so many bytes."""
+    server.files["/pages.txt"] = b"games.example/arcade\n"
+    server.files["/words.txt"] = b"<playtime><50>\n<arcade><50>\n"
+    add(technician, server.url("/pages.txt"), "--category", "games", "--format", "urls", "--url-match", "parents")
+    words = ("--category", "gambling", "--format", "phrases", "--limit", "90", "--apply-to", "search,url")
+    add(technician, server.url("/words.txt"), *words, name="words")
+    index = open_snapshot(technician.data / "lists")
+    assert [m.category for m in index.match(canonical_url("https://deep.games.example/arcade/1"))] == ["games"]
+    assert [m.category for m in index.match_words(canonical_url("https://x.example/playtime-arcade"))] == ["gambling"]
+    assert index.match_words(canonical_url("https://x.example/playtime")) == ()
+    refused = add(
+        technician, server.url("/games.txt"), "--category", "games", "--max-bytes", "100", name="large", status=1
+    )
+    assert "100" in refused["problem"]
+
+
 def test_a_technician_may_take_a_list_that_shrank(technician: Technician, server: ListServer) -> None:
     add(technician, server.url("/games.txt"), "--category", "games")
     server.files["/games.txt"] = b"h1.example\n"

@@ -21,7 +21,10 @@ KEY = public_key(Ed25519PrivateKey.from_private_bytes(bytes(32)))
 
 
 def test_added_and_removed(connection: Connection) -> None:
-    signed = replace(GAMES, name="signed", key=KEY, signature_url="https://lists.example/games.sig")
+    signed = replace(
+        GAMES, name="signed", key=KEY, signature_url="https://lists.example/games.sig", url_match="parents",
+        limit=160, apply_to=("search", "page"), max_bytes=1_000_000,
+    )  # fmt: skip
     assert add(connection, signed, OFFICE) in sources(connection)
     remove(connection, "signed", OFFICE)
     added = add(connection, GAMES, OFFICE)
@@ -53,6 +56,12 @@ def test_added_and_removed(connection: Connection) -> None:
         ({"key": "RWnonsense"}, "key cannot be used"),
         ({"signature_url": "https://lists.example/games.sig"}, "no key"),
         ({"signature_url": "ftp://x/y", "key": KEY}, "cannot be fetched"),
+        ({"url_match": "folders"}, "no way to compare URLs"),
+        ({"apply_to": ("search", "email")}, "cannot be looked for in email"),
+        ({"apply_to": ()}, "cannot be looked for in nothing"),
+        ({"limit": 0}, "a limit of 0"),
+        ({"max_bytes": 0}, "no size"),
+        ({"max_bytes": 1 << 40}, "no size"),
     ],
 )
 def test_what_cannot_be_added(connection: Connection, change: dict[str, object], says: str) -> None:
@@ -72,7 +81,7 @@ def test_a_reason_is_needed_and_a_name_is_taken_once(connection: Connection) -> 
 
 def test_the_overlay_keeps_every_word() -> None:
     full = replace(GAMES, sha256="a" * 64, checksum_url="https://lists.example/SUMS", category=None, every=None)
-    signed = replace(GAMES, key=KEY, signature_url="https://lists.example/games.sig")
+    signed = replace(GAMES, key=KEY, signature_url="https://lists.example/games.sig", limit=160, apply_to=("page",))
     assert unpack([pack(signed), pack(full)[:8]]) == (signed, full)
     assert unpack([[*pack(GAMES), "later"], pack(full)]) == (GAMES, full)
     with pytest.raises(ValueError, match="unpack"):
