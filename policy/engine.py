@@ -33,7 +33,7 @@ from policy.shapes import shape
 from policy.tables import Row, Table
 from policy.wrappers import Wrapped, wrapped
 
-ALGORITHM = 4
+ALGORITHM = 5
 """Raised whenever the same lists and policy would be read differently: it is part of the revision."""
 _CHANGES_KEPT = 20_000
 _MINUTE = timedelta(minutes=1)
@@ -324,7 +324,8 @@ class Engine:
         """The action when only the host is known, and whether a URL below the host could still escape it.
 
         What is not decrypted is never looked at again, so `bypass` holds only where nothing LOCKED can lie below the
-        host and the name is sure; else it is allowed, and inspected.
+        host and the name is sure; one click, also only where this table closes no listed page below it. Else it is
+        allowed, and inspected.
         """
         if row.tier is Tier.LOCKED or row.action is Action.ALLOW:
             return row.action, False
@@ -333,18 +334,15 @@ class Engine:
         if row.action is Action.BYPASS:
             sure = not named and facts.signals.isdisjoint(_UNPROVEN) and inside.isdisjoint(self.policy.kinds.statutory)
             if row.unread:  # what the policy's own rules may not say (`policy.checks`), one click may not either
-                kinds = self.policy.kinds
-                sure = sure and (kinds.harmful | kinds.circumvention).isdisjoint(
-                    match.category for match in facts.things
-                )
+                never = self.policy.kinds.harmful | self.policy.kinds.circumvention
+                sure = sure and never.isdisjoint(match.category for match in facts.things)
+                sure = sure and not any(_supposing(category, facts, table).tightens for category in inside)
             return (Action.BYPASS if sure else Action.ALLOW), False
         return row.action, named or any(self._escapes(category, row, facts, table) for category in inside & table.mild)
 
     def _escapes(self, category: str, row: Row, facts: Facts, table: Table) -> bool:
         """Whether a URL of that category on the same host would meet a milder row."""
-        supposed = Match(category, "", "", 0, EntryKind.URL)
-        deeper = facts.supposing(supposed)
-        other, _, _ = read(table, deeper)
+        other = _supposing(category, facts, table)
         return not other.tightens or (other.action is Action.WARN and row.action is Action.BLOCK)
 
     def _check(self) -> None:
@@ -386,6 +384,11 @@ def _stricter(first: Verdict, second: Second, asked: list[Asked] | None) -> Verd
     if asked is not None and second.heard is not None:
         asked[:] = second.heard
     return verdict
+
+
+def _supposing(category: str, facts: Facts, table: Table) -> Row:
+    """The row that would decide a listed page of that category on this host."""
+    return read(table, facts.supposing(Match(category, "", "", 0, EntryKind.URL)))[0]
 
 
 def _listener(asked: list[Asked], facts: Facts) -> Trace:

@@ -39,13 +39,15 @@ def caution(host: str, index: Index, kinds: Kinds) -> Caution:
     if url.is_address or not url.domain or registrable_domain(f"a.{url.host}") == f"a.{url.host}":
         return NEVER
     listed = {match.category for match in index.match(url) if match.kind is not EntryKind.URL}
-    if (
-        listed & (kinds.statutory | kinds.harmful | kinds.circumvention)
-        or index.has_entries_below(host) & kinds.statutory
-    ):
+    below, bad = index.has_entries_below(url.host), kinds.harmful | kinds.circumvention
+    if listed & (kinds.statutory | bad) or below & kinds.statutory:
         return NEVER
+    words = []
+    if pages := [*sorted(below & bad), *sorted(below - bad - kinds.help)]:
+        named = ", ".join(kinds.title(one) for one in pages)
+        words.append(f"pages of it are listed ({named}): it is read all the same for everybody to whom one is closed")
     if shared := sorted(listed & SHARED):
-        return Caution(words=f"this is {kinds.title(shared[0])}: much besides one program may lie here")
-    if url.host == url.domain:
-        return Caution(words="this is a whole domain: everything below it would pass, its website included")
-    return Caution()
+        words.append(f"this is {kinds.title(shared[0])}: much besides one program may lie here")
+    elif url.host == url.domain:
+        words.append("this is a whole domain: everything below it would pass, its website included")
+    return Caution(words="; ".join(words))

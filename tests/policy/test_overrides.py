@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from categories.names import NameProblem
-from policy.client import Band
+from categories.taxonomy import load_taxonomy
+from policy.client import Band, Client
 from policy.engine import Engine
 from policy.model import Action, Reason, Stage, Tier
 from policy.overrides import Override, pack, rule_of, sentence, target, unpack, with_overrides
+from policy.rules import load_policy
 from tests.policy.lists import PlainIndex
 from tests.policy.school import LESSON, LISTS, PEOPLE, TAXONOMY, request, school_policy
 
@@ -125,6 +127,38 @@ def test_what_must_be_read_is_read_whatever_was_clicked(lists: dict[str, list[st
     """Also when a list learns of it after the click."""
     for who in PEOPLE:
         assert at_connect(UNREAD, who=who, host="a.example", lists=lists).action is not Action.BYPASS
+
+
+def test_a_listed_page_below_is_still_closed_after_one_click() -> None:
+    """The host is read for whom the policy closes a page of it, of any kind; a page it opens for them stops nothing."""
+    policy = load_policy(CLOSES_BELOW, file="below.yaml", categories=load_taxonomy())
+    lists = {"pornography": ["wiki.example/bad"], "games": ["play.example/chess"], "help": ["aid.example/page"]}
+    made = [Override(n, Action.BYPASS, f"host:{name}.example") for n, name in enumerate(("wiki", "play", "aid"), 1)]
+    engine = Engine(PlainIndex(lists), with_overrides(policy, made))
+    pupil, teacher = Client(band=Band.KS4, band_known=True), Client(band=Band.STAFF, band_known=True)
+
+    def action(client: Client, url: str, stage: Stage = Stage.CONNECT) -> Action:
+        return engine.decide(request(url, stage), client, LESSON).action
+
+    for client in (pupil, teacher):
+        for host in ("wiki.example", "a.wiki.example"):
+            assert action(client, f"https://{host}") is Action.ALLOW, "read, so that its pages are decided"
+        assert action(client, "https://wiki.example/bad", Stage.REQUEST) is Action.BLOCK
+        assert action(client, "https://aid.example") is Action.BYPASS
+    assert action(pupil, "https://play.example") is Action.ALLOW
+    assert action(pupil, "https://play.example/chess", Stage.REQUEST) is Action.WARN
+    assert action(teacher, "https://play.example") is Action.BYPASS
+
+
+CLOSES_BELOW = """
+schoolgate: 1
+policies:
+  - tier: default
+    rules:
+      - {rule: porn, what: [pornography], action: block}
+      - {rule: games, who: [ks4], what: [games], action: warn}
+      - {rule: rest, what: [anything], action: allow}
+"""
 
 
 def test_help_stays_open() -> None:

@@ -153,7 +153,9 @@ LISTS = {
     "vpn": ["vpn.example"],
     "child-abuse": ["illegal.example", "half.example/page"],
     "web-hosting": ["pages.host.example"],
-    "help": ["h.example"],
+    "help": ["h.example", "api.aid.example/page"],
+    "games": ["api.forum.example/play", "forum.example/chess"],
+    "gambling": ["forum.example/bets"],
 }
 
 
@@ -170,6 +172,9 @@ LISTS = {
         ("pages.host.example", False, "much besides one program"),
         ("app.co.uk", False, "whole domain"),
         ("api.app.co.uk", False, ""),
+        ("api.forum.example", False, "pages of it are listed (Gambling, Games): it is read all the same"),
+        ("forum.example", False, "is closed; this is a whole domain"),
+        ("api.aid.example", False, ""),
     ],
 )
 def test_what_speaks_against_passing_a_host_unread(host: str, never: bool, words: str) -> None:
