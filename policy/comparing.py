@@ -177,10 +177,10 @@ def _around(before: Policy, after: Policy) -> Iterator[Change]:
         yield Change("around", "timezone", (f"clocks are those of {now.zone} instead of {was.zone}",))
     if was.calendar != now.calendar:
         yield Change("around", "calendar", ("terms or closed days differ",))
-    yield from _named("schedule", written(was), written(now))
+    yield from _named("schedule", *schedules(was, now))
     yield from _named("group", before.groups, after.groups, lambda group: (
         f"settles {BAND_TITLES[group.band] if group.band else 'no band'}"))  # fmt: skip
-    yield from _named("site", _places(before), _places(after))
+    yield from _named("site", *_places(before, after))
     if before.safe_search_off_for != after.safe_search_off_for:
         names = ", ".join(sorted(after.safe_search_off_for)) or "nobody"
         yield Change("around", "safe_search", (f"searches are not kept safe for: {names}",))
@@ -205,6 +205,16 @@ def _named[T](
         yield Change("around", f"{kind}:{name}", (words,))
 
 
+def schedules(was: Timetable, now: Timetable) -> tuple[Mapping[str, Schedule], Mapping[str, Schedule]]:
+    """The schedules that the file names, before and after, and every other of which one name means two times."""
+    known, fresh = dict(written(was)), dict(written(now))
+    for name, one in was.schedules.items():
+        other = now.schedules.get(name)
+        if other is not None and other != one:
+            known[name], fresh[name] = one, other
+    return known, fresh
+
+
 def written(timetable: Timetable) -> Mapping[str, Schedule]:
     """The schedules that the file names; those written out inside rules change with their rules."""
 
@@ -215,11 +225,15 @@ def written(timetable: Timetable) -> Mapping[str, Schedule]:
     return {name: one for name, one in timetable.schedules.items() if not inside(one)}
 
 
-def _places(policy: Policy) -> Mapping[str, object]:
-    return {
-        name: (one.title, one.timetable.zone, one.timetable.calendar, written(one.timetable))
-        for name, one in policy.sites.items()
-    }
+def _places(before: Policy, after: Policy) -> tuple[Mapping[str, object], Mapping[str, object]]:
+    found: tuple[dict[str, object], dict[str, object]] = ({}, {})
+    for name in before.sites.keys() | after.sites.keys():
+        old, new = before.sites.get(name), after.sites.get(name)
+        times = schedules((old or new).timetable, (new or old).timetable)  # type: ignore[union-attr]
+        for side, one, told in zip(found, (old, new), times, strict=True):
+            if one is not None:
+                side[name] = (one.title, one.timetable.zone, one.timetable.calendar, told)
+    return found
 
 
 def _owners(policy: Policy) -> str:

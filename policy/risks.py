@@ -13,7 +13,7 @@ from datetime import datetime
 
 from categories.hosts import is_address, registrable_domain
 from policy.client import Band
-from policy.comparing import Stand, differing_fields, moved, standing, written
+from policy.comparing import Stand, differing_fields, moved, schedules, standing
 from policy.kinds import SIGNALLED, Kinds
 from policy.model import Action, Tier
 from policy.rows import ALLOW_ONLY, BAND_TITLES, STRICTNESS, People, Policy, Rule, Things, What, When, Who
@@ -43,8 +43,18 @@ def risks(before: Policy, after: Policy) -> tuple[Risk, ...]:
     for name in old:
         if name not in new:
             found += [Risk(name, one) for one in _removed(old[name], new, after)]
-    found += _order(old, new, after)
+    found += _order(_renamed(old, new), new, after)
     return tuple(dict.fromkeys(found))
+
+
+def _renamed(old: Mapping[str, Stand], new: Mapping[str, Stand]) -> dict[str, Stand]:
+    """The rules there were, by the names they have now: one that only got another name is the same rule."""
+    fresh = {_content(stand): name for name, stand in new.items() if name not in old}
+    return {(name if name in new else fresh.get(_content(stand), name)): stand for name, stand in old.items()}
+
+
+def _content(stand: Stand) -> tuple[Rule, Tier, frozenset[str]]:
+    return replace(stand.rule, name="", because=""), stand.tier, stand.sites
 
 
 def covers(wide: Rule, narrow: Rule) -> bool:
@@ -146,9 +156,11 @@ def _opens(stand: Stand, stands: Mapping[str, Stand], policy: Policy) -> Iterato
         yield "opens what nobody has named"
     if harmful := things.categories & danger:
         yield f"opens {_and(policy.kinds.title(name) for name in sorted(harmful))}"
-    hosts = {*things.hosts, *(url.host for url in things.urls)}
-    if wide := sorted(host for host in hosts if not registrable_domain(host) and not is_address(host)):
+    if wide := sorted(host for host in _places(things) if not registrable_domain(host) and not is_address(host)):
         yield f"opens every site below {_and(wide)}"
+    closing = next((one.rule for one in stands.values() if _after(one, stand) and _closes(one, stand)), None)
+    if closing is not None:
+        yield f"opens what {closing.name} below it {_deed(closing)}"
     if not things.categories:
         return
     if young := _bands(rule, policy) & ALLOW_ONLY:
@@ -181,7 +193,7 @@ def _around(before: Policy, after: Policy) -> Iterator[Risk]:
     was, now = before.timetable, after.timetable
     if (was.zone, was.calendar) != (now.zone, now.calendar):
         yield Risk("calendar", "changes when every rule with times holds")
-    known, fresh = written(was), written(now)
+    known, fresh = schedules(was, now)
     for name in sorted(known):
         if fresh.get(name) != known[name]:
             yield Risk(f"schedule {name}", "changes when rules hold")
@@ -195,7 +207,7 @@ def _around(before: Policy, after: Policy) -> Iterator[Risk]:
             yield Risk(f"site {name}", "comes or goes, and with it what holds there")
             continue
         one, two = before.sites[name].timetable, after.sites[name].timetable
-        told, asked = written(one), written(two)
+        told, asked = schedules(one, two)
         if (one.zone, one.calendar) != (two.zone, two.calendar) or any(asked.get(key) != told[key] for key in told):
             yield Risk(f"site {name}", "changes when rules hold there")
     if before.safe_search_off_for != after.safe_search_off_for:
@@ -212,6 +224,31 @@ def _danger(kinds: Kinds) -> frozenset[str]:
 def _blocks(rule: Rule, danger: frozenset[str]) -> bool:
     things = rule.what.include
     return rule.action is Action.BLOCK and (bool(things.signals) or not danger.isdisjoint(things.categories))
+
+
+def _closes(below: Stand, above: Stand) -> bool:
+    """Whether a row is stricter with what the one above it opens by the same word, or by one of the same site.
+
+    A site that somebody named may be in any category: that it opens all the same is what it was named for.
+    """
+    if _STRICT[below.rule.action] <= _STRICT[above.rule.action] or _apart(below, above):
+        return False
+    opened, closed = above.rule.what.include, below.rule.what.include
+    if not opened.categories.isdisjoint(closed.categories) or not opened.signals.isdisjoint(closed.signals):
+        return True
+    places = _places(opened)
+    if any(_same_site(one, other) for one in places for other in _places(closed)):
+        return True
+    # Whole categories above a row that closes everything, and everything above whatever is closed.
+    return opened.anything or (closed.anything and bool(opened.categories))
+
+
+def _places(things: Things) -> set[str]:
+    return {*things.hosts, *(url.host for url in things.urls)}
+
+
+def _same_site(one: str, other: str) -> bool:
+    return one == other or one.endswith(f".{other}") or other.endswith(f".{one}")
 
 
 def _after(one: Stand, other: Stand) -> bool:

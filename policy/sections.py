@@ -146,6 +146,10 @@ class Sections:
         for name, line, value in self.entries(node, "schedules"):
             if name in BUILT_IN:
                 self.problems.error(line, f"schedule {name!r} is built in", "choose another name")
+            elif day_range(name) is not None:
+                # Else a rule's `when: [weekdays]` would come to mean something else when such a schedule is added.
+                what = f"schedule {name!r} is called like days that rules name without a schedule"
+                self.problems.error(line, what, f"choose another name, such as `school-{name}`")
             elif only and name not in base:
                 self.problems.unknown(line, "schedule to override", name, base)
             else:

@@ -12,12 +12,14 @@ import pytest
 
 from categories.names import canonical_url
 from policy.client import Band, Client
+from policy.comparing import compare
 from policy.engine import Engine
 from policy.kinds import SIGNALLED
 from policy.model import Action, Request, Verdict
 from policy.risks import CLOSED_BY_HAND, covers, risks
 from policy.rows import Group, People, Policy, Rule, RuleSet, Site, Things, When
 from policy.rules import load_policy
+from policy.schedule import Period
 from tests.policy.lists import PlainIndex
 from tests.policy.school import LONDON, TAXONOMY
 
@@ -90,6 +92,8 @@ RISKY = {
                                                        "action: allow") + START_OF_TRUST, "tier TRUST"),
     "a category above what closes harm": (START_OF_SITE, rule("s", "who: [ks4]\n        what: [games]\n        "
                                           "action: allow") + START_OF_SITE, "which closes harmful pages"),
+    "a category above a row that closes it": (START_OF_SITE, rule("g", "who: [ks4]\n        what: [shopping]\n        "
+                                              "action: allow") + START_OF_SITE, "opens what"),
     "a category for the youngest": (END, rule("y", "who: [ks1]\n        what: [video]\n        action: allow") + END,
                                     "whole category"),
     "a younger band": ("what: [host:youtube.com, host:youtu.be]\n        action: allow\n        because: Years",
@@ -123,6 +127,45 @@ def test_a_change_that_needs_a_second_person(old: str, new: str | None, says: st
         new = old.replace("ks4", "ks3, ks4")
     found = risks(BEFORE, after(old, new))
     assert any(says in one.words for one in found), found
+
+
+def test_one_name_that_comes_to_mean_another_time_is_risky() -> None:
+    """Whoever wrote `when: [weekdays]` meant Monday to Friday, whatever the word means later."""
+    rows = rule("a", "what: [games]\n        when: [weekdays]\n        action: block") + END
+    before = read(PRESET.replace(END, rows, 1))
+    meant = before.timetable.schedules["weekdays"]
+    night = replace(meant, periods=(Period(180, 181),))
+    timetable = replace(before.timetable, schedules={**before.timetable.schedules, "weekdays": night})
+    asked = replace(before, timetable=timetable)
+    assert [(one.name, one.words) for one in risks(before, asked)] == [("schedule weekdays", "changes when rules hold")]
+    assert [one.words for one in compare(before, asked)] == [("schedule weekdays differs",)]
+
+
+NO_GAMES = rule("no-games", "who: [pupils]\n        what: [games]\n        action: block")
+CLUB = rule("club", "who: [ks4]\n        what: [games]\n        action: allow")
+NO_SITE = rule("no-site", "who: [pupils]\n        what: ['host:bad.example']\n        action: block")
+ABOVE = {
+    "moved": (NO_GAMES + CLUB, CLUB + NO_GAMES),
+    "moved under another name": (NO_GAMES + CLUB, CLUB.replace("club", "club-2") + NO_GAMES),
+    "new above the block": (NO_GAMES, CLUB + NO_GAMES),
+    "widened above the block": (CLUB.replace("games", "music") + NO_GAMES, CLUB + NO_GAMES),
+    "a warning above the block": (NO_GAMES, CLUB.replace("allow", "warn") + NO_GAMES),
+    "a site above its block": (NO_SITE, CLUB.replace("games", "'host:bad.example'") + NO_SITE),
+    "a part of it": (NO_SITE, CLUB.replace("games", "'host:www.bad.example'") + NO_SITE),
+    "a page of it": (NO_SITE, CLUB.replace("games", "'url:bad.example/x'") + NO_SITE),
+    "a category above what closes all": (
+        rule("shut", "who: [pupils]\n        action: block"),
+        CLUB + rule("shut", "who: [pupils]\n        action: block"),
+    ),
+    "the block moved down under another name": (NO_GAMES + CLUB, CLUB + NO_GAMES.replace("no-games", "shut")),
+}
+
+
+@pytest.mark.parametrize(("before", "later"), ABOVE.values(), ids=ABOVE)
+def test_what_opens_above_a_row_that_closes_it_is_risky(before: str, later: str) -> None:
+    """However it came there: moved, renamed on the way, written anew, or widened."""
+    head = "schoolgate: 1\npolicies:\n  - tier: default\n    rules:\n"
+    assert risks(read(head + before), read(head + later))
 
 
 def test_what_the_language_learns_later_is_thought_of_here() -> None:
