@@ -5,9 +5,8 @@ In come chunks of a decoded response body; out comes a title or None. Bounded in
 
 from __future__ import annotations
 
-import html
-
 from categories.charsets import HEAD, charset_of
+from categories.entities import characters
 
 MOST_DECODED = 256 * 1024
 """Decoded bytes looked at."""
@@ -82,5 +81,5 @@ class TitleReader:
 
     def _clean(self, raw: bytes) -> str | None:
         text = raw.decode(charset_of(bytes(self._text[:HEAD]), self._charset), "replace")
-        text = " ".join(html.unescape(text).split())
+        text = " ".join(characters(text).split())
         return text[:LONGEST_TITLE] or None

@@ -4,14 +4,18 @@ In comes the source, a piece at a time; out comes text, entities decoded, in whi
 line such as `<b>`, a comment, a script) is the character `MARK`, and any other tag a blank. Read as browsers read it
 where a page could otherwise hide words from us: quoted attributes, `<!-->`, scripts named in titles. What begins and
 does not end goes on to the end of what there is, so every character is looked at a bounded number of times, whatever
-the source is. Pure; never raises for what a page contains.
+the source is. Where a `<style>` may be one or may be text (in drawings, `<noscript>`, XML) `categories.unsuremarkup`
+reads. Pure; never raises for what a page contains.
 """
 
 from __future__ import annotations
 
-import html
 import re
 from typing import NamedTuple
+
+from categories.entities import begun as reference_begun
+from categories.entities import characters, shortened
+from categories.unsuremarkup import Unsure
 
 MARK = "\x01"
 """Stands for what shows no border: words go on through it, or end at it, as the reader of the text likes."""
@@ -22,42 +26,57 @@ _KEPT = 1024
 """Characters of an unfinished tag that are kept to be read again with more of it."""
 _TAIL = 12
 """Characters in which an end (`</textarea `, `--!>`) may have begun."""
-_WITHIN = (
-    *("a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i", "ins"),
-    *("kbd", "mark", "nobr", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "time", "tt", "u"),
-    *("var", "wbr"),
+_BLANKS = r"\t\n\f\r\x20"
+"""HTML's own; Python's `\\s` has others, which are letters of a name there."""
+_BORDERS = frozenset(
+    (
+        *("address", "article", "aside", "blockquote", "body", "br", "button", "caption", "center", "col", "colgroup"),
+        *("dd", "details", "dialog", "dir", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form"),
+        *("frame", "frameset", "h1", "h2", "h3", "h4", "h5", "h6", "head", "header", "hgroup", "hr", "html", "input"),
+        *("legend", "li", "main", "menu", "nav", "ol", "optgroup", "option", "p", "pre", "search", "section"),
+        *("select", "summary", "table", "tbody", "td", "textarea", "tfoot", "th", "thead", "title", "tr", "ul"),
+        *("iframe", "noframes", "noembed", "noscript", "xmp", "plaintext", "listing", "video", "audio", "rt", "rp"),
+    )
 )
-_NO_BORDER = frozenset((*_WITHIN, "script", "style"))
+"""Elements that part words. Any other, also one that nobody knows, stands within a line."""
+_UNSURE = frozenset(("svg", "math", "noscript", "iframe", "noembed", "noframes", "xmp", "plaintext"))
+"""Elements whose content is text or markup, as the browser and its settings are."""
 # A tag from behind its name to its end: what begins and does not end goes on to the end of what there is.
 _REST = (
-    r"""(?:[\s/]++|(?:=[^\s/>=]*+|[^\s/>=]++)"""
-    r"""(?:\s*+=\s*+(?:"[^"]*+(?:"|%s\Z)|'[^']*+(?:'|%s\Z)|[^\s>"'][^\s>]*+)?+)?+)*+(?:>|%s\Z)"""
+    rf"""(?:[{_BLANKS}/]++|(?:=[^{_BLANKS}/>=]*+|[^{_BLANKS}/>=]++)"""
+    rf"""(?:[{_BLANKS}]*+=[{_BLANKS}]*+(?:"[^"]*+(?:"|%s\Z)|'[^']*+(?:'|%s\Z)"""
+    rf"""|[^{_BLANKS}>"'][^{_BLANKS}>]*+)?+)?+)*+(?:>|%s\Z)"""
 )
 _TO_END = _REST % ("", "", "")
 _OPEN = _REST % ("(?P<double>)", "(?P<single>)", "(?P<tag>)")
 # Names are spelled in both cases: matching that heeds no case is half as fast.
 _TOKEN = re.compile(
     rf"""<(?:
-        (?P<raw>[sS](?:[cC][rR][iI][pP][tT]|[tT][yY][lL][eE]))(?=[\s/>]){_TO_END}
-        [^<]*+(?:<(?!/(?i:(?P=raw))[\s/>])[^<]*+)*+
-      | (?P<shown>[tT](?i:itle|extarea))(?=[\s/>]){_TO_END}(?P<text>[^<]*+(?:<(?!/(?i:(?P=shown))[\s/>])[^<]*+)*+)
-      | /?(?P<name>[a-zA-Z][^\s/>]*+){_TO_END}
+        (?P<raw>[sS](?:[cC][rR][iI][pP][tT]|[tT][yY][lL][eE]))(?=[{_BLANKS}/>]){_TO_END}
+        [^<]*+(?:<(?!/(?i:(?P=raw))[{_BLANKS}/>])[^<]*+)*+
+      | (?P<shown>[tT](?i:itle|extarea))(?=[{_BLANKS}/>]){_TO_END}
+        (?P<text>[^<]*+(?:<(?!/(?i:(?P=shown))[{_BLANKS}/>])[^<]*+)*+)
+      | /?(?P<name>[a-zA-Z][^{_BLANKS}/>]*+){_TO_END}
       | !--(?:-?>|[^-]*+(?:-(?!-!?>)[^-]*+)*+(?:--!?>|\Z))
       | [!?/][^>]*+(?:>|\Z)
     )""",
     re.VERBOSE,
 )
-_TAG = re.compile(rf"</?(?P<name>[a-z][^\s/>]*+){_OPEN}", re.IGNORECASE)
+_TAG = re.compile(rf"</?(?P<name>[a-z][^{_BLANKS}/>]*+){_OPEN}", re.IGNORECASE)
 _RESUMED = {
     "tag": re.compile(_OPEN),
     "double": re.compile(rf'[^"]*+(?:"|(?P<still>\Z)){_OPEN}'),
     "single": re.compile(rf"[^']*+(?:'|(?P<still>\Z)){_OPEN}"),
 }
+_CLOSES_ITSELF = re.compile(rf"""^<(?i:svg|math)(?:[^=]*|.*[{_BLANKS}"'])/>\Z""", re.DOTALL)
 _BEGUN = re.compile(r"<(?:!-{0,3}|/?[a-z]{0,12})?\Z", re.IGNORECASE)
 _ENDS = {
     "comment": re.compile(r"--!?>"),
     "bogus": re.compile(r">"),
-    **{name: re.compile(rf"(?=</{name}[\s/>])", re.IGNORECASE) for name in ("script", "style", "title", "textarea")},
+    **{
+        name: re.compile(rf"(?=</{name}[{_BLANKS}/>])", re.IGNORECASE)
+        for name in ("script", "style", "title", "textarea")
+    },
 }
 _SHOWN = ("title", "textarea")
 _HELD = ("script", "style", *_SHOWN)
@@ -75,46 +94,77 @@ class _Unfinished(NamedTuple):
 class Visible:
     """Reads one page. `feed` gives what can be told so far, up to the end of a word; the last piece gives the rest."""
 
-    def __init__(self, *, markup: bool = True) -> None:
-        """`markup` is False for plain text."""
+    def __init__(self, *, markup: bool = True, xml: bool = False) -> None:
+        """`markup` is False for plain text; `xml` is True where elements close themselves and CDATA is text."""
         self._markup = markup
         self._source = ""
         self._word = ""
         self._within: _Unfinished | None = None
+        self._unsure = Unsure("", _border) if markup and xml else None
         self._length = 0
         self._last_token = -1
 
     def feed(self, source: str, *, last: bool = False) -> str:
         """The text of one more piece."""
-        text = self._word + (self._without_tags(source, last) if self._markup else source)
+        text = self._word + (self._read(source, last).replace("\0", "") if self._markup else source)
         self._word = ""
         if not last:
             end = max(text.rfind(" "), text.rfind("\n")) + 1
             if end or len(text) <= LONGEST_WORD:
                 text, self._word = text[:end], text[end:]
-        return html.unescape(text) if self._markup and "&" in text else text
+            elif self._markup:
+                end = reference_begun(text)
+                text, self._word = text[:end], shortened(text[end:])
+        return characters(text) if self._markup else text
 
-    def _without_tags(self, source: str, last: bool) -> str:
+    def _read(self, source: str, last: bool) -> str:
+        """The text of a piece, stretch by stretch."""
+        parts: list[str] = []
+        rest: str | None = source
+        while rest is not None:
+            if self._unsure is None:
+                shown, rest = self._without_tags(rest, last)
+            else:
+                shown, rest = self._unsure.read(rest, last)
+                if rest is not None:
+                    self._unsure = None
+            parts.append(shown)
+        return "".join(parts)
+
+    def _without_tags(self, source: str, last: bool) -> tuple[str, str | None]:
+        """The text up to where it is unsure what is text, and the source from there; None without such a place."""
         source = self._source + source
         self._source = before = ""
         while self._within is not None:
             shown, source = self._go_on(self._within, source, last)
             before += shown
+            if self._unsure is not None:
+                return before, source
             if self._within is not None and not source:
-                return before
+                return before, None
         begun = None if last else _BEGUN.search(source, max(0, len(source) - _KEPT))
         if begun is not None:
             source, self._source = source[: begun.start()], source[begun.start() :]
         self._length, self._last_token = len(source), -1
-        text = _TOKEN.sub(self._replaced, source)
+        parts, at = [before], 0
+        for found in _TOKEN.finditer(source):
+            parts.append(source[at : found.start()])
+            at = found.end()
+            parts.append(self._replaced(found))
+            name = (found["name"] or "").lower()
+            if name in _UNSURE and _opens(found.group()):
+                self._unsure = Unsure(name if name != "plaintext" else "", _border)
+                rest, self._source = source[at:] + self._source, ""
+                return "".join(parts), rest
+        parts.append(source[at:])
         if self._last_token >= 0:
             token = source[self._last_token :]
             self._within = _unfinished(token)
             tagged = self._within is not None and self._within.what in _RESUMED
             if tagged and not last and len(token) <= _KEPT:
                 self._source, self._within = token + self._source, None
-                text = text[:-1]  # told again then
-        return before + text
+                return "".join(parts[:-2]), None  # told again then
+        return "".join(parts), None
 
     def _go_on(self, within: _Unfinished, source: str, last: bool) -> tuple[str, str]:
         """What is shown of the source that goes on within something, and the source behind its end, if it ends."""
@@ -124,6 +174,10 @@ class Visible:
             if found is None or still is not None:
                 self._within = within if still in {None, "still"} else _Unfinished(str(still), within.then)
                 return "", ""
+            if within.then in _UNSURE:
+                self._within = None
+                self._unsure = Unsure(within.then if within.then != "plaintext" else "", _border)
+                return "", source[found.end() :]
             self._within = _Unfinished(within.then) if within.then else None
             return "", source[found.end() :]
         end = _ENDS[within.what].search(source)
@@ -141,8 +195,19 @@ class Visible:
             self._last_token = found.start()
         kind = found.lastgroup
         if kind == "name":
-            return MARK if found["name"].lower() in _NO_BORDER else " "
+            return _border(found["name"].lower())
         return f" {found['text'].replace('<', ' ')}" if kind == "text" else MARK
+
+
+def _border(name: str) -> str:
+    """What stands for a tag."""
+    return " " if name in _BORDERS else MARK
+
+
+def _opens(token: str) -> bool:
+    """Whether a tag is whole and begins an element. `<svg x=y/>` does; and so does what is not sure."""
+    found = None if token.startswith("</") else _TAG.match(token)
+    return found is not None and found.lastgroup == "name" and _CLOSES_ITSELF.search(token) is None
 
 
 def _unfinished(token: str) -> _Unfinished | None:
@@ -153,7 +218,7 @@ def _unfinished(token: str) -> _Unfinished | None:
     if found is None:
         return None if token.endswith(">") else _Unfinished("bogus")
     name = found["name"].lower()
-    holds = name if name in _HELD and not token.startswith("</") else ""
+    holds = name if (name in _HELD or name in _UNSURE) and not token.startswith("</") else ""
     if found.lastgroup != "name":
         return _Unfinished(str(found.lastgroup), holds)
-    return _Unfinished(holds) if holds else None
+    return _Unfinished(holds) if holds in _HELD else None

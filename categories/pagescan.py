@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import codecs
 
-from categories.charsets import charset_of
+from categories.charsets import HEAD, charset_of
 from categories.markup import Visible
 from categories.pagetable import Finding, PageTable
 from categories.readings import Readings
@@ -21,15 +21,19 @@ PIECE = 32 * 1024
 class PageScan:
     """Looks through one page. Not to be shared between threads."""
 
-    def __init__(self, table: PageTable, *, markup: bool = True, charset: str | None = None) -> None:
-        """`markup` is False for plain text; `charset` is the label of the Content-Type, None when it has none."""
+    def __init__(self, table: PageTable, *, markup: bool = True, charset: str | None = None, xml: bool = False) -> None:
+        """`markup` is False for plain text, `xml` True for XML; `charset` is the Content-Type's, None without one."""
         self.scanned = 0
         """Octets looked at."""
         self._table = table
         self._charset = charset
-        self._visible = Visible(markup=markup)
+        self._markup, self._xml = markup, xml
+        self._visible = Visible(markup=markup, xml=xml)
         self._readings = Readings()
         self._waiting = bytearray()
+        self._head = bytearray()
+        self._codec = ""
+        self._counted: tuple[int, tuple[Finding, ...]] = (0, ())
         self._decoder: codecs.IncrementalDecoder | None = None
         self._found: set[int] = set()
         self._ended = False
@@ -44,17 +48,34 @@ class PageScan:
         """What the page is about, by all that has come; `last` says that nothing more will."""
         if (self._waiting or last) and not self._ended:
             self._look(last=last)
-        return self._table.findings(self._found) if self._found else ()
+        if len(self._found) != self._counted[0]:  # counting all of them for every piece would be a way to keep us busy
+            self._counted = (len(self._found), self._table.findings(self._found))
+        return self._counted[1]
 
     def _look(self, *, last: bool) -> None:
         octets = bytes(self._waiting)
-        if self._decoder is None:
-            self._decoder = codecs.getincrementaldecoder(charset_of(octets, self._charset))("replace")
         self._waiting.clear()
         self._ended = last
         self.scanned += len(octets)
+        if len(self._head) < HEAD:
+            octets = self._settled(octets)
+        if self._decoder is None:
+            raise RuntimeError("a page is decoded before its charset is settled")
         piece = self._visible.feed(self._decoder.decode(octets, last).removeprefix("\ufeff"), last=last)
         if piece or last:
             found = self._table.needles.found
             for reading in self._readings.of(piece, last=last):
                 self._found |= found(reading)
+
+    def _settled(self, octets: bytes) -> bytes:
+        """Settle the charset by what has come; what is to be decoded now: all, when it is another than it seemed."""
+        before = bytes(self._head)
+        self._head += octets
+        codec = charset_of(bytes(self._head), self._charset)
+        if codec == self._codec:
+            return octets
+        self._codec = codec
+        self._decoder = codecs.getincrementaldecoder(codec)("replace")
+        self._visible = Visible(markup=self._markup, xml=self._xml)
+        self._readings = Readings()
+        return before + octets

@@ -26,7 +26,10 @@ _SIGNS = bytes((*range(ord("/")), *b":;=?@[\\]^_`")).replace(_MARK, b"")
 _AS_WRITTEN = bytes.maketrans(_SIGNS, b" " * len(_SIGNS))
 _ALL_SIGNS = bytes(octet for octet in range(128) if not chr(octet).isalnum()).replace(_MARK, b"")
 _AS_WORDS = bytes.maketrans(_ALL_SIGNS, b" " * len(_ALL_SIGNS))
-_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]+")
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
+    "\U000e0000-\U000e0fff]+"
+)
 _OTHER = re.compile(r"[^\x00-\x7f]+")
 _MANY = 8
 """One letter in so many is beyond ASCII: the text is folded letter by letter."""
@@ -73,7 +76,7 @@ class Readings:
 def _forms(piece: str) -> tuple[bytes, bytes, bytes, bytes]:
     plain = piece.isascii()
     if not plain:
-        piece = _INVISIBLE.sub("", unicodedata.normalize("NFKC", piece))
+        piece = unicodedata.normalize("NFKC", _INVISIBLE.sub("", piece))
     octets = piece.lower().encode("utf-8", "surrogatepass")
     written = b" ".join(octets.translate(_AS_WRITTEN).split())
     if plain:

@@ -1,4 +1,7 @@
-"""What a reader sees of a page, however the page is cut and whatever it tries."""
+"""What a reader sees of a page, however the page is cut and whatever it tries.
+
+Shows: `categories.unsuremarkup`.
+"""
 
 from __future__ import annotations
 
@@ -49,13 +52,54 @@ def seen(*pieces: str, markup: bool = True) -> str:
         ('<a href="a>b">seen</a>', "|seen|"),
         ("a < b and c > d <3", "a < b and c > d <3"),
         ("<!doctype html><?xml?></ x>seen", "|seen"),
-        ("<scripts>seen</scripts>", "seen"),
+        ("<scripts>seen</scripts>", "|seen|"),
+        ("<svg><defs><style/></defs></svg>seen", "|seen"),
+        ("<svg><script/></svg>seen", "|seen"),
+        ("<svg><style>p{}</style></svg>seen<!-- not --><style>b{}</style>", "|p{}|seen|"),
+        ("<svg/>a<!-- < -->b", "|a|b"),
+        ("<svg a=b/><style/></svg>seen", "|seen"),
+        ("<svg><p><style/></svg><!--</style>seen", "| |!--|seen"),
+        ("<noscript><style></noscript>seen", "| seen"),
+        ("<noscript><!--</noscript>seen", "|!-- seen"),
+        ("<iframe><style></iframe>seen", "| seen"),
+        ("<iframe><!--</iframe>seen", "|!-- seen"),
+        ("<xmp><style></xmp>seen", "| seen"),
+        ("<plaintext><style>seen", "|seen"),
+        ("<style\xa0>seen", "|seen"),
+        ("<script\x1c>seen", "|seen"),
+        ('<p x=\xa0">seen<p y=">', "seen"),
+        ("for<x-y></x-y>bid<!-- -->d<!>e<?>n", "for|bid|d|e|n"),
+        ("for<img>bid<label>den</label>", "for|bid|den|"),
+        ("for\0bidden", "forbidden"),
+        ("&#" + "1" * 5000 + ";seen", "\ufffdseen"),
     ],
 )
 def test_as_a_browser_reads_it(page: str, words: str) -> None:
     """Tags, comments, scripts; and pages made to hide words from whoever is careless."""
     assert seen(page) == words
     assert seen(*page) == words
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ("<p><![CDATA[ seen ]]></p>", "| seen ]]>"),
+        ("<script src='x'/><p>seen</p>", "| seen"),
+        ("<script>seen</script>", "|seen|"),
+        ("a<!-- b -->c", "a|c"),
+    ],
+)
+def test_of_xml_everything_is_read(page: str, words: str) -> None:
+    """Elements close themselves there, and CDATA is text."""
+    for pieces in (page, [page]):
+        visible = Visible(xml=True)
+        text = "".join([*map(visible.feed, pieces), visible.feed("", last=True)])
+        assert " ".join(re.sub(f"{MARK}+", "|", text).split()) == words
+
+
+def test_a_reference_behind_a_long_word_is_read_whole() -> None:
+    """Also when the word is cut because it has no end."""
+    assert seen("a" * 5000 + "&#000", "0115;word") == "a" * 5000 + "sword"
 
 
 def test_plain_text_is_taken_as_it_is() -> None:
@@ -71,6 +115,10 @@ PIECES = st.sampled_from(
             "</b>",
             "<script>",
             "</script>",
+            "<svg>",
+            "<noscript>",
+            "</svg>",
+            "</noscript>",
             "<style x='y'>",
             "</style>",
             "<!--",
@@ -93,7 +141,24 @@ def test_cuts_change_nothing(pieces: list[str], step: int) -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["<", "<b", "<script>", "<!--", "<!-", '<a b="', "<a b=", "<title>", "</", "&", "&#", '<a b=">" ', "<script x='"],
+    [
+        "<",
+        "<b",
+        "<script>",
+        "<!--",
+        "<!-",
+        '<a b="',
+        "<a b=",
+        "<title>",
+        "</",
+        "&",
+        "&#",
+        '<a b=">" ',
+        "<script x='",
+        "<svg>",
+        "<noscript>",
+        "<svg><!--",
+    ],
 )
 def test_a_page_made_to_be_slow_is_not(piece: str) -> None:
     """Half a megabyte of it in small pieces is looked at once."""
@@ -130,13 +195,14 @@ class Plain(HTMLParser):
 
 
 def test_real_pages_read_as_python_reads_them(real_data: Path) -> None:
-    """The same words, comments apart: those part no words."""
+    """The same words, comments apart and what Python reads otherwise than browsers."""
     pages = 0
     with tarfile.open(next((real_data / "pages").glob("*.tar.xz"))) as packed:
         for member in packed:
             stream = packed.extractfile(member) if member.isfile() else None
             if stream is not None:
                 page = re.sub(r"<!--.*?-->", "", stream.read().decode("utf-8", "replace"), flags=re.DOTALL)
+                page = re.sub(r"<(svg|noscript|iframe)\b.*?</\1>", "", page, flags=re.DOTALL | re.IGNORECASE)
                 slow = Plain()
                 slow.feed(page)
                 slow.close()

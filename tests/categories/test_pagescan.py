@@ -114,6 +114,40 @@ def test_a_page_of_words_comes_to_what_a_search_of_them_does(words: list[str]) -
     assert {one.match.category: one.match.weight for one in paged} == searched
 
 
+@pytest.mark.parametrize("cut", [1, 2, 3, 40])
+def test_a_charset_told_late_is_heeded(cut: int) -> None:
+    """A byte order mark, or a declaration, of which only the beginning was there when somebody asked."""
+    marked = "\ufeffa forbidden blade".encode("utf-16-le")
+    assert told(scan(TABLE, [marked[:cut], marked[cut:]])) == [("weapons", 0, True)]
+    told_late = b" " * 100 + b"<p>\xf3</p><meta charset=utf-16le><meta charset=ibm866>a forbidden blade"
+    assert told(scan(TABLE, [told_late[:cut], told_late[cut:]])) == [("weapons", 0, True)]
+
+
+@pytest.mark.parametrize("filler", ["\u3164", "\u115f", "\u1160", "\uffa0", "\0", "<!---->", "<x-y>", "&#8203;"])
+def test_what_nobody_sees_parts_no_word(filler: str) -> None:
+    """Fillers and tags within a line."""
+    page = f"a for{filler}bidden bla{filler}de".encode()
+    assert told(scan(TABLE, [page])) == [("weapons", 0, True)]
+
+
+class Counting(PageTable):
+    """Says how often it was asked."""
+
+    asked = 0
+
+    def findings(self, found: Iterable[int]) -> tuple[Finding, ...]:
+        """As ever."""
+        self.asked += 1
+        return super().findings(found)
+
+
+def test_points_are_added_up_only_when_there_is_more_to_add() -> None:
+    """A page that dribbles keeps nobody busy."""
+    table = Counting(LISTS, PLAIN, PHRASES, LIMITS)
+    assert told(scan(table, [b"a sword ", *([b"x "] * 500)])) == [("weapons", 60, False)]
+    assert table.asked < 5
+
+
 def test_phrases_far_apart_meet() -> None:
     """A combination anywhere on a large page."""
     filler = b"<p>towers and moats</p>\n" * (3 * PIECE // 24)
