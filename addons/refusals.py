@@ -3,12 +3,15 @@
 In come the ends of connections; out go facts into the spool: a device refused a host, a device accepts us at all, a
 host was accepted by somebody. Whoever counts them (`registry.refusals`) can tell a pinned program from a device without
 our CA. The rule: nothing is decided here, and no device can fill the spool: each thing is told once an hour, of each
-device a bounded number of them.
+device a bounded number of them, of each host a few who took it. Who is signed in is told as a digest that differs from
+host to host: enough to count one person once.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from mitmproxy.connection import Client as ClientConnection
@@ -25,13 +28,17 @@ REFUSED = "tls-refused"
 ACCEPTS = "tls-accepts"
 """Kind of the fact that a device trusts our CA."""
 TAKEN = "tls-taken"
-"""Kind of the fact that a host was read: some device took our certificate for it."""
+"""Kind of the fact that a device took our certificate for a host."""
 AT_ONCE = 2.0
 """Seconds within which a client that leaves after the handshake, without a word, has looked at the certificate."""
 AGAIN = 3600.0
 """Seconds until the same thing is told again."""
 EACH = 100
 """Refusals told of one device within that time."""
+TAKERS = 3
+"""Devices told within that time to have taken a host; one that refused it too is told besides."""
+NETWORK = 64
+"""Bits of an IPv6 address that stand for a device without a name: it gives itself as many addresses as it likes."""
 REMEMBERED = 50_000
 """Things remembered as told; beyond that, all are forgotten and told again."""
 SIGNS = (
@@ -57,6 +64,10 @@ class Said:
             self._at.clear()
         self._at[thing] = now
         return True
+
+    def lately(self, now: float, *thing: str) -> bool:
+        """Whether it was told lately."""
+        return now - self._at.get(thing, -AGAIN) < AGAIN
 
 
 class Refusals:
@@ -88,26 +99,31 @@ class Refusals:
             return
         device, host = device_of(notes.client), notes.connect.host
         now = self.live.now().timestamp()
-        if not self._said.anew(now, REFUSED, device, host) or not self._may_tell(device, now):
+        if not self._said.anew(now, REFUSED, device, host) or not self._may_tell(device, now, EACH):
             return
+        who = {"device": device, "person": person_of(notes.client, host), "named": notes.client.device is not None}
         staff = notes.client.band is Band.STAFF
-        self._tell(REFUSED, device=device, host=host, site=notes.client.site, staff=staff, sign=sign)
+        self._tell(REFUSED, **who, host=host, site=notes.client.site, staff=staff, sign=sign)
 
     def _taken(self, notes: ConnectionNotes) -> None:
         now, device = self.live.now().timestamp(), device_of(notes.client)
         if self._said.anew(now, ACCEPTS, device):
             self._tell(ACCEPTS, device=device)
-        if notes.connect is not None and self._said.anew(now, TAKEN, notes.connect.host):
-            self._tell(TAKEN, host=notes.connect.host)
+        if notes.connect is None or self._said.lately(now, TAKEN, device, notes.connect.host):
+            return
+        host = notes.connect.host
+        if self._may_tell(f"{TAKEN} {host}", now, TAKERS) or self._said.lately(now, REFUSED, device, host):
+            self._said.anew(now, TAKEN, device, host)
+            self._tell(TAKEN, host=host, device=device, person=person_of(notes.client, host))
 
-    def _may_tell(self, device: str, now: float) -> bool:
-        since, count = self._each.get(device, (now, 0))
+    def _may_tell(self, what: str, now: float, most: int) -> bool:
+        since, count = self._each.get(what, (now, 0))
         if now - since >= AGAIN:
             since, count = now, 0
         if len(self._each) >= REMEMBERED:
             self._each.clear()
-        self._each[device] = (since, count + 1)
-        return count < EACH
+        self._each[what] = (since, count + 1)
+        return count < most
 
     def _tell(self, kind: str, **payload: Any) -> None:
         with contextlib.suppress(SpoolFull):  # a suggestion less; what must be recorded has its row
@@ -129,5 +145,20 @@ def would_be_read(notes: ConnectionNotes) -> bool:
 
 
 def device_of(client: Client) -> str:
-    """What stands for a device: its name, else its address."""
-    return client.device or client.address
+    """What stands for a device: its name, else its IPv4 address or its IPv6 network."""
+    if client.device is not None:
+        return client.device
+    try:
+        address = ip_address(client.address)
+    except ValueError:
+        return client.address
+    if address.version == 4:
+        return str(address)
+    return str(address.ipv4_mapped or ip_network((int(address), NETWORK), strict=False))
+
+
+def person_of(client: Client, host: str) -> str | None:
+    """What stands for whoever is signed in, at this host alone; None for nobody, or for a login of many."""
+    if client.user is None or client.shared:
+        return None
+    return hashlib.sha256(f"{host}\n{client.user.casefold()}".encode("utf-8", "replace")).hexdigest()[:16]

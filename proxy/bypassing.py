@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine
@@ -21,7 +22,7 @@ from proxy.decisions import put_in_force
 from proxy.overridechanges import in_force_words, try_out, until_of, wait_for_workers, wanted_override
 from proxy.settings import Settings
 from registry import overrides, refusals
-from registry.caution import Caution, caution
+from registry.caution import SHORT, Caution, caution, with_evidence
 from registry.change import By, RegistryError, RegistryProblem
 from registry.refusals import Learning, Suggestion
 
@@ -37,7 +38,7 @@ def suggested(
 ) -> list[tuple[Suggestion, Caution]]:
     """What is suggested, each with what to think of; without what must be read."""
     found, lists = refusals.suggestions(connection, at, learning(settings), site), parts.standing.over(parts.index)
-    thought = [(one, caution(one.host, lists, parts.policy.kinds)) for one in found]
+    thought = [(one, with_evidence(caution(one.host, lists, parts.policy.kinds), one)) for one in found]
     return [(one, about) for one, about in thought if not about.never]
 
 
@@ -49,13 +50,16 @@ def change_bypass(args: argparse.Namespace, settings: Settings, engine: Engine, 
     if args.task == "suggestions":
         return _list(found, as_json=args.json)
     host = args.host.strip().lower().rstrip(".")
-    if host not in {one.host for one, _ in found}:
+    thought = {one.host: about for one, about in found}
+    if host not in thought:
         known = ", ".join(one.host for one, _ in found[:5]) or "none"
         raise RegistryError(RegistryProblem(host[:200], "is not suggested", f"suggested are: {known}"))
     if args.task == "dismiss":
         return _dismiss(args, settings, engine, by, host, parts)
     words = {**vars(args), "what": f"host:{host}", "action": Action.BYPASS.value, "user": None}
     wanted = wanted_override(argparse.Namespace(**words), parts, by.at)
+    if wanted.until is None and thought[host].short:
+        wanted = replace(wanted, until=by.at + SHORT)
     try_out(wanted, parts, settings, by)
     with engine.begin() as connection:
         decision = overrides.add(connection, wanted, by)
@@ -64,7 +68,8 @@ def change_bypass(args: argparse.Namespace, settings: Settings, engine: Engine, 
     if args.json:
         print(json.dumps({"ok": True, **overrides.facts(decision), "workers": workers}))
     else:
-        print(f"{decision.override.name}: {host} passes unread where it is allowed; `schoolgate overrides end` ends it")
+        until = "" if wanted.until is None else f" until {wanted.until:%Y-%m-%d %H:%M} UTC"
+        print(f"{decision.override.name}: {host} passes unread where it is allowed{until}; `overrides end` ends it")
         print(in_force_words(workers), file=sys.stderr)
     return 0
 

@@ -1,8 +1,9 @@
 """Hosts that programs refuse to have read: counted from facts of the spool, suggested to people, accepted or dismissed.
 
 Facts go in; suggestions come out: hosts for which several devices, that take our certificate elsewhere, would not have
-it, and no device did. The rules: nothing passes unread by itself; a device without our CA makes no suggestion, nor does
-one that refuses nearly everything; what devices did is forgotten when the window it counts in is over.
+it, and fewer did. The rules: one person counts once, however many devices or addresses they have; nothing passes unread
+by itself; a device without our CA makes no suggestion, nor does one that refuses nearly everything, nor for a host that
+it takes itself; what devices did is forgotten when the window it counts in is over.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, case, delete, distinct, func, select
+from sqlalchemy import ColumnElement, Connection, Table, case, delete, distinct, exists, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from logstore.encoding import Fact
@@ -27,10 +28,14 @@ logger = logging.getLogger(__name__)
 REFUSED, ACCEPTS, TAKEN = "tls-refused", "tls-accepts", "tls-taken"
 KINDS = frozenset({REFUSED, ACCEPTS, TAKEN})
 """Kinds of the facts this is made of."""
+TAKERS = 20
+"""Devices that took a host after which it is read, however many refuse it; more are not kept."""
 MOST = 200
 """Suggestions shown at once."""
 QUIET = timedelta(days=90)
 """How long a host that was dismissed is not suggested again."""
+NUMBERS = ("devices", "known_devices", "staff_devices", "takers", "days", "times")
+"""What is counted of a suggestion."""
 _LONGEST = 255
 
 
@@ -58,9 +63,13 @@ class Suggestion:
     host: str
     """Which."""
     devices: int
-    """Devices that refused, of those that take our certificate elsewhere."""
+    """Devices that refused, of those that take our certificate elsewhere; all of one signed-in person are one."""
+    known_devices: int
+    """Those of them that have a name, or somebody signed in."""
     staff_devices: int
     """Those of them in use by staff."""
+    takers: int
+    """Other devices, that took our certificate for it."""
     days: int
     """Days on which they did."""
     times: int
@@ -96,7 +105,7 @@ def file_all(connection: Connection, facts: Iterable[Fact], keep: timedelta) -> 
 def suggestions(connection: Connection, at: datetime, learning: Learning, site: str | None = None) -> list[Suggestion]:
     """What is suggested at `at`, most devices first; with a site, by its devices alone."""
     since = to_us(at - learning.window)
-    refusal = tls_refusal.c
+    refusal, taken = tls_refusal.c, tls_taken.c
     recent = refusal.last_us >= since
     too_many = select(refusal.device).where(recent).group_by(refusal.device)
     too_many = too_many.having(func.count(distinct(refusal.host)) > learning.hosts)
@@ -104,22 +113,28 @@ def suggestions(connection: Connection, at: datetime, learning: Learning, site: 
         recent
         & refusal.device.in_(select(tls_accepts.c.device).where(tls_accepts.c.last_us >= since))
         & refusal.device.not_in(too_many)
-        & refusal.host.not_in(select(tls_taken.c.host).where(tls_taken.c.last_us >= since))
+        & ~exists().where(taken.host == refusal.host, taken.device == refusal.device, taken.last_us >= since)
         & refusal.host.not_in(select(tls_dismissed.c.host).where(tls_dismissed.c.until_us > to_us(at)))
     )
     if site is not None:
         counts &= refusal.site == site
-    devices = func.count(distinct(refusal.device))
+    devices = _apart(refusal.device, refusal.person)
+    known = refusal.named | refusal.person.is_not(None)
+    took = select(_apart(taken.device, taken.person)).where(taken.host == refusal.host, taken.last_us >= since)
+    takers = took.correlate(tls_refusal).scalar_subquery()
     query = select(
         refusal.host,
         devices.label("devices"),
-        func.count(distinct(case((refusal.staff, refusal.device)))).label("staff_devices"),
+        _apart(refusal.device, refusal.person, known).label("known_devices"),
+        _apart(refusal.device, refusal.person, refusal.staff).label("staff_devices"),
+        takers.label("takers"),
         func.count(distinct(refusal.day)).label("days"),
         func.sum(refusal.times).label("times"),
         func.min(refusal.first_us).label("first_us"),
         func.max(refusal.last_us).label("last_us"),
     ).where(counts)
-    query = query.group_by(refusal.host).having(devices >= learning.devices).order_by(devices.desc(), refusal.host)
+    enough = (devices >= learning.devices) & (takers < devices) & (takers < TAKERS)
+    query = query.group_by(refusal.host).having(enough).order_by(devices.desc(), refusal.host)
     rows = connection.execute(query.limit(MOST)).mappings().all()
     hosts = [row["host"] for row in rows]
     told = _each(connection, hosts, counts)
@@ -132,7 +147,7 @@ def suggestions(connection: Connection, at: datetime, learning: Learning, site: 
         last = from_us(row["last_us"]) or at
         found.append(
             Suggestion(
-                **{name: int(row[name]) for name in ("devices", "staff_devices", "days", "times")},
+                **{name: int(row[name]) for name in NUMBERS},
                 host=row["host"],
                 sites=tuple(sorted({where for where, _ in told[row["host"]] if where})),
                 signs=tuple(sorted({sign for _, sign in told[row["host"]]})),
@@ -174,7 +189,7 @@ def forget_dismissed(connection: Connection, limit: datetime, *, dry_run: bool =
 
 def facts(one: Suggestion) -> dict[str, Any]:
     """A suggestion in JSON."""
-    names = ("host", "devices", "staff_devices", "days", "times", "sites", "signs", "passed")
+    names = ("host", *NUMBERS, "sites", "signs", "passed")
     told = {name: list(value) if isinstance(value := getattr(one, name), tuple) else value for name in names}
     times = ("first_at", "last_at", "expires_at")
     return told | {name: getattr(one, name).isoformat(timespec="seconds") for name in times}
@@ -196,13 +211,34 @@ def _count(connection: Connection, kind: str, payload: Mapping[str, Any]) -> int
     if kind == ACCEPTS:
         _put(connection, tls_accepts, {"device": _word(payload["device"])}, {"last_us": now})
     elif kind == TAKEN:
-        _put(connection, tls_taken, {"host": _word(payload["host"])}, {"last_us": now})
+        _take(connection, {"host": _word(payload["host"]), "device": _word(payload["device"])}, payload, now)
     else:
         key = {"host": _word(payload["host"]), "device": _word(payload["device"]), "day": at.date().isoformat()}
         site = payload.get("site")
         seen = {"site": None if site is None else _word(site), "staff": bool(payload.get("staff")), "last_us": now}
-        _put(connection, tls_refusal, key, {**seen, "sign": _word(payload["sign"]), "times": 1, "first_us": now})
+        who = {"person": _person(payload), "named": bool(payload.get("named"))}
+        _put(connection, tls_refusal, key, {**seen, **who, "sign": _word(payload["sign"]), "times": 1, "first_us": now})
     return now
+
+
+def _take(connection: Connection, key: Mapping[str, str], payload: Mapping[str, Any], now: int) -> None:
+    """Note who took a host, unless so many did that one more tells nothing."""
+    taken = tls_taken.c
+    others = select(func.count()).where(taken.host == key["host"], taken.device != key["device"])
+    if connection.execute(others).scalar_one() < 2 * TAKERS:  # some of them may be one person's
+        _put(connection, tls_taken, key, {"person": _person(payload), "last_us": now})
+
+
+def _person(payload: Mapping[str, Any]) -> str | None:
+    person = payload.get("person")
+    return None if person is None else _word(person)
+
+
+def _apart(device: ColumnElement[str], person: ColumnElement[Any], only: ColumnElement[bool] | None = None) -> Any:
+    """How many devices of different people there are at least, among those of which `only` is true."""
+    who: ColumnElement[Any] = func.coalesce(person, device)
+    found = [func.count(distinct(one if only is None else case((only, one)))) for one in (device, who)]
+    return case((found[0] < found[1], found[0]), else_=found[1])
 
 
 def _put(

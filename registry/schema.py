@@ -6,7 +6,7 @@ one number says whether anything changed. Times are microseconds since the Unix 
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Integer, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Integer, MetaData, Table, Text, UniqueConstraint, false
 
 NAMING = {"ix": "%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s"}
 """How constraints without a name of their own are called."""
@@ -178,8 +178,11 @@ tls_refusal = Table(
     Column("times", Integer, nullable=False),
     Column("first_us", BigInteger, nullable=False),
     Column("last_us", BigInteger, nullable=False),
+    Column("person", Text),
+    Column("named", Boolean, nullable=False, server_default=false()),
 )
-"""Devices that would not have our certificate for a host, by UTC day. None outlives the window it is counted in."""
+"""Devices that would not have our certificate for a host, by UTC day; `person` is a digest of who was signed in, for
+this host alone. None outlives the window it is counted in."""
 
 tls_accepts = Table(
     "tls_accepts",
@@ -193,9 +196,11 @@ tls_taken = Table(
     "tls_taken",
     metadata,
     Column("host", Text, primary_key=True),
+    Column("device", Text, primary_key=True),
+    Column("person", Text),
     Column("last_us", BigInteger, nullable=False),
 )
-"""When our certificate was last taken for each host, by whomever."""
+"""When some devices last took our certificate for each host: as many as it takes to tell."""
 
 tls_dismissed = Table(
     "tls_dismissed",

@@ -10,10 +10,11 @@ from console.page import Answer, Ask, Go, Page, Shown, Table
 from policy.client import Band
 from policy.model import Action
 from registry import overrides, refusals
+from registry.caution import Caution
 from registry.change import RegistryError, RegistryProblem
 
-COLUMNS = ("host", "devices", "staff_devices", "days", "times", "sites", "signs", "first_at", "last_at", "expires_at",
-           "caution", "passed")  # fmt: skip
+COLUMNS = ("host", "devices", "known_devices", "staff_devices", "takers", "days", "times", "sites", "signs",
+           "first_at", "last_at", "expires_at", "caution", "passed")  # fmt: skip
 SIGNS = {
     "unknown-ca": "says that it does not know our CA",
     "bad-certificate": "says that the certificate is bad",
@@ -25,10 +26,13 @@ SIGNS = {
 LENGTHS = (
     ("26w", "half a year"),
     ("1w", "a week"),
+    ("2w", "two weeks"),
     ("4w", "four weeks"),
     ("none", "until somebody ends it"),
 )
 """How long a host passes unread, to pick from."""
+USUAL, SHORT = "26w", "2w"
+"""How long when nobody says; the short one for what nobody knows (`registry.caution.SHORT`)."""
 DONE = {"accept": "Accepted.", "dismiss": "Dismissed."}
 """What is said after each decision."""
 _FORM = ("host", "do", "whom", "group", "band", "site", "length", "until", "why")
@@ -49,9 +53,9 @@ def show(ask: Ask) -> Answer:
             **row,
             "one": one,
             "how": [SIGNS.get(sign, sign) for sign in row["signs"]],
-            "form": filled if filled["host"] == row["host"] else empty,
+            "form": filled if filled["host"] == row["host"] else empty | {"length": _usual(about)},
         }
-        for row, (one, _) in zip(rows, found, strict=True)
+        for row, (one, about) in zip(rows, found, strict=True)
     ]
     view: dict[str, Any] = {
         "suggested": suggested,
@@ -76,11 +80,14 @@ def decide(ask: Ask) -> Answer:
     where = host[:200] or "host"
     if do not in DONE:
         raise RegistryError(RegistryProblem(where, "what is decided?", "accept or dismiss"))
-    if host not in {one.host for one, _ in ask.house.doors.suggested(ask.now, ask.me.site)}:
+    thought = {one.host: about for one, about in ask.house.doors.suggested(ask.now, ask.me.site)}
+    if host not in thought:
         raise RegistryError(RegistryProblem(where, "is not suggested any more", "look at the list again"))
     by = ask.by(form.get("why", ""))
     if do == "accept":
-        asked = deciding.wanted(ask, {"length": LENGTHS[0][0], **form, "action": "allow", "what": f"host:{host}"})
+        asked = deciding.wanted(
+            ask, {"length": _usual(thought[host]), **form, "action": "allow", "what": f"host:{host}"}
+        )
         ask.house.doors.decide(replace(asked, action=Action.BYPASS), by)
     else:
         if ask.me.site is not None:
@@ -89,6 +96,10 @@ def decide(ask: Ask) -> Answer:
         with ask.house.writing() as connection:
             refusals.dismiss(connection, host, by)
     return Go(f"/bypass?done={do}")
+
+
+def _usual(about: Caution) -> str:
+    return SHORT if about.short else USUAL
 
 
 def _cells(row: dict[str, Any]) -> list[object]:

@@ -15,7 +15,7 @@ from mitmproxy.tls import TlsData
 
 from addons.flownotes import ConnectionNotes, connection_notes
 from addons.live import Live
-from addons.refusals import EACH, Refusals, Said, device_of, sign_of, would_be_read
+from addons.refusals import EACH, TAKERS, Refusals, Said, device_of, person_of, sign_of, would_be_read
 from categories.names import canonical_url
 from logstore.encoding import EventKind, decode_fact
 from logstore.reading import SpoolReader
@@ -68,9 +68,27 @@ def test_only_what_would_have_been_read_can_be_refused(notes: ConnectionNotes, r
     assert would_be_read(notes) is read
 
 
-def test_a_device_has_its_name_or_its_address() -> None:
+def test_a_device_has_its_name_or_its_address_or_its_ipv6_network() -> None:
+    """A laptop gives itself as many IPv6 addresses as it likes."""
+    assert device_of(Client(address="2001:db8:0:7:a1b2::9")) == device_of(Client(address="2001:db8:0:7::1"))
+    assert device_of(Client(address="2001:db8:0:7::1")) == "2001:db8:0:7::/64"
+    assert device_of(Client(address="2001:db8:0:8::1")) == "2001:db8:0:8::/64"
+    assert device_of(Client(address="::ffff:10.4.2.14")) == "10.4.2.14"
+    assert device_of(Client(address="")) == ""
+    assert device_of(Client(address="2001:db8::1", device="lab2-14")) == "lab2-14"
     assert device_of(Client(address="10.4.2.14")) == "10.4.2.14"
     assert device_of(Client(address="10.4.2.14", device="lab2-14")) == "lab2-14"
+
+
+def test_a_signed_in_person_is_one_at_a_host_and_named_nowhere() -> None:
+    """A class login is nobody; the digest of one host is not that of another."""
+    jane = Client(user="pupil-0417")
+    assert person_of(jane, "a.example") == person_of(Client(user="PUPIL-0417", device="d"), "a.example")
+    assert person_of(jane, "a.example") != person_of(jane, "b.example")
+    assert person_of(jane, "a.example") != person_of(Client(user="pupil-0418"), "a.example")
+    assert "0417" not in str(person_of(jane, "a.example"))
+    assert person_of(Client(user="year-4", shared=True), "a.example") is None
+    assert person_of(Client(), "a.example") is None
 
 
 @dataclass
@@ -101,12 +119,12 @@ class Worker:
         client.error = error
         self.addon.tls_failed_client(TlsData(client, Context(client, Options()), ssl_conn=object()))  # type: ignore[arg-type]
 
-    def leaves(self, host: str, *, after: float, requests: int = 0, told: bool = False) -> None:
+    def leaves(self, host: str, *, after: float, requests: int = 0, told: bool = False, **who: Any) -> None:
         """A connection that ends so many seconds after its handshake."""
         client = tflow.tclient_conn()
         client.timestamp_tls_setup = self.now.timestamp() - after
         kept = connection_notes(client)
-        kept.connect, kept.client, kept.connect_verdict = met(host).connect, met().client, ALLOWED
+        kept.connect, kept.client, kept.connect_verdict = met(host).connect, replace(met().client, **who), ALLOWED
         kept.requests, kept.told = requests, told
         self.addon.client_disconnected(client)
 
@@ -134,7 +152,7 @@ def test_a_refusal_is_told_once_an_hour(worker: Worker) -> None:
     assert kind == "tls-refused"
     assert first == {
         "device": "10.4.2.14", "host": "app.example", "site": "oakwood", "staff": False, "sign": "unknown-ca",
-        "at": AT.isoformat(),
+        "at": AT.isoformat(), "person": None, "named": False,
     }  # fmt: skip
     assert second["sign"] == "closed"
 
@@ -153,6 +171,16 @@ def test_what_was_asked_shows_that_the_device_trusts_us_and_the_host_is_read(wor
     worker.leaves("open.example", after=5, requests=1)
     worker.leaves("more.example", after=5, requests=1)
     assert Counter(kind for kind, _ in worker.facts()) == {"tls-accepts": 1, "tls-taken": 2}
+
+
+def test_few_who_take_a_host_are_told_and_whoever_refused_it_too(worker: Worker) -> None:
+    """A popular host does not fill the spool, and nobody counts against a host that they read."""
+    worker.handshake("open.example")
+    for number in range(TAKERS * 3):
+        worker.leaves("open.example", after=5, requests=1, device=f"d{number}")
+    worker.leaves("open.example", after=5, requests=1)
+    devices = [told["device"] for kind, told in worker.facts() if kind == "tls-taken"]
+    assert devices == [*(f"d{number}" for number in range(TAKERS)), "10.4.2.14"]
 
 
 @pytest.mark.parametrize(

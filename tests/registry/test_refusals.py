@@ -5,21 +5,23 @@ Shows: `registry.caution`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
 from categories.taxonomy import load_taxonomy
 from logstore.encoding import Fact
 from policy.kinds import kinds_of
 from policy.model import Action
 from policy.overrides import Override
-from registry.caution import caution
+from registry.caution import Caution, caution, with_evidence
 from registry.change import By, RegistryError
 from registry.overrides import add
-from registry.refusals import Learning, dismiss, facts, file_all, forget, forget_dismissed, suggestions
+from registry.refusals import TAKERS, Learning, dismiss, facts, file_all, forget, forget_dismissed, suggestions
+from registry.schema import tls_taken
 from tests.policy.lists import PlainIndex
 from tests.registry.conftest import AT, trail
 
@@ -33,7 +35,7 @@ def seen(kind: str, at: datetime = AT, **what: Any) -> Fact:
 
 
 def refused(device: str, host: str = APP, at: datetime = AT, **more: Any) -> Fact:
-    told = {"site": "oakwood", "staff": False, "sign": "unknown-ca", **more}
+    told = {"site": "oakwood", "staff": False, "sign": "unknown-ca", "named": True, **more}
     return seen("tls-refused", at, device=device, host=host, **told)
 
 
@@ -49,6 +51,11 @@ def hosts(connection: Connection, at: datetime = AT, site: str | None = None) ->
     return [one.host for one in suggestions(connection, at, LEARNING, site)]
 
 
+def taken(*devices: str, host: str = APP, **more: Any) -> list[Fact]:
+    return [seen("tls-taken", host=host, device=device, **more) for device in devices]
+
+
+DAY = timedelta(days=1)
 THREE = [refused("d1"), refused("d2"), refused("d3")]
 TRUSTING = accepts("d1", "d2", "d3")
 
@@ -73,7 +80,10 @@ def test_three_devices_that_trust_us_elsewhere_make_a_suggestion(connection: Con
         pytest.param([THREE[0]] * 9 + TRUSTING, id="one device, often"),
         pytest.param(THREE, id="devices without our CA"),
         pytest.param([*THREE, *TRUSTING[:2]], id="one of them without our CA"),
-        pytest.param([*THREE, *TRUSTING, seen("tls-taken", host=APP)], id="somebody took our certificate for it"),
+        pytest.param([*THREE, *TRUSTING, *taken("d4", "d5", "d6")], id="as many took our certificate for it"),
+        pytest.param([*THREE, *TRUSTING, *taken("d3")], id="one of them took our certificate for it"),
+        pytest.param([*(refused(f"d{n}", person="p") for n in range(1, 4)), *TRUSTING], id="devices of one person"),
+        pytest.param([*(refused("d1", person=f"p{n}", at=AT - n * DAY) for n in range(3)), *TRUSTING], id="one device"),
         pytest.param(
             [*THREE, *TRUSTING, *(refused("d1", f"h{n}.example") for n in range(4))], id="one that refuses everything"
         ),
@@ -83,6 +93,49 @@ def test_three_devices_that_trust_us_elsewhere_make_a_suggestion(connection: Con
 def test_what_makes_no_suggestion(connection: Connection, learned: list[Fact]) -> None:
     learn(connection, *learned)
     assert hosts(connection) == []
+
+
+def test_one_pupil_hides_no_program_of_the_trust(connection: Connection) -> None:
+    """However many devices and signed-in hours they take our certificate with: fewer than refuse it do not count."""
+    learn(connection, *THREE, *TRUSTING, *taken("d7", "d8", "d9", "d10", person="p"), *taken("elsewhere"))
+    (one,) = suggestions(connection, AT, LEARNING)
+    assert (one.host, one.devices, one.takers) == (APP, 3, 2)
+    learn(connection, *taken("d11"))
+    assert hosts(connection) == []
+
+
+def test_what_twenty_devices_take_is_read_however_many_refuse_it(connection: Connection) -> None:
+    """And no more of them are kept than that takes."""
+    many = [f"d{n}" for n in range(100)]
+    learn(connection, *(refused(one) for one in many), *accepts(*many), *taken(*(f"t{n}" for n in range(TAKERS - 1))))
+    assert hosts(connection) == [APP]
+    learn(connection, *taken(*(f"t{n}" for n in range(90))))
+    assert hosts(connection) == []
+    assert connection.execute(select(func.count()).select_from(tls_taken)).scalar_one() == 2 * TAKERS
+
+
+def test_addresses_are_told_from_devices_with_a_name_and_from_people(connection: Connection) -> None:
+    """Staff's are told apart."""
+    addresses = [refused(f"10.4.2.{n}", named=False) for n in (1, 2)]
+    people = [refused("10.4.2.3", named=False, person="p"), refused("10.4.2.4", named=False, person="p")]
+    learn(connection, *addresses, *people, refused("d1", staff=True))
+    learn(connection, *accepts("d1", *(f"10.4.2.{n}" for n in (1, 2, 3, 4))))
+    (one,) = suggestions(connection, AT, LEARNING)
+    assert (one.devices, one.known_devices, one.staff_devices) == (4, 2, 1)
+
+
+def test_who_refused_is_thought_of(connection: Connection) -> None:
+    """A suggestion that one person could have made up says so, and passes for a short time."""
+    three = [f"10.4.2.{n}" for n in range(3)]
+    learn(connection, *(refused(one, named=False) for one in three), *accepts(*three), *taken("d9"))
+    (one,) = suggestions(connection, AT, LEARNING)
+    about = with_evidence(Caution(words="think"), one)
+    assert about.words.startswith("think; no device that refused it has a name")
+    assert "no device of staff" in about.words
+    assert "another device took" in about.words
+    assert (about.never, about.short) == (False, True)
+    known = with_evidence(Caution(), replace(one, known_devices=1, staff_devices=1, takers=0))
+    assert known == Caution()
 
 
 def test_it_expires_and_what_devices_did_is_forgotten(connection: Connection) -> None:
@@ -171,10 +224,10 @@ LISTS = {
         ("a..b", True, ""),
         ("pages.host.example", False, "much besides one program"),
         ("app.co.uk", False, "whole domain"),
-        ("api.app.co.uk", False, ""),
+        ("api.app.co.uk", False, "it is in no list"),
+        ("api.h.example", False, ""),
         ("api.forum.example", False, "pages of it are listed (Gambling, Games): it is read all the same"),
         ("forum.example", False, "is closed; this is a whole domain"),
-        ("api.aid.example", False, ""),
     ],
 )
 def test_what_speaks_against_passing_a_host_unread(host: str, never: bool, words: str) -> None:
@@ -182,3 +235,4 @@ def test_what_speaks_against_passing_a_host_unread(host: str, never: bool, words
     assert found.never == never
     assert words in found.words
     assert bool(words) == bool(found.words)
+    assert found.short == ("in no list" in found.words)
