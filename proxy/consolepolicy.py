@@ -62,19 +62,26 @@ class PolicyWork(ABC):
             raise RegistryError(RegistryProblem("policy", why))
         with self._catalog() as catalog:
             with catalog.connect() as connection:
-                version = policies.get(connection, number)
+                version, last = policies.get(connection, number), policies.newest(connection)
+            # After the newest version: what is published from here on is noticed under the write lock.
             now = self.policy_text()
-            if now.digest != against:
-                raise RegistryError(RegistryProblem(version.title, "the policy in force has changed", "look again"))
-            before, after = self._slow_parts().policy, self._tried(version)
+            if version.digest != seen:
+                raise RegistryError(RegistryProblem(version.title, "somebody else has written in it", "look again"))
+            _unchanged(version, now, against)
+            before, after = inforce.policy_from(self._slow_parts(), now.text, now.file), self._tried(version)
             found = [f"{one.name} {one.words}" for one in risks(before, after)]
             said = [f"{one.kind} {one.name}: {'; '.join(one.words)}" for one in compare(before, after, names=False)]
             with catalog.begin() as connection:
                 begin(connection, by)  # the write lock: of two who publish at once, the second sees the first
                 newest = policies.newest(connection)
                 same = newest is not None and newest.digest == now.digest
-                if newest is not None and not same and newest.id != policytaking.mark_of(settings).number:
-                    raise RegistryError(RegistryProblem(version.title, f"version {newest.id} was published just now"))
+                meanwhile = newest is not None and (last is None or newest.id != last.id)
+                waits = not same and newest is not None and newest.id != policytaking.mark_of(settings).number
+                if newest is not None and (meanwhile or waits):
+                    raise RegistryError(
+                        RegistryProblem(version.title, f"version {newest.id} was published just now", "look again")
+                    )
+                _unchanged(version, self.policy_text(), against)
                 if not same:
                     policies.adopt(connection, now.text, by, file=now.file)
                 policies.publish(connection, number, by, seen=seen, risks=found, changes=said)
@@ -130,6 +137,12 @@ class PolicyWork(ABC):
 
 class _Refused(Exception):
     """The gateway did not take it."""
+
+
+def _unchanged(version: Version, now: PolicyText, against: str) -> None:
+    """Refuse when what is in force is not what the draft was compared with."""
+    if now.digest != against:
+        raise RegistryError(RegistryProblem(version.title, "the policy in force has changed", "look again"))
 
 
 def _in_force(said: dict[str, object] | None) -> str:

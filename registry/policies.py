@@ -182,7 +182,11 @@ def publish(
     check_publish(before, by, risks)
     last = newest(connection)
     why = "; ".join(dict.fromkeys(filter(None, (before.why, by.why))))
-    _set(connection, number, {"state": PUBLISHED, "published_by": by.who, "published_us": to_us(by.at), "why": why})
+    _set(
+        connection,
+        number,
+        {"state": PUBLISHED, "published_by": by.who, "published_us": _after(last, to_us(by.at)), "why": why},
+    )
     told = {"title": before.title, "authors": list(before.authors), "changes": list(changes[:SAID]),
             "risks": list(risks[:SAID]), **_mark(before.text)}  # fmt: skip
     known = None if last is None else {"version": last.id, **_mark(last.text)}
@@ -193,7 +197,7 @@ def publish(
 def adopt(connection: Connection, text: str, by: By, *, file: str) -> Version:
     """Keep the text that is in force and was never published here, so that there is a way back to it."""
     begin(connection, by)
-    at = to_us(by.at) - 1
+    at = _after(newest(connection), to_us(by.at) - 1)
     values = {
         "state": PUBLISHED, "title": "As it was in its file", "text": text, "digest": digest_of(text), "base": "",
         "site": None, "authors": json.dumps([FILE]), "begun_us": at, "changed_us": at, "why": f"was in {file}"[:200],
@@ -202,6 +206,11 @@ def adopt(connection: Connection, text: str, by: By, *, file: str) -> Version:
     number = int(connection.execute(table.insert().values(**values).returning(table.c.id)).scalar_one())
     note(connection, by, "policy.keep", _subject(number), None, {"file": file, **_mark(text)})
     return get(connection, number)
+
+
+def _after(last: Version | None, at: int) -> int:
+    """The moment, or the one after the newest version: what is published later is newer, whatever a clock says."""
+    return at if last is None or last.published_at is None else max(at, to_us(last.published_at) + 1)
 
 
 def refuse(connection: Connection, number: int, problem: str, by: By) -> Version:

@@ -46,6 +46,8 @@ def show(ask: Ask) -> Answer:
     """The draft, its rows, and what it changes of the policy in force."""
     version = drafting.wanted(ask)
     if version.state not in policies.OPEN:
+        if ask.problems:  # what was tried just now failed: the history alone would look like a success
+            raise Refused("Not in force", " ".join(ask.problems), 409)
         return Go(f"/policy/history/{version.id}")
     now = ask.house.doors.policy_text()
     found = drafting.compared(ask, now.text, version.text)

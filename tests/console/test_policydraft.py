@@ -347,6 +347,7 @@ def test_what_was_edited_by_hand_is_kept_and_said(console: Console) -> None:
 def test_what_a_gateway_does_not_take_leaves_the_old_one(console: Console) -> None:
     before = in_force(console)
     settings = Settings(data=console.data)
+    assert policytaking.waiting(settings) is None
     with console.engine.begin() as connection:
         made = policies.start(connection, "schoolgate: 1\npolicies: [1]\n", OFFICE, title="bad", base="")
         policies.publish(connection, made.id, OFFICE, seen=made.digest, risks=[], changes=[])

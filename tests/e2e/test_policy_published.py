@@ -94,7 +94,7 @@ def test_published_it_is_in_force_on_every_worker_and_on_open_connections(school
     assert gets(school, name) == {403}
     assert (school.data / "policy.yaml").read_text(encoding="utf-8") == made.text
     status = json.loads((school.data / "run" / "policy-taken.json").read_text())
-    assert status == {"number": made.id, "problem": ""}
+    assert status == {"number": made.id, "problem": "", "taken": made.id}
     back, engine = draft(school, now.text), open_catalog(settings_of(school).store)
     with pytest.raises(RegistryError, match="second person"):
         doors.publish_policy(back.id, by(), seen=back.digest, against=made.digest)

@@ -1,0 +1,126 @@
+"""Publishing when more than one thing happens at once: two people, a file edited by hand, a gateway that refuses.
+
+Shows: `proxy.consolepolicy`, `proxy.policytaking`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from console.roles import Role
+from policy.rules import PolicyErrors, PolicyProblem
+from proxy import consolepolicy, inforce, policytaking
+from proxy.settings import Settings
+from registry import policies
+from registry.policies import Version
+from tests.console.rig import OFFICE, ORIGIN, Console, token_of
+from tests.console.test_policydraft import begin, edit, fields, in_force, step, text_of
+
+
+def write(console: Console, browser: TestClient, draft: str, old: str, new: str) -> None:
+    """Edit the text of a draft."""
+    page = browser.get(f"{draft}/text")
+    text = text_of(console, draft)
+    assert old in text
+    form = {"text": text.replace(old, new, 1), "seen": fields(page)["seen"], "token": token_of(page)}
+    assert browser.post(f"{draft}/text", data=form, headers={"Origin": ORIGIN}).status_code == 303
+
+
+def published(console: Console, browser: TestClient, words: str) -> str:
+    """Publish a sentence; the text then in force."""
+    draft = begin(browser, words)
+    assert edit(browser, draft, "pupils-ai", because=words).status_code == 303
+    assert step(browser, draft, "publish", why="x").status_code == 303
+    return in_force(console)
+
+
+def test_a_block_published_while_another_is_tried_is_not_taken_back(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was compared is no longer what is in force: the second looks again."""
+    one, two = console.signed_in(Role.ICT), console.signed_in(Role.ICT)
+    first, second = begin(one, "close chess"), begin(two, "words")
+    block = "    rules:\n      - {rule: stop-chess, what: ['host:chess.com'], action: block}\n"
+    write(console, one, first, "    rules:\n", block)
+    assert edit(two, second, "pupils-ai", because="New words.").status_code == 303
+    real, answers = consolepolicy.PolicyWork._tried, list[int]()
+
+    def tried(self: consolepolicy.PolicyWork, version: Version) -> Any:
+        built = real(self, version)
+        if version.title == "words":
+            answers.append(step(one, first, "publish", why="an incident").status_code)
+        return built
+
+    monkeypatch.setattr(consolepolicy.PolicyWork, "_tried", tried)
+    late = step(two, second, "publish", why="words")
+    assert (answers, late.status_code, "was published just now" in late.text) == ([303], 422, True), late.text
+    assert "stop-chess" in in_force(console)
+
+
+def test_a_refused_version_brings_no_older_one_back(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file was put back by hand to what was published before: that is in force, and stays."""
+    settings, ict = Settings(data=console.data), console.signed_in(Role.ICT)
+    first = published(console, ict, "One.")
+    published(console, ict, "Two.")
+    (console.data / "policy.yaml").write_text(first, encoding="utf-8")
+    inforce.accept(settings)
+    draft = begin(ict, "Three.")
+    assert edit(ict, draft, "pupils-ai", because="Three.").status_code == 303
+
+    def refuses(_: Settings) -> Any:
+        raise PolicyErrors((PolicyProblem("policy.yaml", 1, "lists changed meanwhile", "look again"),))
+
+    with monkeypatch.context() as changed:
+        changed.setattr(inforce, "accept", refuses)
+        answer = step(ict, draft, "publish", why="x")
+    assert (answer.status_code, "lists changed meanwhile" in answer.text) == (409, True), answer.text
+    assert in_force(console) == first
+    assert policytaking.waiting(settings, again=False) is None
+    assert policytaking.waiting(settings) is None
+    assert "because: Four." in published(console, ict, "Four.")
+
+
+def test_a_version_taken_here_and_refused_elsewhere_goes_back(console: Console) -> None:
+    """To what was in force before it."""
+    settings, ict = Settings(data=console.data), console.signed_in(Role.ICT)
+    before = published(console, ict, "One.")
+    published(console, ict, "Two.")
+    with console.engine.begin() as connection:
+        newest = policies.newest(connection)
+        assert newest is not None
+        policies.refuse(connection, newest.id, "does not build", OFFICE)
+    back = policytaking.waiting(settings, again=False)
+    assert back is not None
+    assert back.text == before
+
+
+def test_without_its_mark_a_gateway_replaces_no_file_of_its_own(console: Console) -> None:
+    """The run folder was not restored: what was edited by hand stays until the next version."""
+    settings, ict = Settings(data=console.data), console.signed_in(Role.ICT)
+    published(console, ict, "One.")
+    by_hand = in_force(console) + "# by hand\n"
+    (console.data / "policy.yaml").write_text(by_hand, encoding="utf-8")
+    (console.data / "run" / "policy-taken.json").unlink()
+    (console.data / "run" / "policy-in-force.json").unlink()
+    assert policytaking.waiting(settings, again=False) is None
+    assert policytaking.waiting(settings) is None
+    inforce.accept(settings)
+    assert "because: Two." in published(console, ict, "Two.")
+    with console.engine.connect() as connection:
+        assert policies.known(connection, policies.digest_of(by_hand)) is not None
+
+
+def test_without_its_mark_a_gateway_takes_what_is_newer_than_its_file(console: Console) -> None:
+    """A file that is an older version was published here, and so is what replaces it."""
+    settings, ict = Settings(data=console.data), console.signed_in(Role.ICT)
+    first = published(console, ict, "One.")
+    second = published(console, ict, "Two.")
+    (console.data / "policy.yaml").write_text(first, encoding="utf-8")
+    (console.data / "run" / "policy-taken.json").unlink()
+    inforce.accept(settings)
+    version = policytaking.waiting(settings)
+    assert version is not None
+    assert version.text == second
