@@ -17,11 +17,10 @@ from addons.flownotes import FlowNotes, flow_notes
 from addons.live import Live
 from addons.pagebody import BodyKind, PageBody
 from addons.pagecheck import PageCheck, not_scanned
+from addons.pageheads import PLAIN, ask_for_readable, is_page, is_xml, media_type
 
 logger = logging.getLogger(__name__)
 
-PAGES = frozenset({"text/html", "application/xhtml+xml", "text/plain", ""})
-"""What a browser shows as a page. An answer that does not say what it is may be one."""
 NO_BODY = frozenset({204, 205, 304})
 
 type Stream = Callable[[bytes], bytes | tuple[bytes, ...]]
@@ -39,6 +38,13 @@ class Content:
         if flow.response is None and notes.verdict is not None and not notes.verdict.blocked:
             notes.upload_limit = self.live.upload_limit
             flow.request.stream = count_up(notes)
+            try:
+                if self._heeds(notes):
+                    ask_for_readable(flow.request)
+            except Exception:
+                logger.exception("a request for a page could not be made ready; it is refused")
+                self.live.metrics.hook_failures.labels("content").inc()
+                flow.kill()
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Stream the origin's answer; see whether it is a page to be looked at first."""
@@ -46,7 +52,7 @@ class Content:
         notes = flow_notes(flow)
         if response is None or response.status_code == 101 or notes.verdict is None or notes.verdict.blocked:
             return
-        kind = body_kind(flow.request.method, response)
+        kind = body_kind(flow.request.method, response, flow.request.headers.get("sec-fetch-dest", ""))
         if kind is not None:
             try:
                 notes.check = self._check(flow, response, notes, kind)
@@ -58,32 +64,39 @@ class Content:
         title = PageBody(kind) if kind is not None and kind.markup and notes.check is None else None
         response.stream = count_down(notes, title)
 
+    def _heeds(self, notes: FlowNotes) -> bool:
+        """Whether words on the page that answers could close it."""
+        engine, asked = self.live.engine, notes.asked
+        if engine.index.pages is None or asked is None:
+            return False
+        return engine.heeds_page(asked, notes.client, self.live.now())
+
     def _check(
         self, flow: http.HTTPFlow, response: http.Response, notes: FlowNotes, kind: BodyKind
     ) -> PageCheck | None:
         """What looks at this page before anybody sees it; None where no word on it could close it."""
-        engine = self.live.engine
-        table, asked = engine.index.pages, notes.asked
-        if table is None or asked is None or not engine.heeds_page(asked, notes.client, self.live.now()):
+        table, asked = self.live.engine.index.pages, notes.asked
+        if table is None or asked is None or not self._heeds(notes):
             return None
-        if response.status_code == 206:
+        begins = response.headers.get("content-range", "").replace(" ", "").lower().startswith("bytes0-")
+        if response.status_code == 206 and "range" in flow.request.headers and not begins:
             not_scanned(self.live, flow, notes, "range")
             return None
         return PageCheck(self.live, flow, notes, asked, table, kind)
 
 
-def body_kind(method: str, response: http.Response) -> BodyKind | None:
-    """How a page is written; None when the answer is no page a browser shows: a download, a picture, no body."""
+def body_kind(method: str, response: http.Response, dest: str = "") -> BodyKind | None:
+    """How a page is written; None when the answer is no page a browser shows: a download, a picture, no body.
+
+    `dest` is the request's Sec-Fetch-Dest.
+    """
     if method == "HEAD" or response.status_code in NO_BODY:
         return None
     headers = response.headers
-    media_type, _, parameters = headers.get("content-type", "").partition(";")
-    media_type = media_type.strip().lower()
-    if media_type not in PAGES or headers.get("content-disposition", "").lstrip().lower().startswith("attachment"):
+    essence, charset = media_type(headers.get("content-type", ""))
+    if not is_page(essence, dest) or headers.get("content-disposition", "").lstrip().lower().startswith("attachment"):
         return None
-    _, _, charset = parameters.lower().partition("charset=")
-    charset = charset.partition(";")[0].strip(" \"'")
-    return BodyKind(headers.get("content-encoding", ""), charset or None, media_type != "text/plain")
+    return BodyKind(headers.get("content-encoding", ""), charset, essence not in PLAIN, is_xml(essence))
 
 
 def within_limit(notes: FlowNotes) -> bool:
@@ -110,8 +123,12 @@ def count_down(notes: FlowNotes, title: PageBody | None) -> Stream:
             return ()  # `addons.holding` ends it
         notes.bytes_down += len(chunk)
         if title is not None and not title.done:
-            title.feed(chunk)
-            notes.title = title.title
+            try:
+                title.feed(chunk)
+                notes.title = title.title
+            except Exception:
+                logger.exception("a title could not be read")
+                title.trouble = "failure"
         return chunk
 
     return stream

@@ -7,12 +7,17 @@ no more than what was asked for. Raises whatever a library raises for octets tha
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from typing import Protocol
 
 import brotli
 import zstandard
 
+from addons.pageheads import PACKED
+
 _LARGEST_WINDOW = 8 * 1024 * 1024
+_UNDONE = frozenset(("gzip", "x-gzip", "deflate", "br", "zstd"))
+_MOST_CODINGS = 3
 _BITE = 256
 """Octets given to zstd at once: it cannot be told how much to give back."""
 
@@ -25,10 +30,20 @@ class Decoder(Protocol):
 
 
 def make_decoder(encoding: str) -> Decoder | None:
-    """A decoder for a Content-Encoding; None when it is unknown."""
-    match encoding.strip().lower():
-        case "" | "identity":
-            return lambda data, limit: data[:limit]
+    """A decoder for a Content-Encoding, of several codings, too; None when one of them is not undone here.
+
+    What is no coding (`none`, `utf-8`) is passed over, as browsers do.
+    """
+    codings = [one for one in (part.strip().lower() for part in encoding.split(",")) if one]
+    undone = [one for one in codings if one in _UNDONE]
+    if PACKED.intersection(codings) or len(undone) > _MOST_CODINGS:
+        return None
+    decoders = [_one(coding) for coding in reversed(undone)]
+    return decoders[0] if len(decoders) == 1 else _Chain(decoders)
+
+
+def _one(coding: str) -> Decoder:
+    match coding:
         case "gzip" | "x-gzip":
             return _Zlib(31)
         case "deflate":
@@ -38,7 +53,21 @@ def make_decoder(encoding: str) -> Decoder | None:
         case "zstd":
             return _zstd()
         case _:
-            return None
+            raise ValueError(f"no coding that is undone: {coding!r}")
+
+
+class _Chain:
+    """Several codings, undone in turn. What they make in between is bounded, too."""
+
+    def __init__(self, decoders: Sequence[Decoder]) -> None:
+        self._decoders = decoders
+
+    def __call__(self, data: bytes, limit: int) -> bytes:
+        if not self._decoders:
+            return data[:limit]
+        for decode in self._decoders:
+            data = decode(data, limit)
+        return data
 
 
 class _Zlib:

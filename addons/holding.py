@@ -28,6 +28,11 @@ from addons.flownotes import Holding, flow_notes
 CUT = "page cut off"
 """What the `error` hook is told of a page whose rest turned bad after its beginning was shown."""
 
+GATHERED = 4096
+"""Bytes of a page under way that are looked at together: many short looks would keep a worker busy."""
+GATHER_SECONDS = 0.05
+"""Longest they wait for one another."""
+
 type Commands = layer.CommandGenerator[None]
 
 
@@ -35,12 +40,17 @@ class HoldingStream(http_layers.HttpStream):
     """One exchange whose answer may have to wait."""
 
     _deadline: commands.RequestWakeup | None = None
+    _gathering: commands.RequestWakeup | None = None
+    _gathered: bytes = b""
 
     def _handle_event(self, event: events.Event) -> Commands:
         if isinstance(event, events.Wakeup):
             check = flow_notes(self.flow).check
             if event.command is self._deadline and check is not None and self._held():
                 yield from self._decide(check)
+            elif event.command is self._gathering:
+                self._gathering = None
+                yield from self._pass_gathered()
             return
         yield from super()._handle_event(event)
 
@@ -74,16 +84,37 @@ class HoldingStream(http_layers.HttpStream):
         if check is None:
             yield from super().state_stream_response_body(event)
             return
-        if isinstance(event, ResponseEndOfMessage) and not check.passes(b"", last=True):
-            yield from self._cut(over=True)
+        if isinstance(event, ResponseData):
+            self._gathered += event.data
+            if len(self._gathered) >= GATHERED:
+                yield from self._pass_gathered()
+            elif self._gathering is None:
+                self._gathering = wakeup = commands.RequestWakeup(GATHER_SECONDS)
+                yield wakeup
             return
+        if isinstance(event, ResponseEndOfMessage):
+            if self._gathered and not (yield from self._pass_gathered()):
+                return
+            if not check.passes(b"", last=True):
+                yield from self._cut(over=True)
+                return
         yield from super().state_stream_response_body(event)
+
+    def _pass_gathered(self) -> layer.CommandGenerator[bool]:
+        """Pass on what has come since, if it may; whether it might."""
+        check, gathered = flow_notes(self.flow).check, self._gathered
+        self._gathered = b""
+        if check is None or not gathered or self.server_state != self.state_stream_response_body:
+            return True
+        yield from super().state_stream_response_body(ResponseData(self.stream_id, gathered))
         if check.cut:
             yield from self._cut(over=False)
+        return not check.cut
 
     def handle_protocol_error(self, event: RequestProtocolError | ResponseProtocolError) -> Commands:
         """As the original; of an answer that was held the client knows nothing yet."""
         check = flow_notes(self.flow).check
+        self._gathered = b""
         if check is not None and self._held():
             check.left()
             if isinstance(event, ResponseProtocolError):
@@ -91,7 +122,9 @@ class HoldingStream(http_layers.HttpStream):
         yield from super().handle_protocol_error(event)
 
     def _whole(self, check: Holding) -> bool:
-        """Whether all the origin announced is there: its end comes at once, and needs no clock."""
+        """Whether all the origin announced is there: in HTTP/1 its end comes at once, and needs no clock."""
+        if not self._response.http_version.startswith("HTTP/1"):
+            return False  # the end is a word of its own, which may never come
         announced = self._response.headers.get("content-length", "")
         return bool(announced.isdecimal() and check.held >= int(announced))
 

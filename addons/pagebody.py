@@ -35,6 +35,8 @@ class BodyKind:
     """The charset of its Content-Type; None when it names none."""
     markup: bool = True
     """True for HTML, False for plain text."""
+    xml: bool = False
+    """True for XML."""
 
 
 class PageBody:
@@ -43,7 +45,7 @@ class PageBody:
     def __init__(self, kind: BodyKind, scan: PageScan | None = None, most: int = MOST_DECODED) -> None:
         """`most` is how many decoded bytes are looked at."""
         self.trouble: str | None = None
-        """`encoding` or `size`; None while all is looked at."""
+        """`encoding`, `size` or `effort`; None while all is looked at."""
         self.decoded = 0
         """Bytes decoded."""
         self._title = TitleReader(kind.charset) if kind.markup else None

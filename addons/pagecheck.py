@@ -30,6 +30,8 @@ HELD_TOGETHER = 64 * 1024 * 1024
 """Most bytes of held pages in a worker; beyond that a page is decided by what has come of it."""
 LITTLE = 64 * 1024
 """Bytes a page may hold without the others being counted."""
+MOST_CPU = 10.0
+"""Seconds of a processor for one page; the rest passes, and its row says so."""
 NOT_SCANNED = "not-scanned"
 """Begins the remark in the row of a page that was not looked at; the reason follows."""
 
@@ -54,6 +56,7 @@ class PageCheck:
         self._chunks: list[bytes] = []
         self._released = False
         self._spent = 0.0
+        self._busy = 0.0
         self._known: tuple[Finding, ...] = ()
         self._counted = False
         self._broken = False
@@ -62,7 +65,8 @@ class PageCheck:
 
     def _begin(self, table: PageTable) -> None:
         self._table = table
-        self._scan = PageScan(table, markup=self._kind.markup, charset=self._kind.charset)
+        kind = self._kind
+        self._scan = PageScan(table, markup=kind.markup, charset=kind.charset, xml=kind.xml)
         self._body = PageBody(self._kind, self._scan, self._live.pages.scan_bytes)
 
     @property
@@ -131,13 +135,20 @@ class PageCheck:
 
     def left(self) -> None:
         """Nobody waits for it any more: the client went away, or the origin failed."""
+        self._finish("left")
         self._drop()
 
     def _look(self, chunk: bytes) -> None:
-        began = time.perf_counter()
+        began, busy = time.perf_counter(), time.thread_time()
         self._body.feed(chunk)
         self._notes.title = self._body.title
+        self._spend(began, busy)
+
+    def _spend(self, began: float, busy: float) -> None:
         self._spent += time.perf_counter() - began
+        self._busy += time.thread_time() - busy
+        if self._busy > MOST_CPU and self._body.trouble is None:
+            self._body.trouble = "effort"
 
     def _verdict(self, *, last: bool) -> Verdict | None:
         """The verdict that closes the page, by all that has come; None when nothing does."""
@@ -147,9 +158,9 @@ class PageCheck:
             self._begin(table)  # the lists changed while it was held
             for chunk in self._chunks:
                 self._look(chunk)
-        began = time.perf_counter()
+        began, busy = time.perf_counter(), time.thread_time()
         found = self._scan.findings(last=last or self._body.trouble is not None)
-        self._spent += time.perf_counter() - began
+        self._spend(began, busy)
         if not found or found == self._known:
             return None
         self._known = found
@@ -190,7 +201,11 @@ class PageCheck:
         metrics.pages_scanned.labels(outcome).inc()
         metrics.page_scan_seconds.observe(self._spent)
         if trouble is not None and outcome == "passed":
-            told = f"scanned:{self._body.decoded // 1024}k" if trouble == "size" else f"{NOT_SCANNED}:{trouble}"
+            told = (
+                f"scanned:{self._body.decoded // 1024}k"
+                if trouble in ("size", "effort")
+                else f"{NOT_SCANNED}:{trouble}"
+            )
             not_scanned(self._live, self._flow, self._notes, trouble, told)
 
     def _drop(self) -> None:

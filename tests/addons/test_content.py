@@ -79,7 +79,10 @@ def test_nothing_over_the_limit_is_passed_on(limit: int | None, pieces: list[byt
     [
         ("GET", 200, "text/html", BodyKind()),
         ("POST", 404, "TEXT/HTML; charset=utf-8; boundary=x", BodyKind(charset="utf-8")),
-        ("GET", 200, "application/xhtml+xml", BodyKind()),
+        ("GET", 200, "application/xhtml+xml", BodyKind(xml=True)),
+        ("GET", 200, "text/html, text/html", BodyKind()),
+        ("GET", 200, "image/svg+xml", BodyKind(xml=True)),
+        ("GET", 200, "unknown/unknown", BodyKind()),
         ("GET", 200, 'text/plain; charset="iso-8859-1"', BodyKind(charset="iso-8859-1", markup=False)),
         ("GET", 200, "", BodyKind()),
         ("HEAD", 200, "text/html", None),

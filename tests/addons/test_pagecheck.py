@@ -140,6 +140,28 @@ def test_the_rest_of_a_page_that_cannot_be_looked_at_is_cut(
     assert (row.blocked, row.reason, ending.kind, ending.error) == (True, "failure", EndingKind.ERROR, "page cut off")
 
 
+def test_a_page_that_dribbles_is_looked_at_in_pieces(host: Host, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And all of it arrives."""
+    whole = PageScan.findings
+    asked: list[int] = []
+
+    def counted(self: PageScan, *, last: bool = False) -> Any:
+        asked.append(1)
+        return whole(self, last=last)
+
+    monkeypatch.setattr(PageScan, "findings", counted)
+    answer = fetch(host, url(name, b"<p>tower" * 500, b"x", order=[*[0] * 10, *[1] * 400], chunked=True))
+    assert (answer.status, len(answer.body)) == (200, 40_400)
+    assert len(asked) < 200
+
+
+def test_no_page_takes_a_processor_for_long(host: Host, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest passes, and the row says how far it was read."""
+    monkeypatch.setattr(pagecheck, "MOST_CPU", 0.0)
+    assert fetch(host, url(name, GOOD)).status == 200
+    assert host.rows()[-1].note == "scanned:0k"
+
+
 def test_held_pages_of_a_worker_are_bounded_together(host: Host, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With no room left a page is decided by what has come, shown, and read on."""
     monkeypatch.setattr(pagecheck, "HELD_TOGETHER", 0)

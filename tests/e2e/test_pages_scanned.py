@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import http.client
 import json
 import socket
 import time
@@ -245,11 +246,53 @@ def test_head_range_not_modified_and_downloads_are_never_held(school: Gateway, n
     assert fetch(school, page_url(name, BAD, status="304 Not Modified")).status == 304
     head = [HEAD, "Content-Disposition: attachment; filename=arms.html"]
     assert fetch(school, page_url(name, BAD, head=head)).body == BAD.encode()
-    head = [HEAD, f"Content-Range: bytes 0-{len(BAD) - 1}/9999"]
-    assert fetch(school, page_url(name, BAD, head=head, status="206 Partial Content")).body == BAD.encode()
+    head = [HEAD, f"Content-Range: bytes 1-{len(BAD)}/9999"]
+    part = {"Range": "bytes=1-", "Accept": "*/*"}
+    assert (
+        fetch(school, page_url(name, BAD, head=head, status="206 Partial Content"), headers=part).body == BAD.encode()
+    )
     assert fetch(school, page_url(name, BAD, head=["Content-Type: application/json"])).body == BAD.encode()
     notes = [row["note"] for row in school.wait_for_rows(5, host=name)]
     assert sorted(filter(None, notes)) == ["not-scanned:range"]
+
+
+def test_a_part_nobody_asked_for_is_a_page(school: Gateway, name: str) -> None:
+    """And of a page nobody asks for a part: the origin is asked for all of it."""
+    head = [HEAD, f"Content-Range: bytes 1-{len(BAD)}/9999"]
+    url = page_url(name, BAD, head=head, status="206 Partial Content")
+    assert fetch(school, url).status == 403
+    assert fetch(school, url, headers={"Range": "bytes=1-"}).status == 403
+
+
+@pytest.mark.parametrize(
+    ("head", "page"),
+    [
+        ([HEAD, "Content-Encoding: none"], BAD.encode()),
+        ([HEAD, "Content-Encoding: utf-8"], BAD.encode()),
+        ([HEAD, "Content-Encoding: gzip, gzip"], gzip.compress(gzip.compress(BAD.encode()))),
+        (["Content-Type: text/html", "Content-Type: text/html"], BAD.encode()),
+        (["Content-Type: text/html; charset=utf16"], BAD.encode()),
+        (["Content-Type: text/html; charset=unicode"], BAD.encode("utf-16-le")),
+        (["Content-Type: image/svg+xml"], b"<svg><style/><text>A sword and a dagger</text></svg>"),
+        ([HEAD], b"<svg><defs><style/></defs></svg>" + BAD.encode()),
+        ([HEAD], BAD.replace("sword", "sw<!-- -->o<x-y></x-y>rd").encode()),
+        ([HEAD, "Content-Encoding: gzip"], gzip.compress(b"<p>&#" + b"1" * 40_000 + b"; " + BAD.encode())),
+    ],
+)
+def test_heads_and_markup_hide_nothing_that_a_browser_shows(
+    school: Gateway, name: str, head: list[str], page: bytes
+) -> None:
+    """Codings that are none, types told twice, charsets by other names, elements that close themselves."""
+    assert fetch(school, page_url(name, page, head=head)).status == 403
+
+
+def test_a_mark_cut_by_a_pause_is_heeded(school: Gateway, name: str) -> None:
+    """One octet of a byte order mark, until nobody waits any longer; then the rest."""
+    page = BAD.encode("utf-16")
+    url = page_url(name, page[:1], page[1:], pause=2.5, chunked=True, head=["Content-Type: text/html"])
+    with pytest.raises((OSError, http.client.HTTPException)):
+        fetch(school, url)
+    assert row(school, name)["blocked"]
 
 
 def test_an_unknown_encoding_passes_and_the_row_says_so(school: Gateway, name: str) -> None:
@@ -308,6 +351,7 @@ def test_a_client_that_leaves_while_a_page_is_held_has_its_row(school: Gateway, 
             raw.socket.recv(1)
     found = row(school, name)
     assert (found["ending"], found["blocked"]) == ("aborted", False)
+    wait_for(lambda: 'schoolgate_pages_scanned_total{outcome="left"}' in school.metrics(), "it to be counted")
 
 
 def test_an_origin_that_breaks_off_a_held_page_is_our_page(school: Gateway, name: str) -> None:
