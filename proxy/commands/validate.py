@@ -125,15 +125,18 @@ def _check_settings(text: str, name: str) -> Report:
 
 def _check_policy(text: str, name: str, settings: Settings) -> Report:
     from categories.taxonomy import load_taxonomy
+    from policy.passing import passed_below
     from policy.rules import PolicyErrors, load_policy
     from proxy.assembly import known_categories, open_index
 
     taxonomy = load_taxonomy()
-    categories = known_categories(taxonomy, open_index(settings)) if settings.lists else taxonomy
+    index = open_index(settings) if settings.lists else None
+    categories = taxonomy if index is None else known_categories(taxonomy, index)
     try:
         policy = load_policy(text, file=name, categories=categories)
     except PolicyErrors as error:
         return Report(name, "policy", error.problems)
-    warnings = (*policy.warnings, *policy.expired(datetime.now(UTC)))
+    passed = () if index is None else passed_below(policy, index)
+    warnings = (*policy.warnings, *policy.expired(datetime.now(UTC)), *passed)
     holds = f"{len(policy.rules)} rules, {len(policy.sites)} sites, {len(policy.groups)} groups"
     return Report(name, "policy", (), warnings, holds)

@@ -67,6 +67,27 @@ def test_a_rule_that_is_over_is_only_a_warning(tmp_path: Path, capsys: pytest.Ca
     assert "[warning]" in capsys.readouterr().out
 
 
+def test_a_host_passed_unread_with_a_closed_page_is_only_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The school may mean it; it hears what it costs, as far as its lists know."""
+    file, own, settings = tmp_path / "policy.yaml", tmp_path / "own.txt", tmp_path / "schoolgate.yaml"
+    own.write_text("wiki.example/bad\n", encoding="utf-8")
+    settings.write_text(
+        f"data: {tmp_path / 'data'}\nlists: [{{name: own, category: games, format: urls, path: {own}}}]\n",
+        encoding="utf-8",
+    )
+    file.write_text(
+        "schoolgate: 1\npolicies: [{tier: trust, rules: [{rule: pass, what: ['host:wiki.example'], action: bypass}, "
+        "{rule: games, what: [games], action: block}]}]\n",
+        encoding="utf-8",
+    )
+    assert main(["--settings", str(settings), "validate", str(file)]) == 0
+    told = capsys.readouterr().out
+    assert "passes wiki.example unread, and with it its pages that lists name as games" in told
+    assert "[warning]" in told
+
+
 def test_a_settings_file_is_checked_as_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The file is read as what it is."""
     file = tmp_path / "schoolgate.yaml"
