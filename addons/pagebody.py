@@ -12,6 +12,11 @@ from addons.decoders import make_decoder
 from addons.titles import MOST_DECODED, TitleReader
 from categories.pagescan import PageScan
 
+PADDING = 4
+"""A page's source may be so many times as long as the text that is looked at in it: comments are not to use that up."""
+_SLICE = 64 * 1024
+"""Decoded bytes that are looked at before it is asked how much that was."""
+
 
 @dataclass(frozen=True, slots=True)
 class PageLimits:
@@ -22,7 +27,7 @@ class PageLimits:
     hold_seconds: float = 5.0
     """Longest a page is held back."""
     scan_bytes: int = 2 * 1024 * 1024
-    """Decoded bytes of a page that are looked at; the rest passes."""
+    """Bytes of a page's text that are looked at, and of its source `PADDING` times as many; the rest passes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ class PageBody:
     """Reads one body. `trouble` says, in a word, why not all of it was looked at."""
 
     def __init__(self, kind: BodyKind, scan: PageScan | None = None, most: int = MOST_DECODED) -> None:
-        """`most` is how many decoded bytes are looked at."""
+        """`most` is how many decoded bytes are looked at for a title; with a `scan`, as in `PageLimits.scan_bytes`."""
         self.trouble: str | None = None
         """`encoding`, `size` or `effort`; None while all is looked at."""
         self.decoded = 0
@@ -51,6 +56,7 @@ class PageBody:
         self._title = TitleReader(kind.charset) if kind.markup else None
         self._scan = scan
         self._most = most
+        self._longest = most if scan is None else PADDING * most
         self._decoder = make_decoder(kind.encoding)
         if self._decoder is None:
             self.trouble = "encoding"
@@ -70,14 +76,17 @@ class PageBody:
         if self.done or not chunk or self._decoder is None:
             return
         try:
-            octets = self._decoder(chunk, self._most - self.decoded)
+            octets = self._decoder(chunk, self._longest - self.decoded)
         except Exception:  # any fault of a decoder: browsers, too, show only what came before it
             self.trouble = "encoding"
             return
-        self.decoded += len(octets)
         if self._title is not None:
             self._title.feed(octets)
-        if self._scan is not None:
-            self._scan.feed(octets)
-        if self.decoded >= self._most:
-            self.trouble = "size"
+        for start in range(0, len(octets), _SLICE):
+            piece = octets[start : start + _SLICE]
+            self.decoded += len(piece)
+            if self._scan is not None:
+                self._scan.feed(piece)
+            if self.decoded >= self._longest or (self._scan is not None and self._scan.text >= self._most):
+                self.trouble = "size"
+                return

@@ -25,6 +25,8 @@ class PageScan:
         """`markup` is False for plain text, `xml` True for XML; `charset` is the Content-Type's, None without one."""
         self.scanned = 0
         """Octets looked at."""
+        self.text = 0
+        """Octets of them, about, that were text a reader sees."""
         self._table = table
         self._charset = charset
         self._markup, self._xml = markup, xml
@@ -61,7 +63,9 @@ class PageScan:
             octets = self._settled(octets)
         if self._decoder is None:
             raise RuntimeError("a page is decoded before its charset is settled")
-        piece = self._visible.feed(self._decoder.decode(octets, last).removeprefix("\ufeff"), last=last)
+        source = self._decoder.decode(octets, last).removeprefix("\ufeff")
+        piece = self._visible.feed(source, last=last)
+        self.text += len(piece) * len(octets) // max(1, len(source))
         if piece or last:
             found = self._table.needles.found
             for reading in self._readings.of(piece, last=last):

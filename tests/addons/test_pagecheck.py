@@ -6,6 +6,7 @@ Shows: `addons.holding`, `addons.pagebody`.
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from addons import pagecheck
-from addons.pagebody import BodyKind, PageBody, PageLimits
+from addons.pagebody import PADDING, BodyKind, PageBody, PageLimits
 from categories.pagescan import PageScan
 from categories.pagetable import PageTable
 from categories.snapshot import build_snapshot, open_snapshot
@@ -194,4 +195,19 @@ def test_any_body_is_survived(data: bytes, encoding: str, markup: bool) -> None:
     body = PageBody(BodyKind(encoding, None, markup), PageScan(PageTable((), (), (), {})), 1000)
     for start in range(0, len(data), 50):
         body.feed(data[start : start + 50])
-    assert body.decoded <= 1000
+    assert body.decoded <= PADDING * 1000
+
+
+@pytest.mark.parametrize(
+    ("source", "trouble", "decoded"),
+    [
+        (b"<!--" + b" " * 200_000 + b"-->", None, 200_007),
+        (b"<!--" + b" " * 500_000 + b"-->", "size", 4 * 100_000),
+        (b"tower " * 100_000, "size", 2 * 64 * 1024),
+    ],
+)
+def test_comments_do_not_use_up_what_is_looked_at(source: bytes, trouble: str | None, decoded: int) -> None:
+    """Text counts; of the rest there may be four times as much."""
+    body = PageBody(BodyKind("gzip"), PageScan(PageTable((), (), (), {})), 100_000)
+    body.feed(gzip.compress(source))
+    assert (body.trouble, body.decoded) == (trouble, decoded)
