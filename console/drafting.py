@@ -7,6 +7,7 @@ with what it was begun from; a role of one site sees and writes what is the busi
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,10 @@ from registry.policies import Version
 
 LINES = 4_000
 """Most lines of a comparison of texts that are shown."""
+DIFFERING = 1_000
+"""Most lines that may go or come for two texts to be compared line by line: the cost grows with their square."""
+LONGEST = 8_000
+"""Most lines of a text that is."""
 STATES = {
     "draft": ("note", "✎", "draft"),
     "review": ("note", "…", "waits for a second person"),
@@ -140,7 +145,12 @@ def lines_of(ask: Ask, before: str, after: str) -> list[tuple[str, str]]:
 
 
 def _differing(before: str, after: str) -> Iterator[tuple[str, str]]:
-    found = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=3)
+    old, new = before.splitlines(), after.splitlines()
+    changed = sum((Counter(old) - Counter(new)).values()), sum((Counter(new) - Counter(old)).values())
+    if max(changed) > DIFFERING or max(len(old), len(new)) > LONGEST:
+        yield "@", f"too much to compare line by line: {changed[0]:,} lines go, {changed[1]:,} come"
+        return
+    found = difflib.unified_diff(old, new, lineterm="", n=3)
     for number, line in enumerate(found):
         if number < 2:
             continue

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from console.doors import Doors
+from console.oneatatime import Turns
 from console.pending import Pending
 from console.roles import Viewer
 from console.signin import SignIn
@@ -48,6 +49,8 @@ class House:
     """Longest time one search may take."""
     pending: Pending = field(default_factory=Pending)
     """Files that were looked at and wait for a yes."""
+    turns: Turns = field(default_factory=Turns)
+    """Who is having a costly page made."""
 
     @property
     def beside(self) -> Beside:

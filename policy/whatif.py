@@ -40,6 +40,8 @@ class Turned:
     """Requests of each of those who asked."""
     hosts: Counter[str] = field(default_factory=Counter)
     """Requests to each host."""
+    visits: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Requests of each of them to each host."""
     rules: Counter[str] = field(default_factory=Counter)
     """Requests by the rule that would decide."""
 
@@ -48,6 +50,7 @@ class Turned:
         self.requests += 1
         self.people[seen.who] += 1
         self.hosts[seen.request.url.host] += 1
+        self.visits[seen.who, seen.request.url.host] += 1
         self.rules[verdict.rule or ""] += 1
 
 

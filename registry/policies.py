@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, func, select, update
 
 from registry.change import By, RegistryError, RegistryProblem, begin, from_us, note, text_problems, to_us
+from registry.samepeople import same_person
 from registry.schema import policy_version as table
 
 DRAFT, REVIEW, PUBLISHED, WITHDRAWN, REFUSED = "draft", "review", "published", "withdrawn", "refused"
@@ -27,6 +28,8 @@ OPEN = (DRAFT, REVIEW)
 """States in which a version may still change."""
 FILE = "file"
 """Who wrote what was edited outside the console."""
+LONGEST = 400_000
+"""Most characters of a text."""
 SAID = 60
 """Most sentences about a change that the trail keeps of one version."""
 
@@ -83,6 +86,7 @@ def start(
 ) -> Version:
     """Begin a draft. `base` is the checksum of the policy in force; `of` says from which version it comes."""
     title = _title(title)
+    _check_length(text)
     begin(connection, by)
     values = {
         "state": DRAFT,
@@ -107,6 +111,7 @@ def write(
 ) -> Version:
     """Write in a draft; one that waits for a review is a draft again. `seen` is the checksum of what the writer had
     before them: two who write at once follow each other. `what` says what was done, for the trail."""
+    _check_length(text)
     begin(connection, by)
     before = _open(connection, number)
     if before.digest != seen:
@@ -153,12 +158,17 @@ def withdraw(connection: Connection, number: int, by: By) -> Version:
     return get(connection, number)
 
 
-def check_publish(version: Version, by: By, risks: Collection[str]) -> None:
+def wrote(connection: Connection, version: Version, who: str) -> bool:
+    """Whether somebody wrote in it, by this account or by another of theirs."""
+    return version.wrote(who) or any(same_person(connection, author, who) for author in version.authors)
+
+
+def check_publish(connection: Connection, version: Version, by: By, risks: Collection[str]) -> None:
     """Raise `RegistryError` when `by` may not publish it as it is."""
     problems = []
     if version.state not in OPEN:
         problems.append(RegistryProblem(version.title, f"is {version.state} and no draft", "begin a draft from it"))
-    if risks and version.wrote(by.who):
+    if risks and wrote(connection, version, by.who):
         problems.append(
             RegistryProblem(
                 version.title,
@@ -179,7 +189,7 @@ def publish(
     before = _open(connection, number)
     if before.digest != seen:
         raise RegistryError(RegistryProblem(before.title, "somebody else has written in it meanwhile", "look again"))
-    check_publish(before, by, risks)
+    check_publish(connection, before, by, risks)
     last = newest(connection)
     why = "; ".join(dict.fromkeys(filter(None, (before.why, by.why))))
     _set(
@@ -282,6 +292,12 @@ def _open(connection: Connection, number: int) -> Version:
     if found.state not in OPEN:
         raise RegistryError(RegistryProblem(found.title, f"is {found.state} and no draft", "begin a draft from it"))
     return found
+
+
+def _check_length(text: str) -> None:
+    if len(text) > LONGEST:
+        what = f"has {len(text):,} characters, and a policy at most {LONGEST:,}"
+        raise RegistryError(RegistryProblem("policy", what, "put long rows of hosts into a list of their own"))
 
 
 def _set(connection: Connection, number: int, values: dict[str, Any]) -> None:

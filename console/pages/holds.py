@@ -14,6 +14,7 @@ from logstore.holdrelease import WITHIN, approve, same_person, sign
 from logstore.holds import Hold, HoldRefused, holds, note_hold, place, set_review
 from logstore.when import parse_when
 from registry.change import RegistryError, RegistryProblem
+from registry.samepeople import same_person as one_person
 from registry.spelling import as_recorded
 
 FIELDS = ("user", "device", "address", "host", "domain", "text", "site")
@@ -107,6 +108,10 @@ def act(ask: Ask) -> Answer:
             case "sign":
                 sign(where, one.case, **told)
             case "approve":
+                with ask.house.reading() as connection:
+                    alone = one.signed_by is not None and one_person(connection, one.signed_by, ask.me.who)
+                if alone:
+                    raise HoldRefused(f"{one.signed_by} signed first; a release needs two different people")
                 approve(where, one.case, **told)
     except HoldRefused as error:
         raise RegistryError(RegistryProblem(one.case, str(error))) from error

@@ -56,7 +56,8 @@ def show(ask: Ask) -> Answer:
     for row in rows:
         row["changed"] = row["rule"] in touched
         row["own"] = not row["fixed"] and (ask.me.site is None or row["sites"] == [ask.me.site])
-    mine = version.wrote(ask.me.who)
+    with ask.house.reading() as connection:
+        mine = policies.wrote(connection, version, ask.me.who)
     data = {"draft": policies.facts(version), **drafting.changes_json(found), "rules": rows}
     data |= {"in_force_changed": version.base != now.digest}
     view: dict[str, Any] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -10,8 +11,8 @@ from typing import Any
 from categories.names import NameProblem, canonical_url
 from console import drafting
 from console.drawing import link
-from console.looking import is_own
-from console.page import Answer, Ask, Page, Param, Shown
+from console.looking import is_own, reason_to_look, written_subject
+from console.page import Answer, Ask, Page, Param, Refused, Shown
 from console.roles import Names
 from identity.directory import account_name
 from logstore.audit import record_look
@@ -19,7 +20,9 @@ from logstore.filter import LogFilter
 from logstore.query import Archive, SearchTooWide
 from logstore.rows import Row
 from policy.client import STRICTEST_BAND, Band, Client
+from policy.comparing import standing
 from policy.model import Request, Stage
+from policy.rows import Policy
 from policy.rules import PolicyErrors
 from policy.whatif import KINDS, Seen, WhatIf, what_if
 from registry.change import RegistryError
@@ -33,7 +36,7 @@ HOURS = {1: "the last hour", 24: "the last day", 72: "the last three days"}
 TOP = 10
 """Hosts and people that are named of each kind."""
 FEW = 3
-"""Of fewer people than this no hosts are told: that would be one person's history, without a reason."""
+"""A host that fewer people than this asked for is not told: that would be one person's history, without a reason."""
 NOT_OURS = frozenset({"guard", "identity", "certificate", "upstream", "record", "failure", "content"})
 """Reasons by which something else than the policy decided: another policy changes nothing there."""
 HEADINGS = {
@@ -47,6 +50,13 @@ HEADINGS = {
 
 def show(ask: Ask) -> Answer:
     """Decide the newest requests again, by the policy in force and by the draft."""
+    with ask.house.turns.of(f"what-if {ask.me.who}") as theirs:
+        if not theirs:
+            raise Refused("One at a time", "Another what-if of yours is still being worked out. Try again then.", 429)
+        return _show(ask)
+
+
+def _show(ask: Ask) -> Shown:
     version, view = drafting.wanted(ask, still_open=True), dict[str, Any]()
     back = ask.query.get("hours", "")
     hours = int(back) if back.isdigit() and int(back) in HOURS else 24
@@ -58,11 +68,14 @@ def show(ask: Ask) -> Answer:
         problems = tuple(map(str, error.problems))
         view = {"one": version, "found": None, "problems": problems, "hours": HOURS, "told": {"hours": hours}}
         return Shown(data={"draft": version.id, "problems": problems}, view=view)
+    looks = _looks(ask, before.policy, after.policy)
     # The line in the trail first: what cannot be written down is not looked at.
     words = f"what-if of policy version {version.id} over at most {ROWS:,} requests of the last {hours} hours"
     with ask.house.writing() as connection:
         asked = words + (", with names" if named else "")
         record_look(connection, who=ask.me.who, subject="record", asked=asked, rows=None, at=ask.now)
+        for whom, why in looks:
+            record_look(connection, who=ask.me.who, subject=whom, asked=asked, rows=None, why=why, at=ask.now)
     found = what_if(before, after, walk)
     told = _facts(ask, version.id, found, walk, named=named)
     view = {
@@ -78,6 +91,23 @@ def show(ask: Ask) -> Answer:
         if ask.me.names is not Names.NEVER else "",
     }  # fmt: skip
     return Shown(data=told, view=view)
+
+
+def _looks(ask: Ask, before: Policy, after: Policy) -> list[tuple[str, str]]:
+    """Whom the rules that differ name, and the reason given for each. Raises `Refused`, as any look at one's rows."""
+    old, new = standing(before), standing(after)
+    rules = [stands[name].rule for name in old.keys() | new.keys() if old.get(name) != new.get(name)
+             for stands in (old, new) if name in stands]  # fmt: skip
+    people = [side for rule in rules for side in (rule.who.include, rule.who.exclude)]
+    named = {LogFilter(user=name) for side in people for name in side.users}
+    named |= {LogFilter(device=name) for side in people for name in side.devices}
+    named |= {LogFilter(group=name, site=ask.me.site) for side in people for name in side.groups}
+    found = []
+    for wanted in sorted(named, key=repr):
+        why = reason_to_look(ask, wanted)
+        if (subject := written_subject(ask, wanted)) != "record":
+            found.append((subject, why))
+    return found
 
 
 class _Walk:
@@ -134,15 +164,23 @@ def _facts(ask: Ask, number: int, found: WhatIf, walk: _Walk, *, named: bool) ->
     for kind in KINDS:
         one = found.turned[kind]
         few = len(one.people) < FEW
+        met = Counter(host for _, host in one.visits)
+        told = {host for host, people in met.items() if people >= FEW}
+        hosts = Counter({host: count for host, count in one.hosts.items() if host in told})
         kinds[kind] = {
             "requests": one.requests,
             "people": len(one.people),
-            "hosts": [] if few else [{"host": host, "requests": count} for host, count in one.hosts.most_common(TOP)],
-            "few": few and one.requests > 0,
+            "hosts": [{"host": host, "requests": count} for host, count in hosts.most_common(TOP)],
+            "few": bool(one.hosts) and (few or not told),
             "rules": [{"rule": rule, "requests": count} for rule, count in one.rules.most_common(TOP)],
         }
         if named:
-            people = ((who, count) for who, count in one.people.most_common(TOP) if not is_own(ask, who))
+            # Of somebody only what they asked of hosts that others asked of, too.
+            seen = Counter[str]()
+            for (who, host), count in one.visits.items():
+                if host in told and not is_own(ask, who):
+                    seen[who] += count
+            people = seen.most_common(TOP)
             kinds[kind]["who"] = [{"name": who, "requests": count} for who, count in people]
     return {
         "draft": number,

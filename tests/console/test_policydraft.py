@@ -172,7 +172,7 @@ def test_what_would_it_have_done(console: Console) -> None:
 
 
 def test_what_if_is_no_way_to_one_persons_history(console: Console) -> None:
-    """A rule about one account tells numbers, and no hosts."""
+    """A rule about one account needs a reason, and the trail names whom; it tells numbers, and no hosts."""
     console.store({"host": "news.example", "user": "dana", "band": "staff", "site": None})
     browser = console.signed_in(Role.TECHNICIAN)
     draft = begin(browser)
@@ -182,7 +182,12 @@ def test_what_if_is_no_way_to_one_persons_history(console: Console) -> None:
     )
     form = {"text": text, "seen": fields(page)["seen"], "token": token_of(page)}
     assert browser.post(f"{draft}/text", data=form, headers={"Origin": ORIGIN}).status_code == 303
+    assert browser.get(f"{draft}/what-if.json").status_code == 403
+    assert browser.get(f"{draft}/what-if").headers["location"].startswith("/reason?user=dana")
+    assert send(browser, "/reason?user=dana", "/reason", user="dana", why="the head asked").status_code == 303
     seen = told(browser, f"{draft}/what-if.json")["turned"]["blocked"]
+    line = next(line for line in console.trail("look") if line.subject == "dana")
+    assert line.why == "the head asked"
     assert (seen["requests"], seen["people"], seen["hosts"], seen["few"]) == (1, 1, [], True)
     assert "Not told for so few people" in browser.get(f"{draft}/what-if").text
 

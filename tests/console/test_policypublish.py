@@ -1,6 +1,6 @@
 """Publishing when more than one thing happens at once: two people, a file edited by hand, a gateway that refuses.
 
-Shows: `proxy.consolepolicy`, `proxy.policytaking`.
+Shows: `proxy.consolepolicy`, `proxy.policytaking`, `registry.samepeople`, `console.oneatatime`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from console.drafting import _differing
+from console.oneatatime import Turns
 from console.roles import Role
 from policy.rules import PolicyErrors, PolicyProblem
 from proxy import consolepolicy, inforce, policytaking
 from proxy.settings import Settings
 from registry import policies
 from registry.policies import Version
-from tests.console.rig import OFFICE, ORIGIN, Console, token_of
+from tests.console.rig import OFFICE, ORIGIN, Console, send, token_of
 from tests.console.test_policydraft import begin, edit, fields, in_force, step, text_of
 
 
@@ -124,3 +126,59 @@ def test_without_its_mark_a_gateway_takes_what_is_newer_than_its_file(console: C
     version = policytaking.waiting(settings)
     assert version is not None
     assert version.text == second
+
+
+def test_two_accounts_of_one_person_are_no_two_people(console: Console) -> None:
+    """Neither for a risky change nor for the release of a hold."""
+    one = console.signed_in(Role.TECHNICIAN, proxy="jane")
+    two = console.signed_in(Role.ICT, proxy="Jane")
+    draft = begin(one)
+    assert edit(one, draft, "pupils-ai", action="warn").status_code == 303
+    assert step(one, draft, "ask", why="x").status_code == 303
+    alone = step(two, draft, "publish", why="y")
+    assert (alone.status_code, "second person" in alone.text) == (422, True), alone.text
+    assert step(console.signed_in(Role.ICT, proxy="sam"), draft, "publish", why="y").status_code == 303
+
+    form = {"case": "CASE-1", "why": "bullying", "review": "90d", "user": "pupil-0417"}
+    console.store({"user": "pupil-0417"})
+    leader = console.signed_in(Role.LEADER, proxy="jane")
+    assert send(two, "/holds", "/holds/place", **form).status_code == 303
+    assert send(two, "/holds/1", "/holds/1/step", do="sign", why="closed").status_code == 303
+    alone = send(leader, "/holds/1", "/holds/1/step", do="approve", why="closed")
+    assert (alone.status_code, "two different people" in alone.text) == (422, True)
+
+
+def test_what_if_tells_no_host_that_fewer_than_three_people_met(console: Console) -> None:
+    """Nor who asked for it, beside others who asked for something else."""
+    rows = [{"host": host, "user": "dana", "band": "staff", "site": None} for host in ("union.example", "a.example")]
+    rows += [{"host": "a.example", "user": user, "band": "staff", "site": None} for user in ("lee", "sam")]
+    console.store(*rows)
+    browser = console.signed_in(Role.TECHNICIAN)
+    draft = begin(browser)
+    hosts = "what: ['host:a.example', 'host:union.example']"
+    write(console, browser, draft, "    rules:\n", f"    rules:\n      - {{rule: no, {hosts}, action: block}}\n")
+    seen = browser.get(f"{draft}/what-if.json?who=yes").json()["turned"]["blocked"]
+    assert (seen["requests"], seen["people"], seen["few"]) == (4, 3, False)
+    assert seen["hosts"] == [{"host": "a.example", "requests": 3}]
+    assert sorted((one["name"], one["requests"]) for one in seen["who"]) == [("dana", 1), ("lee", 1), ("sam", 1)]
+
+
+def test_a_text_that_is_too_long_is_no_draft_and_a_comparison_is_bounded(console: Console) -> None:
+    """What each look at a draft costs does not grow with the square of what somebody wrote."""
+    browser = console.signed_in(Role.ICT)
+    draft = begin(browser)
+    page, text = browser.get(f"{draft}/text"), text_of(console, draft)
+    form = {"seen": fields(page)["seen"], "token": token_of(page), "text": text + "# x\n" * 100_000}
+    answer = browser.post(f"{draft}/text", data=form, headers={"Origin": ORIGIN})
+    assert (answer.status_code, "a policy at most 400,000" in answer.text) == (422, True)
+    assert len(list(_differing("a\n" * 90_000, "b\n" * 90_000))) == 1
+    assert [words for _, words in _differing("a\n", "b\n")][1:] == ["a", "b"]
+
+
+def test_one_costly_page_at_a_time_for_each_account() -> None:
+    """Somebody else has a turn of their own."""
+    turns = Turns()
+    with turns.of("anna") as first, turns.of("anna") as again, turns.of("sam") as other:
+        assert (first, again, other) == (True, False, True)
+    with turns.of("anna") as later:
+        assert later
