@@ -19,6 +19,7 @@ from mitmproxy.tls import TlsData
 
 from addons.flownotes import ConnectionNotes, connection_notes
 from addons.live import Live
+from categories.statutory_forms import WITHHELD
 from logstore.spool import SpoolFull
 from policy.client import Band, Client
 from policy.model import Action
@@ -95,7 +96,7 @@ class Refusals:
             self._refused(notes, "left")
 
     def _refused(self, notes: ConnectionNotes, sign: str) -> None:
-        if not would_be_read(notes) or notes.connect is None:
+        if not would_be_read(notes) or notes.connect is None or self._secret(notes):
             return
         device, host = device_of(notes.client), notes.connect.host
         now = self.live.now().timestamp()
@@ -109,12 +110,19 @@ class Refusals:
         now, device = self.live.now().timestamp(), device_of(notes.client)
         if self._said.anew(now, ACCEPTS, device):
             self._tell(ACCEPTS, device=device)
-        if notes.connect is None or self._said.lately(now, TAKEN, device, notes.connect.host):
+        if notes.connect is None or self._secret(notes) or self._said.lately(now, TAKEN, device, notes.connect.host):
             return
         host = notes.connect.host
         if self._may_tell(f"{TAKEN} {host}", now, TAKERS) or self._said.lately(now, REFUSED, device, host):
             self._said.anew(now, TAKEN, device, host)
             self._tell(TAKEN, host=host, device=device, person=person_of(notes.client, host))
+
+    def _secret(self, notes: ConnectionNotes) -> bool:
+        """Whether the host stands on a statutory list, or a page of it: then its name leaves no trace (F-06)."""
+        verdict, engine = notes.connect_verdict, self.live.engine
+        if verdict is None or notes.connect is None or any(match.entry == WITHHELD for match in verdict.matches):
+            return True
+        return not engine.policy.kinds.statutory.isdisjoint(engine.index.has_entries_below(notes.connect.host))
 
     def _may_tell(self, what: str, now: float, most: int) -> bool:
         since, count = self._each.get(what, (now, 0))

@@ -280,6 +280,8 @@ def test_a_real_prometheus_scrapes_a_real_gateway(gateway: Gateway, prometheus: 
         "schoolgate_tls_failures_total",
         "schoolgate_unrecorded_total",
         "schoolgate_ca_rotation_seconds",
+        "schoolgate_pages_scanned_total",
+        "schoolgate_pages_not_scanned_total",
     }
     assert set(registered(tmp_path)) - there - only_when_it_happens == set()
     labels = {key for item in asked(prometheus, '{__name__=~"schoolgate_.+"}') for key in item["metric"]}
