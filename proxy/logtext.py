@@ -30,9 +30,9 @@ def search_text(args: argparse.Namespace, settings: Settings, wanted: LogFilter,
         wanted = dataclasses.replace(wanted, since=now - BACK)
     job = TextJob(settings.store, wanted)
     look(args, settings, wanted, None, now)
-    print(f"log: {sentence(wanted, now, zone)}; Ctrl-C ends it", file=sys.stderr)
     told: list[Progress] = []
     with _called_off_by_ctrl_c(job):
+        print(f"log: {sentence(wanted, now, zone)}; Ctrl-C ends it", file=sys.stderr)
         status = print_rows(args, _rows(job, None if args.all else args.limit, told), zone, now)
     last = told[-1] if told else Progress(0, 0, 0, 0)
     words = "interrupted" if job.cancelled else "everything read" if last.days_done == last.days else "page full"

@@ -16,10 +16,14 @@ from mitmproxy.tls import TlsData
 from addons.flownotes import ConnectionNotes, connection_notes
 from addons.live import Live
 from addons.refusals import EACH, TAKERS, Refusals, Said, device_of, person_of, sign_of, would_be_read
+from categories.layered import LayeredIndex, OwnEntry
+from categories.model import EntryKind, Match
 from categories.names import canonical_url
+from categories.statutory_forms import WITHHELD
 from logstore.encoding import EventKind, decode_fact
 from logstore.reading import SpoolReader
 from policy.client import Band, Client
+from policy.engine import Engine
 from policy.model import Action, Reason, Signal, Verdict
 
 ALLOWED = Verdict(Action.ALLOW, Reason.DEFAULT, "open")
@@ -181,6 +185,23 @@ def test_few_who_take_a_host_are_told_and_whoever_refused_it_too(worker: Worker)
     worker.leaves("open.example", after=5, requests=1)
     devices = [told["device"] for kind, told in worker.facts() if kind == "tls-taken"]
     assert devices == [*(f"d{number}" for number in range(TAKERS)), "10.4.2.14"]
+
+
+def test_a_host_of_a_statutory_list_leaves_no_name(worker: Worker) -> None:
+    """Neither when it stands there itself nor when one page of it does, however often it is refused or read (F-06)."""
+    listed = Match("child-abuse", "statutory/iwf", WITHHELD, 3, EntryKind.DOMAIN)
+    here = Verdict(Action.ALLOW, Reason.DEFAULT, "open", matches=(listed,))
+    engine = worker.live.engine
+    index = LayeredIndex(engine.index, [OwnEntry(1, "terrorism", EntryKind.URL, "page.example/x")])
+    worker.live.engine = Engine(index, engine.policy)
+    for _ in range(2):
+        worker.handshake("whole.example", connect_verdict=here)
+        worker.handshake("page.example")
+        worker.leaves("page.example", after=5, requests=1)
+        worker.leaves("page.example", after=0.1)
+        worker.now += timedelta(hours=2)
+    worker.handshake("app.example")
+    assert {told["host"] for _, told in worker.facts() if "host" in told} == {"app.example"}
 
 
 @pytest.mark.parametrize(

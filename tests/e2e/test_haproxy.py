@@ -141,9 +141,10 @@ def test_a_gateway_that_is_lost_takes_only_its_own_connections(
         one.start()
         wait_for(lambda count=number: len(origin.seen(name)) > count, "the download to begin")
     lost, left = gateways
-    for process in lost.family():
+    family = lost.family()
+    for process in family:
         process.kill()
-    psutil.wait_procs(lost.family(), timeout=10)
+    assert psutil.wait_procs(family, timeout=30)[1] == [], "all gone: what they listened at refuses"
     for number in range(5):  # at once: HAProxy has not noticed yet, and tries the other
         assert curl(front, f"http://after-{name}/page?n={number}", source=YEAR_4).status == 200
     wait_for(lambda: front.states()["gate0"].startswith("DOWN"), "HAProxy to notice")
@@ -158,5 +159,5 @@ def test_a_gateway_that_is_lost_takes_only_its_own_connections(
     # And back: what the lost one has in its spool is shipped, and it takes its share again.
     lost.write_settings({"proxy": {"balancers": [BALANCER], "port": lost.port}})
     lost.start()
-    wait_for(lambda: front.states()["gate0"] == "UP", "HAProxy to find it well", seconds=30)
-    assert len(lost.wait_for_rows(2, host=name)) == 2
+    wait_for(lambda: front.states()["gate0"] == "UP", "HAProxy to find it well", seconds=60)
+    assert len(lost.wait_for_rows(2, host=name, seconds=60)) == 2

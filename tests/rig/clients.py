@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import http.client
+import io
 import json
 import socket
 import ssl
@@ -168,6 +169,16 @@ class Browser:
 # -- raw --------------------------------------------------------------------------------------------------------------
 
 
+class _Unbuffered:
+    """A socket whose reader takes nothing that belongs to the next answer."""
+
+    def __init__(self, whole: socket.socket) -> None:
+        self.whole = whole
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self.whole.makefile(mode, buffering=0), 1)  # type: ignore[call-overload]
+
+
 class Raw:
     """A socket to the gateway, for what no library would send."""
 
@@ -206,7 +217,7 @@ class Raw:
 
     def answer(self) -> Answer:
         """One complete answer."""
-        response = http.client.HTTPResponse(self.socket)
+        response = http.client.HTTPResponse(_Unbuffered(self.socket))  # type: ignore[arg-type]
         response.begin()
         return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
 
