@@ -20,7 +20,7 @@ from console.pending import Pending
 from console.roles import Viewer
 from console.signin import SignIn
 from logstore.db import reading
-from logstore.place import Beside, ClickHouse, Where
+from logstore.place import Where
 from registry.change import By
 
 FORM_BYTES = 64 * 1024
@@ -51,14 +51,6 @@ class House:
     """Files that were looked at and wait for a yes."""
     turns: Turns = field(default_factory=Turns)
     """Who is having a costly page made."""
-
-    @property
-    def beside(self) -> Beside:
-        """The record as holds and retention take it. Raises `Refused` where they are done elsewhere."""
-        if isinstance(self.where, ClickHouse):
-            words = "Holds and retention of a record in ClickHouse are not done here; docs/clickhouse.md says how."
-            raise Refused("Not with this record", words, 501)
-        return self.where
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:

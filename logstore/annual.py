@@ -33,7 +33,7 @@ from sqlalchemy import (
 from logstore.dayview import Columns, columns_of, requests
 from logstore.db import attached, days_folder, open_catalog, reading
 from logstore.dimensions import restored, stored
-from logstore.place import Beside
+from logstore.place import Beside, ClickHouse, Where
 from logstore.schema import attached_log, day_file, dim_client, dim_verdict, tally_day, tally_file, tally_month
 from logstore.source import ids_of
 
@@ -91,7 +91,7 @@ def _no_site(cell: Cell) -> Cell:
     return dataclasses.replace(cell, site=FEW)
 
 
-def count_closed(where: Beside, now: datetime, most: int = DAYS) -> int:
+def count_closed(where: Where, now: datetime, most: int = DAYS) -> int:
     """Count days that are over and not counted as they are now, newest first; how many files were."""
     today = now.date().isoformat()
     with reading(where) as catalog:
@@ -107,12 +107,10 @@ def count_closed(where: Beside, now: datetime, most: int = DAYS) -> int:
     return sum(count_file(where, file) for file in files)
 
 
-def count_file(where: Beside, file: str) -> bool:
+def count_file(where: Where, file: str) -> bool:
     """Count one day file and keep what came of it; False when it cannot be read."""
     try:
-        with reading(where) as catalog, _day_of(where, catalog, file) as its_rows:
-            rows = int(catalog.execute(select(func.count()).select_from(attached_log).where(its_rows)).scalar_one())
-            cells = [tuple(found) for found in catalog.execute(_sums(columns_of(catalog)).where(its_rows))]
+        rows, cells = _counted(where, file)
     except (sqlalchemy.exc.DatabaseError, OSError):
         return False
     engine = open_catalog(where)
@@ -130,6 +128,17 @@ def count_file(where: Beside, file: str) -> bool:
     return True
 
 
+def _counted(where: Where, file: str) -> tuple[int, list[tuple[Any, ...]]]:
+    """How many rows a day has, and its sums."""
+    if isinstance(where, ClickHouse):
+        from logstore.clickhouse.tally import counted
+
+        return counted(where, file)
+    with reading(where) as catalog, _day_of(where, catalog, file) as its_rows:
+        rows = int(catalog.execute(select(func.count()).select_from(attached_log).where(its_rows)).scalar_one())
+        return rows, [tuple(found) for found in catalog.execute(_sums(columns_of(catalog)).where(its_rows))]
+
+
 @contextmanager
 def _day_of(where: Beside, catalog: Connection, file: str) -> Iterator[ColumnElement[bool]]:
     """The rows of a day at hand, and the condition that they are of that day: a database has all days in one table."""
@@ -142,7 +151,7 @@ def _day_of(where: Beside, catalog: Connection, file: str) -> Iterator[ColumnEle
     yield and_(attached_log.c.id >= first, attached_log.c.id < past)
 
 
-def is_counted(where: Beside, file: str, rows: int | None) -> bool:
+def is_counted(where: Where, file: str, rows: int | None) -> bool:
     """Whether what is kept of a file counts all its rows."""
     with reading(where) as catalog:
         return catalog.execute(select(tally_file.c.rows).where(tally_file.c.file == file)).scalar() == rows
@@ -164,7 +173,7 @@ def finish_months(catalog: Connection, kept_from: date) -> None:
             _write_month(catalog, month, generalise(_month(catalog, month)))
 
 
-def cells_of(where: Beside, first: str, last: str) -> tuple[Cell, ...]:
+def cells_of(where: Where, first: str, last: str) -> tuple[Cell, ...]:
     """The cells of the months from `first` to `last` (`2025-09`), generalised; of days that went and that are there."""
     with reading(where) as catalog:
         gone = catalog.execute(select(tally_month).where(tally_month.c.month.between(first, last))).mappings()
@@ -179,7 +188,7 @@ def cells_of(where: Beside, first: str, last: str) -> tuple[Cell, ...]:
     return tuple(found)
 
 
-def counted_to(where: Beside) -> str | None:
+def counted_to(where: Where) -> str | None:
     """The last UTC day that is counted."""
     with reading(where) as catalog:
         query = select(func.max(day_file.c.day)).join(tally_file, tally_file.c.file == day_file.c.file)

@@ -37,7 +37,7 @@ from logstore.chain import (
 from logstore.db import days_folder, reading, reading_file
 from logstore.export import as_json
 from logstore.filecheck import texts_of
-from logstore.place import Beside, Database
+from logstore.place import ClickHouse, Database, Where
 from logstore.rows import row_from
 from logstore.schema import day_file
 from logstore.store import day_of
@@ -57,8 +57,10 @@ class _Chain:
     """What the file was sealed with."""
 
 
-def evidence(where: Beside, ids: Iterable[int]) -> Iterator[dict[str, Any]]:
-    """The lines that prove the rows `ids`; a row without proof has no line."""
+def evidence(where: Where, ids: Iterable[int]) -> Iterator[dict[str, Any]]:
+    """The lines that prove the rows `ids`; a row without proof has no line, and in ClickHouse none has."""
+    if isinstance(where, ClickHouse):
+        return
     with reading(where) as catalog:
         for day, wanted in itertools.groupby(sorted(ids), key=day_of):
             of_day = _in_tables(catalog, day) if isinstance(where, Database) else _in_files(where, catalog, day)

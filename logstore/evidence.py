@@ -19,9 +19,9 @@ from sqlalchemy import Connection, select
 
 from logstore.audit import head, record_change
 from logstore.batches import end_of, has_chain
-from logstore.db import days_folder, open_catalog, reading_file, write_lock
+from logstore.db import days_folder, open_catalog, reading, reading_file, write_lock
 from logstore.dimensions import restored
-from logstore.place import Beside, Database
+from logstore.place import ClickHouse, Database, Where
 from logstore.schema import audit, day_file
 
 KIND = "evidence"
@@ -58,11 +58,15 @@ def note(
     record_change(catalog, who=who, what=what, subject=file, after=dict(facts), why=why, at=at, kind=KIND)
 
 
-def note_ends(where: Beside, *, who: str, why: str = "", at: datetime) -> tuple[int, str]:
+def note_ends(where: Where, *, who: str, why: str = "", at: datetime) -> tuple[int, str]:
     """Write down where the chains of open days stand, if that is not the last thing written down; the trail's head.
 
-    In a database whoever may not add to the trail is told its head alone.
+    In a database whoever may not add to the trail is told its head alone; so is everybody where the rows are in
+    ClickHouse and under no chain.
     """
+    if isinstance(where, ClickHouse):
+        with reading(where) as catalog:
+            return head(catalog)
     if isinstance(where, Database):
         from logstore.postgres.noting import note_ends as note_there
 

@@ -22,7 +22,7 @@ from logstore.aside import is_being_written, leftover_of, remove_leftover
 from logstore.audit import record_change
 from logstore.db import open_catalog, reading, sync_folder
 from logstore.dimensions import restored, stored
-from logstore.place import Beside
+from logstore.place import Where
 from logstore.prunereport import Cleaned, Cleaner, Stayed
 from logstore.schema import export_file
 
@@ -133,7 +133,7 @@ def settle_export(connection: Connection, number: int, *, who: str, why: str, at
 
 
 def export_cleaner(
-    store: Beside,
+    store: Where,
     data: Path,
     held: Callable[[], Collection[str]] = tuple,
     gateway: str | None = None,

@@ -39,7 +39,7 @@ from logstore.holdschema import held_row, hold
 from logstore.holdtrail import COPIED, mark_of, told
 from logstore.ids import id_range
 from logstore.matching import matches
-from logstore.place import Beside, Database
+from logstore.place import Where, catalog_of
 from logstore.query import Archive
 from logstore.rows import Row
 
@@ -63,7 +63,7 @@ class NotCopied(StoreError):
     """Rows of a hold could not be copied; the day they are in stays."""
 
 
-def copy_hold(where: Beside, kept: Hold, *, who: str, at: datetime) -> int:
+def copy_hold(where: Where, kept: Hold, *, who: str, at: datetime) -> int:
     """Copy every row the hold wants that is in the store and not copied yet; how many were new.
 
     Raises what keeps it from being finished; that is noted with the hold, which is in force all the same. Raises
@@ -82,7 +82,7 @@ def copy_hold(where: Beside, kept: Hold, *, who: str, at: datetime) -> int:
     return new
 
 
-def copy_due(where: Beside, *, who: str, at: datetime) -> tuple[str, ...]:
+def copy_due(where: Where, *, who: str, at: datetime) -> tuple[str, ...]:
     """Finish copies that were not; the cases that could not be. Retention asks first thing."""
     failed = []
     ready(where)
@@ -95,15 +95,16 @@ def copy_due(where: Beside, *, who: str, at: datetime) -> tuple[str, ...]:
     return tuple(failed)
 
 
-def copy_day(where: Beside, day: date, at: datetime, *, who: str = "retention") -> int:
+def copy_day(where: Where, day: date, at: datetime, *, who: str = "retention") -> int:
     """Copy what holds want of one UTC day, which is about to be dropped; how many rows were new.
 
-    Of a folder, its lock is the caller's. Raises `NotCopied` when a row could not be: then the day must stay.
+    Of a folder (or a catalog that is one) its lock is the caller's. Raises `NotCopied` when a row could not be: then
+    the day must stay.
     """
     start = int(datetime.combine(day, time(), UTC).timestamp()) * 1_000_000
     first, past = id_range(start, start + 86_400_000_000)
     new = 0
-    turn = (lambda: in_turn(where)) if isinstance(where, Database) else nullcontext
+    turn = nullcontext if isinstance(catalog_of(where), Path) else (lambda: in_turn(where))
     try:
         if lost := missing(where):
             raise HoldRefused(lost[0])
@@ -120,7 +121,7 @@ def copy_day(where: Beside, day: date, at: datetime, *, who: str = "retention") 
 
 
 def held_rows(
-    where: Beside, kept: Hold, wanted: LogFilter | None = None, *, before: int = _LAST, after: int = -1,
+    where: Where, kept: Hold, wanted: LogFilter | None = None, *, before: int = _LAST, after: int = -1,
     rising: bool = False,
 ) -> Iterator[Row]:  # fmt: skip
     """Rows a hold keeps with `after` < id < `before`, newest first; only those `wanted`, too, when it is given."""
@@ -131,7 +132,7 @@ def held_rows(
 
 
 def held_contents(
-    where: Beside, kept: Hold, *, before: int = _LAST, after: int = -1, rising: bool = False
+    where: Where, kept: Hold, *, before: int = _LAST, after: int = -1, rising: bool = False
 ) -> Iterator[tuple[int, str, str]]:
     """Id, canonical text and hash of rows a hold keeps, a few thousand read at a time."""
     columns = (held_row.c.record_id, held_row.c.content, held_row.c.sha256)
@@ -148,13 +149,13 @@ def held_contents(
             before, after = (before, found[-1].record_id) if rising else (found[-1].record_id, after)
 
 
-def altered(where: Beside, kept: Hold) -> tuple[int, ...]:
+def altered(where: Where, kept: Hold) -> tuple[int, ...]:
     """Records whose copy is not what was copied any more."""
     return tuple(number for number, content, mark in held_contents(where, kept, rising=True) if digest(content) != mark)
 
 
 def _lots(
-    where: Beside,
+    where: Where,
     engine: Engine,
     kept: Hold,
     rows: Iterable[Row],

@@ -23,12 +23,12 @@ from logstore.holdrelease import let_go
 from logstore.holds import ACTIVE, Hold, holds, in_turn, note_hold, packed, reading_holds, ready, writing_holds
 from logstore.holdschema import held_row, hold
 from logstore.holdtrail import PUT_BACK, Told, told
-from logstore.place import Beside
+from logstore.place import Where
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def settle(where: Beside, *, who: str, at: datetime) -> tuple[str, ...]:
+def settle(where: Where, *, who: str, at: datetime) -> tuple[str, ...]:
     """Make the holds what the audit trail says; what was wrong, in words. Raises what keeps them from being used."""
     ready(where)
     done = []
@@ -47,7 +47,7 @@ def settle(where: Beside, *, who: str, at: datetime) -> tuple[str, ...]:
     return tuple(done)
 
 
-def missing(where: Beside) -> tuple[str, ...]:
+def missing(where: Where) -> tuple[str, ...]:
     """Holds the audit trail has in force that are not among the holds, or not on the rows they were placed on."""
     said = _told(where)
     known = _known(where) if said else {}
@@ -55,7 +55,7 @@ def missing(where: Beside) -> tuple[str, ...]:
     return tuple(why for why in found if why is not None)
 
 
-def unlike(where: Beside, case: str) -> Iterator[tuple[str, int | None]]:
+def unlike(where: Where, case: str) -> Iterator[tuple[str, int | None]]:
     """What is wrong with the rows a hold keeps: in words, and the record where that is known."""
     said, rows, ids = _told(where).get(case), defaultdict[int, int](int), list[int]()
     marks: dict[int, Any] = {}
@@ -79,7 +79,7 @@ def unlike(where: Beside, case: str) -> Iterator[tuple[str, int | None]]:
         yield f"{words}; after a copy that was killed, `schoolgate hold copy {case}` mends that", None
 
 
-def problems(where: Beside) -> Iterator[Problem]:
+def problems(where: Where) -> Iterator[Problem]:
     """Everything that is wrong with holds and their rows."""
     try:
         said, known = _told(where), _known(where)
@@ -89,7 +89,7 @@ def problems(where: Beside) -> Iterator[Problem]:
         yield Problem("holds", f"cannot be read: {error}")
 
 
-def _problems(where: Beside, case: str, said: Told | None, kept: Hold | None) -> Iterator[Problem]:
+def _problems(where: Where, case: str, said: Told | None, kept: Hold | None) -> Iterator[Problem]:
     name, active = f"hold {case}", kept is not None and kept.state == ACTIVE
     if said is None:
         yield Problem(name, "the audit trail does not know it")
@@ -112,7 +112,7 @@ def _missing(said: Told, kept: Hold | None) -> str | None:
     return None
 
 
-def _put_back(where: Beside, said: Told, kept: Hold | None, why: str, *, who: str, at: datetime) -> None:
+def _put_back(where: Where, said: Told, kept: Hold | None, why: str, *, who: str, at: datetime) -> None:
     note_hold(where, who=who, what=PUT_BACK, case=said.case, after={"found": why}, why="the audit trail has it", at=at)
     values: dict[str, Any] = {
         "reason": said.why,
@@ -131,7 +131,7 @@ def _put_back(where: Beside, said: Told, kept: Hold | None, why: str, *, who: st
             connection.execute(update(hold).where(hold.c.id == kept.id).values(**values))
 
 
-def _rows(where: Beside, case: str) -> Iterator[tuple[int, str, str, int]]:
+def _rows(where: Where, case: str) -> Iterator[tuple[int, str, str, int]]:
     """Id, text, hash and lot of the rows a hold keeps, by id."""
     columns = (held_row.c.record_id, held_row.c.content, held_row.c.sha256, held_row.c.copied_us)
     query = select(*columns).join(hold).where(hold.c.case_ref == case).order_by(held_row.c.record_id).limit(2_000)
@@ -145,19 +145,19 @@ def _rows(where: Beside, case: str) -> Iterator[tuple[int, str, str, int]]:
             last = found[-1].record_id
 
 
-def _late(where: Beside, case: str, lots: set[int]) -> set[int]:
+def _late(where: Where, case: str, lots: set[int]) -> set[int]:
     """Those of `lots` whose line has not come either by now: nobody copies while it is asked."""
     with in_turn(where):
         said = _told(where).get(case)
     return lots - {lot.number for lot in said.lots} if said is not None else lots
 
 
-def _told(where: Beside) -> dict[str, Told]:
+def _told(where: Where) -> dict[str, Told]:
     with reading(where) as catalog:
         return told(catalog)
 
 
-def _known(where: Beside) -> dict[str, Hold]:
+def _known(where: Where) -> dict[str, Hold]:
     return {one.case: one for one in holds(where, released=True)}
 
 

@@ -28,14 +28,14 @@ from logstore.holds import (
 from logstore.holdschema import held_row, hold
 from logstore.holdtrail import RELEASED as RELEASED_LINE
 from logstore.holdtrail import told
-from logstore.place import Beside, Database
+from logstore.place import Database, Where, catalog_of
 
 WITHIN = timedelta(days=14)
 """How long a first signature holds."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def sign(where: Beside, case: str, *, who: str, why: str, at: datetime) -> Hold:
+def sign(where: Where, case: str, *, who: str, why: str, at: datetime) -> Hold:
     """Sign a release as the first; nothing goes. Raises `HoldRefused`."""
     found = find_active(where, case)
     _somebody(who)
@@ -50,7 +50,7 @@ def sign(where: Beside, case: str, *, who: str, why: str, at: datetime) -> Hold:
     return find(where, case)
 
 
-def approve(where: Beside, case: str, *, who: str, why: str, at: datetime) -> Hold:
+def approve(where: Where, case: str, *, who: str, why: str, at: datetime) -> Hold:
     """Sign as the second: the copied rows go; those inside retention stay in the store. Raises `HoldRefused`."""
     with in_turn(where):
         found = find_active(where, case)
@@ -82,7 +82,7 @@ def _may_approve(found: Hold, case: str, who: str, at: datetime) -> None:
         )
 
 
-def let_go(where: Beside, found: Hold, *, who: str, at: datetime) -> None:
+def let_go(where: Where, found: Hold, *, who: str, at: datetime) -> None:
     """Remove the copied rows of a hold whose release is in the audit trail; `tidy_holds` leaves nothing of them."""
     with writing_holds(where) as engine, engine.begin() as connection:
         connection.execute(delete(held_row).where(held_row.c.hold_id == found.id))
@@ -102,19 +102,20 @@ def let_go(where: Beside, found: Hold, *, who: str, at: datetime) -> None:
         )
 
 
-def tidy_holds(where: Beside) -> bool:
+def tidy_holds(where: Where) -> bool:
     """Leave nothing of released rows in the file or beside it; False when somebody was reading. Retention asks, too."""
     _remove_released(where)
-    if isinstance(where, Database):
+    beside = catalog_of(where)
+    if isinstance(beside, Database):
         from logstore.postgres.holds import sweep
 
-        sweep(where)
+        sweep(beside)
         return True
-    path = holds_path(where)
+    path = holds_path(beside)
     return not path.is_file() or compact(path)
 
 
-def _remove_released(where: Beside) -> None:
+def _remove_released(where: Where) -> None:
     """Rows of released holds: none are copied any more, but earlier releases let a copy that ran go on."""
     released = select(hold.c.id).where(hold.c.state == RELEASED)
     strays = held_row.c.hold_id.in_(released)

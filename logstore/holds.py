@@ -3,7 +3,7 @@
 In come where the record is, a case, a filter and who decides; out go `Hold`s. The rules: a hold is in force from the
 moment its line is written, whether its rows are copied yet or not, because retention asks before it drops a day
 (`logstore.holdcopy`); every change is in the audit trail before it is done; one person places a hold, two release it.
-Beside day files, holds have a file of their own; in PostgreSQL, a schema of their own (`logstore.postgres.holds`).
+Where day files, holds have a file of their own; in PostgreSQL, a schema of their own (`logstore.postgres.holds`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from logstore.db import (
 from logstore.filter import LogFilter
 from logstore.holdschema import held_row, hold
 from logstore.holdtrail import PLACED, REVIEWED, Told, told
-from logstore.place import Beside, Database
+from logstore.place import Database, Where, catalog_of
 
 ACTIVE = "active"
 """State of a hold that keeps its rows."""
@@ -96,7 +96,7 @@ def holds_path(folder: Path) -> Path:
 
 
 @contextmanager
-def writing_holds(where: Beside) -> Iterator[Engine]:
+def writing_holds(where: Where) -> Iterator[Engine]:
     """A writing engine on the holds, made or brought to the newest schema first."""
     engine = _open(where)
     try:
@@ -106,15 +106,16 @@ def writing_holds(where: Beside) -> Iterator[Engine]:
 
 
 @contextmanager
-def reading_holds(where: Beside) -> Iterator[Connection | None]:
+def reading_holds(where: Where) -> Iterator[Connection | None]:
     """A read-only connection on the holds; None when there are none."""
-    if isinstance(where, Database):
+    beside = catalog_of(where)
+    if isinstance(beside, Database):
         from logstore.postgres.holds import reading
 
-        with reading(where) as connection:
+        with reading(beside) as connection:
             yield connection
         return
-    folder = where
+    folder = beside
     if not holds_path(folder).is_file():
         yield None
         return
@@ -122,14 +123,15 @@ def reading_holds(where: Beside) -> Iterator[Connection | None]:
         yield connection
 
 
-def ready(where: Beside) -> None:
+def ready(where: Where) -> None:
     """Bring the holds there are to the newest schema. Raises `StoreError` when they cannot be used."""
-    if isinstance(where, Path) and holds_path(where).exists() and revision_of(holds_path(where)) != head("holds"):
-        make_holds(where)
+    beside = catalog_of(where)
+    if isinstance(beside, Path) and holds_path(beside).exists() and revision_of(holds_path(beside)) != head("holds"):
+        make_holds(beside)
 
 
 def place(
-    where: Beside, case: str, reason: str, wanted: LogFilter, review_at: datetime, *, who: str, at: datetime
+    where: Where, case: str, reason: str, wanted: LogFilter, review_at: datetime, *, who: str, at: datetime
 ) -> Hold:
     """Put a hold in force; its rows are copied by `logstore.holdcopy`. Raises `HoldRefused`."""
     _check(case, reason, wanted, review_at, at)
@@ -155,13 +157,13 @@ def place(
     return find(where, case)
 
 
-def holds(where: Beside, *, released: bool = False) -> tuple[Hold, ...]:
+def holds(where: Where, *, released: bool = False) -> tuple[Hold, ...]:
     """Holds in force, oldest first; with `released`, all there ever were."""
     with reading_holds(where) as connection:
         return () if connection is None else _holds(connection, released)
 
 
-def find(where: Beside, case: str) -> Hold:
+def find(where: Where, case: str) -> Hold:
     """The hold of a case. Raises `HoldRefused`, with the nearest case, when there is none."""
     known = {one.case: one for one in holds(where, released=True)}
     if case not in known:
@@ -170,7 +172,7 @@ def find(where: Beside, case: str) -> Hold:
     return known[case]
 
 
-def find_active(where: Beside, case: str) -> Hold:
+def find_active(where: Where, case: str) -> Hold:
     """The hold of a case, when it is in force. Raises `HoldRefused`."""
     found = find(where, case)
     if found.state != ACTIVE:
@@ -178,7 +180,7 @@ def find_active(where: Beside, case: str) -> Hold:
     return found
 
 
-def set_review(where: Beside, case: str, review_at: datetime, *, who: str, why: str, at: datetime) -> Hold:
+def set_review(where: Where, case: str, review_at: datetime, *, who: str, why: str, at: datetime) -> Hold:
     """Somebody looked, and the hold is still needed: look again at `review_at`. Raises `HoldRefused`."""
     found = find_active(where, case)
     if review_at <= at:
@@ -191,38 +193,40 @@ def set_review(where: Beside, case: str, review_at: datetime, *, who: str, why: 
     return find(where, case)
 
 
-def change(where: Beside, number: int, **values: object) -> None:
+def change(where: Where, number: int, **values: object) -> None:
     """Write columns of one hold."""
     with writing_holds(where) as engine, engine.begin() as connection:
         connection.execute(update(hold).where(hold.c.id == number).values(**values))
 
 
-def note_hold(where: Beside, *, who: str, what: str, case: str, after: object, why: str, at: datetime) -> None:
+def note_hold(where: Where, *, who: str, what: str, case: str, after: object, why: str, at: datetime) -> None:
     """A line in the audit trail about a hold. Raises what keeps it from being written."""
     _note(where, who, what, case, after, why, at)
 
 
-def _open(where: Beside) -> Engine:
-    if isinstance(where, Database):
+def _open(where: Where) -> Engine:
+    beside = catalog_of(where)
+    if isinstance(beside, Database):
         from logstore.postgres.holds import open_holds
 
-        return open_holds(where)
-    path = holds_path(where)
+        return open_holds(beside)
+    path = holds_path(beside)
     if not path.exists() or revision_of(path) != head("holds"):
-        make_holds(where)
+        make_holds(beside)
     return open_writer(path)
 
 
-def in_turn(where: Beside) -> AbstractContextManager[None]:
+def in_turn(where: Where) -> AbstractContextManager[None]:
     """Let a line of the audit trail and what it says be one: nobody else changes holds or drops a day meanwhile."""
-    if isinstance(where, Database):
+    beside = catalog_of(where)
+    if isinstance(beside, Database):
         from logstore.postgres.holds import one_at_a_time
 
-        return one_at_a_time(where)
-    return write_lock(where)
+        return one_at_a_time(beside)
+    return write_lock(beside)
 
 
-def _said(where: Beside, case: str) -> Told | None:
+def _said(where: Where, case: str) -> Told | None:
     with reading(where) as catalog:
         return told(catalog, case).get(case)
 
@@ -244,7 +248,7 @@ def _check(case: str, reason: str, wanted: LogFilter, review_at: datetime, at: d
         raise HoldRefused("that would keep everybody's rows; say whose, or which: --user, --device, --host, --text …")
 
 
-def _note(where: Beside, who: str, what: str, case: str, after: object, why: str, at: datetime) -> None:
+def _note(where: Where, who: str, what: str, case: str, after: object, why: str, at: datetime) -> None:
     engine = open_catalog(where)
     try:
         with engine.begin() as catalog:

@@ -1,4 +1,4 @@
-"""Where the record is: a folder (SQLite) or a database (PostgreSQL).
+"""Where the record is: a folder (SQLite), a database (PostgreSQL), or rows in ClickHouse beside one of these.
 
 In comes what the settings say; out goes a `Where`, which `logstore.db`, `logstore.store`, `logstore.query` and
 `logstore.retention` take to choose the engine. The rule: a password is in no `Where`, so that one can be printed.
@@ -19,6 +19,8 @@ SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 """How the URL of a database may begin."""
 CLICKHOUSE = ("clickhouse", "clickhousedb")
 """How the URL of rows in ClickHouse may begin."""
+TLS_PORTS = (443, 8443)
+"""Ports on which ClickHouse's driver speaks TLS without being told."""
 _EXAMPLES = {
     SCHEMES: "postgresql://schoolgate@db.school.internal/schoolgate",
     CLICKHOUSE: "clickhouse://schoolgate@ch.trust.internal:8443/schoolgate?secure=true",
@@ -80,14 +82,27 @@ class ClickHouse:
         """Whether the engine runs inside this process (`interface=chdb`): for tests and measurements only."""
         return self.url.query.get("interface") == "chdb"
 
+    @property
+    def encrypted(self) -> bool:
+        """Whether the connection uses TLS, as far as the address says."""
+        told = {name: str(self.url.query.get(name, "")).lower() for name in ("secure", "interface")}
+        by_port = not told["interface"] and self.url.port in TLS_PORTS
+        return told["secure"] == "true" or told["interface"] == "https" or by_port
+
     def password(self) -> str | None:
         """The password; None when there is no file. Raises `StoreError`."""
         return _first_line(self.password_file)
 
 
 type Beside = Path | Database
-"""A record whose rows and names are in one place: what a setting chooses, and what holds and retention know."""
+"""A record whose rows and names are in one place, or the catalog of one whose rows are elsewhere."""
 type Where = Beside | ClickHouse
+"""A record."""
+
+
+def catalog_of(where: Where) -> Beside:
+    """Where the names and books of a record are, its holds and its audit trail."""
+    return where.catalog if isinstance(where, ClickHouse) else where
 
 
 class StoreError(Exception):
@@ -100,10 +115,13 @@ class StoreError(Exception):
         self.do = do
 
 
-def folder_of(where: Beside, what: str, do: str = "docs/postgresql.md says what is.") -> Path:
+def folder_of(where: Where, what: str, do: str = "docs/postgresql.md says what is.") -> Path:
     """The folder of a record of day files. Raises `StoreError` for a database, which has no `what`: `do` this there."""
     if isinstance(where, Path):
         return where
+    if isinstance(where, ClickHouse):
+        what = f"{what} is of day files; these rows are in ClickHouse, their names in {where.catalog}"
+        raise StoreError(what, where, "docs/clickhouse.md, What each command does there, says what is instead.")
     raise StoreError(f"{what} is of day files; this record is in a database", where, do)
 
 
@@ -137,12 +155,27 @@ def fault_of_store(store: str) -> str | None:
         return None if store.strip() else f"names nothing; it would be a folder, or like {_EXAMPLES[SCHEMES]}"
     scheme = store.partition("://")[0].lower()
     if scheme in CLICKHOUSE:
-        return "is ClickHouse, which cannot hold the record by itself yet; a folder or postgresql://… can"
+        return "is ClickHouse, which holds rows only: name it in record.rows, and a PostgreSQL database here"
     if scheme not in SCHEMES:
         close = difflib.get_close_matches(scheme, SCHEMES, n=1)
         meant = f"did you mean {close[0]}://…?" if close else f"it would be like {_EXAMPLES[SCHEMES]}"
         return f"begins with {scheme}://, which holds no record; {meant}"
     return fault_of(store)
+
+
+def fault_of_rows(rows: str, store: str | None) -> str | None:
+    """What is wrong with the address of rows that somebody wrote down beside a `store`; None when nothing is.
+
+    Never says the password.
+    """
+    scheme = rows.partition("://")[0].lower() if is_database(rows) else ""
+    if scheme not in CLICKHOUSE:
+        return f"is no ClickHouse address; it would be like {_EXAMPLES[CLICKHOUSE]}"
+    if (fault := fault_of(rows, CLICKHOUSE)) is not None:
+        return fault.replace("record.password_file", "record.rows_password_file")
+    if not is_database(store):
+        return f"needs names and books in PostgreSQL: record.store would be like {_EXAMPLES[SCHEMES]}"
+    return None
 
 
 def _first_line(file: Path | None) -> str | None:

@@ -21,7 +21,7 @@ from logstore.audit import record_change
 from logstore.db import StoreError, days_folder, files_of, reading, reading_file, sync_folder, write_lock
 from logstore.holdcopy import copy_day
 from logstore.holds import holds
-from logstore.place import Beside, Database
+from logstore.place import ClickHouse, Database, Where, catalog_of
 from logstore.prunereport import PrunedDay, PruneReport
 from logstore.schema import day_file, log
 
@@ -32,12 +32,16 @@ KEPT = "kept a day that was due"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def look(where: Beside, file: str, day: date) -> PrunedDay:
+def look(where: Where, file: str, day: date) -> PrunedDay:
     """What a day file holds: counted when it is there and can be read, else what the catalog noted of it."""
     if isinstance(where, Database):
         from logstore.postgres import days
 
         return days.look(where, file, day)
+    if isinstance(where, ClickHouse):
+        from logstore.clickhouse.days import look as look_there
+
+        return look_there(where, file, day)
     folder = where
     path = days_folder(folder) / file
     size = sum(part.stat().st_size for part in files_of(path)[:2] if part.exists())
@@ -62,13 +66,12 @@ def look(where: Beside, file: str, day: date) -> PrunedDay:
 
 
 def remove_day(
-    where: Beside, engine: Engine, file: str, day: date, report: PruneReport, *, who: str, why: str
+    where: Where, engine: Engine, file: str, day: date, report: PruneReport, *, who: str, why: str
 ) -> PrunedDay | None:
     """Remove one day file and what lies beside it; None when another run has. Raises what keeps it from going."""
-    from logstore.postgres import days
-
+    beside = catalog_of(where)
     _count(where, engine, file, look(where, file, day).rows)  # before the lock, because it reads every row
-    with write_lock(where) if isinstance(where, Path) else contextlib.nullcontext():
+    with write_lock(beside) if isinstance(beside, Path) else contextlib.nullcontext():
         if isinstance(where, Path) and _is_gone(where, file):
             return None
         known = {one.id for one in holds(where)}
@@ -83,14 +86,11 @@ def remove_day(
             if _is_kept(catalog, file):
                 fold_day(catalog, file, day)
             _mark(catalog, seen, "dropping", facts)
-        if isinstance(where, Path):
-            for part in files_of(days_folder(where) / file):
-                part.unlink(missing_ok=True)
-            sync_folder(days_folder(where))
-        else:
-            days.take_out(engine, day)
+        _take_out(where, engine, file, day)
         with engine.begin() as catalog:
-            if not isinstance(where, Path):
+            if isinstance(where, Database):
+                from logstore.postgres import days
+
                 days.delete(catalog, day)
             _mark(catalog, seen, "dropped", {"changed_us": _us(report.at)})
             record_change(
@@ -106,6 +106,22 @@ def remove_day(
     return seen
 
 
+def _take_out(where: Where, engine: Engine, file: str, day: date) -> None:
+    """Remove the rows of a day that is marked as going. Raises what keeps them."""
+    if isinstance(where, Database):
+        from logstore.postgres import days
+
+        days.take_out(engine, day)
+    elif isinstance(where, ClickHouse):
+        from logstore.clickhouse.days import take_out
+
+        take_out(where, day)
+    else:
+        for part in files_of(days_folder(where) / file):
+            part.unlink(missing_ok=True)
+        sync_folder(days_folder(where))
+
+
 def _is_gone(folder: Path, file: str) -> bool:
     """Whether a run that went on beside this one has removed it, proof and all."""
     with reading(folder) as catalog:
@@ -113,7 +129,7 @@ def _is_gone(folder: Path, file: str) -> bool:
     return state == "dropped" and not any(part.exists() for part in files_of(days_folder(folder) / file))
 
 
-def _refuse_new_holds(where: Beside, known: set[int]) -> None:
+def _refuse_new_holds(where: Where, known: set[int]) -> None:
     """A day stays when a hold came after its rows were copied: beside a database nothing keeps one from coming.
 
     Within the transaction that marks the day; a hold that comes after it finds no such day.
@@ -122,7 +138,7 @@ def _refuse_new_holds(where: Beside, known: set[int]) -> None:
         raise StoreError("a hold was placed while the day was being removed", where, "The next run copies its rows.")
 
 
-def _count(where: Beside, engine: Engine, file: str, rows: int | None) -> None:
+def _count(where: Where, engine: Engine, file: str, rows: int | None) -> None:
     """See that what the annual report says of a file is what is in it."""
     with engine.connect() as catalog:
         kept = _is_kept(catalog, file)

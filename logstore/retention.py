@@ -40,7 +40,7 @@ from logstore.holdproof import settle
 from logstore.holdrelease import tidy_holds as tidy
 from logstore.holds import Hold, holds, holds_path
 from logstore.marks import forget_marks
-from logstore.place import Beside, Database
+from logstore.place import ClickHouse, Database, Where, catalog_of
 from logstore.prunereport import Cleaned, Cleaner, Overdue, PrunedDay, PruneReport, Stayed
 from logstore.removal import KEPT, look, remove_day
 from logstore.schema import DIMENSIONS, day_file, retention_run
@@ -55,7 +55,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def prune(
-    where: Beside,
+    where: Where,
     now: datetime,
     timezone: tzinfo,
     months: int = 6,
@@ -84,7 +84,7 @@ def prune(
 
 
 def _prune(
-    where: Beside, report: PruneReport, now: datetime, dry_run: bool, who: str, why: str,
+    where: Where, report: PruneReport, now: datetime, dry_run: bool, who: str, why: str,
     cleaners: Sequence[Cleaner], clock_is_right: bool,
 ) -> PruneReport:  # fmt: skip
     limit = report.cutoff
@@ -96,7 +96,7 @@ def _prune(
             _refuse(engine, doubt, report, who)
             raise ClockDoubted(doubt)
         stayed.append(Stayed("everything", doubt, wrong=True))
-    run = None if dry_run else _start(engine, report, shared=isinstance(where, Database))
+    run = None if dry_run else _start(engine, report, shared=isinstance(catalog_of(where), Database))
     if not dry_run:
         stayed += _copy_due(where, who, report.at)
         count_closed(where, now.astimezone(UTC))
@@ -122,16 +122,17 @@ def _prune(
     return report
 
 
-def _alone(where: Beside, dry_run: bool) -> AbstractContextManager[None]:
-    """Several gateways may share a database: one removes at a time. Beside files the locks of each step do."""
-    if dry_run or not isinstance(where, Database):
+def _alone(where: Where, dry_run: bool) -> AbstractContextManager[None]:
+    """Several gateways may share a database: one removes at a time. Where files the locks of each step do."""
+    beside = catalog_of(where)
+    if dry_run or not isinstance(beside, Database):
         return nullcontext()
     from logstore.postgres.days import alone
 
-    return alone(where)
+    return alone(beside)
 
 
-def last_run(where: Beside, now: datetime | None = None) -> datetime | None:
+def last_run(where: Where, now: datetime | None = None) -> datetime | None:
     """When retention last ran to its end; UTC. With `now` (aware), a run that is yet to come is none."""
     query = select(func.max(retention_run.c.started_us)).where(retention_run.c.finished_us.is_not(None))
     if now is not None:
@@ -141,14 +142,12 @@ def last_run(where: Beside, now: datetime | None = None) -> datetime | None:
     return None if newest is None else _EPOCH + timedelta(microseconds=newest)
 
 
-def oldest_day(where: Beside) -> date | None:
+def oldest_day(where: Where) -> date | None:
     """The oldest UTC day there are rows of."""
     return min((day for _, day in _present(where)), default=None)
 
 
-def overdue(
-    where: Beside, now: datetime, timezone: tzinfo, months: int = 6, grace: timedelta = GRACE
-) -> Overdue | None:
+def overdue(where: Where, now: datetime, timezone: tzinfo, months: int = 6, grace: timedelta = GRACE) -> Overdue | None:
     """Whether retention is behind: it has not run for `grace`, or days remain that were due by then.
 
     A run at a time yet to come is none: the clock was wrong, and nothing has run since it is right again.
@@ -205,11 +204,11 @@ def _finish(engine: Engine, run: int, report: PruneReport, who: str, why: str) -
         )
 
 
-def _due(where: Beside, limit: datetime) -> list[tuple[str, date]]:
+def _due(where: Where, limit: datetime) -> list[tuple[str, date]]:
     return sorted((file, day) for file, day in _present(where) if is_due(day, limit))
 
 
-def _present(where: Beside) -> Iterable[tuple[str, date]]:
+def _present(where: Where) -> Iterable[tuple[str, date]]:
     """Day files the catalog knows or the folder holds: one that was put back by hand is seen too."""
     with reading(where) as catalog:
         known = catalog.execute(select(day_file.c.file, day_file.c.day).where(day_file.c.state != "dropped"))
@@ -218,6 +217,10 @@ def _present(where: Beside) -> Iterable[tuple[str, date]]:
         from logstore.postgres.days import with_rows
 
         return (found | with_rows(where)).items()
+    if isinstance(where, ClickHouse):
+        from logstore.clickhouse.days import present
+
+        return (found | present(where)).items()
     for path in days_folder(where).glob("[0-9]*.db*"):
         name = path.name.partition(".db")[0] + ".db"
         try:
@@ -239,9 +242,10 @@ def _unneeded(engine: Engine, keep: date) -> dict[str, int]:
         }
 
 
-def _forget(where: Beside, engine: Engine, keep: date, stayed: list[Stayed]) -> dict[str, int]:
+def _forget(where: Where, engine: Engine, keep: date, stayed: list[Stayed]) -> dict[str, int]:
     """Remove the names that only removed days used, and what is left of them in the file."""
-    if isinstance(where, Database):
+    beside = catalog_of(where)
+    if isinstance(beside, Database):
         from logstore.postgres.days import announce, sweep
 
         with engine.begin() as catalog:
@@ -249,17 +253,20 @@ def _forget(where: Beside, engine: Engine, keep: date, stayed: list[Stayed]) -> 
             finish_months(catalog, keep)
             forget_marks(catalog, keep.isoformat())
             gone = _forget_names(catalog, keep)
-        sweep(where)
+        sweep(beside)
         tidy(where)
         return gone
-    with write_lock(where):
+    with write_lock(beside):
         with engine.begin() as catalog:
             finish_months(catalog, keep)
+            if isinstance(where, ClickHouse):  # beside files they go with the roll-ups
+                forget_marks(catalog, keep.isoformat())
             gone = _forget_names(catalog, keep)
-        for stray in days_folder(where).glob(".new-*"):
+        for stray in days_folder(beside).glob(".new-*"):
             stray.unlink(missing_ok=True)
         # Always, because a run that died after its deletions left traces that only this removes.
-        for path, tidied in ((catalog_path(where), compact(catalog_path(where))), (holds_path(where), _tidy(where))):
+        catalog_file = catalog_path(beside)
+        for path, tidied in ((catalog_file, compact(catalog_file)), (holds_path(beside), _tidy(beside))):
             if not tidied:
                 stayed.append(Stayed(files_of(path)[1].name, "is being read; emptied by the next run", wrong=True))
     return gone
@@ -282,7 +289,7 @@ def _clean(cleaner: Cleaner, limit: datetime, dry_run: bool) -> Cleaned:
         return Cleaned(place, 0, (Stayed(place, f"could not be cleaned: {error}", wrong=True),))
 
 
-def _doubt(where: Beside, now: datetime) -> str | None:
+def _doubt(where: Where, now: datetime) -> str | None:
     with reading(where) as catalog:
         return clock_doubt(catalog, now)
 
@@ -295,7 +302,7 @@ def _refuse(engine: Engine, doubt: str, report: PruneReport, who: str) -> None:
             record_change(catalog, who=who, what=REFUSED, subject="record", why=doubt, at=report.at, kind="retention")
 
 
-def _by_right(where: Beside, report: PruneReport) -> Iterable[Stayed]:
+def _by_right(where: Where, report: PruneReport) -> Iterable[Stayed]:
     """What stays because it should, or because no clock says otherwise."""
     with reading(where) as catalog:
         ahead = ahead_of(catalog, report.at)
@@ -310,7 +317,7 @@ def _by_right(where: Beside, report: PruneReport) -> Iterable[Stayed]:
         yield Stayed(f"{report.kept_from}", "the day ended after the cutoff; it goes with the next run")
 
 
-def _copy_due(where: Beside, who: str, at: datetime) -> list[Stayed]:
+def _copy_due(where: Where, who: str, at: datetime) -> list[Stayed]:
     """Make holds what the audit trail says, and finish their copies.
 
     What keeps them from being read keeps every day (`logstore.removal` asks, too).
@@ -323,7 +330,7 @@ def _copy_due(where: Beside, who: str, at: datetime) -> list[Stayed]:
     return [Stayed("holds", why, wrong=True) for why in wrong]
 
 
-def _readable(where: Beside) -> tuple[Hold, ...]:
+def _readable(where: Where) -> tuple[Hold, ...]:
     """The holds in force; none when they cannot be read, which the run has said then."""
     try:
         return holds(where)
@@ -338,7 +345,7 @@ def _tidy(folder: Path) -> bool:
         return True
 
 
-def _first_record(where: Beside) -> datetime | None:
+def _first_record(where: Where) -> datetime | None:
     with reading(where) as catalog:
         first = catalog.execute(select(func.min(day_file.c.changed_us))).scalar()
     return None if first is None else _EPOCH + timedelta(microseconds=first)

@@ -23,7 +23,7 @@ from logstore.dayview import columns_of, requests
 from logstore.db import attached, days_folder, open_catalog, reading
 from logstore.ids import id_range
 from logstore.marks import HOUR_US, forget_marks, marks
-from logstore.place import Beside, Database
+from logstore.place import Beside, ClickHouse, Database, Where
 from logstore.prunereport import Cleaned, Cleaner, Stayed
 from logstore.rollups import (
     ROLLUPS,
@@ -237,8 +237,10 @@ def roller(where: Beside, now: Callable[[], datetime] = lambda: datetime.now(UTC
     return Roller(where, now)
 
 
-def rollup_cleaner(where: Beside) -> Cleaner:
-    """For retention: removes the roll-ups of days that went."""
+def rollup_cleaner(where: Where) -> Cleaner:
+    """For retention: removes the roll-ups of days that went; rows in ClickHouse have none, only marks of hours."""
+    if isinstance(where, ClickHouse):
+        return lambda _limit, _dry_run: Cleaned("roll-ups", 0)
     if isinstance(where, Database):
         from logstore.postgres.rolling import rollup_cleaner as cleaner_there
 

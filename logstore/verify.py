@@ -20,7 +20,7 @@ from logstore import audit, evidence, filecheck, gapcheck, holdproof, sumcheck
 from logstore.chaincheck import Problem
 from logstore.db import days_folder, open_catalog, reading
 from logstore.gapcheck import Known
-from logstore.place import Beside, Database
+from logstore.place import ClickHouse, Database, Where
 from logstore.schema import day_file
 from logstore.verified import Verified
 
@@ -30,7 +30,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def verify(
-    where: Beside, *, kept: tuple[int, str] | None = None, deep: bool = False, day: str | None = None,
+    where: Where, *, kept: tuple[int, str] | None = None, deep: bool = False, day: str | None = None,
     seconds: float = float("inf"), at: datetime | None = None, now: datetime | None = None, months: int = 1,
     sums: bool = False,
 ) -> Verified:  # fmt: skip
@@ -44,6 +44,10 @@ def verify(
         from logstore.postgres import check
 
         return check.verify(where, kept=kept, day=day, seconds=seconds, at=at, now=now, months=months, sums=sums)
+    if isinstance(where, ClickHouse):
+        from logstore.clickhouse.check import verify as verify_there
+
+        return verify_there(where, kept=kept, day=day, seconds=seconds, at=at, now=now, months=months)
     folder, until = where, time.monotonic() + seconds
     report = Verified()
     with reading(folder) as catalog:

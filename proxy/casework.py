@@ -26,6 +26,7 @@ from logstore.export import printable
 from logstore.exportbook import hash_file
 from logstore.exportfile import CannotWrite, check_manifest
 from logstore.gateways import identity_in
+from logstore.place import ClickHouse
 from logstore.query import Archive
 from logstore.store import day_of
 from logstore.verify import verify
@@ -43,6 +44,11 @@ ROWS = 100_000
 def export_case(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:
     """Write a case; 0 when it has rows and their days are whole, else 1. Raises `Refused`."""
     now, store = datetime.now(UTC), settings.store
+    if isinstance(store, ClickHouse):
+        raise Refused(
+            "rows in ClickHouse are under no hash chain, so no case of them can be proved; `log search --out FILE` "
+            "writes them with a manifest, and `hold` keeps them with a hash each"
+        )
     wanted = filter_from(args, now, zone)
     request = Request(
         store=store, gateway=identity_in(settings.data),

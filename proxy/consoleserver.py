@@ -37,7 +37,7 @@ def serve(settings: Settings, port: int | None, *, under_run: bool) -> int:
     from proxy.consoledoors import GatewayDoors
 
     told = settings.console
-    upgrade(settings.store)
+    upgrade(settings.catalog)
     catalog = open_catalog(settings.store)
     house = House(
         where=settings.store,
@@ -90,7 +90,7 @@ def fresh_link(settings: Settings, name: str | None, base: str | None = None) ->
     """A link that works once: for the first account, or for `name` to choose a password; None when there is no such."""
     from console import accounts, links
 
-    upgrade(settings.store)
+    upgrade(settings.catalog)
     engine, now = open_catalog(settings.store), datetime.now(UTC)
     try:
         with engine.begin() as connection:

@@ -32,7 +32,7 @@ class Usage(Exception):
 def carry_out(command: str, work: Work, args: argparse.Namespace, settings: Settings) -> int:
     """Run `work` on the registry; 0 yes, 1 no, 2 usage. Every reason against it is told, and nothing is half done."""
     try:
-        upgrade(settings.store)
+        upgrade(settings.catalog)
         engine = open_catalog(settings.store)
         try:
             return work(args, settings, engine, By(typed_by(), datetime.now(UTC), getattr(args, "why", "")))

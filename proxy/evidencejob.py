@@ -68,7 +68,7 @@ class EvidenceJob:
             if not catalog_path(store).exists():
                 return
             self._seal(store, now)
-        else:
+        elif isinstance(store, Database):
             self._adopt(store, now)
         number, mark = note_ends(store, who=WHO, why="nightly", at=now)
         # Whoever sends this log to another machine has kept the head there.

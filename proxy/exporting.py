@@ -22,7 +22,7 @@ from logstore.db import open_catalog
 from logstore.export import csv_lines, json_lines
 from logstore.exportbook import Export, Span, finish_export, note_export, strike
 from logstore.exportfile import CannotWrite, ExportFile, Written, manifest_of, manifest_text
-from logstore.place import Beside
+from logstore.place import Where
 from logstore.rows import Row
 
 FORMATS = ("jsonl", "csv", "parquet")
@@ -33,7 +33,7 @@ FORMATS = ("jsonl", "csv", "parquet")
 class Request:
     """An export that somebody asks for."""
 
-    store: Beside
+    store: Where
     """Where the record is."""
     gateway: str
     """Which gateway writes the file: its identity in a record that several share."""

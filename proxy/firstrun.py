@@ -77,7 +77,7 @@ def _record(settings: Settings) -> None:
     Then the decisions on disk stay in force; where there are none, there is nothing to begin with, and it raises.
     """
     try:
-        upgrade(settings.store)
+        upgrade(settings.catalog)
         make_overlay(settings)
     except (StoreError, SQLAlchemyError) as error:
         if isinstance(settings.store, Path) or not (settings.data / "overlay" / FILE_NAME).exists():

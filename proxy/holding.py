@@ -41,7 +41,7 @@ def run_task(args: argparse.Namespace, settings: Settings) -> int:
     """Do what `args` say: 0 yes, 1 no, 2 usage."""
     zone = ZoneInfo(settings.record.timezone)
     try:
-        upgrade(settings.store)
+        upgrade(settings.catalog)
         for problem in settle(settings.store, who=typed_by(), at=datetime.now(UTC)):
             print(f"hold: {problem}", file=sys.stderr)
         status = TASKS[args.task](args, settings, zone, datetime.now(UTC))

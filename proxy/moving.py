@@ -1,8 +1,8 @@
-"""What `schoolgate db move` does: the record of the data folder's files into the database of the settings.
+"""What `schoolgate db move` does: the record of the data folder's files, or of a database, into that of the settings.
 
 Settings in; rows and decisions in the database, a line in its audit trail. The rules: rows go in by their numbers
 through the usual writer, so that a move that was broken off is run again; decisions go in only where nothing was
-decided yet; the files are only read.
+decided yet; where they come from is only read.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import itertools
 import json
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 from sqlalchemy import Connection, func, select
 
@@ -19,7 +20,7 @@ from logstore.audit import record_change
 from logstore.db import catalog_path, open_catalog, reading, upgrade
 from logstore.filter import LogFilter
 from logstore.gateways import Gateway, identity_in
-from logstore.place import Database
+from logstore.place import Beside, ClickHouse, Database, fault_of_store, is_database
 from logstore.query import Archive
 from logstore.store import open_store
 from proxy.account import typed_by
@@ -29,6 +30,8 @@ from registry.schema import metadata, registry_revision
 
 ROWS = 5_000
 """Rows of one batch."""
+MANY = 20_000
+"""The same into ClickHouse, which has to merge what each batch brings."""
 STAY = frozenset({"registry_revision", "console_session", "console_link", "console_failure"})
 """Tables whose lines do not come along: the number that says something changed, and what lasts for hours."""
 PATIENCE = 24 * 3600.0
@@ -36,19 +39,22 @@ PATIENCE = 24 * 3600.0
 
 
 def move(args: argparse.Namespace, settings: Settings) -> int:
-    """Move up; 0 when everything of the files is in the database. Raises what keeps it from that."""
-    files, store = settings.data / "store", settings.store
-    if not isinstance(store, Database) or not catalog_path(files).is_file():
-        where = f"record.store is {store}" if not isinstance(store, Database) else f"there is no record in {files}"
-        print(f"db: {where}; a move is from the data folder's files to a database", file=sys.stderr)
+    """Move up; 0 when everything that is there is in the settings' record. Raises what keeps it from that."""
+    store, catalog_at = settings.store, settings.catalog
+    origin, why = _origin(args, settings)
+    if origin is None or not isinstance(catalog_at, Database):
+        why = why or f"record.store is {store}"
+        print(f"db: {why}; a move is from the data folder's files, or --from a database, up", file=sys.stderr)
         return 2
-    upgrade(files)
+    if isinstance(origin, Path):
+        upgrade(origin)
     upgrade(store)
-    decided = _decisions(settings, store)
+    decided = _decisions(origin, catalog_at)
+    size = MANY if isinstance(store, ClickHouse) else ROWS
     rows = new = refused = 0
     gateway = Gateway(settings.gateway.number, identity_in(settings.data), settings.gateway.name)
-    with open_store(store, gateway=gateway) as into, Archive(files, seconds=PATIENCE) as archive:
-        for part in itertools.batched(archive.walk(LogFilter(), rising=True, limit=ROWS), ROWS, strict=False):
+    with open_store(store, gateway=gateway) as into, Archive(origin, seconds=PATIENCE) as archive:
+        for part in itertools.batched(archive.walk(LogFilter(), rising=True, limit=ROWS), size, strict=False):
             new += into.append([(row.record, row.ending) for row in part])
             rows += len(part)
             if sys.stderr.isatty():
@@ -59,7 +65,7 @@ def move(args: argparse.Namespace, settings: Settings) -> int:
     try:
         with engine.begin() as catalog:
             record_change(
-                catalog, who=typed_by(), what="moved a record in", subject=str(files), after=facts, why=args.why,
+                catalog, who=typed_by(), what="moved a record in", subject=str(origin), after=facts, why=args.why,
                 at=datetime.now(UTC),
             )  # fmt: skip
     finally:
@@ -72,11 +78,27 @@ def move(args: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _decisions(settings: Settings, store: Database) -> int | None:
+def _origin(args: argparse.Namespace, settings: Settings) -> tuple[Beside | None, str]:
+    """Where the rows come from; or why nowhere."""
+    told: str | None = args.origin
+    if told is None:
+        files = settings.data / "store"
+        return (files, "") if catalog_path(files).is_file() else (None, f"there is no record in {files}")
+    if not is_database(told):
+        return None, "--from is the address of a database, like postgresql://schoolgate@db.school.internal/schoolgate"
+    if (fault := fault_of_store(told)) is not None:
+        return None, f"--from {fault}"
+    origin = Database(told, args.origin_password_file)
+    if origin.address == settings.record.store:
+        return None, "--from is record.store itself: rows in ClickHouse have a database of their own for names"
+    return origin, ""
+
+
+def _decisions(origin: Beside, store: Database) -> int | None:
     """Copy the registry's lines, numbers and all; how many, or None when the database has decisions of its own."""
     engine = open_catalog(store)
     try:
-        with engine.begin() as into, reading(settings.data / "store") as files:
+        with engine.begin() as into, reading(origin) as files:
             if revision_number(into):
                 return None
             count = 0

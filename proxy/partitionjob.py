@@ -1,4 +1,6 @@
-"""Partitions a week ahead, every hour, whether or not rows come; and what the metrics say of a record in PostgreSQL.
+"""Partitions a week ahead, every hour, whether or not rows come; and what the metrics say of a record in a database.
+
+ClickHouse makes a day's partition with its first row, so of it only the oldest day is told.
 
 In come the settings; out go partitions and a small file in the run folder. The rules: it works in a thread of its own;
 a database that is away is asked again at the next round, and the file says what was known last and when.
@@ -49,20 +51,16 @@ class PartitionJob:
 
     def round(self, now: datetime) -> bool:
         """Make what is missing and tell how it stands; False when the database did not let it. `now` is aware."""
-        from logstore.postgres.days import make_ahead, missing_ahead, stray_rows
-
         store = self._settings.store
-        if not isinstance(store, Database):
-            raise TypeError(f"{store} has no partitions")
+        told: dict[str, Any] = {"at": now.timestamp(), "missing": 0, "stray": 0}
         try:
-            make_ahead(store, now)
+            if isinstance(store, Database):
+                from logstore.postgres.days import make_ahead, missing_ahead, stray_rows
+
+                make_ahead(store, now)
+                told |= {"missing": len(missing_ahead(store, now)), "stray": stray_rows(store)}
             oldest = oldest_day(store)
-            told = {
-                "at": now.timestamp(),
-                "missing": len(missing_ahead(store, now)),
-                "stray": stray_rows(store),
-                "oldest": None if oldest is None else oldest.isoformat(),
-            }
+            told["oldest"] = None if oldest is None else oldest.isoformat()
         except (StoreError, sqlalchemy.exc.SQLAlchemyError) as error:
             logger.warning("partitions could not be made ahead: %s", getattr(error, "orig", None) or error)
             return False

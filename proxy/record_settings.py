@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from logstore.place import Beside, Database, fault_of_store, is_database
+from logstore.place import Beside, ClickHouse, Database, Where, fault_of_rows, fault_of_store, is_database
 
 
 class RecordSettings(BaseModel):
@@ -26,6 +26,11 @@ class RecordSettings(BaseModel):
     password_file: Path | None = None
     """File with the database's password, readable by the gateway's account only; None leaves it to `.pgpass`, a
     certificate or the socket."""
+    rows: str | None = None
+    """Where the rows are when they are not in `store`: `clickhouse://schoolgate@ch.trust.internal:8443/schoolgate`
+    `?secure=true`. Names, books, holds and the audit trail stay in `store`, which is PostgreSQL then."""
+    rows_password_file: Path | None = None
+    """File with ClickHouse's password, readable by the gateway's account only; None when the account has none."""
     months: int = Field(default=6, ge=1, le=120)
     """Calendar months."""
     timezone: str = "Europe/London"
@@ -42,6 +47,10 @@ class RecordSettings(BaseModel):
     def _password(self) -> RecordSettings:
         if self.password_file is not None and not is_database(self.store):
             raise ValueError("password_file is for a database; store would be like postgresql://schoolgate@…")
+        if self.rows_password_file is not None and self.rows is None:
+            raise ValueError("rows_password_file is for rows in ClickHouse; rows would be like clickhouse://…")
+        if self.rows is not None and (why := fault_of_rows(self.rows, self.store)) is not None:
+            raise ValueError(f"rows {why}")
         return self
 
     @field_validator("timezone")
@@ -56,14 +65,20 @@ class RecordSettings(BaseModel):
             raise ValueError(f"there is no time zone of that name; did you mean {like!r}?") from None
         return value
 
-    def where(self, usual: Path) -> Beside:
+    def where(self, usual: Path) -> Where:
         """Where the record is; `usual` where nothing is told."""
+        catalog = self.catalog(usual)
+        return catalog if self.rows is None else ClickHouse(self.rows, catalog, self.rows_password_file)
+
+    def catalog(self, usual: Path) -> Beside:
+        """Where its names, its books and what people decided are; `usual` where nothing is told."""
         if self.store is None:
             return usual
         return Database(self.store, self.password_file) if is_database(self.store) else Path(self.store)
 
     def with_paths(self, fix: Callable[[Path], Path]) -> RecordSettings:
         """The same with its paths as `fix` makes them."""
-        store, file = self.store, self.password_file
+        store, file, rows_file = self.store, self.password_file, self.rows_password_file
         told = store if store is None or is_database(store) else str(fix(Path(store)))
-        return self.model_copy(update={"store": told, "password_file": file and fix(file)})
+        return self.model_copy(update={"store": told, "password_file": file and fix(file),
+                                       "rows_password_file": rows_file and fix(rows_file)})  # fmt: skip

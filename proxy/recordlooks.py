@@ -30,7 +30,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
 
     from logstore.place import Database, StoreError
 
-    store = settings.store
+    store = settings.catalog
     if not isinstance(store, Database):
         return
     from logstore.postgres.check import check
@@ -41,7 +41,8 @@ def _database(settings: Settings) -> Iterator[Finding]:
             version = int(catalog.exec_driver_sql("SHOW server_version_num").scalar_one()) // 10_000
             way = "SELECT ssl, inet_server_addr() IS NULL FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
             encrypted, on_socket = catalog.exec_driver_sql(way).one()
-        problems = check(store, datetime.now(UTC))
+        # Of a record in two places the rows are looked at where they are.
+        problems = check(store, datetime.now(UTC)) if settings.store == store else ()
     except (SQLAlchemyError, StoreError) as error:
         told = str(getattr(error, "orig", None) or error).partition("\n")[0]
         advice = "lessons go on; records wait in the spool, and decisions made meanwhile do not arrive"
@@ -62,22 +63,58 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield Finding("database", "bad", problem, "docs/postgresql.md")
 
 
+def _rows(settings: Settings) -> Iterator[Finding]:
+    """Where the rows are in ClickHouse: is it there, reached over TLS, and as the catalog says."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from logstore.place import ClickHouse, StoreError
+
+    store = settings.store
+    if not isinstance(store, ClickHouse):
+        return
+    from logstore.clickhouse.check import check
+    from logstore.clickhouse.db import open_engine, told, version_of
+
+    try:
+        with told(store):
+            version = version_of(open_engine(store, read_only=True))
+        problems = check(store, datetime.now(UTC))
+    except (SQLAlchemyError, StoreError) as error:
+        said = str(getattr(error, "orig", None) or error).partition("\n")[0]
+        advice = "lessons and decisions go on; rows wait in the spool, and none can be searched"
+        yield Finding("rows", "bad", f"{store}: {said}", advice)
+        return
+    if store.in_process:
+        advice = "for tests and trials: one process at a time can open it, so not under `schoolgate run`"
+        yield Finding("rows", "bad", f"{store}: ClickHouse {version} runs inside each process", advice)
+    else:
+        yield Finding("rows", "good", f"{store}, ClickHouse {version}; names and books in {store.catalog}")
+        if store.encrypted:
+            yield Finding("encryption of rows in transit", "good", "yes: the connection to ClickHouse uses TLS")
+        else:
+            advice = "add ?secure=true to record.rows"
+            yield Finding("encryption of rows in transit", "bad", "no: rows go to ClickHouse in the clear", advice)
+    for problem in problems:
+        yield Finding("rows", "bad", problem, "docs/clickhouse.md")
+
+
 def _retention(settings: Settings) -> Iterator[Finding]:
     from logstore.clockcheck import clock_doubt
     from logstore.db import catalog_path, head, reading, revision_of
-    from logstore.place import Database
+    from logstore.place import Database, catalog_of
     from logstore.retention import overdue
     from proxy.retaining import records
 
     now = datetime.now(UTC)
     for store in records(settings):
         which = "retention" if store == settings.store else f"retention in {store}"
-        if isinstance(store, Database):
+        catalog_at = catalog_of(store)
+        if isinstance(catalog_at, Database):
             from logstore.postgres.db import revision_of as revision_in
 
-            revision = revision_in(store, "catalog")
+            revision = revision_in(catalog_at, "catalog")
         else:
-            revision = revision_of(catalog_path(store)) if catalog_path(store).is_file() else None
+            revision = revision_of(catalog_path(catalog_at)) if catalog_path(catalog_at).is_file() else None
         if revision != head("catalog"):
             continue
         with reading(store) as catalog:
@@ -132,5 +169,11 @@ def _passed_unread(settings: Settings) -> Iterator[Finding]:
     yield Finding("passed unread", "note" if high else "good", told, advice)
 
 
-RECORD_LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (_database, _retention, _holds, _passed_unread)
+RECORD_LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
+    _database,
+    _rows,
+    _retention,
+    _holds,
+    _passed_unread,
+)
 """Every look at the record."""

@@ -21,7 +21,7 @@ from logstore.drill import drill_cleaner
 from logstore.exportbook import export_cleaner
 from logstore.gateways import identity_in
 from logstore.holds import holds
-from logstore.place import Beside, Database
+from logstore.place import Where, catalog_of
 from logstore.prunereport import Cleaner, PruneReport
 from logstore.quarantine import spool_cleaners
 from logstore.retention import last_run, prune
@@ -36,7 +36,7 @@ TOLD = "retention.json"
 """File of the run folder that says how the latest run went."""
 
 
-def cleaners(settings: Settings, record: Beside | None = None) -> tuple[Cleaner, ...]:
+def cleaners(settings: Settings, record: Where | None = None) -> tuple[Cleaner, ...]:
     """A cleaner for every place outside the days that holds what people did.
 
     `record`: one from before the settings' own, which has its books, but neither spool nor overlay any more.
@@ -45,8 +45,8 @@ def cleaners(settings: Settings, record: Beside | None = None) -> tuple[Cleaner,
     own = store == settings.store
     return (
         *(spool_cleaners(settings.data / "spool") if own else ()),
-        request_cleaner(store, settings.data / "overlay" if own else None),
-        refusal_cleaner(store, timedelta(days=settings.bypass.suggest_days)),
+        request_cleaner(catalog_of(store), settings.data / "overlay" if own else None),
+        refusal_cleaner(catalog_of(store), timedelta(days=settings.bypass.suggest_days)),
         export_cleaner(
             store, settings.data, lambda: {one.case for one in holds(store)}, gateway=identity_in(settings.data)
         ),
@@ -56,7 +56,7 @@ def cleaners(settings: Settings, record: Beside | None = None) -> tuple[Cleaner,
     )
 
 
-def records(settings: Settings) -> tuple[Beside, ...]:
+def records(settings: Settings) -> tuple[Where, ...]:
     """Every record whose rows go by date: that of the settings, and the files from before the record moved away."""
     before = settings.data / "store"
     if settings.store != before and catalog_path(before).is_file():
@@ -99,7 +99,7 @@ def daily_retention(settings: Settings, zone: ZoneInfo) -> DailyJob:
         tell(settings, prune_all(settings, now, zone))
 
     def last() -> datetime | None:
-        if isinstance(store, Database):  # that another gateway ran says nothing of the spool and the files of this one
+        if not isinstance(store, Path):  # that another gateway ran says nothing of the spool and the files of this one
             told = told_of(settings.data)
             return datetime.fromtimestamp(told["at"], UTC) if told.get("ok") else None
         try:

@@ -18,7 +18,7 @@ from addons.destinations import read_destinations
 from categories.hosts import canonical_host, is_address
 from categories.sources import LIMIT, Format, Use
 from logstore.gateways import NUMBERS, WORKERS
-from logstore.place import Beside
+from logstore.place import Beside, Where
 from policy.client import Band
 from proxy.record_settings import RecordSettings
 from proxy.settingsproblems import SettingsError, SettingsProblem, problems_of, repeated_keys
@@ -311,9 +311,14 @@ class Settings(Section):
     statutory: StatutorySettings = StatutorySettings()
 
     @property
-    def store(self) -> Beside:
-        """Where the record is; what people decided stands there, too."""
+    def store(self) -> Where:
+        """Where the record is."""
         return self.record.where(self.data / "store")
+
+    @property
+    def catalog(self) -> Beside:
+        """Where its names and books are, and what people decided."""
+        return self.record.catalog(self.data / "store")
 
     @property
     def policy_file(self) -> Path | None:

@@ -18,7 +18,7 @@ from logstore.copies import BEGAN, COPIED, KEPT
 from logstore.db import catalog_path, open_catalog, reading, upgrade
 from logstore.export import printable
 from logstore.exportbook import exports, settle_export
-from logstore.place import Database, folder_of
+from logstore.place import ClickHouse, Database, folder_of
 from logstore.prunereport import PruneReport
 from logstore.retention import overdue
 from proxy.account import typed_by
@@ -34,12 +34,16 @@ DUMP = "`pg_dump --format=custom` as the record's owner copies it; docs/postgres
 
 def _upgrade(args: argparse.Namespace, settings: Settings) -> int:
     changed = upgrade(settings.store)
-    _say(args, {"ok": True, "changed": list(changed)}, "\n".join(changed) or "the store has the newest schema")
+    lines = list(changed) or ["the store has the newest schema"]
+    if isinstance(settings.store, ClickHouse):
+        lines += [f"rows: {settings.store}", f"names, books, holds, audit trail, decisions: {settings.catalog}"]
+    _say(args, {"ok": True, "changed": list(changed)}, "\n".join(lines))
     return 0
 
 
 def _roles(args: argparse.Namespace, settings: Settings) -> int:
-    if not isinstance(settings.store, Database):
+    catalog = settings.catalog
+    if not isinstance(catalog, Database):
         print("db: roles are of a database; of a folder, its permissions say who may", file=sys.stderr)
         return 2
     from logstore.postgres import roles
@@ -52,7 +56,7 @@ def _roles(args: argparse.Namespace, settings: Settings) -> int:
     if args.sql:
         print(";\n".join(told) + ";")
         return 0
-    roles.put_in_force(settings.store, args.prefix)
+    roles.put_in_force(catalog, args.prefix)
     names = {f"{args.prefix}_{role}": work for role, work in roles.WORK.items()}
     lines = [f"{name:<24} {work}" for name, work in names.items()]
     _say(args, {"ok": True, "roles": names}, "\n".join([*lines, f"then: GRANT {args.prefix}_reader TO account"]))
@@ -63,7 +67,7 @@ def _check(args: argparse.Namespace, settings: Settings) -> int:
     where, now = settings.store, datetime.now(UTC)
     problems = list(check(where) if isinstance(where, Path) else check_database(where, now))
     # A store whose catalog cannot be used has no retention to ask about.
-    if not problems or isinstance(where, Database) or catalog_path(where).is_file():
+    if not problems or not isinstance(where, Path) or catalog_path(where).is_file():
         try:
             behind = overdue(where, now, ZoneInfo(settings.record.timezone), settings.record.months)
             problems += [str(behind)] if behind else []
@@ -73,8 +77,12 @@ def _check(args: argparse.Namespace, settings: Settings) -> int:
     return 1 if problems else 0
 
 
-def check_database(where: Database, now: datetime) -> tuple[str, ...]:
+def check_database(where: Database | ClickHouse, now: datetime) -> tuple[str, ...]:
     """As `logstore.backup.check`, of a database; loaded only where there is one."""
+    if isinstance(where, ClickHouse):
+        from logstore.clickhouse.check import check as check_there
+
+        return check_there(where, now)
     from logstore.postgres.check import check as check_in
 
     return check_in(where, now)

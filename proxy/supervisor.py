@@ -154,9 +154,9 @@ class Supervisor:
     async def _watch_people(self) -> None:
         """Write the overlay whenever people decide something."""
         writer = OverlayWriter(
-            self.settings.store, self.settings.data / "overlay", places(self.settings.identity.places)
+            self.settings.catalog, self.settings.data / "overlay", places(self.settings.identity.places)
         )
-        expiry = Expiry(self.settings.store, self.settings.data / "overlay")
+        expiry = Expiry(self.settings.catalog, self.settings.data / "overlay")
         while True:
             try:
                 writer.places = places(self.settings.identity.places)

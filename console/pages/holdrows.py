@@ -32,10 +32,10 @@ def show(ask: Ask) -> Answer:
         raise Refused("A reason is needed", words, to=link("/reason", user=one.case, next=ask.here))
     past = ask.query.get("before", "")
     before = int(past) if past.isdecimal() and int(past) < 1 << 63 else PAST
-    found = list(itertools.islice(held_rows(ask.house.beside, one, before=before), ROWS + 1))
+    found = list(itertools.islice(held_rows(ask.house.where, one, before=before), ROWS + 1))
     rows, here = found[:ROWS], f"/holds/{one.id}/rows"
     after = {"rows": len(rows)}
-    note_hold(ask.house.beside, who=ask.me.who, what="read rows of a hold", case=one.case, after=after, why=why,
+    note_hold(ask.house.where, who=ask.me.who, what="read rows of a hold", case=one.case, after=after, why=why,
               at=ask.now)  # fmt: skip
     lines = [line_of(row, ask) for row in rows]
     older = link(here, before=rows[-1].id) if len(found) > ROWS else None

@@ -34,7 +34,7 @@ _LENGTH = re.compile(r"(\d{1,4})d")
 def show(ask: Ask) -> Answer:
     """Holds in force, or all there ever were, and the form for a new one."""
     everything = ask.query.get("all") == "yes"
-    found = [one for one in holds(ask.house.beside, released=everything) if _visible(ask, one)]
+    found = [one for one in holds(ask.house.where, released=everything) if _visible(ask, one)]
     _note(ask, "looked at holds", "holds")
     rows = [facts(ask, one) for one in found]
     policy = ask.house.doors.policy()
@@ -80,10 +80,10 @@ def place_one(ask: Ask) -> Answer:
         raise RegistryError(RegistryProblem(case, "is about your own rows", "somebody else places it"))
     try:
         kept = place(
-            ask.house.beside, case, form.get("why", "").strip(), wanted, _review(ask), who=ask.me.who, at=ask.now
+            ask.house.where, case, form.get("why", "").strip(), wanted, _review(ask), who=ask.me.who, at=ask.now
         )
         ask.house.doors.holds_changed()
-        copy_hold(ask.house.beside, kept, who=ask.me.who, at=ask.now)
+        copy_hold(ask.house.where, kept, who=ask.me.who, at=ask.now)
     except HoldRefused as error:
         raise RegistryError(RegistryProblem(case or "hold", str(error))) from error
     ask.house.doors.holds_changed()
@@ -93,7 +93,7 @@ def place_one(ask: Ask) -> Answer:
 def act(ask: Ask) -> Answer:
     """The next step of a hold: copy again, review, sign its release, approve it."""
     one, do = wanted_hold(ask), ask.form.get("do", "")
-    where, why = ask.house.beside, ask.form.get("why", "").strip()
+    where, why = ask.house.where, ask.form.get("why", "").strip()
     told: dict[str, Any] = {"who": ask.me.who, "why": why, "at": ask.now}
     if do not in DONE or do == "place":
         raise RegistryError(RegistryProblem(one.case, "nothing to do was said"))
@@ -138,7 +138,7 @@ def _visible(ask: Ask, one: Hold) -> bool:
 def wanted_hold(ask: Ask) -> Hold:
     """The hold of the address, when whoever asks may see it. Raises `Refused`."""
     number = int(ask.path["id"])
-    found = next((one for one in holds(ask.house.beside, released=True) if one.id == number), None)
+    found = next((one for one in holds(ask.house.where, released=True) if one.id == number), None)
     if found is None or not _visible(ask, found):
         raise Refused("No such hold", "There is no hold of that number here.", 404)
     return found
@@ -176,7 +176,7 @@ def _review(ask: Ask) -> datetime:
 
 def _note(ask: Ask, what: str, case: str) -> None:
     """Looks are written down before anything is shown."""
-    note_hold(ask.house.beside, who=ask.me.who, what=what, case=case, after=None, why="", at=ask.now)
+    note_hold(ask.house.where, who=ask.me.who, what=what, case=case, after=None, why="", at=ask.now)
 
 
 PAGES = (

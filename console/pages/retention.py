@@ -28,8 +28,8 @@ def show(ask: Ask) -> Answer:
         newest = runs(connection, limit=1)
         lines = entries(connection, kind="retention", limit=LINES) if named and ask.me.site is None else ()
     months = newest[0].months if newest else 6
-    late = overdue(ask.house.beside, ask.now, ask.house.zone, months)
-    oldest = oldest_day(ask.house.beside)
+    late = overdue(ask.house.where, ask.now, ask.house.zone, months)
+    oldest = oldest_day(ask.house.where)
     rows = [_facts(one, named=named) for one in found]
     data: dict[str, Any] = {
         "months": months,

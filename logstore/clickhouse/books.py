@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, select, text
+import sqlalchemy.exc
+from sqlalchemy import Connection, Engine, select, text
 
 from logstore.db import StoreError, open_catalog, upgrade, write_lock
 from logstore.dimensions import Dimension, learn
 from logstore.folding import Position
+from logstore.gateways import Gateway, claim
 from logstore.marks import Hour, mark_hours
-from logstore.place import ClickHouse
+from logstore.place import ClickHouse, Database
 from logstore.schema import day_file, log_cursor, log_sent, retention_run
 
 PREFIX = "clickhouse-"
@@ -79,7 +81,7 @@ class Books:
         """Opens the catalog, made or brought to the newest schema first. Raises `StoreError` when it is not ours."""
         upgrade(where.catalog)
         self._where = where
-        self._engine = open_catalog(where.catalog)
+        self._engine = _engine(where)
         self._connection = self._engine.connect()
         foreign = select(day_file.c.file).where(day_file.c.state != "dropped", ~day_file.c.file.startswith(PREFIX))
         with self._connection.begin():
@@ -96,18 +98,39 @@ class Books:
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
-        """While a batch is stored, no day of this machine's is removed."""
+        """While a batch is stored, no retention announces what goes: no row of such a day is on its way then."""
         if isinstance(self._where.catalog, Path):
             with write_lock(self._where.catalog):
                 yield
-        else:
+            return
+        from logstore.postgres.locks import ROWS
+
+        with self.changing() as catalog:
+            catalog.exec_driver_sql(f"SELECT pg_advisory_lock_shared({ROWS})")
+        try:
             yield
+        finally:
+            # A connection that broke has let go of it already.
+            if not self._connection.invalidated:
+                with contextlib.suppress(sqlalchemy.exc.DBAPIError), self.changing() as catalog:
+                    catalog.exec_driver_sql(f"SELECT pg_advisory_unlock_shared({ROWS})")
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[Connection]:
         """A transaction on the catalog."""
         with self._connection.begin():
             yield self._connection
+
+    def claim(self, gateway: Gateway, now: int) -> None:
+        """Say that a gateway is at work. Raises `GatewayClash` when another one has its number. Never within a turn:
+        who changes the catalog is let in before who stores rows.
+        """
+        with self.changing() as catalog:
+            if catalog.dialect.name == "postgresql":
+                from logstore.postgres.locks import CATALOG
+
+                catalog.exec_driver_sql(f"SELECT pg_advisory_xact_lock({CATALOG})")
+            claim(catalog, gateway, now)
 
     def cursors(self) -> dict[str, int]:
         """How far each producer's spool has been stored."""
@@ -120,6 +143,30 @@ class Books:
         with self.changing() as catalog:
             found = catalog.execute(select(log_sent.c.producer, log_sent.c.max_id))
             return {row.producer: row.max_id for row in found}
+
+
+@contextlib.contextmanager
+def no_batch(where: ClickHouse) -> Iterator[None]:
+    """Keep every writer from storing a batch; waits for those that are on their way."""
+    if isinstance(where.catalog, Path):
+        with write_lock(where.catalog):
+            yield
+        return
+    from logstore.postgres.db import reading
+    from logstore.postgres.locks import ROWS
+
+    with reading(where.catalog) as catalog:
+        catalog.exec_driver_sql(f"SELECT pg_advisory_lock({ROWS})")
+        yield  # the lock goes with the connection
+
+
+def _engine(where: ClickHouse) -> Engine:
+    """An engine for the writer; in a database without the catalog's lock, so that writers work side by side."""
+    if isinstance(where.catalog, Database):
+        from logstore.postgres.db import open_engine
+
+        return open_engine(where.catalog, role="schoolgate shipper")
+    return open_catalog(where.catalog)
 
 
 def learned(catalog: Connection, day: str, dimension: Dimension, keys: Set[Any]) -> Mapping[Any, int]:

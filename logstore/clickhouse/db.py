@@ -29,6 +29,7 @@ IN_DAY = {"schema_translate_map": {"day": None}}
 TOO_LONG = 159
 """ClickHouse's number for a statement that was stopped because it took too long."""
 _NO_TABLE, _NO_DATABASE = 60, 81
+_REFUSED = {516: "the account or its password is not right", 497: "the account may not do this"}
 
 
 def open_engine(where: ClickHouse, *, read_only: bool = False, seconds: float = STATEMENT_SECONDS) -> Engine:
@@ -79,6 +80,8 @@ def told(where: ClickHouse) -> Iterator[None]:
         code = getattr(error.orig, "code", None)
         if code == _NO_DATABASE:
             raise StoreError("there is no such database", where, "CREATE DATABASE makes it.") from error
+        if code in _REFUSED:
+            raise StoreError(_REFUSED[code], where, "docs/clickhouse.md, Install, says what it needs.") from error
         if code == _NO_TABLE:
             raise StoreError("there is no record yet", where, "`schoolgate db upgrade` makes it.") from error
         raise
@@ -93,6 +96,25 @@ def upgrade(where: ClickHouse) -> bool:
                 return False
             migrate_with(engine, "clickhouse")
             return True
+    finally:
+        engine.dispose()
+
+
+def revision_of_rows(where: ClickHouse) -> str | None:
+    """The schema revision of the rows of a record; None when there are none."""
+    engine = open_engine(where, read_only=True)
+    try:
+        with told(where):
+            return revision_of(engine)
+    finally:
+        engine.dispose()
+
+
+def version_of(engine: Engine) -> str:
+    """What the server says it is: `26.9.1.1`. The engine is let go of."""
+    try:
+        with engine.connect() as connection:
+            return str(connection.execute(text("SELECT version()")).scalar_one())
     finally:
         engine.dispose()
 

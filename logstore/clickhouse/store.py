@@ -22,7 +22,7 @@ from logstore.clickhouse.tables import COLUMNS
 from logstore.encoding import decode_write, encode_write
 from logstore.folding import COLUMNS as ROW
 from logstore.folding import BadRow, Days, Pair, Position, by_day, fold
-from logstore.gateways import RENEW_US, Gateway, claim
+from logstore.gateways import RENEW_US, Gateway
 from logstore.marks import Hour, hours_of
 from logstore.place import ClickHouse
 from logstore.rowcheck import fault
@@ -99,8 +99,8 @@ class ClickHouseStore:
     def _taken(self, batch: Sequence[Pair], cursor: Position | None) -> int:
         producer = NOBODY if cursor is None else cursor.producer
         try:
+            self._claim()
             with self._books.turn():
-                self._claim()
                 return self._append(batch, cursor, producer)
         except BaseException as error:
             # What a transaction taught is void when it was rolled back; an id kept here would name somebody else.
@@ -166,8 +166,7 @@ class ClickHouseStore:
         """Say now and then that this gateway is at work."""
         now = self._now()
         if self._gateway is not None and not 0 <= now - self._claimed_us < RENEW_US:
-            with self._books.changing() as catalog:
-                claim(catalog, self._gateway, now)
+            self._books.claim(self._gateway, now)
             self._claimed_us = now
 
     def _now(self) -> int:

@@ -46,7 +46,7 @@ TABLES: Mapping[str, Grants] = {
     "writer": {
         "log": f"INSERT, SELECT ({', '.join(('id', *COMPARED))})",
         **dict.fromkeys(_NAMES, "SELECT, INSERT, UPDATE"),
-        **dict.fromkeys(("day_file", "log_cursor", "log_hour", "gateway"), "SELECT, INSERT, UPDATE"),
+        **dict.fromkeys(("day_file", "log_cursor", "log_sent", "log_hour", "gateway"), "SELECT, INSERT, UPDATE"),
         "chain_batch": "INSERT, SELECT (file, gateway, number, mark)",
         "log_default": "SELECT (id)",
         "retention_run": "SELECT",

@@ -30,7 +30,7 @@ def add(commands: Any) -> None:
         _exports(tasks),
         *add_proofs(tasks),
         _roles(tasks),
-        tasks.add_parser("move", help="copy the record of the data folder into the database of the settings"),
+        _move(tasks),
     ]
     made[3].add_argument(
         "--head", metavar="N:HASH", help="a head kept elsewhere, as `db head` or an earlier verify printed it"
@@ -71,6 +71,19 @@ def _roles(tasks: Any) -> argparse.ArgumentParser:
     roles.add_argument("--prefix", default="schoolgate", metavar="NAME", help="beginning of their names")
     roles.add_argument("--sql", action="store_true", help="only print the statements")
     return roles
+
+
+def _move(tasks: Any) -> argparse.ArgumentParser:
+    move: argparse.ArgumentParser = tasks.add_parser(
+        "move", help="copy the record of the data folder, or of a database, into that of the settings"
+    )
+    move.add_argument(
+        "--from", dest="origin", metavar="ADDRESS", help="a PostgreSQL record, instead of the data folder's files"
+    )
+    move.add_argument(
+        "--from-password-file", dest="origin_password_file", type=Path, metavar="FILE", help="its password, mode 0600"
+    )
+    return move
 
 
 def _exports(tasks: Any) -> argparse.ArgumentParser:

@@ -23,7 +23,7 @@ def handle(args: argparse.Namespace, settings: Settings) -> int:
     from proxy.troubles import TROUBLES, in_words
     from proxy.volumes import on_a_share
 
-    if refused := on_a_share(settings.store, settings.data):
+    if refused := on_a_share(settings.store, settings.data) or _one_process(settings):
         print(f"schoolgate cannot start:\n{refused}", file=sys.stderr)
         return 1
     os.umask(0o077)  # everything below the data folder is the gateway's alone
@@ -36,3 +36,16 @@ def handle(args: argparse.Namespace, settings: Settings) -> int:
     except TROUBLES as error:
         print(f"schoolgate cannot start:\n{in_words(error)}", file=sys.stderr)
         return 1
+
+
+def _one_process(settings: Settings) -> str:
+    """Why rows whose engine runs inside each process cannot be those of a gateway; empty when they do not."""
+    from logstore.place import ClickHouse
+
+    if not isinstance(settings.store, ClickHouse) or not settings.store.in_process:
+        return ""
+    return (
+        f"record.rows is {settings.record.rows}: one process at a time can open that, and a gateway has several. It is "
+        "for tests and trials (`schoolgate shipper --once`, `schoolgate log`); a gateway needs a ClickHouse server, "
+        "like clickhouse://schoolgate@ch.trust.internal:8443/schoolgate?secure=true"
+    )

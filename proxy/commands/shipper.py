@@ -55,6 +55,7 @@ def handle(args: argparse.Namespace, settings: Settings) -> int:
 def _ship(args: argparse.Namespace, settings: Settings, zone: ZoneInfo, stop: threading.Event) -> int:
     from logstore.disk import SpoolLimits
     from logstore.gateways import Gateway, identity_in
+    from logstore.place import ClickHouse
     from logstore.rollupjob import TOLD, RollupJob
     from logstore.shipper import LAST_SECONDS, Shipper
     from logstore.store import open_store
@@ -69,12 +70,14 @@ def _ship(args: argparse.Namespace, settings: Settings, zone: ZoneInfo, stop: th
         lambda: open_store(settings.store, gateway=gateway),
         status=settings.data / "run" / "shipper.json",
         limits=SpoolLimits(max_bytes=settings.spool.max_bytes),
-        facts=fact_taker(settings.store, timedelta(days=settings.bypass.suggest_days)),
+        facts=fact_taker(settings.catalog, timedelta(days=settings.bypass.suggest_days)),
         job=None if args.once else daily_retention(settings, zone),
     )
     if not args.once:
         jobs: list[RollupJob | PartitionJob | EvidenceJob] = [EvidenceJob(settings, zone, stop)]
-        jobs.append(RollupJob(settings.store, settings.data / "run" / TOLD, stop))
+        # ClickHouse adds up its rows when it is asked.
+        if not isinstance(settings.store, ClickHouse):
+            jobs.append(RollupJob(settings.store, settings.data / "run" / TOLD, stop))
         if not isinstance(settings.store, Path):
             jobs.append(PartitionJob(settings, stop))
         for job in jobs:

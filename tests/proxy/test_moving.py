@@ -79,7 +79,7 @@ def test_rows_and_decisions_come_along(school: Settings, capsys: pytest.CaptureF
 
 def test_a_move_needs_files_and_a_database(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--data", str(tmp_path), "db", "move"]) == 2
-    assert "from the data folder's files to a database" in capsys.readouterr().err
+    assert "from the data folder's files, or --from a database, up" in capsys.readouterr().err
 
 
 def test_the_files_left_behind_are_pruned_on(school: Settings) -> None:

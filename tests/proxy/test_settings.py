@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logstore.place import Database
+from logstore.place import ClickHouse, Database
 from proxy.settings import ENVIRONMENT, Settings, SettingsError, find_settings, load_settings, parse_settings
 
 EVERYTHING_WRONG = """\
@@ -186,7 +186,7 @@ def test_the_record_may_be_a_database(tmp_path: Path) -> None:
     [
         ("postgress://u@h/d", "did you mean postgres://"),
         ("mysql://u@h/d", "it would be like postgresql://schoolgate@"),
-        ("clickhouse://u@h/d", "cannot hold the record by itself yet"),
+        ("clickhouse://u@h/d", "holds rows only: name it in record.rows"),
         ("postgresql://u@h", "names no database"),
         ("postgresql://u:s3cret@h/d", "put it into a file and name that in record.password_file"),
         ("postgresql://u@h/d?password=s3cret", "put it into a file"),
@@ -204,6 +204,37 @@ def test_a_store_that_cannot_be_is_refused_with_advice(store: str, words: str) -
 def test_a_password_file_is_of_a_database() -> None:
     (said,) = problems("record:\n  password_file: secret\n")
     assert "password_file is for a database" in said
+
+
+def test_rows_may_be_in_clickhouse_and_names_in_postgresql(tmp_path: Path) -> None:
+    file = tmp_path / "schoolgate.yaml"
+    store, rows = "postgresql://schoolgate@db.trust.internal/schoolgate", "clickhouse://schoolgate@ch:8443/schoolgate"
+    told = f"record: {{store: '{store}', rows: '{rows}', rows_password_file: secret}}\n"
+    file.write_text(told, encoding="utf-8")
+    settings = load_settings(file)
+    assert settings.store == ClickHouse(rows, Database(store), tmp_path / "secret")
+    assert settings.catalog == Database(store)
+    assert isinstance(settings.store, ClickHouse)
+    assert settings.store.encrypted
+    assert not settings.store.in_process
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        ("rows: clickhouse://u@h/d", "rows needs names and books in PostgreSQL"),
+        ("store: here\n  rows: clickhouse://u@h/d", "rows needs names and books in PostgreSQL"),
+        ("store: postgresql://u@h/d\n  rows: postgresql://u@h/d", "rows is no ClickHouse address"),
+        ("store: postgresql://u@h/d\n  rows: clickhouse://u@h", "rows names no database"),
+        ("store: postgresql://u@h/d\n  rows: clickhouse://u:s3cret@h/d", "name that in record.rows_password_file"),
+        ("rows_password_file: secret", "rows_password_file is for rows in ClickHouse"),
+    ],
+)
+def test_rows_that_cannot_be_are_refused_with_advice(record: str, words: str) -> None:
+    """And a password that was written there is not repeated."""
+    (said,) = problems(f"record:\n  {record}\n")
+    assert words in said
+    assert "s3cret" not in said
 
 
 def test_reading_a_file_drops_none_of_its_settings(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
-"""Retention removes the same days from files and from PostgreSQL, and proves it alike; ClickHouse it does not know yet.
+"""Retention removes the same days from files, PostgreSQL and ClickHouse, and proves it alike.
 
-Shows: `logstore.postgres.days`, `logstore.removal`, `logstore.retention`.
+Shows: `logstore.clickhouse.days`, `logstore.postgres.days`, `logstore.removal`, `logstore.retention`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from logstore.schema import dim_user
 from logstore.store import open_store
 from tests.logstore.rows import AT, ended, ids_from, request
 
-pytestmark = pytest.mark.parametrize("where", ["sqlite", "postgresql"], indirect=True)
 DAY_US = 86_400_000_000
 LONDON = ZoneInfo("Europe/London")
 NOW = datetime(2026, 11, 21, 3, 20, tzinfo=UTC)

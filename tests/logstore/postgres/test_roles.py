@@ -207,7 +207,7 @@ def test_no_table_is_forgotten(database: Database) -> None:
     with reading(database) as catalog:
         tables = "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace"
         there = {name for name in catalog.exec_driver_sql(tables).scalars() if not re.match(r"log_\d|alembic", name)}
-    assert there - named == {"log_batch", "log_sent"}, "the chain of files, and what ClickHouse needs"
+    assert there - named == {"log_batch"}, "the chain of files"
 
 
 def test_an_account_that_may_not_make_roles_is_told_what_to_do(guarded: Callable[[str], Database]) -> None:
