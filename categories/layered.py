@@ -8,6 +8,7 @@ dictionaries, read only.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,13 +18,14 @@ from categories.hosts import is_address
 from categories.model import EntryKind, Index, ListStatus, Match
 from categories.names import NameProblem, Url, canonical_host, canonical_url, host_suffixes
 from categories.pagetable import PageTable
-from categories.paths import folded_path, folded_query, query_starts
+from categories.paths import folded_all, folded_path, folded_query, split_query
 
 LIST = "own/"
 """Lists of own entries are called `own/<category>`."""
 SOURCE = "entries people made"
 """What their status names as source."""
 _BORDERS = "/?&=#;"
+_END_OF_PARAMETER = r"(?:(?<=[/?&=#;])|(?=[/?&=#;\n]))"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -78,6 +80,24 @@ def unpack(rows: Sequence[Sequence[Any]]) -> tuple[OwnEntry, ...]:
     )
 
 
+class _OwnPage:
+    """A URL entry, ready to be asked."""
+
+    def __init__(self, entry: OwnEntry, target: str) -> None:
+        self.match = entry.match()
+        self.longest = len(target)
+        path, _, query = target.partition("?")
+        self._path = path.rstrip("/") or "/"
+        pieces = folded_all(split_query(query))
+        self._asks = [re.compile("\n" + re.escape(piece) + _END_OF_PARAMETER) for piece in pieces]
+
+    def fits(self, path: str, asked: str) -> bool:
+        """Whether a folded path and the parameters asked for, a line each, are this page: whatever order they have."""
+        if not self._asks:
+            return _fits(self._path, path)
+        return (path.rstrip("/") or "/") == self._path and all(wanted.search(asked) for wanted in self._asks)
+
+
 class LayeredIndex:
     """Implements `categories.model.Index`: the index below, and own entries on top."""
 
@@ -85,15 +105,15 @@ class LayeredIndex:
         own = sorted(entries, key=lambda entry: entry.id)
         self._under = under
         self._hosts: dict[str, list[Match]] = {}
-        self._urls: dict[str, list[tuple[str, Match]]] = {}
+        self._urls: dict[str, list[_OwnPage]] = {}
         for entry in own:
             host, slash, rest = entry.value.partition("/")
             if entry.kind is EntryKind.URL:
-                self._urls.setdefault(host, []).append((slash + rest, entry.match()))
+                self._urls.setdefault(host, []).append(_OwnPage(entry, slash + rest))
             else:
                 self._hosts.setdefault(entry.value, []).append(entry.match())
         for found in self._urls.values():
-            found.sort(key=lambda item: -len(item[0]))
+            found.sort(key=lambda page: -page.longest)
         said = repr([under.revision, [pack(entry) for entry in own]]) if own else ""
         self._revision = hashlib.sha256(said.encode()).hexdigest()[:12] if own else under.revision
         self._lists = (*under.lists, *_statuses(own))
@@ -159,7 +179,7 @@ class LayeredIndex:
     def has_entries_below(self, host: str) -> frozenset[str]:
         """Categories that have URL entries on this very host or its parents."""
         below = self._under.has_entries_below(host)
-        own = {match.category for name in _suffixes(host) for _, match in self._urls.get(name, ())}
+        own = {page.match.category for name in _suffixes(host) for page in self._urls.get(name, ())}
         return below | own if own else below
 
     def classify(self, urls: Iterable[Url]) -> Iterator[tuple[Match, ...]]:
@@ -168,11 +188,13 @@ class LayeredIndex:
 
     def _own(self, url: Url) -> list[Match]:
         found: list[Match] = []
+        asked = ""
         for host in (url.host,) if url.is_address else _suffixes(url.host):
             if host in self._urls:
                 path = folded_path(url.path)
-                targets = [f"{path}?{start}" for start in query_starts(url.query)] if url.query else [path]
-                found += [m for prefix, m in self._urls[host] if any(_fits(prefix, target) for target in targets)]
+                if url.query and not asked:
+                    asked = "\n".join(("", *folded_all(split_query(url.query)), ""))
+                found += [page.match for page in self._urls[host] if page.fits(path, asked)]
             found += self._hosts.get(host, ())
         return found
 

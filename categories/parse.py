@@ -81,6 +81,7 @@ class Refused(Exception):
 Understood = Iterable[tuple[EntryKind, str, int]]
 _COMMENT = re.compile(r"(?:^|\s)[#;].*", re.DOTALL)
 _PLAIN_DOMAIN = re.compile(r"(?:[a-z0-9_-]{1,63}\.)+[a-z-]{2,63}")
+_NO_NAME = re.compile(r"[^a-z0-9._-]")
 _PHRASE = re.compile(r'"(?P<quoted>[^"]*)"|(?P<plain>[^<>"]+)')
 _NETWORK_LIKE = re.compile(r"[0-9.]+(?:/[0-9.]+)?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(?:/[0-9]+)?|[0-9.]+-[0-9.]+")
 
@@ -215,6 +216,8 @@ def domain_items(text: str, *, top_levels: bool = False) -> Understood:
     host = canonical_host(bare)
     if is_address(host):
         return ((EntryKind.NETWORK, host, 0),)
+    if bad := _NO_NAME.search(host):
+        raise Refused(f"has {bad.group()!r}, which no host on the Internet has in its name; write one host a line")
     if "." not in host and not top_levels:
         raise Refused(f"names everything below `.{host}`; name hosts, or say `top_levels` where the list is configured")
     return ((EntryKind.DOMAIN, host, 0),)
@@ -224,7 +227,11 @@ def url_items(text: str) -> Understood:
     """A URL prefix. Raises `Refused` or `NameProblem`."""
     if text.split() != [text]:
         raise Refused("has a blank inside; write it as %20")
-    return ((EntryKind.URL, url_entry(canonical_url(text.removeprefix("*."))), 0),)
+    entry = url_entry(canonical_url(text.removeprefix("*.")))
+    page, asks, _ = entry.partition("/?")
+    if not asks or "/" not in page or "?" in page:
+        return ((EntryKind.URL, entry, 0),)
+    return (EntryKind.URL, entry, 0), (EntryKind.URL, entry.replace("/?", "?", 1), 0)  # servers take one for the other
 
 
 def network_items(text: str) -> Understood:
@@ -260,7 +267,6 @@ def shown(raw: bytes) -> str:
 
 _UNDERSTAND: dict[FileFormat, Callable[[str], Understood]] = {
     "domains": domain_items,
-    "urls": url_items,
     "networks": network_items,
     "starter": _starter,
 }

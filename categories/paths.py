@@ -30,6 +30,7 @@ _DECODED = {
 """What stands for each escape, `%` taken off: its octet, or the escape in capitals where it must stay."""
 _NO_UTF8 = {0xDC00 + octet: f"%{octet:02X}" for octet in range(0x80, 0x100)}
 _TO_ENCODE = re.compile(rb"[\x00-\x20\x7f]")
+_TO_ENCODE_IN_LINES = re.compile(rb"[\x00-\x09\x0b-\x20\x7f]")
 _SLASHES = re.compile(r"/{2,}")
 _SEPARATORS = re.compile(r"[&;]+")
 
@@ -51,10 +52,14 @@ def decoded(text: str) -> str:
 
     Octets that are no UTF-8 stay encoded. Raises `NameProblem` when nested deeper than `DEEPEST_ENCODING`.
     """
+    return _decoded(text, _TO_ENCODE)
+
+
+def _decoded(text: str, to_encode: re.Pattern[bytes]) -> str:
     raw = _octets(text)
     if b"%" in raw:
         raw = _fixpoint(raw)
-    raw = _TO_ENCODE.sub(lambda found: b"%%%02X" % found.group()[0], raw)
+    raw = to_encode.sub(lambda found: b"%%%02X" % found.group()[0], raw)
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -66,10 +71,28 @@ def folded_path(path: str) -> str:
     return path.lower()
 
 
+def folded(text: str) -> str:
+    """A text as it is compared: lower case, escapes in one spelling."""
+    plain = text.isascii() and not ("%" in text or " " in text)
+    return (text if plain else decoded(text)).lower()
+
+
 def folded_query(query: str) -> str:
-    """A query as entries and requests are compared: lower case, escapes in one spelling."""
-    plain = query.isascii() and not ("%" in query or " " in query)
-    return (query if plain else decoded(query)).lower()
+    """A query as entries and requests are compared: folded, a blank written as `+` however it came."""
+    return folded(query).replace("%20", "+")
+
+
+def folded_all(texts: list[str]) -> list[str]:
+    """`folded_query` of each, in one go: a request may ask for thousands of parameters.
+
+    No text may hold a line end, which is what they are joined by; one that does is folded by itself.
+    """
+    joined = "\n".join(texts)
+    if joined.count("\n") >= len(texts):
+        return [folded_query(text) for text in texts]
+    if not joined.isascii() or "%" in joined or " " in joined:
+        joined = _decoded(joined, _TO_ENCODE_IN_LINES).replace("%20", "+")
+    return joined.lower().split("\n")
 
 
 def split_query(query: str) -> list[str]:
@@ -82,7 +105,7 @@ def query_starts(query: str) -> list[str]:
 
     From later parameters on only as far as any entry reaches: a request may ask for thousands.
     """
-    pieces = [folded_query(piece) for piece in split_query(query)]
+    pieces = folded_all(split_query(query))
     plain = "&".join(pieces)
     starts, begin = [folded_query(query)], 0
     for piece in pieces:

@@ -21,7 +21,7 @@ from itertools import combinations
 from math import comb
 
 from categories.names import NameProblem, Url, canonical_url, is_address, registrable_domain
-from categories.paths import folded_path, folded_query
+from categories.paths import folded, folded_path
 from categories.urlreadings import path_readings
 
 WITHHELD = "(withheld)"
@@ -161,8 +161,8 @@ def parameters_of(query: str) -> tuple[str, ...]:
     """The parameters of a query as they are compared: folded, sorted, each once."""
     if not query:
         return ()
-    folded = folded_query(query.replace("+", "%20"))
-    return tuple(sorted({piece for piece in _SEPARATORS.split(folded) if piece}))
+    asked = folded(query.replace("+", "%20"))
+    return tuple(sorted({piece for piece in _SEPARATORS.split(asked) if piece}))
 
 
 def parameter_sets(parameters: tuple[str, ...], counts: int) -> list[tuple[str, ...]] | None:

@@ -1,9 +1,10 @@
 """What else a server may take a URL for.
 
 In comes a canonical URL; out come the other URLs that some server answers it as. Servers differ in whether `%2F` is a
-slash, whether `;x=1` belongs to a path, and which of two parameters of one name they heed; and an IPv6 address may
-hold an IPv4 one. The rule here: these are readings beside the plain one, never instead of it. Whoever decides takes
-the strictest of them all (design §5.6), so a reading can close a page and never open one.
+slash, whether `;x=1` belongs to a path, whether `/page/?id=7` is `/page?id=7`, and which of two parameters of one
+name they heed; and an IPv6 address may hold an IPv4 one. The rule here: these are readings beside the plain one, never
+instead of it. Whoever decides takes the strictest of them all (design §5.6), so a reading can close a page and never
+open one.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 
 from categories.hosts import embedded_address
 from categories.names import Url
-from categories.paths import canonical_path, folded_query, split_query
+from categories.paths import canonical_path, folded_all, split_query
 
 _PARAMETERS = re.compile(r";[^/]*")
 
@@ -21,9 +22,12 @@ def other_readings(url: Url) -> tuple[Url, ...]:
     """The other readings of a URL, no duplicates; none of nearly every URL. Never raises."""
     path, query, host = url.path, url.query, url.host
     slashed = "%2F" in path or "%5C" in path
-    if not (slashed or ";" in path or "&" in query or ";" in query or ":" in host):
+    closed = bool(query) and len(path) > 1 and path[-1] == "/"
+    if not (slashed or closed or ";" in path or "&" in query or ";" in query or ":" in host):
         return ()
     paths = path_readings(path) if slashed or ";" in path else (path,)
+    if query:  # with none, an entry for the page holds below it anyway
+        paths = (path, *(reading.rstrip("/") or "/" for reading in paths))
     queries = (query, *_queries(query)) if query else (query,)
     inside = embedded_address(host) if ":" in host else None
     hosts = (host,) if inside is None else (host, inside)
@@ -49,8 +53,7 @@ def _queries(query: str) -> tuple[str, ...]:
         return ()
     first: dict[str, str] = {}
     last: dict[str, str] = {}
-    for piece in pieces:
-        name = folded_query(piece.partition("=")[0])
+    for piece, name in zip(pieces, folded_all([piece.partition("=")[0] for piece in pieces]), strict=True):
         first.setdefault(name, piece)
         last[name] = piece
     if len(first) == len(pieces):

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from categories.model import Match
 from categories.names import Url
-from categories.paths import folded_path, folded_query, split_query
+from categories.paths import folded_all, folded_path, folded_query, split_query
 from policy.client import Client
 from policy.model import Action, Outranked, Signal, Tier, Verdict
 from policy.rows import Things
@@ -204,22 +204,27 @@ def below(prefix: Url, facts: Facts, *, broadly: bool) -> bool:
         path, wanted, asked = folded_path(url.path), *_folded(prefix)
         if not prefix.query:
             return _up_to_border(wanted, path, "/;")
-        given = {folded_query(piece) for piece in split_query(url.query)}
-        return path == wanted and (
-            asked <= given or _up_to_border(folded_query(prefix.query), folded_query(url.query), "&;")
-        )
+        if path != wanted:
+            return False
+        given = set(folded_all(split_query(url.query)))
+        return asked <= given or _up_to_border(folded_query(prefix.query), folded_query(url.query), "&;")
     if prefix.query:
-        return url.path == prefix.path and (
+        return _unslashed(url.path) == _unslashed(prefix.path) and (
             _up_to_border(prefix.query, url.query, "&;")
             or set(split_query(prefix.query)) <= set(split_query(url.query))
         )
-    return _up_to_border(prefix.path, url.path, "/;")
+    return _up_to_border(_unslashed(prefix.path), url.path, "/;")
 
 
 @lru_cache(maxsize=4096)
 def _folded(prefix: Url) -> tuple[str, frozenset[str]]:
     """Path and parameters of a URL the policy names, as they are compared broadly."""
-    return folded_path(prefix.path), frozenset(folded_query(piece) for piece in split_query(prefix.query))
+    return _unslashed(folded_path(prefix.path)), frozenset(folded_all(split_query(prefix.query)))
+
+
+def _unslashed(path: str) -> str:
+    """A path without the slash at its end, which makes no other page of it."""
+    return path.rstrip("/") or "/"
 
 
 def _up_to_border(prefix: str, text: str, borders: str) -> bool:

@@ -15,6 +15,7 @@ from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from categories.names import Url
+from categories.urlreadings import path_readings
 from policy.searchplaces import BLOG_PARAM, PLACES, SITE_SEARCH_PARAMS, SITE_SEARCH_PATHS, Place
 
 MAX_TERM = 4096
@@ -39,23 +40,36 @@ class _Asker:
 
     def raw_terms(self, url: Url) -> Iterator[str]:
         """Still encoded."""
-        if self.values is not None and url.query and _below(url.path, self.place.paths):
+        paths = _readings(url.path)
+        if self.values is not None and url.query and any(_below(path, self.place.paths) for path in paths):
             yield from self.values.findall(url.query)
         for prefix in self.place.inside:
-            if url.path.startswith(prefix):
-                yield url.path[len(prefix) :].partition("/")[0].replace("-", " ")
+            for path in paths:
+                if path[: len(prefix)].lower() == prefix:
+                    yield path[len(prefix) :].partition("/")[0].replace("-", " ")
+        if self.place.bare and (found := self.place.bare.fullmatch(paths[-1])):
+            yield found[1].replace("_", " ")
 
 
 def _values(params: Iterable[str]) -> re.Pattern[str]:
-    """Finds the values of these parameters at C speed, also when letters of the name are percent-encoded."""
+    """Finds the values of these parameters at C speed, also when its letters are percent-encoded or capitals."""
     names = "|".join("".join(f"(?:{re.escape(c)}|%{ord(c):02X}|%{ord(c):02x})" for c in name) for name in params)
-    return re.compile(rf"(?:^|&)(?:{names})=([^&]*)")
+    return re.compile(rf"(?:^|[&;])(?:{names})=([^&]*)", re.IGNORECASE)
 
 
 def _below(path: str, prefixes: tuple[str, ...]) -> bool:
     if not prefixes:
         return True
-    return any(path == prefix or (prefix != "/" and path.startswith(prefix + "/")) for prefix in prefixes)
+    return any(
+        path[: len(prefix)].lower() == prefix
+        and (len(path) == len(prefix) or (prefix != "/" and path[len(prefix)] == "/"))
+        for prefix in prefixes
+    )
+
+
+def _readings(path: str) -> tuple[str, ...]:
+    """A path in every way a server may read it: Yahoo's own links are `/search;_ylt=…?p=…`."""
+    return path_readings(path) if ";" in path or "%2F" in path or "%5C" in path else (path,)
 
 
 def _askers() -> dict[str, tuple[_Asker, ...]]:
@@ -99,14 +113,18 @@ def askers_of(host: str, domain: str) -> tuple[_Asker, ...]:
 
 def may_search(path: str) -> bool:
     """Whether a query on that path may hold words on a site that is no place we know."""
-    return path == "/" or path.rstrip("/").rpartition("/")[2].lower() in SITE_SEARCH_PATHS
+    return any(one == "/" or _named_search(one) for one in _readings(path))
+
+
+def _named_search(path: str) -> bool:
+    return path.rstrip("/").rpartition("/")[2].lower() in SITE_SEARCH_PATHS
 
 
 def _site_search(url: Url) -> list[str]:
     """The words of a site's own search, only where the path leaves no doubt that it is one."""
-    if not may_search(url.path):
-        return []
-    return (_BLOG if url.path == "/" else _ANY_SITE).findall(url.query)
+    paths = _readings(url.path)
+    found = _BLOG.findall(url.query) if "/" in paths else []
+    return found + _ANY_SITE.findall(url.query) if any(map(_named_search, paths)) else found
 
 
 def _said_charset(query: str) -> str:

@@ -10,6 +10,7 @@ a registrable domain, or a bare brand (`google`) that stands for every country d
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -27,6 +28,8 @@ class Place:
     """Paths, and everything below them, on which the parameters mean a search; empty means any."""
     inside: tuple[str, ...] = ()
     """Path prefixes after which the next segment is the words: `/search/` in `/search/kittens`."""
+    bare: re.Pattern[str] | None = None
+    """Paths that are the words themselves, `_` for a blank: `/kittens`."""
     charset: str = ""
     """Encoding this place used before UTF-8, tried when the bytes are not UTF-8."""
 
@@ -37,6 +40,12 @@ _GOOGLE_PATHS = (
     "/drive/search", "/patents", "/trends/explore", "/blogsearch", "/alerts", "/s",
 )  # fmt: skip
 
+_DUCKDUCKGO_WORDS = re.compile(
+    r"/(?!(?:html|lite|ac|about|settings|privacy|terms|app|apps|bangs?|params|newsletter|traffic|hiring|email|[a-z])/?$)([^/.]+)/?",
+    re.IGNORECASE,
+)
+"""Whatever is no page of its own there is searched for."""
+
 PLACES: tuple[Place, ...] = (
     Place("Google", ("google",), ("q", "as_q", "as_epq", "as_oq"), _GOOGLE_PATHS, ("/maps/search/", "/maps/place/")),
     Place("Google home page", ("google",), ("q", "as_q"), ("/",)),
@@ -46,7 +55,7 @@ PLACES: tuple[Place, ...] = (
           "/as/suggestions", "/osjson.aspx", "/copilotsearch", "/travel/search")),
     Place("DuckDuckGo", ("duckduckgo.com", "duck.com", "ddg.gg", "duck.ai"),
           ("q",), ("/", "/html", "/lite", "/ac", "/i.js", "/v.js", "/news.js", "/d.js")),
-    Place("DuckDuckGo address words", ("duckduckgo.com",), (), (), ("/c/",)),
+    Place("DuckDuckGo address words", ("duckduckgo.com",), (), (), ("/c/",), bare=_DUCKDUCKGO_WORDS),
     Place("Yahoo", ("yahoo",), ("p", "q", "va", "vp"), ("/search", "/yhs", "/gossip", "/sugg", "/image", "/video", "/news", "/shopping", "/question"),
           charset="euc-jp"),
     Place("Ecosia", ("ecosia.org",), ("q",), ("/search", "/images", "/videos", "/news", "/chat", "/shopping")),

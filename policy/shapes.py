@@ -47,7 +47,8 @@ _SHIFTED = re.compile(r"/hvtr(?:s8(?:%2F|/)-|:-(?:%2F|/))")
 _RAMMERHEAD = re.compile(r"/[0-9a-f]{32}/https?:/", re.IGNORECASE)
 _GLYPE = re.compile(r"(?:^|&)u=([^&]{4,})")
 _GLYPE_FLAGS = re.compile(r"(?:^|&)(?:b=\d{1,3}|f=norefer)(?:&|$)")
-_PHPROXY = re.compile(r"(?:^|&)(?:q|url|_?proxurl)=(?:aHR0c|uggc|https?(?::|%3A))[^&]*&(?:.*&)?hl=[0-9a-f]{2,4}(?:&|$)")
+_PHPROXY = re.compile(r"(?:^|&)(?:q|url|_?proxurl)=(?:aHR0c|uggc|https?(?::|%3A))")
+_PHPROXY_FLAGS = re.compile(r"&hl=[0-9a-f]{2,4}(?:&|$)")
 _CROXY = re.compile(r"(?:^|&)__cp[op]=aHR0c")
 _ADDRESS_LIKE = re.compile(r"(?:https?(?::|%3A)|www\.|aHR0c|Oi8v|uggc)", re.IGNORECASE)
 _DNS_VALUE = re.compile(r"(?:^|&)dns=([A-Za-z0-9_%=-]{20,2048})(?:&|$)")
@@ -90,7 +91,10 @@ def _by_script(script: str, query: str) -> bool:
         found = _GLYPE.search(query)
         if found is not None:
             return bool(_ADDRESS_LIKE.match(found[1])) or (len(found[1]) >= 12 and bool(_GLYPE_FLAGS.search(query)))
-    return script == "index.php" and bool(_PHPROXY.search(query))
+    if script != "index.php" or "hl=" not in query:
+        return False
+    found = _PHPROXY.search(query)  # two searches: one pattern for both would try every pair of places
+    return found is not None and bool(_PHPROXY_FLAGS.search(query, found.end()))
 
 
 def _asks_dns(query: str) -> bool:

@@ -13,7 +13,8 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from categories.hosts import NameProblem, canonical_host, is_address
+from categories.hosts import NameProblem
+from categories.importers.hostsfile import address_of, hosts_items
 from categories.importers.told import Told
 from categories.model import Problem
 from categories.networks import NetworkProblem
@@ -32,7 +33,7 @@ _COSMETIC = re.compile(r"#@?[?$%]{0,2}#|\$@?\$|#\^")
 _OPTION = r"~?[a-z0-9_-]+(?:=(?:\\,|[^,])*)?"
 _OPTIONS = re.compile(rf"(?P<body>.+?)\$(?P<options>{_OPTION}(?:,{_OPTION})*)", re.IGNORECASE)
 _ANCHORED = re.compile(r"\|\|(?P<host>\[[0-9a-fA-F:.]+\]|(?:\*\.)?[^/^|*$:?\s]+)(?P<rest>.*)")
-_ADDRESS = re.compile(r"\|(?P<url>https?://[^/^|*?\s]+/[^|^*\s]*)\|?")
+_ADDRESS = re.compile(r"\|(?P<url>https?://[^/^|*?\s]+/[^|^*#\s]*)\|?")
 _HOSTS_LINE = re.compile(r"(?P<address>[0-9a-fA-F:.]+)\s+(?P<names>\S+(?:\s+\S+)*?)(?:\s+#.*)?")
 _BARE = re.compile(
     r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+(?!(?:js|php|gif|png|jpe?g|html?|aspx?|css|cgi)$)[a-z-]{2,63}\^?"
@@ -83,7 +84,7 @@ def _filter(line: Line, name: str, top_levels: bool, told: Told) -> Iterator[Ent
         return
     changes: list[str] = []
     try:
-        items = list(_items(line.text, top_levels, changes))
+        items = list(_items(line, top_levels, changes, told))
     except (Refused, NameProblem, NetworkProblem) as why:
         yield problem(name, line.number, line.text, str(why))
         return
@@ -93,13 +94,14 @@ def _filter(line: Line, name: str, top_levels: bool, told: Told) -> Iterator[Ent
         told.see(line, change, taken=True)
 
 
-def _items(text: str, top_levels: bool, changes: list[str]) -> Understood:
+def _items(line: Line, top_levels: bool, changes: list[str], told: Told) -> Understood:
+    text = line.text
     if text.startswith("@@"):
         raise Refused(_EXCEPTION)
     if text.startswith("/") and re.search(r"/(?:\$[\w~,=|.-]*)?$", text) and len(text) > 2:
         raise Refused("is a regular expression over URLs; not taken")
-    if (found := _HOSTS_LINE.fullmatch(text)) and _is_literal(found["address"]):
-        return [item for host in found["names"].split() for item in domain_items(host, top_levels=top_levels)]
+    if (found := _HOSTS_LINE.fullmatch(text)) and (address := address_of(found["address"])):
+        return hosts_items(line, address, found["names"].split(), told, top_levels=top_levels)
     body = _without_options(text, changes)
     if found := _ANCHORED.fullmatch(body):
         return _anchored(found["host"], found["rest"], top_levels, changes)
@@ -137,15 +139,8 @@ def _anchored(host: str, rest: str, top_levels: bool, changes: list[str]) -> Und
         what = "for one port only" if rest.startswith(":") else "a pattern behind the host"
         raise Refused(f"is {what}; only `||host^` and `||host/path` are taken")
     path = rest.removesuffix("|").removesuffix("*").removesuffix("^")
-    if re.search(r"[*^|]", path):
-        raise Refused("has a `*`, `^` or `|` inside the path; only a plain prefix is taken")
+    if re.search(r"[*^|#]", path):
+        raise Refused("has a `*`, `^`, `|` or `#` inside the path; only a plain prefix is taken")
     if not rest.endswith(("^", "|")) and path[-1:] not in "/?&=":
         changes.append(_PREFIX)
     return url_items(host.removeprefix("*.") + path)
-
-
-def _is_literal(text: str) -> bool:
-    try:
-        return is_address(canonical_host(text))
-    except NameProblem:
-        return False

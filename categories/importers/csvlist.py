@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from categories.importers.told import Told
+from categories.importers.urllist import lost_parts
 from categories.model import Problem
 from categories.names import NameProblem, canonical_url
 from categories.networks import NetworkProblem
@@ -199,6 +200,8 @@ def _items(row: Row, top_levels: bool, told: Told) -> Understood:
             if "/" not in text:
                 raise
             return url_items(text)
+    for change in lost_parts(text):
+        told.see(row.line, change, taken=True)
     url = canonical_url(text)
     if url.path != "/" or url.query:
         return url_items(text)

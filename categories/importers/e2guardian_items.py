@@ -92,7 +92,9 @@ def read_sites(stream: BinaryIO, name: str, *, top_levels: bool = False, only: s
     return _read(stream, name, _site)
 
 
-def read_urls(stream: BinaryIO, name: str, *, top_levels: bool = False, only: str = "") -> Iterator[Entry | Problem]:
+def read_guarded_urls(
+    stream: BinaryIO, name: str, *, top_levels: bool = False, only: str = ""
+) -> Iterator[Entry | Problem]:
     """A URL list: host and path prefixes; compile it with `url_match: parents`."""
     return _read(stream, name, _url)
 

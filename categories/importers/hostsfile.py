@@ -8,7 +8,7 @@ SafeSearch redirection), not a block, and is told and not taken.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from categories.hosts import is_address
@@ -16,7 +16,7 @@ from categories.importers.told import Told
 from categories.model import EntryKind, Problem
 from categories.names import NameProblem, canonical_host
 from categories.networks import NetworkProblem
-from categories.parse import Entry, Refused, domain_items, lines, problem
+from categories.parse import Entry, Line, Refused, Understood, domain_items, lines, problem
 
 _OWN_NAMES = frozenset(
     """localhost localhost.localdomain local broadcasthost 0.0.0.0 127.0.0.1 ::1 ip6-localhost ip6-loopback
@@ -37,27 +37,36 @@ def read_hosts(stream: BinaryIO, name: str, *, top_levels: bool = False, only: s
             yield line
             continue
         address, *names = line.text.split()
-        literal = _literal(address)
+        literal = address_of(address)
         if literal is None or not names:
             yield problem(name, line.number, line.text, _NO_LINE)
             continue
-        others = [host for host in names if host.lower() not in _OWN_NAMES]
         try:
-            items = [item for host in others for item in domain_items(host, top_levels=top_levels)]
+            items = hosts_items(line, literal, names, told, top_levels=top_levels)
         except (Refused, NameProblem, NetworkProblem) as why:
             yield problem(name, line.number, line.text, str(why))
             continue
-        if items and not _nowhere(literal):
-            told.see(line, _REDIRECTED, taken=False)
-            continue
         for kind, value, weight in items:
             yield Entry(kind, value, line.number, weight)
-        if any(kind is EntryKind.DOMAIN for kind, _, _ in items):
-            told.see(line, _WIDENED, taken=True)
     yield from told.told()
 
 
-def _literal(text: str) -> str | None:
+def hosts_items(line: Line, address: str, names: Iterable[str], told: Told, *, top_levels: bool = False) -> Understood:
+    """What names listed with an address in its one form are; `told` hears what it changes or leaves out.
+
+    Raises `Refused`, `NameProblem` or `NetworkProblem`.
+    """
+    others = [host for host in names if host.lower() not in _OWN_NAMES]
+    items = [item for host in others for item in domain_items(host, top_levels=top_levels)]
+    if items and not _nowhere(address):
+        told.see(line, _REDIRECTED, taken=False)
+        return ()
+    if any(kind is EntryKind.DOMAIN for kind, _, _ in items):
+        told.see(line, _WIDENED, taken=True)
+    return items
+
+
+def address_of(text: str) -> str | None:
     """An address in its one form; None for what is none."""
     try:
         address = canonical_host(text)

@@ -11,11 +11,12 @@ from typing import BinaryIO, Protocol
 from categories.importers.adblock import read_adblock
 from categories.importers.csvlist import read_csv
 from categories.importers.dnsmasq import read_dnsmasq
-from categories.importers.e2guardian_items import read_sites, read_urls
+from categories.importers.e2guardian_items import read_guarded_urls, read_sites
 from categories.importers.expressions import read_expressions
 from categories.importers.hostsfile import read_hosts
 from categories.importers.phraselists import read_exception_list, read_phrase_list
 from categories.importers.searchlists import read_searches
+from categories.importers.urllist import read_urls
 from categories.importers.v2fly import read_v2fly
 from categories.model import Problem
 from categories.parse import Entry
@@ -33,11 +34,12 @@ READERS: Mapping[str, Reader] = {
     "csv": read_csv,
     "dnsmasq": read_dnsmasq,
     "e2guardian-sites": read_sites,
-    "e2guardian-urls": read_urls,
+    "e2guardian-urls": read_guarded_urls,
     "exception-phrases": read_exception_list,
     "expressions": read_expressions,
     "hosts": read_hosts,
     "phrases": read_phrase_list,
     "searches": read_searches,
+    "urls": read_urls,
     "v2fly": read_v2fly,
 }

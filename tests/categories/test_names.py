@@ -24,6 +24,7 @@ from categories.names import (
     make_url,
     registrable_domain,
 )
+from categories.paths import folded_all, folded_query, query_starts
 
 
 @pytest.mark.parametrize(
@@ -340,3 +341,17 @@ def test_spellings_meet(labels: list[str], segments: list[str], random: object) 
     except NameProblem:
         return
     assert canonical_url(f"HTTP://someone@{odd_host}.:080{odd_path}") == plain
+
+
+@given(st.lists(st.text("aZ%25fF0Aé +Σ\udcff&;=\n", max_size=12), max_size=8))
+def test_many_parameters_are_folded_as_each_would_be(texts: list[str]) -> None:
+    """Folding them in one go is only cheaper."""
+    assert folded_all(texts) == [folded_query(text) for text in texts]
+
+
+def test_a_query_of_broken_escapes_is_folded_in_no_time() -> None:
+    """16,000 parameters that are no UTF-8 took a tenth of a second, once for each name the request goes by."""
+    query = "%FF&" * 16_000
+    begin = time.process_time()
+    assert query_starts(query)[0] == query.lower()
+    assert time.process_time() - begin < 0.1

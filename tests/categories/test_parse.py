@@ -71,6 +71,9 @@ def test_a_line_is_understood(format: FileFormat, line: str, entries: list[tuple
 @pytest.mark.parametrize(
     ("format", "line", "why"),
     [
+        ("domains", "a.example,b.example", "has ',', which no host"),
+        ("domains", "a.example;b.example", "has ';', which no host"),
+        ("domains", "!a.example", "has '!', which no host"),
         ("domains", "com", r"everything below `\.com`"),
         ("domains", "*.com", r"everything below `\.com`"),
         ("domains", "ads*.example", r"`\*` inside"),

@@ -87,7 +87,18 @@ from policy.searchplaces import PLACES
         ("https://school.example/page?q=kites", []),
         ("https://school.example/?q=kites", []),
         ("https://school.example/", []),
+        ("https://duckduckgo.com/red_kites?ia=web", ["red kites"]),
+        ("https://duckduckgo.com/script.js", []),
+        ("https://duckduckgo.com/assets/red", []),
         # spellings
+        ("https://search.yahoo.com/search;_ylt=A0geK;_ylu=X3?p=kites", ["kites"]),
+        ("https://www.bing.com/Images/Search?Q=kites", ["kites"]),
+        ("https://google.com/search?hl=en&amp;q=kites", ["kites"]),
+        ("https://google.com/search?hl=en;q=kites", ["kites"]),
+        ("https://google.com/search%2F?q=kites", ["kites"]),
+        ("https://giphy.com/Search/red-Kites;x=1", ["red Kites;x=1", "red Kites"]),
+        ("https://school.example/search;x?q=kites", ["kites"]),
+        ("https://school.example/;x?s=kites", ["kites"]),
         ("https://google.com/search?%71=red+kites", ["red kites"]),  # q, percent-encoded
         ("https://google.com/search?q=r%C3%A9d", ["réd"]),
         ("https://google.com/search?q=r%E9d", ["réd"]),  # latin-1

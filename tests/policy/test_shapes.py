@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -162,6 +163,21 @@ def test_any_target_has_a_form(target: str) -> None:
     except NameProblem:
         return
     assert shape(url) <= {*Signal}
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "index.php?" + "q=aHR0c&" * 7000, "index.php?" + "q=aHR0c&hl=3" * 4500, "browse.php?" + "u=aaaa&" * 8000,
+        "service/" * 7000, "hvtr" * 15_000, "https:/" * 8000, "x?" + "dns=" * 15_000, "x?" + "__cpo=" * 10_000,
+    ],
+)  # fmt: skip
+def test_no_target_takes_long_to_look_at(target: str) -> None:
+    """A device may send 64 kB; two searches in one pattern took half a second of every worker's time for it."""
+    url = canonical_url(f"https://www.example.org/{target}")
+    begin = time.process_time()
+    shape(url)
+    assert time.process_time() - begin < 0.15
 
 
 @pytest.mark.realdata

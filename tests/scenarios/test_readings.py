@@ -25,10 +25,13 @@ LESSON = datetime(2026, 11, 24, 10, 20, tzinfo=UTC)
 KS2, KS4 = (Client(band=band, band_known=True) for band in (Band.KS2, Band.KS4))
 RULES = """  - tier: override
     rules:
-      - {rule: closed-page, what: ['url:ruled.example/Gallery/7', 'url:ruled.example/watch?v=BADvideo'], action: block}
+      - rule: closed-page
+        what: ['url:ruled.example/Gallery/7', 'url:ruled.example/watch?v=BADvideo',
+               'url:ruled.example/s?name=a+b', 'url:ruled.example/p?cat=1&id=2']
+        action: block
       - rule: opened-page
         who: [ks2]
-        what: ['url:opened.example/Lessons/3', 'url:opened.example/watch?v=GOOD']
+        what: ['url:opened.example/Lessons/3', 'url:opened.example/watch?v=GOOD', 'url:opened.example/maths/']
         action: allow
 """
 
@@ -43,18 +46,24 @@ def engine() -> Engine:
         folder = Path(name)
         (folder / "games").mkdir()
         (folder / "games" / "domains").write_text("192.0.2.66\nsite.example\n")
-        (folder / "games" / "urls").write_text("listed.example/a/b\nlisted.example/watch?v=badvideo\n")
+        (folder / "games" / "urls").write_text(
+            "listed.example/a/b\nlisted.example/watch?v=badvideo\nlisted.example/s?name=a+b\n"
+        )
         build_snapshot((*starter_sources(), ListSource("ours", folder, "ut1")), folder / "lists", taxonomy)
         lists = open_snapshot(folder / "lists")
     own = [
         ("always-blocked", "own.example/a/b"),
         ("always-blocked", "own.example/watch?v=badvideo"),
+        ("always-blocked", "own.example/s?name=a%20b"),
+        ("always-blocked", "own.example/p?cat=1&id=2"),
+        ("ks2-chosen", "chosen.example/find/?id=1"),
         ("ks2-chosen", "site.example/lessons"),
         ("ks2-chosen", "chosen.example/watch?v=good"),
         ("always-allowed", "site.example/watch?v=good"),
     ]
     layered = LayeredIndex(lists, [OwnEntry(n, what, *read_entry(entry)) for n, (what, entry) in enumerate(own, 1)])
-    bundle = ISSUER.bundle(["lawful.example/a/b", "lawful.example/watch?v=badvideo", "192.0.2.77"])
+    pages = ["a/b", "watch?v=badvideo", "s?name=a+b", "p?cat=1&id=2"]
+    bundle = ISSUER.bundle(["192.0.2.77", *(f"lawful.example/{page}" for page in pages)])
     return Engine(StatutoryIndex([Installed("iwf", bundle)], layered), policy)
 
 
@@ -84,7 +93,36 @@ VIDEOS = [
     "/watch?t=1;v=BADvideo", "/watch?v=BADvideo;t=1", "/watch?v=x&v=BADvideo", "/watch?v=BADvideo&v=x",
     "/Watch?v=BADvideo",
     "/watch?t=1&v=BADvideo&v=x", "/watch?t=1&v=x&v=BADvideo", "/watch;s=1?v=BADvideo", "/watch?v=BADvideo&v=BADvideo",
+    "/watch/?v=BADvideo", "/watch/?t=1&v=BADvideo", "/watch/;s=1?v=BADvideo", "/watch%2F?v=BADvideo",
 ]  # fmt: skip
+
+
+BLANKS = ["/s?name=a+b", "/s?name=a%20b", "/s?name=A b", "/s?x=1&name=a%2520b"]
+SEARCHES = [
+    "https://search.yahoo.com/search;_ylt=AwrE1;_ylu=X3?p=porn", "https://www.bing.com/SEARCH;x?Q=porn",
+    "https://www.google.com/search%2F?q=porn", "https://www.google.com/search?x=1;q=porn", "https://school.example/?x=1&amp;s=porn",
+    "https://school.example/search;x?q=porn", "https://school.example/en%2Fsearch?q=porn", "https://school.example/;x?s=porn",
+    "https://duckduckgo.com/porn", "https://duckduckgo.com/free_porn?ia=web", "https://duckduckgo.com/c%2Fporn",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", SEARCHES)
+def test_words_are_read_in_every_spelling_of_a_search(engine: Engine, url: str) -> None:
+    """What is remembered of a host may not hide a search that another spelling of its path would show."""
+    assert action(engine, url) is Action.BLOCK
+
+
+@pytest.mark.parametrize("host", ["listed.example", "own.example", "ruled.example", "lawful.example"])
+@pytest.mark.parametrize("target", BLANKS)
+def test_a_blank_in_a_query_is_a_blank_however_it_is_written(engine: Engine, host: str, target: str) -> None:
+    assert action(engine, f"https://{host}{target}") is Action.BLOCK
+
+
+@pytest.mark.parametrize("host", ["own.example", "ruled.example", "lawful.example"])
+def test_the_order_of_parameters_closes_or_opens_nothing(engine: Engine, host: str) -> None:
+    for target in ("/p?cat=1&id=2", "/p?id=2&cat=1", "/p?id=2&x=3&cat=1", "/p?id=2&x=3&CAT=%31"):
+        assert action(engine, f"https://{host}{target}") is Action.BLOCK
+    assert action(engine, f"https://{host}/p?id=2") is Action.ALLOW
 
 
 @pytest.mark.parametrize("host", ["listed.example", "own.example", "lawful.example"])
@@ -133,7 +171,9 @@ def test_no_spelling_opens_a_page(engine: Engine, url: str) -> None:
     [
         "https://site.example/lessons", "https://site.example/lessons/1?x=1&y=2", "https://chosen.example/watch?v=good&t=9",
         "https://chosen.example/watch?t=9&v=good", "https://opened.example/Lessons/3/page", "https://opened.example/watch?v=GOOD&t=9",
-        "https://opened.example/watch?t=9&v=GOOD",
+        "https://opened.example/watch?t=9&v=GOOD", "https://opened.example/Lessons/3/?x=1", "https://opened.example/maths/?x=1",
+        "https://opened.example/watch/?v=GOOD", "https://chosen.example/watch/?v=good", "https://chosen.example/find/?id=1",
+        "https://chosen.example/find?id=1",
     ],
 )  # fmt: skip
 def test_a_chosen_page_is_open(engine: Engine, url: str) -> None:

@@ -5,6 +5,7 @@ Shows: `categories.importers.told`, `categories.importers.readers`
 
 from __future__ import annotations
 
+import io
 import lzma
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from categories.importers.adblock import is_comment
+from categories.importers.adblock import is_comment, read_adblock
 from categories.model import Problem
 from categories.parse import Entry, parse
 from tests.categories.importers.rig import lines_accounted_for, read, values
@@ -147,3 +148,21 @@ def test_real_lists_come_in_without_an_unexplained_line(real_data: Path, file: s
     left_out = sum(problem.lines for problem in problems if not problem.taken)
     assert len(taken) + left_out == wanted
     assert (len(taken), left_out) == (entries, told)
+
+
+def test_lines_of_a_hosts_file_mean_here_what_they_mean_there() -> None:
+    """An address of its own is a redirection, the machine's own names say nothing, and the widening is told."""
+    text = "127.0.0.1 localhost\n0.0.0.0 localhost one.example\n0.0.0.0 two.example\n10.0.0.5 wiki.school.example\n"
+    items = list(read_adblock(io.BytesIO(text.encode()), "list"))
+    assert [item.value for item in items if isinstance(item, Entry)] == ["one.example", "two.example"]
+    widened, redirected = (item for item in items if isinstance(item, Problem))
+    assert (widened.line, widened.lines, widened.taken) == (2, 2, True)
+    assert (redirected.line, redirected.lines, redirected.taken) == (4, 1, False)
+    assert "a redirection, not a block" in redirected.why
+
+
+@pytest.mark.parametrize("line", ["||forum.example/#section", "|https://forum.example/#section"])
+def test_a_part_of_a_page_does_not_close_a_site(line: str) -> None:
+    (item,) = read_adblock(io.BytesIO(line.encode()), "list")
+    assert isinstance(item, Problem)
+    assert not item.taken
