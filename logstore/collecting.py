@@ -18,6 +18,9 @@ from logstore.sending import Batch
 
 logger = logging.getLogger(__name__)
 
+PART = 2_000
+"""Events read at a time: so many fit into the processor's cache, from the disk to the row."""
+
 type FactTaker = Callable[[Sequence[tuple[SpoolCursor, Fact]]], None]
 
 
@@ -57,9 +60,24 @@ class Collector:
 
     def _collect(self, producer: Producer) -> Batch:
         name = producer.name
-        events = self.reader.read(producer, self.rows)
-        batch = Batch(SpoolCursor(name, 0), events=len(events))
+        batch = Batch(SpoolCursor(name, 0))
         facts: list[tuple[SpoolCursor, Fact]] = []
+        while events := self.reader.read(producer, min(PART, self.rows - batch.events)):
+            batch.events += len(events)
+            batch.oldest_us = batch.oldest_us or next(filter(None, map(event_time_us, events)), 0)
+            self._feed(events, batch, facts)
+            if batch.events >= self.rows or self.reader.is_busy(name):
+                break
+        if facts and self.take_facts is not None:
+            self.take_facts(facts)
+        self.facts += len(facts)
+        if not producer.alive and batch.events < self.rows and not self.reader.is_busy(name):
+            batch.rows += self.merger.ended(name)
+        batch.rows += self.merger.overdue(name)
+        batch.cursor = SpoolCursor(name, self.merger.cursor(name, self.reader.position(name)))
+        return batch
+
+    def _feed(self, events: Sequence[SpoolEvent], batch: Batch, facts: list[tuple[SpoolCursor, Fact]]) -> None:
         feed, take = self.merger.feed, batch.rows.append
         for event in events:
             try:
@@ -71,15 +89,6 @@ class Collector:
                 take(merged)
             elif merged is not None:
                 self._take(event, merged, batch, facts)
-        if facts and self.take_facts is not None:
-            self.take_facts(facts)
-        self.facts += len(facts)
-        if not producer.alive and len(events) < self.rows and not self.reader.is_busy(name):
-            batch.rows += self.merger.ended(name)
-        batch.rows += self.merger.overdue(name)
-        batch.cursor = SpoolCursor(name, self.merger.cursor(name, self.reader.position(name)))
-        batch.oldest_us = next(filter(None, map(event_time_us, events)), 0)
-        return batch
 
     def _take(self, event: SpoolEvent, merged: object, batch: Batch, facts: list[tuple[SpoolCursor, Fact]]) -> None:
         if isinstance(merged, Fact):

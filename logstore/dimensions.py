@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
+import msgpack
 from sqlalchemy import Connection, Table
 
 from logstore import schema
@@ -189,7 +190,7 @@ def learn(
 
     Within the transaction of a writer, of whom there is one at a time: new ids follow the greatest that was ever given.
     """
-    texts = {key: stored(dimension.text(key)) for key in keys}
+    texts = {key: text if (text := dimension.text(key)).isascii() else stored(text) for key in keys}
     table = dimension.table.name
     known = _look_up(catalog, table, texts.values())
     if new := [(key, text) for key, text in texts.items() if text not in known]:
@@ -232,7 +233,9 @@ def _look_up(catalog: Connection, table: str, texts: Iterable[str | bytes]) -> d
 def _insert(catalog: Connection, table: str, rows: list[dict[str, Any]]) -> None:
     columns = list(rows[0])
     names = ", ".join(f'"{column}"' for column in columns)
-    catalog.exec_driver_sql(
-        f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})",
-        [tuple(map(stored, row.values())) for row in rows],
-    )
+    values = [tuple(row.values()) for row in rows]
+    try:
+        msgpack.packb(values)  # the fastest way to know that no text is odd
+    except UnicodeEncodeError:
+        values = [tuple(map(stored, row)) for row in values]
+    catalog.exec_driver_sql(f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})", values)

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields, make_dataclass
+from dataclasses import MISSING, dataclass, fields
 from operator import attrgetter
 from typing import Any
 
 import msgpack
 
 from logstore.cleaning import LARGEST, clean_fact, clean_record, clean_text, clean_values
-from logstore.record import Ending, EndingKind, LogRecord
+from logstore.record import Ending, LogRecord
+from logstore.unread import unread_ending, unread_record
 
 VERSION = 1
 """Schema version written by this program; every version up to it can be read."""
@@ -194,55 +195,37 @@ def _integer(value: Any) -> int:
     return value
 
 
-class _Maker[Shape]:
-    """Makes instances of a frozen dataclass from values by position, as fast as if it were not frozen.
-
-    A frozen one's own `__init__` sets every field by a function call, which was most of the cost of decoding. An
-    instance of a twin with the same slots is filled instead; whoever asked for it says, when all is set, that it is of
-    the real class.
-    """
-
-    def __init__(self, shape: type[Shape], names: Sequence[str]) -> None:
-        by_name: dict[str, Any] = {one.name: one for one in fields(shape)}  # type: ignore[arg-type]
-        self.needed = sum(by_name[name].default is MISSING for name in names)
-        self._shape = shape
-        self._most = len(names)
-        self._twin = make_dataclass(
-            f"_{shape.__name__}",
-            [
-                (name, Any) if by_name[name].default is MISSING else (name, Any, field(default=by_name[name].default))
-                for name in names
-            ],
-            slots=True,
-        )
-
-    def begun(self, values: Any) -> Any:
-        """An instance whose fields can still be set; those without a value have their default.
-
-        Raises `EncodingProblem`.
-        """
-        if type(values) is not tuple or len(values) < self.needed:
-            raise EncodingProblem(f"not the values of a {self._shape.__name__}")
-        return self._twin(*values) if len(values) <= self._most else self._twin(*values[: self._most])
+def _defaults(shape: Any, names: Sequence[str]) -> tuple[int, tuple[Any, ...]]:
+    """How many values there must be, and what the others are when they are not there."""
+    by_name = {one.name: one.default for one in fields(shape)}
+    needed = sum(by_name[name] is MISSING for name in names)
+    return needed, tuple(by_name[name] for name in names[needed:])
 
 
-_records = _Maker(LogRecord, RECORD_FIELDS)
-_endings = _Maker(Ending, ENDING_FIELDS)
-_KINDS: Mapping[Any, EndingKind] = {str(kind): kind for kind in EndingKind}
+_RECORD_NEEDS, _RECORD_DEFAULTS = _defaults(LogRecord, RECORD_FIELDS)
+_ENDING_NEEDS, _ENDING_DEFAULTS = _defaults(Ending, ENDING_FIELDS)
 
 
 def _record(values: Any) -> LogRecord:
-    made: Any = _records.begun(values)
-    _integer(made.id)
-    made.__class__ = LogRecord
-    return made  # type: ignore[no-any-return]
+    if type(values) is not tuple or len(values) < _RECORD_NEEDS:
+        raise EncodingProblem("not the values of a LogRecord")
+    _integer(values[0])
+    if len(values) != len(RECORD_FIELDS):
+        values = _fitted(values, RECORD_FIELDS, _RECORD_NEEDS, _RECORD_DEFAULTS)
+    return unread_record(values)
 
 
 def _ending(values: Any) -> Ending:
-    made: Any = _endings.begun(values)
+    if type(values) is not tuple or len(values) < _ENDING_NEEDS:
+        raise EncodingProblem("not the values of an Ending")
+    if len(values) != len(ENDING_FIELDS):
+        values = _fitted(values, ENDING_FIELDS, _ENDING_NEEDS, _ENDING_DEFAULTS)
     try:
-        made.kind = _KINDS[made.kind]
+        return unread_ending(values)
     except (KeyError, TypeError) as error:
         raise EncodingProblem(f"an ending of kind {values[0]!r} is unknown") from error
-    made.__class__ = Ending
-    return made  # type: ignore[no-any-return]
+
+
+def _fitted(values: tuple[Any, ...], names: Sequence[str], needed: int, defaults: tuple[Any, ...]) -> tuple[Any, ...]:
+    """An older row with the defaults of the fields it has not, a newer one without those nobody knows here."""
+    return (*values, *defaults[len(values) - needed :])[: len(names)]

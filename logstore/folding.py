@@ -10,48 +10,49 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from datetime import date, timedelta
 from functools import lru_cache
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any, Protocol
 
 from logstore.dimensions import FOLDED, Dimension
 from logstore.ids import COUNTER_BITS, EPOCH_US, NODE_BITS
 from logstore.record import Ending, LogRecord
 from logstore.schema import log
+from logstore.unread import DECIDED, ENDED, WHERE, WHO, Told, told_of_ending, told_of_record
 
 type Pair = tuple[LogRecord, Ending]
-type _Keys = tuple[Any, Any, Any, Any, Any, Any]
-"""What a row is folded by: who, where, verdict, engine, entry, media."""
+type _Keys = tuple[Told, Told, tuple[Told, Told], Any, Any]
+"""What a row is folded by: who, where, verdict, entry, media."""
 type _Getter = Callable[[Any], Any]
 type Learn = Callable[[Dimension, Set[Any]], Mapping[Any, int]]
 
 COLUMNS = tuple(column.name for column in log.columns)
 """Columns of a row, in order."""
-_UNKNOWN = -1
 _DAY_MS = 86_400_000
 _ID_BITS = NODE_BITS + COUNTER_BITS
 _FIRST_DAY = date(2025, 1, 1)
 _BY_COLUMN = {dimension.column: (place, dimension) for place, dimension in enumerate(FOLDED)}
 
 
-def _together(*columns: str) -> tuple[_Getter, tuple[tuple[int, _Getter], ...]]:
-    """What gives the fields of several dimensions at once; each one's place in `FOLDED`, and what gives its part."""
-    fields: tuple[str, ...] = ()
-    parts: list[tuple[int, _Getter]] = []
-    for place, dimension in (_BY_COLUMN[column] for column in columns):
-        first, fields = len(fields), fields + dimension.record
-        part = first if len(dimension.record) == 1 else slice(first, len(fields))
-        parts.append((place, itemgetter(part)))
-    return attrgetter(*fields), tuple(parts)
+def _part(group: Sequence[str], names: Sequence[str]) -> _Getter:
+    """What gives the fields called `names` of a group: a tuple, or the value of one alone."""
+    return itemgetter(*(group.index(name) for name in names))
 
 
-_who, _WHO = _together("user_id", "device_id", "address_id", "client_id")
-_where, _WHERE = _together("manner_id", "host_id")
-_decided = attrgetter(*_BY_COLUMN["verdict_id"][1].record)
-_at_end = attrgetter(*_BY_COLUMN["verdict_id"][1].ending)
-_engine = attrgetter(*_BY_COLUMN["engine_id"][1].record)
-_VERDICT, _ENGINE, _ENTRY, _MEDIA = (
-    _BY_COLUMN[column][0] for column in ("verdict_id", "engine_id", "entry_id", "media_id")
+_WHO = tuple(
+    (place, _part(WHO, dimension.record))
+    for place, dimension in map(
+        _BY_COLUMN.__getitem__, ("user_id", "device_id", "address_id", "client_id", "engine_id")
+    )
 )
+"""The dimensions a `WHO` names: their place in `FOLDED`, and what gives their key."""
+_WHERE = tuple(
+    (place, _part(WHERE, dimension.record))
+    for place, dimension in map(_BY_COLUMN.__getitem__, ("manner_id", "host_id"))
+)
+"""The dimensions a `WHERE` names."""
+_VERDICT, _ENTRY, _MEDIA = (_BY_COLUMN[column][0] for column in ("verdict_id", "entry_id", "media_id"))
+_decided, _at_end = _part(DECIDED, FOLDED[_VERDICT].record), _part(ENDED, FOLDED[_VERDICT].ending)
+_BLOCKED, _BLOCKED_AT_END = DECIDED.index("blocked"), ENDED.index("blocked")
 
 
 class Position(Protocol):
@@ -92,8 +93,7 @@ def day_of(record_id: int) -> str:
 class Known:
     """The ids one day is known to use: what of a row repeats, in few look-ups.
 
-    Fields that hardly vary without each other are looked up together: who asked (user, device, address, client) and
-    where (manner, host).
+    Fields that hardly vary without each other are looked up together, in the groups of `logstore.unread`.
     """
 
     def __init__(self) -> None:
@@ -101,17 +101,21 @@ class Known:
             {None: None} if dimension.derive is None else {} for dimension in FOLDED
         )
         """The ids of each dimension, in the order of `FOLDED`; None is known to be NULL."""
-        self.who: dict[Any, tuple[int | None, ...]] = {}
-        """User, device, address and client of each who."""
-        self.where: dict[Any, tuple[int | None, ...]] = {}
+        self.who: dict[Told, tuple[int | None, ...]] = {}
+        """User, device, address, client and engine of each who."""
+        self.where: dict[Told, tuple[int | None, ...]] = {}
         """Manner and host of each where."""
+        self.verdict: dict[tuple[Told, Told], tuple[int | None, int]] = {}
+        """The id of what was decided and how it ended, and 1 for what was blocked."""
 
     def learn(self, keys: Sequence[_Keys], learn: Learn) -> None:
         """Learn what of `keys` is not known yet; `learn` is asked once for each dimension."""
         who, where = {one[0] for one in keys}.difference(self.who), {one[1] for one in keys}.difference(self.where)
+        verdict = {one[2] for one in keys}.difference(self.verdict)
         wanted = {place: set(map(part, who)) for place, part in _WHO}
         wanted |= {place: set(map(part, where)) for place, part in _WHERE}
-        wanted |= {place: {one[at] for one in keys} for at, place in enumerate((_VERDICT, _ENGINE, _ENTRY, _MEDIA), 2)}
+        wanted[_VERDICT] = {_verdict_key(one) for one in verdict}
+        wanted |= {_ENTRY: {one[3] for one in keys}, _MEDIA: {one[4] for one in keys}}
         for place, there in enumerate(self.ids):
             if unknown := wanted[place].difference(there):
                 there.update(learn(FOLDED[place], unknown))
@@ -119,6 +123,14 @@ class Known:
             self.who[key] = tuple(self.ids[place][part(key)] for place, part in _WHO)
         for key in where:
             self.where[key] = tuple(self.ids[place][part(key)] for place, part in _WHERE)
+        for one in verdict:
+            blocked, at_end = one[0][_BLOCKED], one[1][_BLOCKED_AT_END]
+            number = self.ids[_VERDICT][_verdict_key(one)]
+            self.verdict[one] = number, 1 if (blocked if at_end is None else at_end) else 0
+
+
+def _verdict_key(key: tuple[Told, Told]) -> tuple[Any, Any]:
+    return _decided(key[0]), _at_end(key[1])
 
 
 class Days:
@@ -154,48 +166,50 @@ def fold(batch: Sequence[Pair], known: Known, learn: Learn) -> list[tuple[Any, .
     One pass over the fields of each row, while the processor has them at hand: a pass over the whole batch for each
     dimension took three times as long.
     """
-    whos, wheres, ids = known.who, known.where, known.ids
-    verdicts, engines, entries, medias = ids[_VERDICT], ids[_ENGINE], ids[_ENTRY], ids[_MEDIA]
-    rows: list[Any] = []
-    missed: list[tuple[int, _Keys]] = []
-    for record, ending in batch:
-        keys = _who(record), _where(record), (_decided(record), _at_end(ending)), _engine(record)
-        who, where, verdict, engine = (
-            whos.get(keys[0]),
-            wheres.get(keys[1]),
-            verdicts.get(keys[2]),
-            engines.get(keys[3]),
-        )
-        entry, media = entries.get(record.entry, _UNKNOWN), medias.get(ending.content_type, _UNKNOWN)
-        if who is None or where is None or verdict is None or engine is None or _UNKNOWN in (entry, media):
-            missed.append((len(rows), (*keys, record.entry, ending.content_type)))
-            rows.append(None)
-        else:
-            rows.append(_row(record, ending, who, where, (verdict, engine, entry, media)))
+    rows, missed = _folded(batch, known)
     if missed:
-        known.learn([keys for _, keys in missed], learn)
-    for place, (of_whom, at, decision, worker, entry_key, media_key) in missed:
-        others = verdicts[decision], engines[worker], entries[entry_key], medias[media_key]
-        rows[place] = _row(*batch[place], whos[of_whom], wheres[at], others)
+        rest = [batch[place] for place in missed]
+        known.learn([_keys(*pair) for pair in rest], learn)
+        learned, unknown = _folded(rest, known)
+        if unknown:
+            raise LookupError("a row names what was just learned, and it is not known")
+        for place, row in zip(missed, learned, strict=True):
+            rows[place] = row
     return rows
 
 
-def _row(
-    record: LogRecord,
-    ending: Ending,
-    who: tuple[int | None, ...],
-    where: tuple[int | None, ...],
-    others: tuple[int | None, ...],
-) -> tuple[Any, ...]:
-    """The values of a row in the order of `COLUMNS`."""
-    record_id, blocked, terms = record.id, ending.blocked, record.terms
-    return (
-        record_id, record.time_us - (record_id >> _ID_BITS) * 1000 - EPOCH_US, *who, *where, *others,
-        1 if (record.blocked if blocked is None else blocked) else 0, ending.status, ending.bytes_up,
-        ending.bytes_down, ending.duration_us, record.note, ending.error, ending.title,
-        json.dumps(terms, ensure_ascii=False) if terms else None, record.path, record.query,
-        ending.repeats or None,
-    )  # fmt: skip
+def _folded(batch: Sequence[Pair], known: Known) -> tuple[list[tuple[Any, ...]], list[int]]:
+    """The rows, and the places of those that name something which is not known; their rows are empty."""
+    whos, wheres, verdicts = known.who, known.where, known.verdict
+    entries, medias = known.ids[_ENTRY], known.ids[_MEDIA]
+    rows: list[tuple[Any, ...]] = []
+    missed: list[int] = []
+    add = rows.append
+    for record, ending in batch:
+        who, where, decided, entry, path, query, terms, note = told_of_record(record)
+        ended, media, status, up, down, duration, error, title, repeats = told_of_ending(ending)
+        try:
+            user, device, address, client, engine = whos[who]
+            manner, host = wheres[where]
+            verdict, blocked = verdicts[decided, ended]
+            entry, media = entries[entry], medias[media]
+        except KeyError:
+            missed.append(len(rows))
+            add(())
+            continue
+        record_id = record.id
+        add((
+            record_id, record.time_us - (record_id >> _ID_BITS) * 1000 - EPOCH_US,
+            user, device, address, client, manner, host, verdict, engine, entry, media,
+            blocked, status, up, down, duration, note, error, title,
+            json.dumps(terms, ensure_ascii=False) if terms else None, path, query, repeats or None,
+        ))  # fmt: skip
+    return rows, missed
+
+
+def _keys(record: LogRecord, ending: Ending) -> _Keys:
+    told, ended = told_of_record(record), told_of_ending(ending)
+    return told[0], told[1], (told[2], ended[0]), told[3], ended[1]
 
 
 def by_day(batch: Sequence[Pair]) -> Iterator[tuple[str, Sequence[Pair]]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import Any
 
 
 class EndingKind(enum.StrEnum):
@@ -33,8 +34,16 @@ class EndingKind(enum.StrEnum):
     """The worker died before the end was known; written by the shipper."""
 
 
+class FromSpool:
+    """Room for what was read from the spool and not looked into yet (`logstore.unread`)."""
+
+    __slots__ = ("told",)
+    told: tuple[Any, ...]
+    """Not set in what was made otherwise."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LogRecord:
+class LogRecord(FromSpool):
     """What is known at the decision."""
 
     id: int
@@ -115,7 +124,7 @@ class LogRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class Ending(FromSpool):
     """What is known at the end. Verdict fields are set only when a later stage tightened the verdict."""
 
     kind: EndingKind
