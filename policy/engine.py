@@ -19,7 +19,7 @@ from categories.urlreadings import other_readings
 from policy.because import Spot, because_of, reason_of
 from policy.claims import mismatched, others
 from policy.client import Band, Client
-from policy.content import heard, worst_page
+from policy.content import WORST, heard, worst_page
 from policy.decide import Facts, Hit, Trace, read, strictness
 from policy.explain import Asked, Explanation, explain
 from policy.hostfacts import Hosts
@@ -167,8 +167,11 @@ class Engine:
         named = others(request) if request.claims else ()
         holding = self.holding(site, at)
         place = (table, request.stage, holding, *table.asker(client, at))
-        if asked is None and not named and not request.found and not self._reads_urls:
+        supposed = bool(request.found) and request.found is self._worst_page
+        if asked is None and not named and not self._reads_urls and (supposed or not request.found):
             facts = self._hosts.settling(request)
+            if supposed:  # the same page every time: what it meets is as settled as what a page without words meets
+                place = (*place, WORST)
             if facts is not None:
                 return self._settled(facts.sited, Case(request, client, at, table, holding, _NO_SIGNALS, place))
         signals = request.signals

@@ -13,7 +13,7 @@ import logging
 from collections import deque
 from typing import Any
 
-from mitmproxy.connection import Connection, ConnectionState
+from mitmproxy.connection import Client, Connection, ConnectionState, Server
 from mitmproxy.flow import Flow
 from mitmproxy.proxy import commands, events, mode_servers, server
 from mitmproxy.utils import asyncio_utils
@@ -206,6 +206,15 @@ _waiting: set[asyncio.Task[Any]] = set()
 """The event loop itself holds tasks only weakly."""
 
 
+def _same(one: Connection, other: object) -> bool:
+    """As the host's, which asks an abstract class's machinery at every comparison: some thirty a request."""
+    if one is other:
+        return True
+    known = type(other) is Server or type(other) is Client or isinstance(other, Connection)
+    return known and one.id == other.id  # type: ignore[attr-defined]
+
+
 def install() -> None:
     """Have the host handle connections so."""
     mode_servers.ProxyConnectionHandler = GatewayConnection  # type: ignore[misc]
+    Connection.__eq__ = _same  # type: ignore[method-assign, assignment]

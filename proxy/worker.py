@@ -60,6 +60,10 @@ OVERLAY_POLL = 0.2
 SWITCH_SECONDS = 0.001
 """Longest a lesson waits for the thread that builds an engine, each time the two want to run (Python: 5 ms)."""
 
+GARBAGE = 20_000
+"""Objects that were made and not freed before a collection looks for those that only hold one another (Python: 2,000);
+one connection leaves some hundreds."""
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerPlace:
@@ -189,6 +193,7 @@ class Worker:
         end = socket.socket(fileno=self.place.control)
         reader, writer = await asyncio.open_connection(sock=end)
         await self._until_listening()
+        _settle_memory()
         await _tell(writer, {"ready": os.getpid(), **self._in_force()})
         self._supervisor = writer
         while line := await reader.readline():
@@ -289,6 +294,14 @@ class Worker:
             recheck(self.live, list(self.master.server.connections.values()))
 
 
+def _settle_memory() -> None:
+    """What was made to begin with stays: no collection need walk it again, and fewer are needed for what comes and goes
+    with a connection, most of which is freed without one."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE, *gc.get_threshold()[1:])
+
+
 async def _tell(writer: asyncio.StreamWriter, what: dict[str, Any]) -> None:
     writer.write(json.dumps(what).encode() + b"\n")
     await writer.drain()
@@ -299,8 +312,6 @@ def run_worker(settings: Settings, place: WorkerPlace) -> int:
     if (folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR")) and not reserve_room(Path(folder), os.getpid()):
         logger.warning("the disk is full: this worker's counters have no room of their own")
     sys.setswitchinterval(SWITCH_SECONDS)
-    gc.collect()
-    gc.freeze()
 
     async def main() -> None:
         await Worker(settings, place).run()

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from mitmproxy import addonmanager, certs, hooks, http, master, optmanager
+from mitmproxy import addonmanager, certs, connection, hooks, http, master, optmanager
 from mitmproxy.addons import tlsconfig
 from mitmproxy.coretypes import multidict
 from mitmproxy.net import tls as net_tls
@@ -73,6 +73,7 @@ READ: dict[str, tuple[Any, str]] = {
     "ConnectionHandler.handle_client": (server.ConnectionHandler.handle_client, "01f1b7cc991c4711"),
     "ConnectionHandler.log": (server.ConnectionHandler.log, "706760d6eecf10cd"),
     "ProxyConnectionHandler": (mode_servers.ProxyConnectionHandler, "10e340d70b3f23d9"),
+    "Connection.__eq__": (connection.Connection.__eq__, "04776846f3cf761c"),
     "Hook.args": (hooks.Hook.args, "5bab95f7aa358e18"),
     "TlsConfig.tls_start_client": (tlsconfig.TlsConfig.tls_start_client, "05334c27c22a10ed"),
     "TlsConfig.get_cert": (tlsconfig.TlsConfig.get_cert, "7d9ade74c0b80011"),

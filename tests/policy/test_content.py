@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from categories.names import canonical_url
+from categories.names import Url, canonical_url
 from categories.pagescan import PageScan
 from categories.snapshot import build_snapshot, open_snapshot
 from categories.sources import ListSource
 from policy.client import Band, Client
+from policy.content import worst_page
 from policy.engine import Engine
 from policy.model import Action, Reason, Request, Stage, Verdict
 from policy.problems import PolicyErrors
@@ -107,6 +110,26 @@ def test_only_pages_that_words_could_close_are_looked_at(engine: Engine, url: st
     """The others are not held back at all."""
     request = REQUEST._replace(url=canonical_url(url))
     assert engine.heeds_page(request, Client(band=band, band_known=True), AT) is heeds
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(["a.example", "help.example", "armoury.example", "b.a.example", "10.1.2.3"]),
+    st.sampled_from(["/", "/a?b=c", "/search?q=forbidden", "/?url=https%3A%2F%2Farmoury.example%2F"]),
+    st.sampled_from(Band),
+    st.sampled_from([(), (canonical_url("https://armoury.example/"),)]),
+)
+def test_what_is_remembered_of_it_is_what_would_be_read(
+    engine: Engine, host: str, path: str, band: Band, claims: tuple[Url, ...]
+) -> None:
+    """Asked again and again, for any page of a site, the answer is that of the whole table."""
+    request = REQUEST._replace(url=canonical_url(f"https://{host}{path}"), claims=claims)
+    client = Client(band=band, band_known=True)
+    afresh = request._replace(stage=Stage.RESPONSE, found=(*worst_page(engine.index),))
+    assert [engine.heeds_page(request, client, AT)] * 2 == [
+        engine.decide(afresh, client, AT).blocked,
+        engine.heeds_page(request, client, AT),
+    ]
 
 
 @pytest.mark.parametrize("limit", ["many", "-1", "1.5", "[1]", "9999999"])
