@@ -24,6 +24,7 @@ from mitmproxy.proxy.layers.http._events import (
 )
 
 from addons.flownotes import Holding, flow_notes
+from addons.inplace import InPlace
 
 CUT = "page cut off"
 """What the `error` hook is told of a page whose rest turned bad after its beginning was shown."""
@@ -36,7 +37,7 @@ GATHER_SECONDS = 0.05
 type Commands = layer.CommandGenerator[None]
 
 
-class HoldingStream(http_layers.HttpStream):
+class HoldingStream(InPlace, http_layers.HttpStream):
     """One exchange whose answer may have to wait."""
 
     _deadline: commands.RequestWakeup | None = None

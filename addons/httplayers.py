@@ -41,6 +41,8 @@ from addons import headers
 from addons.content import within_limit
 from addons.flownotes import flow_notes
 from addons.holding import HoldingStream
+from addons.inplace import DirectHttpLayer, InPlace
+from addons.shortway import HandOver, short_way
 
 TOO_LARGE = "upload larger than the school allows"
 """What the `error` hook is told when an upload of unknown length passes the limit."""
@@ -120,7 +122,7 @@ def head_fault(head: bytes, most_lines: int) -> str | None:
     return None
 
 
-class BoundedHttp1Server(_http1.Http1Server):
+class BoundedHttp1Server(InPlace, _http1.Http1Server):
     """HTTP/1 towards the client with a bounded, unambiguous head."""
 
     _waiting: object | None = None
@@ -218,6 +220,10 @@ class BoundedHttp1Server(_http1.Http1Server):
 class BoundedHttp1Client(_http1.Http1Client):
     """HTTP/1 towards the origin with a bounded head."""
 
+    def handle_event(self, event: events.Event) -> Commands:
+        """As the original: nothing here waits for anything."""
+        return self._handle_event(event)
+
     def read_headers(self, event: events.ConnectionEvent) -> Commands:
         """Read one head; give up on an endless one."""
         if isinstance(event, events.DataReceived) and self.request is not None and len(self.buf) > limits.size // 4:
@@ -283,13 +289,6 @@ _holding: WeakSet[BoundedWebsocket] = WeakSet()
 """WebSockets that hold more than a little."""
 
 
-@dataclass
-class HandOver(commands.Command):
-    """From here on the connection's bytes may go straight to this layer: those outside it would only pass them on."""
-
-    layer: layer.Layer
-
-
 class GatewayStream(HoldingStream):
     """One exchange: a refused upload is answered at once, and an origin's failure by our page."""
 
@@ -302,7 +301,7 @@ class GatewayStream(HoldingStream):
             outside = self.context.layers[: self.context.layers.index(self)]
             within_tls = any(isinstance(one, tls.TLSLayer) for one in outside)  # a proxy that is itself spoken TLS to
             if self.flow.request.method == "CONNECT" and not within_tls:
-                yield HandOver(self.child_layer)
+                yield HandOver(short_way(self.child_layer))
         yield from super().passthrough(event)
 
     def state_wait_for_request_headers(self, event: RequestHeaders) -> Commands:
@@ -394,4 +393,4 @@ def install(new_limits: HeadLimits) -> None:
 
 def make_http_layer(context: Context, mode: http_layers.HTTPMode) -> http_layers.HttpLayer:
     """The HTTP layer for a connection."""
-    return http_layers.HttpLayer(context, mode)
+    return DirectHttpLayer(context, mode)

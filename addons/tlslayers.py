@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 from mitmproxy.connection import Connection, ConnectionState
-from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy import commands, events, layer, tunnel
 from mitmproxy.proxy.layers import tls
 from OpenSSL import SSL
 
@@ -46,7 +47,6 @@ class SealingLayer(tls.TLSLayer):
     _waiting = False
     """Whether a command is on its way that will take what is kept."""
     _broken = False
-    """Whether what came was no TLS."""
     _kept: list[bytes]
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
@@ -81,34 +81,84 @@ class SealingLayer(tls.TLSLayer):
     def receive_data(self, data: bytes) -> layer.CommandGenerator[None]:
         """As the original, but OpenSSL is not asked again when it has been given nothing more, and what is no TLS ends
         the connection: it would be kept for ever, and whoever waits for an answer would wait as long."""
-        if self._broken:
-            return
+        if not self._broken:
+            yield from self._heard(self.opened(data))
+
+    def opened(self, data: bytes) -> Opened:
+        """What these bytes say, decrypted."""
         if data:
             self.tls.bio_write(data)
         plain: list[bytes] = []
-        close = False
+        closed, trouble = False, None
         while True:
             try:
                 plain.append(self.tls.recv(RECORD))
             except SSL.WantReadError:
                 break
             except SSL.ZeroReturnError:
-                close = True
+                closed = True
                 break
             except SSL.Error as error:
-                yield commands.Log(f"TLS Error: {error}", logging.WARNING)
-                self._broken = True
+                trouble = f"TLS Error: {error}"
                 break
             if not _held(self.tls._into_ssl) and not self.tls.pending():
                 break
+        return Opened(self, plain[0] if len(plain) == 1 else b"".join(plain), closed, trouble)
+
+    def _heard(self, said: Opened) -> layer.CommandGenerator[None]:
+        self._broken = said.trouble is not None
+        if said.trouble is not None:
+            yield commands.Log(said.trouble, logging.WARNING)
         yield from self.tls_interact()
-        if plain:
-            yield from self.event_to_child(events.DataReceived(self.conn, b"".join(plain)))
-        if close:
+        if said.plain:
+            yield from self.event_to_child(events.DataReceived(self.conn, said.plain))
+        if said.closed:
             self.conn.state &= ~ConnectionState.CAN_READ
             yield from self.event_to_child(events.ConnectionClosed(self.conn))
         if self._broken:
             yield commands.CloseConnection(self.conn)
+
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if type(event) is Opened and event.by is self:
+            yield from self._heard(event)
+        elif type(event) is Said and event.to is self:
+            yield from self._handle_command(event.command)
+        else:
+            yield from super()._handle_event(event)
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether it waits for nothing: neither for an answer nor in a handshake."""
+        return self._paused is None and self.tunnel_state is not tunnel.TunnelState.ESTABLISHING
+
+    @property
+    def broken(self) -> bool:
+        """Whether what came was no TLS."""
+        return self._broken
+
+
+@dataclass(frozen=True, slots=True)
+class Opened(events.Event):
+    """What one of the layers has decrypted."""
+
+    by: SealingLayer
+    """Which."""
+    plain: bytes
+    """What was said."""
+    closed: bool
+    """Whether the other end says no more."""
+    trouble: str | None
+    """What was no TLS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said(events.Event):
+    """A command of the layer inside, brought to one of the layers as if it had come from there."""
+
+    to: SealingLayer
+    """Which."""
+    command: commands.Command
+    """What is to be done."""
 
 
 def _held(memory: Any) -> int:

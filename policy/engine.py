@@ -167,13 +167,11 @@ class Engine:
         named = others(request) if request.claims else ()
         holding = self.holding(site, at)
         place = (table, request.stage, holding, *table.asker(client, at))
-        supposed = bool(request.found) and request.found is self._worst_page
-        if asked is None and not named and not self._reads_urls and (supposed or not request.found):
-            facts = self._hosts.settling(request)
-            if supposed:  # the same page every time: what it meets is as settled as what a page without words meets
-                place = (*place, WORST)
-            if facts is not None:
-                return self._settled(facts.sited, Case(request, client, at, table, holding, _NO_SIGNALS, place))
+        supposed = bool(request.found) and request.found is self._worst_page  # the same page every time
+        plain = asked is None and not named and not self._reads_urls and (supposed or not request.found)
+        if plain and (facts := self._hosts.settling(request)) is not None:
+            where = (*place, WORST) if supposed else place
+            return self._settled(facts.sited, Case(request, client, at, table, holding, _NO_SIGNALS, where))
         signals = request.signals
         if shaped := shape(url, request.method):
             signals |= shaped

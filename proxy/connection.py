@@ -14,12 +14,12 @@ from collections import deque
 from typing import Any
 
 from mitmproxy.connection import Client, Connection, ConnectionState, Server
-from mitmproxy.flow import Flow
 from mitmproxy.proxy import commands, events, mode_servers, server
 from mitmproxy.utils import asyncio_utils
 
-from addons.httplayers import HandOver
+from addons.inplace import called, held
 from addons.relaying import HalfClose
+from addons.shortway import HandOver
 
 logger = logging.getLogger("mitmproxy.proxy.server")
 
@@ -132,8 +132,8 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
             io.handler.cancel("closed by command")
 
     def _tell(self, hook: commands.StartHook) -> None:
-        waiting = self.master.addons.call(hook)
-        if waiting is None and not _held(hook):
+        waiting = called(hook, self.master.addons)
+        if waiting is None and not held(hook):
             if hook.blocking:
                 self._arrived.append(events.HookCompleted(hook))
             return
@@ -156,13 +156,13 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
         with self.timeout_watchdog.disarm():
             if waiting is not None:
                 await waiting
-            if _held(hook):
+            if held(hook):
                 await hook.args()[0].wait_for_resume()
 
     async def handle_hook(self, hook: commands.StartHook) -> None:
         """Call the handlers of a hook that no layer waits for."""
         waiting = self.master.addons.call(hook)
-        if waiting is not None or _held(hook):
+        if waiting is not None or held(hook):
             await self._wait(hook, waiting)
 
     async def drain_writers(self) -> None:
@@ -196,12 +196,6 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
         return asyncio_utils.create_task(work, name=name, keep_ref=False, client=self.client.peername)
 
 
-def _held(hook: commands.StartHook) -> bool:
-    """Whether an addon has stopped the flow for somebody to look at."""
-    about = getattr(hook, "flow", None)
-    return isinstance(about, Flow) and about.intercepted
-
-
 _waiting: set[asyncio.Task[Any]] = set()
 """The event loop itself holds tasks only weakly."""
 
@@ -217,4 +211,4 @@ def _same(one: Connection, other: object) -> bool:
 def install() -> None:
     """Have the host handle connections so."""
     mode_servers.ProxyConnectionHandler = GatewayConnection  # type: ignore[misc]
-    Connection.__eq__ = _same  # type: ignore[method-assign, assignment]
+    Connection.__eq__ = _same  # type: ignore[method-assign]

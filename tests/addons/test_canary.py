@@ -17,7 +17,7 @@ from mitmproxy import addonmanager, certs, connection, hooks, http, master, optm
 from mitmproxy.addons import tlsconfig
 from mitmproxy.coretypes import multidict
 from mitmproxy.net import tls as net_tls
-from mitmproxy.proxy import layer, mode_servers, server, tunnel
+from mitmproxy.proxy import context, layer, mode_servers, server, tunnel
 from mitmproxy.proxy.layers import http as http_layers
 from mitmproxy.proxy.layers import tcp, tls
 from mitmproxy.proxy.layers.http import _http1
@@ -83,6 +83,14 @@ READ: dict[str, tuple[Any, str]] = {
     "create_proxy_server_context": (net_tls.create_proxy_server_context, "e2d90d71c5744797"),
     "dummy_cert": (certs.dummy_cert, "07e0758a7ed5a518"),
     "Connection.use_certificate (pyOpenSSL's)": (SSL.Connection.use_certificate, "f11fc6ff85aed5e5"),
+    "Layer": (layer.Layer, "e98dedd896fb7cd2"),
+    "Context": (context.Context, "dd52bbec90eacace"),
+    "HttpLayer._handle_event": (http_layers.HttpLayer._handle_event, "6ba31883cc7a06b3"),
+    "HttpLayer.register_connection": (http_layers.HttpLayer.register_connection, "deed6282affc431f"),
+    "HttpStream.__init__": (http_layers.HttpStream.__init__, "9892a5f6b47b7b7b"),
+    "TunnelLayer._handle_event": (tunnel.TunnelLayer._handle_event, "00676a887c456cec"),
+    "TunnelLayer._handle_command": (tunnel.TunnelLayer._handle_command, "11ede598b3b37965"),
+    "ServerTLSLayer.event_to_child": (tls.ServerTLSLayer.event_to_child, "72ccc54bbf633c15"),
     "TLSLayer.tls_interact": (tls.TLSLayer.tls_interact, "62d6d57d43dd1a2e"),
     "TLSLayer.send_data": (tls.TLSLayer.send_data, "35a29a1b0b0cb184"),
     "TLSLayer.receive_data": (tls.TLSLayer.receive_data, "85c0e6b656c324e5"),

@@ -51,6 +51,13 @@ async def page(exchange: Exchange) -> None:
     await exchange.answer(text.encode())
 
 
+@_route("/last")
+async def last(exchange: Exchange) -> None:
+    """A page, after which the connection is closed without a word."""
+    await page(exchange)
+    exchange.keep = False
+
+
 @_route("/json")
 async def data(exchange: Exchange) -> None:
     """An API."""

@@ -1,0 +1,131 @@
+"""The host's HTTP layers with less between them: same questions, same order, fewer generators.
+
+Subclasses of mitmproxy's (12.2.3). There, each hook of a request travels out through every layer of the connection and
+its answer back in, and each event is handed on by two generators a layer. Here a hook is called where it stands, and
+only one that really waits travels; and events go straight to whoever they are for. `tests/addons/test_canary.py` names
+what changed upstream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any
+
+from mitmproxy import ctx
+from mitmproxy.flow import Flow
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers import http as http_layers
+from mitmproxy.proxy.layers.http import HttpClient
+from mitmproxy.proxy.layers.http._base import ReceiveHttp
+from mitmproxy.proxy.layers.http._events import RequestHeaders
+
+type Commands = layer.CommandGenerator[None]
+
+
+def held(hook: commands.StartHook) -> bool:
+    """Whether an addon has stopped the flow for somebody to look at."""
+    about = getattr(hook, "flow", None)
+    return isinstance(about, Flow) and about.intercepted
+
+
+def call(hook: commands.StartHook) -> bool:
+    """Call the handlers of a hook; whether that was all. Else the connection's handler waits for what is left."""
+    waiting = ctx.master.addons.call(hook)  # type: ignore[attr-defined]
+    if waiting is None and not held(hook):
+        return True
+    hook.waiting = waiting  # type: ignore[attr-defined]
+    return False
+
+
+def called(hook: commands.StartHook, addons: Any) -> Awaitable[Any] | None:
+    """What is left to wait for of a hook that comes out of the layers: its handlers are called, once."""
+    try:
+        waiting: Awaitable[Any] | None = hook.__dict__.pop("waiting")
+    except KeyError:
+        waiting = addons.call(hook)
+    return waiting
+
+
+class InPlace(layer.Layer):
+    """A layer whose hooks are called where they stand."""
+
+    def handle_event(self, event: events.Event) -> Commands:
+        """As the original, but a hook that waits for nothing does not pause the layer."""
+        if self._paused:
+            yield from super().handle_event(event)
+            return
+        work = self._handle_event(event)
+        for command in work:
+            if command.blocking is True:
+                if isinstance(command, commands.StartHook) and call(command):
+                    continue
+                command.blocking = self
+                self._paused = layer.Paused(command, work)
+                yield command
+                return
+            yield command
+
+
+class DirectHttpLayer(http_layers.HttpLayer):
+    """The host's, whose events go straight to whoever they are for. It never waits itself: its streams do."""
+
+    def handle_event(self, event: events.Event) -> Commands:
+        """As the original."""
+        if type(event) is events.DataReceived and (handler := self.connections.get(event.connection)) is not None:
+            return self.event_to_child(handler, event)
+        return super().handle_event(event)
+
+    def event_to_child(self, child: layer.Layer, event: events.Event) -> Commands:
+        """As the original; the frequent commands are looked for first."""
+        for command in child.handle_event(event):
+            kind = type(command)
+            if kind is commands.SendData or kind is commands.Log:
+                yield command
+            elif kind is ReceiveHttp:
+                told = command.event  # type: ignore[attr-defined]
+                if type(told) is RequestHeaders:
+                    self._make_stream(told.stream_id)
+                stream = self.streams.get(told.stream_id)
+                if stream is not None:  # there may still be data for an exchange that is over
+                    yield from self.event_to_child(stream, told)
+            elif kind is http_layers.SendHttp:
+                handler = self.connections[command.connection]  # type: ignore[attr-defined]
+                yield from self.event_to_child(handler, command.event)  # type: ignore[attr-defined]
+            elif kind is http_layers.DropStream:
+                self.streams.pop(command.stream_id, None)  # type: ignore[attr-defined]
+            else:
+                yield from self._seldom(child, command)
+
+    def _seldom(self, child: layer.Layer, command: commands.Command) -> Commands:
+        if command.blocking or isinstance(command, commands.RequestWakeup):
+            self.command_sources[command] = child
+        if isinstance(command, http_layers.GetHttpConnection):
+            yield from self.get_connection(command)
+        elif isinstance(command, http_layers.RegisterHttpConnection):
+            yield from self.register_connection(command)
+        else:
+            if isinstance(command, commands.OpenConnection):
+                self.connections[command.connection] = child
+            yield command
+
+    def _make_stream(self, stream_id: int) -> None:
+        """As the original, without a connection that is thrown away at once; the stream is begun already."""
+        stream = self.streams[stream_id] = http_layers.HttpStream(forked(self.context), stream_id)
+        stream.mode = self.mode
+        stream.client_state = stream.state_wait_for_request_headers
+
+    def register_connection(self, command: http_layers.RegisterHttpConnection) -> Commands:
+        """As the original; what was only there to reach the origin is left out from here on."""
+        handler = self.connections.get(command.connection)
+        if type(handler) is HttpClient and not command.err:
+            self.connections[command.connection] = handler.child_layer
+        yield from super().register_connection(command)
+
+
+def forked(context: Context) -> Context:
+    """As `Context.fork`, which makes an origin's connection with a random name first and throws it away."""
+    made = Context.__new__(Context)
+    made.client, made.server, made.options = context.client, context.server, context.options
+    made.layers = context.layers.copy()
+    return made
