@@ -164,6 +164,8 @@ class Visible:
             if tagged and not last and len(token) <= _KEPT:
                 self._source, self._within = token + self._source, None
                 return "".join(parts[:-2]), None  # told again then
+            if self._within is not None and self._within.what == "comment":
+                self._source = token[len("<!--") :][-_TAIL:] + self._source  # where its end may have begun
         return "".join(parts), None
 
     def _go_on(self, within: _Unfinished, source: str, last: bool) -> tuple[str, str]:
@@ -213,7 +215,8 @@ def _opens(token: str) -> bool:
 def _unfinished(token: str) -> _Unfinished | None:
     """What a token that reaches the end of the source has left open; None when it is whole."""
     if token.startswith("<!--"):
-        return None if token.endswith(("-->", "--!>")) else _Unfinished("comment")
+        whole = token.endswith("-->") or (token.endswith("--!>") and len(token) > len("<!---!>"))
+        return None if whole else _Unfinished("comment")
     found = _TAG.match(token)
     if found is None:
         return None if token.endswith(">") else _Unfinished("bogus")

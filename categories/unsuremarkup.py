@@ -15,7 +15,7 @@ _BLANKS = r"\t\n\f\r\x20"
 _KEPT = 1024
 """Characters of something unfinished that are kept to be read again with more of it."""
 _TOKEN = re.compile(
-    rf"""<(?:!--[^<]*?--!?>
+    rf"""<(?:!--(?:-?>|[^<]*?--!?>)
       | (?P<name>/?[a-zA-Z][^<>{_BLANKS}/]*+)[^<>]*+>
       | [!?/](?!\[CDATA\[)[^<>]*+>
       | (?P<stray>!\[CDATA\[|))""",

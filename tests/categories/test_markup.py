@@ -58,6 +58,10 @@ def seen(*pieces: str, markup: bool = True) -> str:
         ("<svg><style>p{}</style></svg>seen<!-- not --><style>b{}</style>", "|p{}|seen|"),
         ("<svg/>a<!-- < -->b", "|a|b"),
         ("<svg a=b/><style/></svg>seen", "|seen"),
+        ("<svg><!-->seen--><!--->seen", "|seen-->|seen"),
+        ("<!--!>not", "|"),
+        ("<!---!>not", "|"),
+        ("<!----!>seen", "|seen"),
         ("<svg><p><style/></svg><!--</style>seen", "| |!--|seen"),
         ("<noscript><style></noscript>seen", "| seen"),
         ("<noscript><!--</noscript>seen", "|!-- seen"),
@@ -78,6 +82,8 @@ def test_as_a_browser_reads_it(page: str, words: str) -> None:
     """Tags, comments, scripts; and pages made to hide words from whoever is careless."""
     assert seen(page) == words
     assert seen(*page) == words
+    for cut in range(min(len(page), 200)):
+        assert seen(page[:cut], page[cut:]) == words
 
 
 @pytest.mark.parametrize(
