@@ -150,6 +150,15 @@ class DomainTable:
         """URL entries that fit path and query below the hosts that `walk` marked, most specific first."""
         return [hit for mark in marked for hit in self._below(mark, folded_path(path), query)]
 
+    def may_reach(self, marked: Iterable[Mark], path: str) -> bool:
+        """Whether a URL entry below one of these hosts could fit a path, whatever query is behind it and however a
+        server reads its escapes and parameters. Asks for the first segment only, so it says yes too often."""
+        if "%" in path or ";" in path:
+            return True
+        end = path.find("/", 1)
+        start = "/?" if path == "/" else folded_path(path if end < 0 else path[:end])
+        return any(self._reaches(mark.key + start) for mark in marked)
+
     def walk(self, host: str) -> tuple[tuple[Hit, ...], tuple[Mark, ...]]:
         """What the host alone finds, longest first: entries, and hosts whose URL entries could fit. Not remembered."""
         whole = host_key(host)

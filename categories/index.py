@@ -11,7 +11,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from categories.domains import DomainTable, Hit, Mark, entry_of, host_key
-from categories.model import ListStatus, Match
+from categories.hosts import is_address
+from categories.model import EntryKind, ListStatus, Match
 from categories.names import Url
 from categories.pagetable import PageTable
 from categories.words import Words
@@ -21,6 +22,7 @@ CACHED_MATCHES = 8192
 HOSTS_REMEMBERED = 16384
 """Hosts whose walk is remembered: a page asks for the same few hosts, and CONNECT asks twice. About 5 MB."""
 _NONE: frozenset[str] = frozenset()
+_match = tuple.__new__  # half the price of the named tuple's own
 
 
 class _OfHost(NamedTuple):
@@ -79,10 +81,10 @@ class CompiledIndex:
             return (*map(self._match_of, pages), *found)
         return found
 
-    def settled(self, host: str) -> tuple[Match, ...] | None:
-        """What `match` finds for every URL of this host; None when its pages may differ."""
-        found, marked, _ = self._of_host(host)
-        return None if marked else found
+    def pageless(self, url: Url) -> tuple[Match, ...] | None:
+        """What `match` finds when no page of the host can fit; None when one might."""
+        found, marked, _ = self._of_host(url.host)
+        return None if marked and self._domains.may_reach(marked, url.path) else found
 
     @property
     def reads_urls(self) -> bool:
@@ -129,21 +131,24 @@ class CompiledIndex:
         found, marked = self._domains.walk(host)
         if not found and not marked:
             return _UNLISTED
-        matches = tuple([self._match_of(hit) for hit in found])
+        plain = not is_address(host)
+        # The key of a named host is the host's own end, turned round: nothing need be turned back.
+        matches = tuple([self._match_of(hit, host[1 - len(hit.key) :] if plain else None) for hit in found])
         if not marked:
             return _OfHost(matches, (), _NONE)
         return _OfHost(
             matches, marked, frozenset(self._lists[which].category for mark in marked for which in mark.lists)
         )
 
-    def _match_of(self, hit: Hit) -> Match:
-        """The match of an entry; the same object for as long as it is kept."""
+    def _match_of(self, hit: Hit, host: str | None = None) -> Match:
+        """The match of an entry, `host` if that is known; the same object for as long as it is kept."""
         found = self._matches.get(hit.row)
         if found is None:
             if len(self._matches) >= CACHED_MATCHES:
                 self._matches.clear()
             which, line = self._domains.place(hit)
             status = self._lists[which]
-            kind, value = entry_of(hit.key)
-            found = self._matches[hit.row] = Match(status.category, status.name, value, line, kind)
+            kind, value = entry_of(hit.key) if host is None else (EntryKind.DOMAIN, host)
+            found = _match(Match, (status.category, status.name, value, line, kind, 0))
+            self._matches[hit.row] = found
         return found

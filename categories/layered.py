@@ -114,6 +114,7 @@ class LayeredIndex:
                 self._hosts.setdefault(entry.value, []).append(entry.match())
         for found in self._urls.values():
             found.sort(key=lambda page: -page.longest)
+        self._lists_own = bool(own)
         said = repr([under.revision, [pack(entry) for entry in own]]) if own else ""
         self._revision = hashlib.sha256(said.encode()).hexdigest()[:12] if own else under.revision
         self._lists = (*under.lists, *_statuses(own))
@@ -147,12 +148,12 @@ class LayeredIndex:
             return below
         return tuple(sorted((*own, *below), key=_specific, reverse=True))
 
-    def settled(self, host: str) -> tuple[Match, ...] | None:
-        """What `match` finds for every URL of this host; None when its pages may differ."""
-        below = self._under.settled(host)
-        if below is None:
-            return None
-        suffixes = _suffixes(host)
+    def pageless(self, url: Url) -> tuple[Match, ...] | None:
+        """What `match` finds when no page of the host can fit; None when one might: any own page of it will do."""
+        below = self._under.pageless(url)
+        if below is None or not self._lists_own:
+            return below
+        suffixes = _suffixes(url.host)
         if not self._urls.keys().isdisjoint(suffixes):
             return None
         own = [match for name in suffixes for match in self._hosts.get(name, ())]

@@ -110,8 +110,9 @@ class Index(Protocol):
     def match_words(self, url: Url) -> tuple[Match, ...]:
         """What phrases say of the words of an address, by the lists that ask for it."""
 
-    def settled(self, host: str) -> tuple[Match, ...] | None:
-        """What `match` finds for every URL of this host; None when its pages may differ."""
+    def pageless(self, url: Url) -> tuple[Match, ...] | None:
+        """What `match` finds here when no listed page of the host can fit, whatever query stands behind this path and
+        in whatever way a server reads it: the same for all such URLs of the host. None when one might fit."""
 
     @property
     def pages(self) -> PageTable | None:

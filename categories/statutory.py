@@ -109,11 +109,11 @@ class StatutoryIndex:
         below = self.under.match(url)
         return found + below if found else below
 
-    def settled(self, host: str) -> tuple[Match, ...] | None:
-        """What `match` finds for every URL of this host; None when its pages may differ."""
-        matches, paged = self._of_host(host)
-        below = None if paged else self.under.settled(host)
-        return None if below is None else matches + below
+    def pageless(self, url: Url) -> tuple[Match, ...] | None:
+        """What `match` finds when no page of the host can fit; None when one might."""
+        matches, paged = self._of_host(url.host)
+        below = None if paged else self.under.pageless(url)
+        return below if below is None or not matches else matches + below
 
     def match_text(self, text: str) -> tuple[Match, ...]:
         """Search words: statutory lists have none."""

@@ -26,7 +26,7 @@ from policy.hostfacts import Hosts
 from policy.kinds import SIGNALLED
 from policy.locked import closed, statutory_trouble
 from policy.model import Action, Reason, Request, Signal, Stage, Tier, Verdict
-from policy.remembered import Key, Remembered
+from policy.remembered import Place, Remembered
 from policy.rows import Policy
 from policy.searches import search_terms
 from policy.shapes import shape
@@ -74,7 +74,7 @@ class Case(NamedTuple):
     table: Table
     holding: frozenset[str]
     signals: frozenset[Signal]
-    place: Key
+    place: Place
 
 
 class Second(NamedTuple):
@@ -166,12 +166,13 @@ class Engine:
         url = request.url
         named = others(request) if request.claims else ()
         holding = self.holding(site, at)
-        place = (table, request.stage, holding, *table.asker(client, at))
         supposed = bool(request.found) and request.found is self._worst_page  # the same page every time
+        where = (table, request.stage, holding, *table.asker(client, at))
+        place = self._known.place((*where, WORST) if supposed else where)
         plain = asked is None and not named and not self._reads_urls and (supposed or not request.found)
-        if plain and (facts := self._hosts.settling(request)) is not None:
-            where = (*place, WORST) if supposed else place
-            return self._settled(facts.sited, Case(request, client, at, table, holding, _NO_SIGNALS, where))
+        if plain and self._hosts.settle(request):
+            known = place.hosts.get(url.host)
+            return known or self._settled(Case(request, client, at, table, holding, _NO_SIGNALS, place))
         signals = request.signals
         if shaped := shape(url, request.method):
             signals |= shaped
@@ -227,17 +228,19 @@ class Engine:
             return self._read(url, case, None, sited, (), ())
         # Whatever a row may ask of this request is in the key: a verdict is remembered for all that differ in nothing.
         below = None if full else self.index.has_entries_below(url.host)
-        key = (sited, case.signals, hosts, below, case.place)
-        return self._known.verdict(key, sited, lambda: self._read(url, case, None, sited, (), ()))
+        key = (sited, case.signals, hosts, below)
+        return case.place.verdict(key, sited, lambda: self._read(url, case, None, sited, (), ()))
 
-    def _settled(self, sited: tuple[Match, ...], case: Case) -> Verdict:
+    def _settled(self, case: Case) -> Verdict:
         """The verdict for a request of which nothing but the host matters."""
         url = case.request.url
-        verdict = self._known.of_host(case.place, url.host)
-        if verdict is None:
-            key = (sited, case.signals, case.table.hosts(url), None, case.place)
-            verdict = self._known.verdict(key, sited, lambda: self._read(url, case, None, sited, (), ()))
-            self._known.keep_host(case.place, url.host, verdict)
+        sited = None if case.request.stage is Stage.CONNECT else self.index.pageless(url)
+        if sited is None:
+            verdict = self._answer(url, case, None)
+        else:
+            key = (sited, case.signals, case.table.hosts(url), None)
+            verdict = case.place.by_category(key, sited, lambda: self._read(url, case, None, sited, (), ()))
+        case.place.keep_host(url.host, verdict)
         return verdict
 
     def _read(

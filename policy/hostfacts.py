@@ -1,7 +1,7 @@
 """What is the same for every URL of a host, so that most requests need one question asked and not seven.
 
-In comes a URL; out comes what its host alone settles, remembered by host. The rule here: only what no path, query or
-method can change is remembered, and only hosts of which no page is listed or named by a rule have any facts.
+In comes a request; out comes whether its host alone settles it. The rule here: only what no path, query or method can
+change is remembered of a host, and a host of which a rule names a page settles nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from categories.hosts import embedded_address
-from categories.model import Index, Match
+from categories.model import Index
 from categories.names import Url, host_suffixes
 from policy.model import Request, Stage
 from policy.searches import askers_of, may_search, search_terms
@@ -23,15 +23,15 @@ HOSTS_REMEMBERED = 16_384
 class HostFacts(NamedTuple):
     """What a host settles for all its URLs."""
 
-    sited: tuple[Match, ...]
-    """What lists say of every one of them."""
+    paged: bool
+    """Whether pages of it are listed: then the path must be looked at."""
     asked: bool
     """Whether it is a place where people search."""
     wraps: bool
     """Whether its URLs may wrap others."""
 
 
-_UNKNOWN = HostFacts((), False, False)
+_PLAIN = HostFacts(False, False, False)
 
 
 class Hosts:
@@ -43,10 +43,10 @@ class Hosts:
         self._paged = paged
         self._known: dict[str, HostFacts | None] = {}
 
-    def settling(self, request: Request) -> HostFacts | None:
-        """The facts of its host when nothing else of the request can matter; else None: it must be read as a whole.
+    def settle(self, request: Request) -> bool:
+        """Whether nothing but its host can matter of the request; else it must be read as a whole.
 
-        That is: no page of the host is listed or named by a rule, nothing is searched for or wrapped, and neither
+        That is: no listed page of the host can fit, no rule names one, nothing is searched for or wrapped, and neither
         the form of the request nor anything seen of it is a signal.
         """
         url = request.url
@@ -55,23 +55,25 @@ class Hosts:
         except KeyError:
             facts = self._ask(url)
         if facts is None or request.signals or request.terms is not None or shape(url, request.method):
-            return None
+            return False
         if facts.wraps and wrapped(url):
-            return None
+            return False
         if request.stage is Stage.CONNECT:
-            return facts
+            return not facts.paged or (url.path == "/" and not url.query)
+        if facts.paged and self._index.pageless(url) is None:
+            return False
         if facts.asked:
-            return None if search_terms(url) else facts
-        return None if url.query and may_search(url.path) else facts
+            return not search_terms(url)
+        return not (url.query and may_search(url.path))
 
     def _ask(self, url: Url) -> HostFacts | None:
         if len(self._known) >= HOSTS_REMEMBERED:
             self._known.clear()
         holds_another = ":" in url.host and embedded_address(url.host) is not None
-        sited = None if holds_another else self._index.settled(url.host)
         facts = None
-        if sited is not None and (not self._paged or self._paged.isdisjoint(host_suffixes(url.host))):
+        if not holds_another and (not self._paged or self._paged.isdisjoint(host_suffixes(url.host))):
+            paged = bool(self._index.has_entries_below(url.host))
             asked, wraps = bool(askers_of(url.host, url.domain)), may_wrap(url.domain)
-            facts = HostFacts(sited, asked, wraps) if sited or asked or wraps else _UNKNOWN
+            facts = HostFacts(paged, asked, wraps) if paged or asked or wraps else _PLAIN
         self._known[url.host] = facts
         return facts

@@ -12,46 +12,39 @@ from collections.abc import Callable, Hashable
 from categories.model import Match
 from policy.model import Verdict
 
-MOST = 16_384
-"""Verdicts kept of each kind, some 10 MB in all; then those start anew."""
+MOST = 32_768
+"""Verdicts kept in all, some 10 MB; then all are forgotten."""
 
 type Key = tuple[Hashable, ...]
-"""What verdicts are remembered by."""
+"""What places and verdicts are remembered by."""
 
 
-class Remembered:
-    """What one engine remembers."""
+class Place:
+    """What was answered from one place: one table, one stage, the same schedules, the same asker to every row."""
 
-    def __init__(self) -> None:
+    __slots__ = ("_alike", "_given", "_whole", "hosts")
+
+    def __init__(self, whole: Remembered) -> None:
+        self._whole = whole
         self._given: dict[Key, Verdict] = {}
         self._alike: dict[Key, Verdict] = {}
-        self._hosts: dict[Key, dict[str, Verdict]] = {}
-        self._kept = 0
+        self.hosts: dict[str, Verdict] = {}
+        """What hosts met whose requests ask for nothing else; `keep_host` adds to it."""
 
-    def of_host(self, place: Key, host: str) -> Verdict | None:
-        """What a host met that settles all there is to its requests, asked from this place."""
-        known = self._hosts.get(place)
-        return None if known is None else known.get(host)
-
-    def keep_host(self, place: Key, host: str, verdict: Verdict) -> None:
-        """Remember that."""
-        self._kept += 1
-        if self._kept > MOST:
-            self._hosts.clear()
-            self._kept = 1
-        self._hosts.setdefault(place, {})[host] = verdict
+    def keep_host(self, host: str, verdict: Verdict) -> None:
+        """Remember what a host met that settles all there is to its requests."""
+        self._whole.count()
+        self.hosts[host] = verdict
 
     def verdict(self, key: Key, sited: tuple[Match, ...], read: Callable[[], Verdict]) -> Verdict:
         """The verdict under a key that begins with `sited`, read once."""
         found = self._given.get(key)
         if found is None:
-            if len(self._given) >= MOST:
-                self._given.clear()
-                self._alike.clear()
-            found = self._given[key] = self._by_category(key, sited, read) if sited else read()
+            self._whole.count()
+            found = self._given[key] = self.by_category(key, sited, read)
         return found
 
-    def _by_category(self, key: Key, sited: tuple[Match, ...], read: Callable[[], Verdict]) -> Verdict:
+    def by_category(self, key: Key, sited: tuple[Match, ...], read: Callable[[], Verdict]) -> Verdict:
         """The verdict that entries of the same categories met, with this request's own entries as its evidence.
 
         Rows ask for categories, never for a list or a line: two listed hosts alike in all else meet the same row.
@@ -59,8 +52,34 @@ class Remembered:
         alike = (tuple([match.category for match in sited]), *key[1:])
         known = self._alike.get(alike)
         if known is None:
+            self._whole.count()
             known = self._alike[alike] = read()
+            return known
+        if not sited:
             return known
         matches = sited + known.matches[len(sited) :]
         match = None if known.match is None else matches[known.matches.index(known.match)]
         return known.with_evidence(match, matches)
+
+
+class Remembered:
+    """What one engine remembers."""
+
+    def __init__(self) -> None:
+        self._places: dict[Key, Place] = {}
+        self._kept = 0
+
+    def place(self, key: Key) -> Place:
+        """What is remembered of a place."""
+        found = self._places.get(key)
+        if found is None:
+            self.count()
+            found = self._places[key] = Place(self)
+        return found
+
+    def count(self) -> None:
+        """One more is kept; all are forgotten first when there are too many."""
+        self._kept += 1
+        if self._kept > MOST:
+            self._places = {}
+            self._kept = 1

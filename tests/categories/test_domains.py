@@ -16,6 +16,7 @@ from categories.model import Match
 from categories.names import Url, host_suffixes
 from categories.snapshot import build_snapshot, open_snapshot
 from categories.sources import ListSource, UrlMatch
+from categories.urlreadings import other_readings
 from tests.categories.rig import OtherNames
 
 LABEL = st.sampled_from(["a", "b", "ab", "www", "www2", "ftp", "ftp-a", "x-y"])
@@ -99,8 +100,9 @@ def test_the_index_is_the_reference(
             assert evidence(matches, "urls") == pages
             assert len(matches) == len(set(matches))
             assert bool(index.has_entries_below(request.host)) >= bool(pages)
-            assert index.settled(request.host) in (None, matches), "what the host settles holds for every page of it"
-            assert (index.settled(request.host) is None) == bool(index.has_entries_below(request.host))
+            for reading in (request, *other_readings(request)):
+                assert index.pageless(request) in (None, index.match(reading)), "no page can fit, however it is read"
+            assert index.pageless(request) is not None or index.has_entries_below(request.host)
 
     compiled(domains, urls, url_match, check)
 

@@ -124,19 +124,22 @@ def test_the_overlay_keeps_every_word() -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "settled"),
+    ("page", "settled"),
     [
-        ("chess.example", ["chess.example"]),
-        ("www.chess.example", ["chess.example"]),
-        ("deep.news.example.org", ["news.example.org", "example.org"]),
-        ("www.class.example", None),
-        ("maths.example", None),
-        ("plain.example", []),
+        ("chess.example/any", ["chess.example"]),
+        ("www.chess.example/any", ["chess.example"]),
+        ("deep.news.example.org/any", ["news.example.org", "example.org"]),
+        ("www.class.example/any", None),
+        ("maths.example/arcade/1", None),
+        ("maths.example/any", []),
+        ("plain.example/any", []),
     ],
 )
-def test_a_host_settles_all_its_pages_unless_one_is_listed_here_or_below(host: str, settled: list[str] | None) -> None:
+def test_a_host_settles_its_pages_unless_one_is_listed_below_that_might_fit(
+    page: str, settled: list[str] | None
+) -> None:
     index = layered(("chosen", "chess.example"), ("chosen", "class.example/page"), ("chosen", "news.example.org"))
-    found = index.settled(host)
+    found = index.pageless(canonical_url(f"https://{page}"))
     assert (None if found is None else [match.entry for match in found]) == settled
     if found is not None:
-        assert index.match(canonical_url(f"https://{host}/any/page?x=1")) == found
+        assert index.match(canonical_url(f"https://{page}/page?x=1")) == found

@@ -156,9 +156,9 @@ def test_the_host_alone_cannot_settle_a_host_with_listed_pages() -> None:
 def test_what_a_host_settles_holds_for_every_page_of_it(url: str) -> None:
     """And a host of which a page is on the list settles nothing."""
     page = canonical_url(url)
-    settled = INDEX.settled(page.host)
-    assert settled in (None, INDEX.match(page))
-    assert (settled is None) == bool(INDEX.has_entries_below(page.host))
+    pageless = INDEX.pageless(page)
+    assert pageless in (None, INDEX.match(page))
+    assert (pageless is None) == bool(INDEX.has_entries_below(page.host))
 
 
 def test_it_tells_its_lists_with_the_others_and_counts_no_canary() -> None:

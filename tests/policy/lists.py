@@ -47,11 +47,14 @@ class PlainIndex:
             found.extend(self.hosts.get(host, ()))
         return tuple(found)
 
-    def settled(self, host: str) -> tuple[Match, ...] | None:
-        """What every URL of a host meets; None when some page of it or of a parent is listed."""
-        if self.has_entries_below(host):
+    def pageless(self, url: Url) -> tuple[Match, ...] | None:
+        """What a URL meets below whose first segment no page of the host or of a parent is listed; else None."""
+        hosts = host_suffixes(url.host)
+        first = url.path.lower().split("/")[1]
+        listed = [match.entry.partition("/")[2] for name in hosts for match in self.urls.get(name, ())]
+        if "%" in url.path or ";" in url.path or any(e.startswith(first) or first.startswith(e) for e in listed):
             return None
-        return tuple(match for name in host_suffixes(host) for match in self.hosts.get(name, ()))
+        return tuple(match for name in hosts for match in self.hosts.get(name, ()))
 
     def match_text(self, text: str) -> tuple[Match, ...]:
         """Whole words, whatever their case."""

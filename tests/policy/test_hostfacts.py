@@ -19,9 +19,9 @@ INDEX = PlainIndex({"games": ["games.example", "paged.example/dir"], "news": ["b
 PUPIL = Client(site="riverside", band=Band.KS3, band_known=True)
 
 
-def settling(url: str, method: str = "GET", **more: object) -> bool:
+def settles(url: str, method: str = "GET", **more: object) -> bool:
     hosts = Hosts(INDEX, frozenset({"ruled.example"}))
-    return hosts.settling(Request(canonical_url(url), method=method, **more)) is not None  # type: ignore[arg-type]
+    return hosts.settle(Request(canonical_url(url), method=method, **more))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -33,17 +33,23 @@ def settling(url: str, method: str = "GET", **more: object) -> bool:
         "https://www.bbc.co.uk/news/uk-1?at=x",
         "https://www.google.com/maps?hl=en",
         "https://10.1.2.3/x",
+        "https://www.paged.example/elsewhere",
+        "https://www.paged.example/elsewhere/dir?dir",
     ],
 )
 def test_nothing_but_the_host_matters(url: str) -> None:
-    assert settling(url)
+    assert settles(url)
 
 
 @pytest.mark.parametrize(
     ("url", "more"),
     [
-        ("https://paged.example/", {}),
-        ("https://www.paged.example/elsewhere", {}),
+        ("https://paged.example/dir", {}),
+        ("https://paged.example/DIR/page", {}),
+        ("https://paged.example/dir=1", {}),
+        ("https://www.paged.example/elsewhere;/../dir", {}),
+        ("https://www.paged.example/elsewhere%2F..%2Fdir", {}),
+        ("https://www.paged.example/elsewhere%5C..%5Cdir", {}),
         ("https://www.ruled.example/x", {}),
         ("https://www.bbc.co.uk/search?q=kittens", {}),
         ("https://plain.example/?s=kittens", {}),
@@ -58,20 +64,21 @@ def test_nothing_but_the_host_matters(url: str) -> None:
     ],
 )
 def test_more_than_the_host_matters(url: str, more: dict[str, object]) -> None:
-    assert not settling(url, **more)  # type: ignore[arg-type]
+    assert not settles(url, **more)  # type: ignore[arg-type]
 
 
 def test_at_connect_only_the_name_is_known() -> None:
-    """The path is not there yet, so nothing in it can matter; a host with listed pages still settles nothing."""
-    assert settling("https://plain.example/", stage=Stage.CONNECT)
-    assert not settling("https://paged.example/", stage=Stage.CONNECT)
+    """The path is not there yet, so nothing in it can matter."""
+    assert settles("https://plain.example/", stage=Stage.CONNECT)
+    assert settles("https://paged.example/", stage=Stage.CONNECT)
+    assert not settles("https://ruled.example/", stage=Stage.CONNECT)
 
 
 def test_facts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hostfacts, "HOSTS_REMEMBERED", 50)
     hosts = Hosts(INDEX, frozenset())
     for number in range(500):
-        assert hosts.settling(Request(canonical_url(f"https://h{number}.example/"))) is not None
+        assert hosts.settle(Request(canonical_url(f"https://h{number}.example/")))
     assert len(hosts._known) <= 50
 
 

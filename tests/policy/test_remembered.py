@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from categories.model import EntryKind, Match
 from policy import remembered
 from policy.model import Action, Reason, Verdict
@@ -18,30 +20,39 @@ def reading(match: Match, told: list[Match]) -> Verdict:
     return Verdict(Action.BLOCK, Reason.RULE, "why", category=match.category, match=match, matches=(match,))
 
 
-def test_entries_of_one_category_are_read_once_and_each_is_told_as_itself() -> None:
-    known, told = Remembered(), list[Match]()
+@pytest.mark.parametrize("way", ["verdict", "by_category"])
+def test_entries_of_one_category_are_read_once_and_each_is_told_as_itself(way: str) -> None:
+    place, told = Remembered().place(("ks2",)), list[Match]()
     for match in (FIRST, SECOND, FIRST, OTHER):
-        verdict = known.verdict(((match,), "here"), (match,), lambda match=match: reading(match, told))  # type: ignore[misc]
+        verdict = getattr(place, way)(((match,), "x"), (match,), lambda match=match: reading(match, told))
         assert (verdict.match, verdict.matches, verdict.category) == (match, (match,), match.category)
     assert told == [FIRST, OTHER]
+
+
+def test_what_is_in_no_list_is_read_once_too() -> None:
+    place, read = Remembered().place(()), list[int]()
+    verdict = Verdict(Action.ALLOW, Reason.DEFAULT, "open")
+    for _ in range(2):
+        assert place.by_category(((), "x"), (), lambda: read.append(1) or verdict) is verdict  # type: ignore[func-returns-value]
+    assert read == [1]
 
 
 def test_a_host_is_remembered_for_the_place_it_was_asked_from() -> None:
     known = Remembered()
     verdict = reading(FIRST, [])
-    known.keep_host(("ks2",), "first.example", verdict)
-    assert known.of_host(("ks2",), "first.example") is verdict
-    assert known.of_host(("staff",), "first.example") is None
-    assert known.of_host(("ks2",), "second.example") is None
+    known.place(("ks2",)).keep_host("first.example", verdict)
+    assert known.place(("ks2",)).hosts == {"first.example": verdict}
+    assert known.place(("staff",)).hosts == {}
 
 
-def test_what_is_remembered_is_bounded(monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    """However many hosts a pupil's device makes up."""
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many hosts a pupil's device makes up, and however many people ask."""
     monkeypatch.setattr(remembered, "MOST", 100)
     known, verdict = Remembered(), reading(FIRST, [])
     for number in range(1000):
-        known.keep_host((number % 3,), f"h{number}.example", verdict)
-        known.verdict(((), number), (), lambda: verdict)
-    assert sum(len(hosts) for hosts in known._hosts.values()) <= 100
-    assert len(known._given) <= 100
-    assert known.of_host((0,), "h999.example") is verdict
+        known.place((number % 3,)).keep_host(f"h{number}.example", verdict)
+        known.place((number % 3,)).verdict(((), number), (), lambda: verdict)
+        known.place((number,))
+        places = known._places.values()
+        assert sum(1 + len(p.hosts) + len(p._given) + len(p._alike) for p in places) <= 100
+    assert known.place((0,)).hosts["h999.example"] is verdict
