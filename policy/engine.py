@@ -367,11 +367,8 @@ class Engine:
     def _probe(self, table: Table, category: str) -> Row:
         probe = Match(category, "self-test", "probe.invalid", 0, EntryKind.DOMAIN)
         client, at = Client(site=table.site, band=table.band, band_known=True), datetime(2026, 1, 1, tzinfo=UTC)
-        url = Url("https", "probe.invalid", 443)
-        empty: frozenset[Signal] = frozenset()
-        facts = Facts(
-            url, True, client, at, self.holding(table.site, at), (probe,), (), (), empty, frozenset({url.host})
-        )
+        url, holding = Url("https", "probe.invalid", 443), self.holding(table.site, at)
+        facts = Facts(url, True, client, at, holding, (probe,), (), (), _NO_SIGNALS, frozenset({url.host}))
         return read(table, facts)[0]
 
 
