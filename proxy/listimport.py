@@ -185,7 +185,9 @@ def _list_settings(item: ProposedList) -> dict[str, Any]:
         fields["category"] = item.category
     if item.url_match != "exact":
         fields["url_match"] = item.url_match
-    return fields if item.limit is None else fields | {"limit": item.limit}
+    if item.limit is not None:
+        fields["limit"] = item.limit
+    return fields | {"apply_to": list(item.apply_to)} if item.apply_to else fields
 
 
 def policy_text(found: Imported) -> str:

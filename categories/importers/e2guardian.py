@@ -14,15 +14,17 @@ from categories.importers.e2guardian_places import Tree
 from categories.importers.e2guardian_rules import GroupLists, proposed_groups, rules_for
 from categories.importers.e2guardian_words import (
     leave_out,
+    said_lines,
     take_members,
     take_phrases,
     take_searches,
+    tell_together,
     tell_what_differs,
 )
 from categories.importers.e2guardian_work import Import, ListFacts, found_file, included, read_facts, tell_time
 from categories.importers.proposal import Imported, category_for, kebab
 from categories.importers.tallies import tally
-from categories.parse import FileFormat, problem
+from categories.parse import FileFormat
 from categories.sources import Names
 
 FORMATS: dict[str, FileFormat] = {
@@ -135,7 +137,7 @@ def _shared(work: Import, use: ListUse, group_names: dict[int, str]) -> None:
 
 def _by_name(work: Import, told: list[GroupLists], group_names: dict[int, str]) -> None:
     """Files no configuration names: members go by their name, phrase lists are read when there is no configuration."""
-    unused = 0
+    unused: list[tuple[str, int]] = []
     bare = work.tree.find("e2guardian.conf") is None
     for file in work.tree.files():
         name = work.tree.name(file)
@@ -147,11 +149,10 @@ def _by_name(work: Import, told: list[GroupLists], group_names: dict[int, str]) 
             continue
         elif bare:
             take_phrases(work, file, told[0], exceptions=file.name.startswith("exception"))
-        else:
-            unused += 1
+        elif lines := said_lines(work, file):
+            unused.append((name, lines))
     if unused:
-        why = f"{unused} phrase files are included by no list: not in force there, not imported"
-        work.problems.append(problem("phraselists", 0, work.tree.root.name, why))
+        tell_together(work, unused, "phrase files that no list includes: not in force there, not imported")
 
 
 def _why_not(type: str, label: str) -> str:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from categories.importers.e2guardian_conf import Group
 from categories.importers.e2guardian_phrases import PhraseFile, read_phrases
 from categories.importers.e2guardian_rules import GroupLists
 from categories.importers.e2guardian_work import (
     Import,
+    Sought,
     included,
     items_of,
     line_of,
@@ -27,9 +29,11 @@ from categories.parse import FileFormat, Line, problem
 from categories.scoring import PhraseKind, ScoredPhrase
 from categories.searchwords import search_key
 
-_ELSEWHERE = (
-    "e2guardian looks for these in pages and adds up the points of all categories; here they are looked for in "
-    "searches, for each category by itself, up to the limit of its list"
+_BY_CATEGORY = (
+    "e2guardian adds up the points of all categories; here each category has its own, up to the limit of its list"
+)
+_ONE_LIMIT = (
+    "pages may reach {0} and searches {1}; a list has one limit here, the lower: set `page_limits` in the policy"
 )
 _MEMBER = re.compile(r"(?P<who>[^=]+?)\s*=\s*(?:filter)?(?P<group>\d+)")
 
@@ -56,10 +60,10 @@ def take_phrases(
     for _, other in included(work, name, about, (*within, file)):
         followed += 1
         take_phrases(work, other, lists, exceptions=exceptions, inherited=called, within=(*within, file))
-    limit = lists.group.search_limit or lists.group.limit
+    sought = _sought(lists.group)
     if name in work.files:
         if (known := work.closing.get(file)) is not None:
-            work.propose(file, _format(exceptions), category, limit)
+            work.propose(file, _format(exceptions), category, sought)
             if known:
                 lists.add("phrases", known)
         return
@@ -76,12 +80,22 @@ def take_phrases(
                 problems.append(item)
     if taken:
         work.closing[file] = category if closes else ""
-        work.propose(file, _format(exceptions), category, limit)
+        work.propose(file, _format(exceptions), category, sought)
+        if sought.limit != lists.group.limit:
+            why = _ONE_LIMIT.format(lists.group.limit, lists.group.search_limit)
+            problems.append(problem(name, 0, "searchtermlimit", why, lines=0, taken=True))
     if closes:
         lists.add("phrases", category)
     unfollowed = len(about.includes) - followed
     left_out = sum(item.lines for item in problems if not item.taken) + unfollowed
     work.count(FileTally(name, len(taken), left_out, followed), problems)
+
+
+def _sought(group: Group) -> Sought:
+    """Pages always; searches only where the group has a limit for them (`searchtermlimit` is 0 as shipped)."""
+    if not group.search_limit:
+        return Sought(group.limit, ("page",))
+    return Sought(min(group.limit, group.search_limit), ("page", "search"))
 
 
 def _format(exceptions: bool) -> FileFormat:
@@ -171,20 +185,31 @@ _CONFIGURATION = re.compile(r"e2guardian(?:f\d+)?\.conf(?:\.in)?")
 
 
 def tell_what_differs(work: Import) -> None:
-    """Once for the whole import: where phrases are looked for, and the files that nothing names."""
+    """Once for the whole import: how phrases are counted, and the files that nothing names."""
     if work.phrases:
         taken = len(work.phrases)
-        work.problems.append(problem("phraselists", 0, f"{taken:,} phrases", _ELSEWHERE, lines=taken, taken=True))
+        work.problems.append(problem("phraselists", 0, f"{taken:,} phrases", _BY_CATEGORY, lines=taken, taken=True))
     unread: dict[tuple[str, str], list[tuple[str, int]]] = {}
     for file in work.tree.files():
         name = work.tree.name(file)
         if name in work.files or "phraselists/" in f"/{name}" or _CONFIGURATION.fullmatch(file.name):
             continue
         kind = next((kind for kind in _UNREAD if kind[0] in name), (name, _UNNAMED))
-        if lines := sum(map(says_something, items_of(file, name))):
+        if lines := said_lines(work, file):
             unread.setdefault(kind, []).append((name, lines))
     for (_, why), those in unread.items():
-        lines = sum(one[1] for one in those)
-        text = ", ".join(one[0] for one in those)
-        told = f"{why} ({len(those)} files, {lines:,} lines)"
-        work.problems.append(problem(those[0][0], 0, text, told, lines=lines))
+        tell_together(work, those, why)
+
+
+def said_lines(work: Import, file: Path) -> int:
+    """How many lines of a file say something."""
+    return sum(map(says_something, items_of(file, work.tree.name(file))))
+
+
+def tell_together(work: Import, files: list[tuple[str, int]], why: str) -> None:
+    """Files of one kind that are not taken: told once with their number, each with its lines counted."""
+    for name, count in files:
+        work.count(FileTally(name, 0, count), [])
+    lines = sum(count for _, count in files)
+    told = f"{why} ({len(files)} files, {lines:,} lines)"
+    work.problems.append(problem(files[0][0], 0, ", ".join(name for name, _ in files), told, lines=lines))

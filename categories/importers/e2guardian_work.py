@@ -18,9 +18,18 @@ from categories.importers.proposal import FileTally, ProposedList
 from categories.model import Problem
 from categories.parse import FileFormat, Line, problem
 from categories.scoring import ScoredPhrase
-from categories.sources import Names
+from categories.sources import Names, Use
 
 TIME_LOST = "the list and what it includes hold at some times only ({when}); add `when` to its rule"
+
+
+class Sought(NamedTuple):
+    """How a group's phrases are looked for."""
+
+    limit: int
+    """The score a text may reach."""
+    uses: tuple[Use, ...]
+    """Where."""
 
 
 class ListFacts(NamedTuple):
@@ -53,17 +62,23 @@ class Import:
     people: list[tuple[str, str]] = field(default_factory=list)
     places: list[tuple[str, str]] = field(default_factory=list)
 
-    def propose(self, file: Path, format: FileFormat, category: str, limit: int | None = None) -> None:
+    def propose(self, file: Path, format: FileFormat, category: str, sought: Sought | None = None) -> None:
         """Note a list for the settings, once for each category; of several limits the lowest holds."""
+        limit, uses = (None, ()) if sought is None else sought
         known = self.lists.get((file, category))
         if known is None:
             taken, name = {item.name for item in self.lists.values()}, f"e2guardian/{self.tree.name(file)}"
             name = name if name not in taken else f"{name}/{category}"
-            known = ProposedList(name, file, format, category, "exact" if limit is not None else "parents", limit)
+            known = ProposedList(name, file, format, category, "exact" if sought else "parents", limit, uses)
         elif limit is not None and known.limit is not None and limit != known.limit:
             why = f"groups have the limits {known.limit} and {limit} for it; a list has one here, the lower"
             self.problems.append(problem(self.tree.name(file), 0, "naughtynesslimit", why, lines=0, taken=True))
             known = replace(known, limit=min(limit, known.limit))
+        if missing := set(uses) - set(known.apply_to):
+            if known.apply_to:
+                why = "one group had its searches looked at, too, another its pages alone; here both are looked at"
+                self.problems.append(problem(self.tree.name(file), 0, "searchtermlimit", why, lines=0, taken=True))
+            known = replace(known, apply_to=tuple(sorted({*known.apply_to, *missing})))
         self.lists[file, category] = known
 
     def count(self, counted: FileTally, problems: Iterable[Problem]) -> None:

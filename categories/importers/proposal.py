@@ -13,7 +13,7 @@ from pathlib import Path
 
 from categories.model import Problem
 from categories.scoring import ScoredPhrase
-from categories.sources import Format, Names, UrlMatch, of_others
+from categories.sources import Format, Names, UrlMatch, Use, of_others
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ class ProposedList:
     """How its URL entries compare hosts."""
     limit: int | None = None
     """For phrases: the score a text may reach; None for every other list."""
+    apply_to: tuple[Use, ...] = ()
+    """For phrases: where the old filter looked for them; empty for every other list."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -246,32 +246,33 @@ def _rules(work: _Import, groups: set[str]) -> Iterator[ProposedRule]:
 
 def _part_rules(work: _Import, part: Part, name: str, who: tuple[str, ...]) -> Iterator[ProposedRule]:
     when = _condition(work, part.line, part.border, part.time)
-    words: list[str] = []
+    words: list[tuple[str, int]] = []
     for statement in part.statements:
         if statement.words[0].lower() == "pass":
-            words += statement.words[1:]
+            words += [(word, statement.line) for word in statement.words[1:]]
         else:
             _destination_extra(work, statement)
-    if not any(word.lower() in _OPENERS | _CLOSERS for word in words):
-        words.append("all")
-    for place, word in enumerate(words, 1):
-        rule = _rule(work, part, word, f"{name}-{place}-{kebab(word)}", who, when)
+    if not any(word.lower() in _OPENERS | _CLOSERS for word, _ in words):
+        words.append(("all", part.line))
+    for place, (word, line) in enumerate(words, 1):
+        rule = _rule(work, part, (word, line), f"{name}-{place}-{kebab(word)}", who, when)
         if rule is not None:
             yield rule
         if word.lower() in _OPENERS | _CLOSERS:
-            left = words[place:]
+            left = [other for other, _ in words[place:]]
             if left:
-                work.tell(part.line, " ".join(left), f"stands behind `{word}`, so it never decided anything")
+                work.tell(line, " ".join(left), f"stands behind `{word}`, so it never decided anything")
             return
 
 
 def _rule(
-    work: _Import, part: Part, word: str, name: str, who: tuple[str, ...], when: tuple[str, ...]
+    work: _Import, part: Part, asked: tuple[str, int], name: str, who: tuple[str, ...], when: tuple[str, ...]
 ) -> ProposedRule | None:
-    """One word of a `pass` line."""
+    """One word of a `pass` line, with the line."""
+    word, line = asked
     closed = word.startswith("!")
     target = word.removeprefix("!")
-    note = f"`pass {word}` at line {part.line}"
+    note = f"`pass {word}` at line {line}"
     if target.lower() in _OPENERS | _CLOSERS:
         opens = (target.lower() in _OPENERS) != closed
         return ProposedRule(name, "allow" if opens else "block", ("anything",), who, when, note)
@@ -281,13 +282,13 @@ def _rule(
     category = work.categories.get(target)
     if category is None:
         if target not in {block.name for block in work.found.of_kind("dest")}:
-            work.tell(part.line, word, "is no destination there is; left out")
+            work.tell(line, word, "is no destination there is; left out")
         return None
     border = work.borders.get(target)
     if border is not None:
         own = _condition(work, border.line, border.border, border.time)
         if border.border == part.border == "within":
-            work.tell(part.line, word, "holds within two times at once; proposed for the first only", taken=True)
+            work.tell(line, word, "holds within two times at once; proposed for the first only", taken=True)
         else:
             when = (*when, *own)
     return ProposedRule(name, action, (category,), who, when, note)

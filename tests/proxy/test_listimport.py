@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from categories.names import canonical_url
+from categories.pagescan import PageScan
 from categories.taxonomy import load_taxonomy
 from policy.client import Band, Client
 from policy.engine import Engine
-from policy.model import Request
+from policy.model import Action, Request, Stage
 from policy.rules import load_policy
 from proxy.assembly import known_categories, open_index
 from proxy.commands import lists
@@ -67,7 +68,7 @@ def decided(engine: Engine, url: str, group: str = "", at: datetime = MONDAY) ->
         ("www.google.com/search?q=naughty+girl", "", "block pupils-banned-search"),
         ("www.google.com/search?q=naughty+girl+scouts", "", "allow pupils-rest"),
         ("www.google.com/search?q=naughty", "", "allow pupils-rest"),
-        ("www.google.com/search?q=a+nerve+agent", "", "block pupils-phrases"),
+        ("www.google.com/search?q=a+nerve+agent", "", "allow pupils-rest"),
         ("www.google.com/search?q=poker", "", "allow pupils-rest"),
         ("open.example/search?q=a+nerve+agent", "", "allow pupils-exception"),
     ],
@@ -76,6 +77,25 @@ def test_an_imported_e2guardian_decides_as_before(tmp_path: Path, url: str, grou
     """Local before main, exception before banned, a group's lists for that group only, blanket at the end."""
     import_tree(write_installation(tmp_path), "e2guardian", tmp_path / "into")
     assert decided(engine_of(tmp_path / "into"), url, group) == decision
+
+
+@pytest.mark.parametrize(
+    ("limit", "search"), [("", "allow pupils-rest"), ("searchtermlimit = 60\n", "block pupils-phrases")]
+)
+def test_imported_phrases_close_pages_and_searches_where_they_did(tmp_path: Path, limit: str, search: str) -> None:
+    """Searches only for a group that has a limit for them."""
+    root = write_installation(tmp_path)
+    group = root / "e2guardianf1.conf"
+    group.write_text(limit + group.read_text())
+    import_tree(root, "e2guardian", tmp_path / "into")
+    engine = engine_of(tmp_path / "into")
+    assert decided(engine, "www.google.com/search?q=a+nerve+agent") == search
+    assert engine.index.pages is not None
+    scan = PageScan(engine.index.pages)
+    scan.feed(b"<p>Nothing of a nerve agent</p>")
+    page = Request(canonical_url("anything.example"), Stage.RESPONSE, found=scan.findings(last=True))
+    verdict = engine.decide(page, Client(site="school", band=Band.KS4, band_known=True), MONDAY)
+    assert (verdict.action, verdict.rule) == (Action.BLOCK, "pupils-phrases")
 
 
 @pytest.mark.parametrize(

@@ -104,8 +104,12 @@ def test_phrases_and_searches(found: Imported) -> None:
         ("lists/staffbannedsitelist", 1, "closes everything else"),
         ("e2guardianf1.conf", 16, "no setting"),
         ("__LISTDIR__/missing", 0, "not in the imported folder"),
-        ("phraselists", 0, "1 phrase files are included by no list"),
-        ("phraselists", 0, "looked for in searches, for each category by itself"),
+        (
+            "lists/phraselists/unused/weighted",
+            0,
+            "no list includes: not in force there, not imported (1 files, 1 lines)",
+        ),
+        ("phraselists", 0, "here each category has its own, up to the limit of its list"),
     ],
 )
 def test_what_has_no_equal_is_told(found: Imported, file: str, line: int, told: str) -> None:
@@ -120,7 +124,7 @@ def test_every_line_is_in_force_or_told(found: Imported) -> None:
         wanted = sum(1 for line in lines if line and not line.startswith("#"))
         assert (counted.file, counted.taken + counted.left_out + counted.followed) == (counted.file, wanted)
     unread = set(FILES) - {counted.file for counted in found.files}
-    assert {name for name in unread if not name.endswith(".conf")} == {"lists/phraselists/unused/weighted"}
+    assert {name for name in unread if not name.endswith(".conf")} == set()
 
 
 def test_nothing_outside_the_folder_is_read(tmp_path: Path) -> None:
@@ -189,11 +193,31 @@ def without(root: Path, name: str, old: str, new: str) -> Path:
     return root
 
 
+def test_phrases_are_looked_for_where_they_were(tmp_path: Path) -> None:
+    """In pages; in searches, too, for a group with a limit for them; when groups differ, in both, which is told."""
+    root = write_installation(tmp_path)
+    found = import_e2guardian(root, load_taxonomy())
+    phrases = [item for item in found.lists if item.format == "phrases"]
+    assert [item.apply_to for item in phrases] == [("page",)] * 2
+    assert {item.apply_to for item in found.lists if item not in phrases} == {()}
+    line = "weightedphraselist = '__LISTDIR__/weightedphraselist'\nsearchtermlimit = 200\n"
+    root = without(root, "e2guardianf2.conf", "sitelist", f"{line}sitelist")
+    found = import_e2guardian(root, load_taxonomy())
+    assert {item.category: item.apply_to for item in found.lists if item.format == "phrases"} == {
+        "banned": ("page",),
+        "gambling": ("page", "search"),
+    }
+    assert "one group had its searches looked at" in why(found, "lists/phraselists/gambling/weighted", 0)
+
+
 def test_a_limit_for_searches_is_the_limit_of_the_lists(tmp_path: Path) -> None:
-    """A search is short: where the school had a limit for it, that one counts."""
+    """A search is short: where the school had a lower limit for it, that one counts, which is told."""
     root = without(write_installation(tmp_path), "e2guardianf1.conf", "limit = 60", "limit = 60\nsearchtermlimit = 30")
     found = import_e2guardian(root, load_taxonomy())
-    assert {item.limit for item in found.lists if item.format == "phrases"} == {30}
+    assert {(item.limit, item.apply_to) for item in found.lists if item.format == "phrases"} == {
+        (30, ("page", "search"))
+    }
+    assert "pages may reach 60 and searches 30" in why(found, "lists/bannedphraselist", 0)
 
 
 def test_groups_with_other_limits_get_the_lower_and_are_told(tmp_path: Path) -> None:
@@ -268,12 +292,14 @@ def test_debians_lists_come_in_without_an_unexplained_line() -> None:
             counted.file,
             said_lines(debian / counted.file),
         )
-    explained = {counted.file for counted in found.files} | {item.list for item in found.problems}
-    told_together = ("phraselists/", "authplugins/", "contentscanners/")
-    for file in sorted((debian / "lists").rglob("*")):
-        name = file.relative_to(debian).as_posix()
-        if file.is_file() and said_lines(file) and not any(part in name for part in told_together):
-            assert name in explained
+    settings = {"e2guardian.conf", "e2guardianf1.conf"}
+    lines = {file.relative_to(debian).as_posix(): said_lines(file) for file in debian.rglob("*") if file.is_file()}
+    assert {counted.file for counted in found.files if counted.file in lines} >= {
+        name for name, said in lines.items() if said and name not in settings
+    }
+    refused = [item for item in found.problems if not item.taken and item.list not in settings]
+    assert sum(item.lines for item in refused) == sum(counted.left_out for counted in found.files)
+    assert all(item.why for item in found.problems)
 
 
 def said_lines(file: Path) -> int:

@@ -172,9 +172,59 @@ def test_a_missing_list_leaves_closed_what_we_know(tmp_path: Path) -> None:
     assert {"porn/domains" in item.text or item.taken for item in found.problems} == {True}
 
 
-def test_debians_configuration_comes_in() -> None:
-    """The one that ships with the package."""
+def test_debians_configuration_comes_in_without_an_unexplained_line() -> None:
+    """The one that ships with the package: each line is taken, changed with a reason or refused with one."""
     debian = need_unpacked("squidguard", "usr/share/doc/squidguard/examples/sample.conf")
     found = import_squidguard(debian, load_taxonomy())
+    said = {
+        number: line.strip()
+        for number, line in enumerate(debian.read_text("utf-8").splitlines(), 1)
+        if line.strip().strip("{}") and not line.strip().startswith("#")
+    }
+    changed = [item.line for item in found.problems if item.taken]
+    refused = [item.line for item in found.problems if not item.taken]
+    assert all(item.why for item in found.problems)
+    assert sorted(changed) == [31, 55]
+    assert sorted(refused) == [15, 22, 34, 49, 52, 56, 57, 58, 59, 80, 81]
+    of_a_refused_block = {23, 24}
+    taken = {number: line.split() for number, line in said.items() if number not in {*changed, *refused}}
+    assert taken.keys() >= of_a_refused_block
+    assert {number: " ".join(words[:2]) for number, words in taken.items() if number not in of_a_refused_block} == {
+        5: "dbhome /var/lib/squidguard/db",
+        6: "logdir /var/log/squidguard",
+        13: "time workhours",
+        14: "weekly mtwhf",
+        32: "ip 1.2.3.4",
+        33: "user root",
+        37: "src foo-clients",
+        38: "ip 172.16.2.32-172.16.2.100",
+        41: "src bar-clients",
+        42: "ip 172.16.4.0/26",
+        63: "acl {",
+        64: "admin {",
+        65: "pass any",
+        68: "foo-clients within",
+        69: "pass good",
+        70: "} else",
+        71: "pass any",
+        74: "bar-clients {",
+        75: "pass local",
+        78: "default {",
+        79: "pass local",
+    }
+    assert len(taken) + len(changed) + len(refused) == len(said)
+    assert [(item.name, item.days, item.times) for item in found.schedules] == [
+        ("workhours", "mon, tue, wed, thu, fri", ("08:00-16:30",))
+    ]
     assert [group.name for group in found.groups] == ["admin", "foo-clients", "bar-clients"]
-    assert found.rules[-1].what == ("anything",)
+    assert len(found.places) == 8
+    assert found.people == (("root", "admin"), ("foo", "admin"), ("bar", "admin"))
+    assert [(rule.note.split()[-1], rule.action, rule.what, rule.who, rule.when) for rule in found.rules] == [
+        ("65", "allow", ("anything",), ("group:admin",), ()),
+        ("69", "block", ("signal:ip-literal",), ("group:foo-clients",), ("workhours",)),
+        ("69", "block", ("pornography",), ("group:foo-clients",), ("workhours",)),
+        ("69", "allow", ("anything",), ("group:foo-clients",), ("workhours",)),
+        ("71", "allow", ("anything",), ("group:foo-clients",), ()),
+        ("75", "block", ("anything",), ("group:bar-clients",), ()),
+        ("79", "block", ("anything",), (), ()),
+    ]
