@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from console.doors import Doors
+from console.kept import Kept
 from console.oneatatime import Turns
 from console.pending import Pending
 from console.roles import Viewer
@@ -51,6 +52,8 @@ class House:
     """Files that were looked at and wait for a yes."""
     turns: Turns = field(default_factory=Turns)
     """Who is having a costly page made."""
+    kept: Kept = field(default_factory=Kept)
+    """Answers that hold until what they were told from changes."""
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -88,6 +88,22 @@ class DaySearch:
             self._statements[key] = self._chosen(columns, index, [*groups, *totals]).group_by(*groups)
         return list(connection.execute(self._statements[key], {"first": first, "past": past}).all())
 
+    def counts(
+        self, connection: Connection, spans: Sequence[tuple[int, int]], whole: tuple[int, int]
+    ) -> list[tuple[int, int]] | None:
+        """Requests and blocked ones of each span of ids, all of them in `whole`; None where an index that does not go
+        by the ids finds the few rows there are."""
+        have, index = self._shape(connection, *whole)
+        if self._selection.points or index not in {None, "log_blocked"}:
+            return None
+        key = ("counts", have, index)
+        if key not in self._statements:
+            columns = _columns(have)
+            sums = [requests(columns["repeats"]), func.count().filter(holds(columns["blocked"]))]
+            self._statements[key] = self._chosen(columns, index, sums)
+        found = (connection.execute(self._statements[key], {"first": a, "past": b}).one() for a, b in spans)
+        return [(int(row[0]), int(row[1])) for row in found]
+
     def _newest(self, columns: Columns, index: str | None, rising: bool) -> Select[Any]:
         wanted = [column.label(name) for name, column in columns.items()]
         order = attached_log.c.id.asc() if rising else attached_log.c.id.desc()

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
+from heapq import nlargest
+from operator import add
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Table, select
@@ -21,10 +23,11 @@ from sqlalchemy import Connection, Table, select
 from logstore.dialects import one_of
 from logstore.dimensions import restored
 from logstore.filter import LogFilter, Selection
-from logstore.marks import marks
+from logstore.marks import HOUR_US, marks
 from logstore.query import Archive
-from logstore.rolled import Group, Plan, Sums, plan_day, rollups_of, serving
+from logstore.rolled import Group, Named, Plan, Sums, plan_day, rollups_of, serving
 from logstore.schema import dim_client, dim_device, dim_host, dim_user, dim_verdict
+from logstore.stepping import stepped
 
 type By = Literal["category", "host", "domain", "user", "device", "rule", "reason", "action", "site", "band"]
 
@@ -152,6 +155,7 @@ class Figures:
         self._sums = rollups_of(archive.where, archive.catalog) if rollups else None
         self._exact = exact
         self._selection = wanted.select(archive.catalog)
+        self._told: dict[By, Mapping[str | None, Sums]] = {}
 
     @property
     def quick(self) -> bool:
@@ -179,21 +183,54 @@ class Figures:
             self._basis(rolled),
         )  # fmt: skip
 
-    def top(self, by: By, limit: int = 10) -> Ranking:
-        """The `limit` names with the most rows, most first; equal ones by name."""
+    def top(self, by: By, limit: int = 10, *, first: Literal["rows", "blocked"] = "rows") -> Ranking:
+        """The `limit` names with the most rows, or the most blocked ones, most first; equal ones by name."""
         self._archive.start_clock()
-        place, table, name = _SOURCES[by]
-        rolled = self._serves(place)
-        by_id: defaultdict[int | None, Counter[str]] = defaultdict(Counter)
-        for (key,), part in self._groups(rolled, place):
-            by_id[key].update(_named(part))
-        names = _names(self._archive.catalog, table, name, (key for key in by_id if key is not None))
-        sums: defaultdict[str | None, Counter[str]] = defaultdict(Counter)
-        for key, counts in by_id.items():
-            sums[None if key is None else names.get(key)].update(counts)
-        ranked = sorted(sums.items(), key=lambda item: (-item[1]["rows"], item[0] or ""))[:limit]
-        places = (Place(said, one["rows"], one["blocked"], one["up"] + one["down"]) for said, one in ranked)
+        rolled = self._serves(_SOURCES[by][0])
+        if by not in self._told:
+            self._told[by] = self._by_name(by, rolled)
+        most = 0 if first == "rows" else 1
+        # By the number first: it tells most of them apart, and compares quickly.
+        best = nlargest(limit, self._told[by].values(), key=lambda one: one[most])
+        least = best[-1][most] if best else 0
+        able = [(name, sums) for name, sums in self._told[by].items() if sums[most] >= least]
+        ranked = sorted(able, key=lambda one: (-one[1][most], one[0] or ""))[:limit]
+        places = (Place(name, rows, blocked, up + down) for name, (rows, blocked, up, down) in ranked)
         return Ranking(tuple(places), self._basis(rolled))
+
+    def people(self) -> int:
+        """Different named users."""
+        self._archive.start_clock()
+        return len({user for (user,), _ in self._groups(self._serves("user_id"), "user_id")} - {None})
+
+    @property
+    def told(self) -> Hashable:
+        """What the numbers are told from: as long as it is equal, they are."""
+        return tuple((plan.day, plan.told) for plan in self._plans)
+
+    @property
+    def computed(self) -> datetime | None:
+        """When the sums of the hour that the time asked for ends in were made; None when it is told from rows."""
+        until = None if self._selection is None else self._selection.bounds()[1]
+        for plan in self._plans:
+            for grain, start, _, computed in plan.told:
+                if until is not None and grain == "hour" and start == until // HOUR_US:
+                    return _EPOCH + timedelta(microseconds=computed)
+        return None
+
+    def _by_name(self, by: By, rolled: bool) -> Mapping[str | None, Sums]:
+        place, table, name = _SOURCES[by]
+        sums: dict[str | None, Sums] = {}
+        if rolled:
+            for (key,), part in self._rolled(place, named=(table, name)):
+                _add(sums, None if key is None else restored(key), part)
+        by_id: dict[int | None, Sums] = {}
+        for (number,), part in self._counted(place, whole=not rolled):
+            _add(by_id, number, part)
+        names = _names(self._archive.catalog, table, name, (number for number in by_id if number is not None))
+        for number, part in by_id.items():
+            _add(sums, None if number is None else names.get(number), part)
+        return sums
 
     def series(self, step: timedelta = timedelta(hours=1)) -> Series:
         """Rows for each step of time that has any; steps are counted from UTC midnight."""
@@ -203,8 +240,11 @@ class Figures:
         self._archive.start_clock()
         rolled = self._serves(f"step:{width}")
         steps: defaultdict[int, Counter[str]] = defaultdict(Counter)
-        for (start,), part in self._groups(rolled, f"step:{width}"):
+        for (start,), part in self._rolled(f"step:{width}") if rolled else ():
             steps[start].update(_named(part))
+        for one in self._windows(whole=not rolled):
+            for start, rows, blocked in stepped(self._archive, one, width):
+                steps[start].update({"rows": rows, "blocked": blocked})
         spans = (
             Span(_EPOCH + timedelta(milliseconds=start * width), counts["rows"], counts["blocked"])
             for start, counts in sorted(steps.items())
@@ -232,28 +272,32 @@ class Figures:
             yield from self._rolled(*by)
         yield from self._counted(*by, whole=not rolled)
 
-    def _rolled(self, *by: str) -> Iterator[Group]:
+    def _rolled(self, *by: str, named: Named | None = None) -> Iterator[Group]:
         """What roll-ups say of the hours that are told from them."""
         sums, selection = self._sums, self._selection
         if sums is None or selection is None or (rollup := serving(selection, by)) is None:
             return
         for plan in self._plans:
-            yield from sums.grouped(rollup, selection, by, plan)
+            yield from sums.grouped(rollup, selection, by, plan, named)
             self._archive.check_clock()
 
     def _counted(self, *by: str, whole: bool) -> Iterator[Group]:
         """What the rows say: all of them when `whole`, else those of the hours no roll-up tells."""
+        for one in self._windows(whole=whole):
+            yield from rows_grouped(self._archive, one, by)
+
+    def _windows(self, *, whole: bool) -> Iterator[Selection]:
+        """What the rows are asked for: everything when `whole`, else the hours no roll-up tells."""
         if self._selection is None:
             return
         if whole:
-            yield from rows_grouped(self._archive, self._selection, by)
+            yield self._selection
             return
         for plan in self._plans:
             for begin, end in plan.windows():
                 since, until = _within(self._selection, begin, end)
                 narrow = dataclasses.replace(self._selection.wanted, since=since, until=until)
-                one = dataclasses.replace(self._selection, wanted=narrow, first_day=plan.day, last_day=plan.day)
-                yield from rows_grouped(self._archive, one, by)
+                yield dataclasses.replace(self._selection, wanted=narrow, first_day=plan.day, last_day=plan.day)
 
     def _basis(self, rolled: bool) -> Basis:
         if not rolled:
@@ -285,6 +329,11 @@ def series(archive: Archive, wanted: LogFilter, step: timedelta = timedelta(hour
 
 def _named(sums: Sums) -> dict[str, int]:
     return dict(zip(("rows", "blocked", "up", "down"), sums, strict=True))
+
+
+def _add[K](sums: dict[K, Sums], key: K, part: Sums) -> None:
+    there = sums.get(key)
+    sums[key] = part if there is None else tuple(map(add, there, part))
 
 
 def _within(selection: Selection, begin: int, end: int) -> tuple[datetime, datetime]:

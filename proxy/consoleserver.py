@@ -32,6 +32,7 @@ def serve(settings: Settings, port: int | None, *, under_run: bool) -> int:
     import uvicorn
 
     from console.app import make_app
+    from console.kept import Kept
     from console.page import House
     from console.signin import SignIn
     from proxy.consoledoors import GatewayDoors
@@ -47,6 +48,7 @@ def serve(settings: Settings, port: int | None, *, under_run: bool) -> int:
         zone=ZoneInfo(settings.record.timezone),
         clock=lambda: datetime.now(UTC),
         hosts=hosts(settings),
+        kept=Kept(aside=True),
     )
     listening = _listen(told.host, told.port if port is None else port, shared=under_run)
     base = address(settings, listening.getsockname()[1])

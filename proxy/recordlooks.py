@@ -6,7 +6,6 @@ A record that cannot be reached is said to be so; nothing is shown green that wa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,6 +15,8 @@ from proxy.settings import Settings
 
 MOST_UNREAD = 0.15
 """Part of all requests that pass unread beyond which people are told: a page read is many requests, a tunnel is one."""
+EVERY = 100
+"""More than there are actions."""
 FEW_ROWS = 1000
 """Requests of a week below which parts mean nothing."""
 UNREAD_SECONDS = 5.0
@@ -152,17 +153,18 @@ def _passed_unread(settings: Settings) -> Iterator[Finding]:
 
     if isinstance(settings.store, Path) and not (settings.store / "catalog.db").is_file():
         return
-    week = LogFilter(since=datetime.now(UTC) - timedelta(days=7))
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)  # a whole one, told from roll-ups
+    week = LogFilter(since=hour - timedelta(days=7))
     try:
         with Archive(settings.store, seconds=UNREAD_SECONDS) as archive:
-            everything = Figures(archive, week, exact=False).totals()
-            unread = Figures(archive, replace(week, action="bypass"), exact=False).totals()
+            actions = Figures(archive, week, exact=False).top("action", EVERY).places
     except SearchTooWide:
         return
-    if everything.rows < FEW_ROWS:
+    if (rows := sum(one.rows for one in actions)) < FEW_ROWS:
         return
-    size = max(1, everything.bytes_up + everything.bytes_down)
-    part, bytes_part = unread.rows / everything.rows, (unread.bytes_up + unread.bytes_down) / size
+    unread = [one for one in actions if one.name == "bypass"]
+    part = sum(one.rows for one in unread) / rows
+    bytes_part = sum(one.bytes for one in unread) / max(1, sum(one.bytes for one in actions))
     told = f"{part:.1%} of requests and {bytes_part:.1%} of bytes in the last seven days"
     high = part > MOST_UNREAD
     advice = "`schoolgate log stats --action bypass --since 168h --top rule` says which rules pass it" if high else ""

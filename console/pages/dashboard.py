@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, time, timedelta
+from functools import partial
 from typing import Any
 
 from console import charts
@@ -14,14 +15,18 @@ from console.drawing import link
 from console.page import Answer, Ask, Page, Shown, Table
 from console.roles import Names
 from logstore.filter import LogFilter
+from logstore.place import Where
 from logstore.query import Archive, SearchTooWide
-from logstore.stats import By, Figures, Totals
+from logstore.stats import By, Figures
 from registry.requests import requests
 
 SECONDS = 4.0
 """Longest time the numbers may take: the page is shown without those that take longer."""
 TOP = 6
 """Names of a ranking."""
+EVERY = 1000
+"""More than there are actions and reasons."""
+WEEK = timedelta(days=7)
 RANKINGS: tuple[tuple[By, str, bool], ...] = (
     ("category", "Categories, blocked", True),
     ("rule", "Rules that blocked", True),
@@ -49,10 +54,8 @@ def show(ask: Ask) -> Answer:
     zone = ask.house.zone
     local = ask.now.astimezone(zone)
     begin = datetime.combine(local.date(), time(), zone)
-    today = LogFilter(since=begin, until=ask.now, site=ask.me.site)
-    week = timedelta(days=7)
     health = ask.house.doors.health()
-    numbers, rankings, bars = _numbers(ask, today, replace(today, since=begin - week, until=ask.now - week))
+    numbers, rankings, bars = _numbers(ask, begin)
     chart = charts.histogram(
         charts.steps(bars, begin, ask.now, timedelta(hours=1)), timedelta(hours=1), zone,
 _hours(ask),
@@ -104,52 +107,73 @@ def _seen(one: Finding, ask: Ask) -> dict[str, Any]:
     return {**told, "found": "" if short else one.found, "advice": "" if short else one.advice}
 
 
-def _numbers(
-    ask: Ask, today: LogFilter, before: LogFilter
-) -> tuple[dict[str, Any] | None, list[dict[str, Any]], tuple[Bar, ...]]:
-    rankings: list[dict[str, Any]] = []
+type Numbers = tuple[dict[str, Any] | None, list[dict[str, Any]], tuple[Bar, ...]]
+
+
+def _numbers(ask: Ask, begin: datetime) -> Numbers:
+    """The numbers of today; made anew when what they are told from has changed, for everybody of a site together."""
+    today = LogFilter(since=begin, until=ask.now, site=ask.me.site)
+    where = ask.house.where
     try:
-        with Archive(ask.house.where, seconds=SECONDS) as archive:
-            figures = Figures(archive, today, exact=False)
-            now, then = figures.totals(), Figures(archive, before, exact=False).totals()
-            unread = [Figures(archive, replace(day, action="bypass"), exact=False).totals() for day in (today, before)]
-            round_filter = Figures(archive, replace(today, reason="circumvention"), exact=False).totals()
-            spans = figures.series(timedelta(hours=1)).spans
-            for by, heading, blocked in RANKINGS:
-                if by == "site" and ask.me.site is not None:
-                    continue
-                wanted = replace(today, blocked=True) if blocked else today
-                places = Figures(archive, wanted, exact=False).top(by, TOP).places
-                rankings.append(_ranking(by, heading, blocked, places))
+        with Archive(where, seconds=SECONDS) as archive:
+            told, computed = (figures := Figures(archive, today, exact=False)).told, figures.computed
+        at = computed or ask.now.replace(second=0, microsecond=0)
+        before = replace(today, since=begin - WEEK, until=max(begin, at) - WEEK)
+        made = partial(_made, where, today, before, at)
+        return ask.house.kept.get(("dashboard", ask.me.site, begin), (told, at), made)
     except SearchTooWide:
         return None, [], ()
+
+
+def _made(where: Where, today: LogFilter, before: LogFilter, at: datetime) -> Numbers:
+    rankings: list[dict[str, Any]] = []
+    with Archive(where, seconds=SECONDS) as archive:
+        figures = Figures(archive, today, exact=False)
+        now, then = (_shares(one) for one in (figures, Figures(archive, before, exact=False)))
+        reasons = {place.name: place.rows for place in figures.top("reason", EVERY).places}
+        spans = figures.series(timedelta(hours=1)).spans
+        for by, heading, blocked in RANKINGS:
+            if by == "site" and today.site is not None:
+                continue
+            places = figures.top(by, TOP, first="blocked" if blocked else "rows").places
+            rankings.append(_ranking(by, heading, blocked, places))
+        people, source = figures.people(), str(figures.top("action", EVERY).basis.source)
     numbers = {
-        "requests": now.rows,
-        "blocked": now.blocked,
-        "blocked_share": round(now.blocked_share, 4),
-        "people": now.users,
-        "circumvention": round_filter.rows,
-        "traffic": traffic(now, unread[0]),
-        "last_week": {
-            "requests": then.rows,
-            "blocked": then.blocked,
-            "blocked_share": round(then.blocked_share, 4),
-            "traffic": traffic(then, unread[1]),
-        },
-        "counted": str(now.basis.source),
+        **now,
+        "people": people,
+        "circumvention": reasons.get("circumvention", 0),
+        "last_week": then,
+        "counted": source,
+        "as_of": at,
     }
     return numbers, rankings, tuple(Bar(span.start, span.rows, span.blocked) for span in spans)
 
 
-def traffic(everything: Totals, unread: Totals) -> dict[str, dict[str, float]]:
-    """Parts of all requests and of all bytes, 0 to 1, that were inspected, bypassed and refused (blocked)."""
-    requests = max(1, everything.rows)
-    size = everything.bytes_up + everything.bytes_down
-    passed = unread.bytes_up + unread.bytes_down
-    refused, bypassed = everything.blocked / requests, unread.rows / requests
+def _shares(figures: Figures) -> dict[str, Any]:
+    """All requests, the blocked ones, and how they went."""
+    actions = figures.top("action", EVERY).places
+    rows, blocked = sum(one.rows for one in actions), sum(one.blocked for one in actions)
+    unread = [one for one in actions if one.name == "bypass"]
+    size, passed = sum(one.bytes for one in actions), sum(one.bytes for one in unread)
+    return {
+        "requests": rows,
+        "blocked": blocked,
+        "blocked_share": round(blocked / max(1, rows), 4),
+        "traffic": traffic((rows, blocked, size), (sum(one.rows for one in unread), passed)),
+    }
+
+
+def traffic(everything: tuple[int, int, int], unread: tuple[int, int]) -> dict[str, dict[str, float]]:
+    """Parts of all requests and of all bytes, 0 to 1, that were inspected, bypassed and refused (blocked).
+
+    In: requests, those blocked, bytes; requests that were passed unread, and their bytes.
+    """
+    (rows, stopped, size), (through, passed) = everything, unread
+    requests = max(1, rows)
+    refused, bypassed = stopped / requests, through / requests
     return {
         "requests": {
-            "inspected": round((1 - refused - bypassed) if everything.rows else 0.0, 4),
+            "inspected": round((1 - refused - bypassed) if rows else 0.0, 4),
             "bypassed": round(bypassed, 4),
             "refused": round(refused, 4),
         },
@@ -161,7 +185,7 @@ def traffic(everything: Totals, unread: Totals) -> dict[str, dict[str, float]]:
 
 
 def _ranking(by: By, heading: str, blocked: bool, places: Any) -> dict[str, Any]:
-    most = max((place.rows for place in places), default=0)
+    most = max((place.blocked if blocked else place.rows for place in places), default=0)
     return {
         "by": by,
         "heading": heading,
@@ -169,11 +193,11 @@ def _ranking(by: By, heading: str, blocked: bool, places: Any) -> dict[str, Any]
         "places": [
             {
                 "name": place.name,
-                "requests": place.rows,
+                "requests": place.blocked if blocked else place.rows,
                 "link": link("/log", **{by: place.name, "blocked": "yes" if blocked else "", "parts": "yes"}),
             }
             for place in places
-            if place.name
+            if place.name and (place.blocked or not blocked)
         ],
     }
 

@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Connection, Index, Integer, 
 
 from logstore import rollups
 from logstore.filter import Selection
-from logstore.rolled import Group, Have, Plan, read_sums
+from logstore.rolled import Group, Have, Named, Plan, read_sums
 from logstore.rollups import Rollup
 from logstore.schema import NAMING
 
@@ -97,7 +97,9 @@ class RollupTables:
         """What is summed of each of some days."""
         return summed(self._catalog, days)
 
-    def grouped(self, rollup: Rollup, selection: Selection, by: tuple[str, ...], plan: Plan) -> Iterator[Group]:
+    def grouped(
+        self, rollup: Rollup, selection: Selection, by: tuple[str, ...], plan: Plan, named: Named | None = None
+    ) -> Iterator[Group]:
         """The sums of a day's hours that are told from roll-ups."""
         here = ROLLUPS[rollup.name]
-        yield from read_sums(self._catalog, here, scope, selection, by, plan, number_of(plan.day))
+        yield from read_sums(self._catalog, here, scope, selection, by, plan, number_of(plan.day), named)

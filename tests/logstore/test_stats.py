@@ -1,7 +1,11 @@
-"""Numbers about rows agree with counting the rows, whatever they were told from."""
+"""Numbers about rows agree with counting the rows, whatever they were told from.
+
+Shows: `logstore.stepping`.
+"""
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
@@ -13,6 +17,7 @@ import pytest
 
 from logstore.annual import cells_of, count_file
 from logstore.filter import LogFilter
+from logstore.ids import id_time_us
 from logstore.place import Beside
 from logstore.query import Archive, SearchTooWide
 from logstore.rolling import Roller, roller
@@ -173,10 +178,71 @@ class TestSaysWhatItWasToldFrom:
             quick = Figures(archive, wanted, exact=False).totals()
         assert (quick.rows, quick.basis) == (1, Basis(1, 0, 1, LATER))
 
+    def test_the_hour_that_is_not_over_is_told_from_its_sums_when_that_will_do(self, tmp_path: Path) -> None:
+        """As long as they are some minutes old; when later ones ask, or somebody wants it exactly, rows are counted."""
+        summed = START.replace(minute=20)
+        with Store(tmp_path) as store:
+            store.append(school(0, 1))
+            list(Roller(tmp_path, lambda: summed).catch_up())
+            store.append(school(1, 2))
+        until = {minutes: LogFilter(until=summed + timedelta(minutes=minutes)) for minutes in (-1, 19, 30)}
+        with Archive(tmp_path) as archive:
+            quick = {minutes: Figures(archive, wanted, exact=False) for minutes, wanted in until.items()}
+            assert {minutes: one.top("action").basis.source for minutes, one in quick.items()} == {
+                -1: "rows", 19: "roll-ups", 30: "rows",
+            }  # fmt: skip
+            assert (quick[19].computed, quick[30].computed) == (summed, None)
+            assert Figures(archive, until[19]).totals() == totals(archive, until[19])
+            assert Figures(archive, until[19]).computed is None
+
+    def test_what_it_is_told_from_changes_with_the_rows_alone(self, tmp_path: Path) -> None:
+        rolled(tmp_path, "both")
+        with Archive(tmp_path) as archive:
+            before = Figures(archive, LogFilter()).told
+            assert Figures(archive, LogFilter()).told == before
+        with Store(tmp_path) as store:
+            store.append(school(0, 80)[-1:])
+        with Archive(tmp_path) as archive:
+            assert Figures(archive, LogFilter()).told != before
+
     def test_an_answer_that_takes_too_long_is_stopped(self, tmp_path: Path) -> None:
         rolled(tmp_path, "roll-ups")
         with Archive(tmp_path, seconds=0) as archive, pytest.raises(SearchTooWide):
             Figures(archive, LogFilter()).top("category")
+
+
+@pytest.mark.parametrize("beside", [0, 900, 400_000])
+@pytest.mark.parametrize("step", [timedelta(seconds=2), timedelta(seconds=10), timedelta(minutes=1)])
+def test_short_steps_go_by_the_time_of_the_row_and_not_by_its_id(tmp_path: Path, step: timedelta, beside: int) -> None:
+    """Rows whose time lies before and after their ids', by so many microseconds at most, and cut in the middle."""
+    chance, ids, rows = random.Random(7), ids_from(AT - 7_000_000, 171_000), []
+    for n in range(800):
+        number = ids.next()
+        moved = id_time_us(number) + chance.randint(-beside, beside)
+        rows.append((request(number, time_us=moved, user=f"pupil-{n % 3}", blocked=n % 5 == 0), ended(repeats=n % 2)))
+    with Store(tmp_path) as store:
+        store.append(rows)
+    cut = LogFilter(since=START + timedelta(seconds=13), until=START + timedelta(seconds=99, microseconds=500))
+    wants = (
+        LogFilter(),
+        cut,
+        LogFilter(blocked=True),
+        LogFilter(user="pupil-1"),
+        LogFilter(page=False),
+        LogFilter(text="e"),
+    )
+    with Archive(tmp_path) as archive:
+        for wanted in wants:
+            counted: Counter[int] = Counter()
+            blocked: Counter[int] = Counter()
+            for row in archive.walk(wanted):
+                number = row.record.time_us // (step // timedelta(microseconds=1))
+                counted[number] += 1 + row.ending.repeats
+                blocked[number] += row.blocked
+            epoch = datetime(1970, 1, 1, tzinfo=UTC)
+            found = series(archive, wanted, step)
+            assert {(span.start - epoch) // step: span.rows for span in found} == counted, wanted
+            assert {(span.start - epoch) // step: span.blocked for span in found} == blocked, wanted
 
 
 def test_the_blocked_share_of_nothing_is_nothing() -> None:
