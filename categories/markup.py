@@ -11,7 +11,7 @@ reads. Pure; never raises for what a page contains.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from categories.entities import begun as reference_begun
 from categories.entities import characters, shortened
@@ -24,6 +24,10 @@ LONGEST_WORD = 4096
 
 _KEPT = 1024
 """Characters of an unfinished tag that are kept to be read again with more of it."""
+_FEW, _MANY = 4, 1024
+"""Tags that are read at once, first and at most: what comes behind a drawing is read again, and twice as many then."""
+_NAMES, _LONGEST_NAME = 1024, 24
+"""Names of elements that are remembered, as they are written, and their characters."""
 _TAIL = 12
 """Characters in which an end (`</textarea `, `--!>`) may have begun."""
 _BLANKS = r"\t\n\f\r\x20"
@@ -50,8 +54,7 @@ _REST = (
 _TO_END = _REST % ("", "", "")
 _OPEN = _REST % ("(?P<double>)", "(?P<single>)", "(?P<tag>)")
 # Names are spelled in both cases: matching that heeds no case is half as fast.
-_TOKEN = re.compile(
-    rf"""<(?:
+_TOKEN = rf"""<(?:
         (?P<raw>[sS](?:[cC][rR][iI][pP][tT]|[tT][yY][lL][eE]))(?=[{_BLANKS}/>]){_TO_END}
         [^<]*+(?:<(?!/(?i:(?P=raw))[{_BLANKS}/>])[^<]*+)*+
       | (?P<shown>[tT](?i:itle|extarea))(?=[{_BLANKS}/>]){_TO_END}
@@ -59,9 +62,8 @@ _TOKEN = re.compile(
       | /?(?P<name>[a-zA-Z][^{_BLANKS}/>]*+){_TO_END}
       | !--(?:-?>|[^-]*+(?:-(?!-!?>)[^-]*+)*+(?:--!?>|\Z))
       | [!?/][^>]*+(?:>|\Z)
-    )""",
-    re.VERBOSE,
-)
+    )"""
+_TOKENS = re.compile(f"({_TOKEN})", re.VERBOSE)
 _TAG = re.compile(rf"</?(?P<name>[a-z][^{_BLANKS}/>]*+){_OPEN}", re.IGNORECASE)
 _RESUMED = {
     "tag": re.compile(_OPEN),
@@ -101,8 +103,6 @@ class Visible:
         self._word = ""
         self._within: _Unfinished | None = None
         self._unsure = Unsure("", _border) if markup and xml else None
-        self._length = 0
-        self._last_token = -1
 
     def feed(self, source: str, *, last: bool = False) -> str:
         """The text of one more piece."""
@@ -145,20 +145,31 @@ class Visible:
         begun = None if last else _BEGUN.search(source, max(0, len(source) - _KEPT))
         if begun is not None:
             source, self._source = source[: begun.start()], source[begun.start() :]
-        self._length, self._last_token = len(source), -1
-        parts, at = [before], 0
-        for found in _TOKEN.finditer(source):
-            parts.append(source[at : found.start()])
-            at = found.end()
-            parts.append(self._replaced(found))
-            name = (found["name"] or "").lower()
-            if name in _UNSURE and _opens(found.group()):
-                self._unsure = Unsure(name if name != "plaintext" else "", _border)
-                rest, self._source = source[at:] + self._source, ""
-                return "".join(parts), rest
-        parts.append(source[at:])
-        if self._last_token >= 0:
-            token = source[self._last_token :]
+        parts, step = [before], _FEW
+        while True:
+            pieces = _TOKENS.split(source, step)
+            marks = list(map(_shown.__getitem__, pieces[5::6]))
+            for number in _special(marks):
+                token, text, name = pieces[6 * number + 1], pieces[6 * number + 4], pieces[6 * number + 5]
+                if name is None:
+                    marks[number] = MARK if text is None else f" {text.replace('<', ' ')}"
+                    continue
+                marks[number] = _border(name.lower())
+                if _opens(token):
+                    told = 6 * number + 2
+                    parts += _woven(pieces[:told:6], marks[: number + 1])
+                    at = sum(map(len, pieces[:told:6])) + sum(map(len, pieces[1:told:6]))
+                    self._unsure = Unsure(name.lower() if name.lower() != "plaintext" else "", _border)
+                    rest, self._source = source[at:] + self._source, ""
+                    return "".join(parts), rest
+            parts += _woven(pieces[:-1:6], marks)
+            source = pieces[-1]
+            if len(marks) < step or not source:
+                break
+            step = min(2 * step, _MANY)
+        parts.append(source)
+        if marks and not source:
+            token = pieces[-6]
             self._within = _unfinished(token)
             tagged = self._within is not None and self._within.what in _RESUMED
             if tagged and not last and len(token) <= _KEPT:
@@ -192,13 +203,31 @@ class Visible:
         shown = source[:cut].replace("<", " ") if within.what in _SHOWN else ""
         return shown, rest
 
-    def _replaced(self, found: re.Match[str]) -> str:
-        if found.end() == self._length:
-            self._last_token = found.start()
-        kind = found.lastgroup
-        if kind == "name":
-            return _border(found["name"].lower())
-        return f" {found['text'].replace('<', ' ')}" if kind == "text" else MARK
+
+class _Shown(dict[str | None, str | None]):
+    """What stands for a tag by its name as it is written; None for what wants a look. Few are remembered."""
+
+    def __missing__(self, name: str | None) -> str | None:
+        lower = None if name is None else name.lower()
+        found = None if lower is None or lower in _UNSURE else _border(lower)
+        if len(self) < _NAMES and (name is None or len(name) <= _LONGEST_NAME):
+            self[name] = found
+        return found
+
+
+_shown = _Shown()
+
+
+def _special(marks: list[str | None]) -> list[int]:
+    """Which want a look."""
+    return [number for number, mark in enumerate(marks) if mark is None] if None in marks else []
+
+
+def _woven(texts: list[str], marks: list[Any]) -> list[str]:
+    """One text, one mark, in turn."""
+    woven = [""] * (2 * len(marks))
+    woven[::2], woven[1::2] = texts, marks
+    return woven
 
 
 def _border(name: str) -> str:

@@ -30,6 +30,7 @@ _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
     "\U000e0000-\U000e0fff]+"
 )
+_BLANKS = re.compile(rb"  +").sub
 _OTHER = re.compile(r"[^\x00-\x7f]+")
 _MANY = 8
 """One letter in so many is beyond ASCII: the text is folded letter by letter."""
@@ -78,27 +79,26 @@ def _forms(piece: str) -> tuple[bytes, bytes, bytes, bytes]:
     if not plain:
         piece = unicodedata.normalize("NFKC", _INVISIBLE.sub("", piece))
     octets = piece.lower().encode("utf-8", "surrogatepass")
-    written = b" ".join(octets.translate(_AS_WRITTEN).split())
+    written = _single(octets.translate(_AS_WRITTEN))
     if plain:
         words = _single(written.translate(_AS_WORDS))
     else:
         folded = _folded(piece).encode("utf-8", "surrogatepass").lower()
-        words = b" ".join(folded.translate(_AS_WORDS).split())
+        words = _single(folded.translate(_AS_WORDS))
     return *_both_ways(written), *_both_ways(words)
 
 
 def _both_ways(octets: bytes) -> tuple[bytes, bytes]:
-    """Without its marks, and with a blank for each."""
-    if _MARK not in octets:
+    """Without its marks, and with a blank for each; `octets` has single blanks."""
+    texts = octets.split(_MARK)
+    if len(texts) == 1:
         return octets, octets
-    return _single(octets.replace(_MARK, b"")), _single(octets.replace(_MARK, b" "))
+    return _single(b"".join(texts)), b" ".join([text for part in texts if (text := part.strip(b" "))])
 
 
 def _single(octets: bytes) -> bytes:
-    """One blank where there are several, none at the ends. Fast where there are few."""
-    while b"  " in octets:
-        octets = octets.replace(b"  ", b" ")
-    return octets.strip(b" ")
+    """One blank where there are several, none at the ends."""
+    return _BLANKS(b" ", octets).strip(b" ")
 
 
 def _folded(text: str) -> str:

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from categories import markup as source
 from categories.markup import MARK, Visible
 
 
@@ -145,9 +146,31 @@ def test_cuts_change_nothing(pieces: list[str], step: int) -> None:
     assert seen(*(page[start : start + step] for start in range(0, len(page), step))) == whole
 
 
+SCRAPS = [
+    *("<b>", "</b>", "<p class='x'>", "<p class='", "'>", "<svg>", "</svg>", "<svg a=b/>", "<noscript>", "</noscript>"),
+    *("<style>", "</style>", "<script>", "</script>", "<title>", "</title>", "<!--", "-->", "<!-->", "<plaintext>"),
+    *("<", ">", "word ", "po", "&am", "p;", "\n", '"', "<x-y>", "<i>x</i>" * 40),
+]
+
+
+@given(st.lists(st.sampled_from(SCRAPS), max_size=120), st.integers(0, 400))
+def test_it_makes_no_difference_how_many_tags_are_read_at_once(scraps: list[str], cut: int) -> None:
+    """One after the other, four and more, or a thousand."""
+    page = "".join(scraps)
+    found = []
+    for few, many in ((1, 1), (4, 1024), (1024, 1024)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(source, "_FEW", few)
+            patch.setattr(source, "_MANY", many)
+            found.append(seen(page[:cut], page[cut:]))
+    assert found[0] == found[1] == found[2]
+
+
 @pytest.mark.parametrize(
     "piece",
     [
+        "<svg></svg>",
+        "<svg></svg><b>",
         "<",
         "<b",
         "<script>",
