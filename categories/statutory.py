@@ -38,6 +38,8 @@ PREFIX = "statutory/"
 """Begins the name of every statutory list."""
 CACHED_HOSTS = 16384
 """Hosts remembered: about 4 MB."""
+CACHED_PAGES = 64
+"""Pages with their parameters remembered: as many as one URL has readings, and some more."""
 
 
 class Installed(NamedTuple):
@@ -74,6 +76,8 @@ class StatutoryIndex:
         digests = "|".join(f"{item.name}:{item.bundle.digest}" for item in self.installed)
         self._revision = hashlib.sha256(f"{below.revision}|{digests}".encode()).hexdigest()[:12]
         self._of_host = lru_cache(maxsize=CACHED_HOSTS)(self._ask_host)
+        # The readings of one URL ask for the same few pages again and again, and trying sets of parameters is dear.
+        self._query_row = lru_cache(maxsize=CACHED_PAGES)(_query_row)
 
     @property
     def revision(self) -> str:
@@ -163,30 +167,30 @@ class StatutoryIndex:
     def _ask_pages(self, url: Url, paged: tuple[tuple[Installed, int], ...]) -> Iterator[Match]:
         host, paths = page_host(url.host), paths_of(url.path)
         for item, marks in paged:
-            row = _page_row(item.bundle, marks, host, paths, url.query)
+            row = self._page_row(item.bundle, marks, host, paths, url.query)
             if row >= 0:
                 yield _match(item, row, EntryKind.URL)
 
+    def _page_row(self, bundle: Bundle, marks: int, host: str, paths: tuple[str, ...], query: str) -> int:
+        """The row of the entry that lists this page; -1 when none does."""
+        asked = parameters_of(query) if query and marks & QUERIES else ()
+        for path in paths:
+            if marks & PAGES and (row := bundle.row(page_form(host, path))) >= 0:
+                return row
+            if marks & BELOW:
+                for parent in parents_of(path, bundle.header.segments):
+                    if (row := bundle.row(below_form(host, parent))) >= 0:
+                        return row
+            if asked and (row := self._query_row(bundle, host, path, asked)) >= 0:
+                return row
+        return -1
 
-def _page_row(bundle: Bundle, marks: int, host: str, paths: tuple[str, ...], query: str) -> int:
-    """The row of the entry that lists this page; -1 when none does."""
-    for path in paths:
-        if marks & PAGES and (row := bundle.row(page_form(host, path))) >= 0:
-            return row
-        if marks & BELOW:
-            for parent in parents_of(path, bundle.header.segments):
-                if (row := bundle.row(below_form(host, parent))) >= 0:
-                    return row
-        if query and marks & QUERIES and (row := _query_row(bundle, host, path, query)) >= 0:
-            return row
-    return -1
 
-
-def _query_row(bundle: Bundle, host: str, path: str, query: str) -> int:
+def _query_row(bundle: Bundle, host: str, path: str, parameters: tuple[str, ...]) -> int:
     asked = bundle.row(asked_form(host, path))
     if asked < 0:
         return -1
-    sets = parameter_sets(parameters_of(query), bundle.marks(asked))
+    sets = parameter_sets(parameters, bundle.marks(asked))
     if sets is None:
         return asked  # far too many parameters on a page that is listed by some: taken for the listed one
     return max((bundle.row(query_form(host, path, chosen)) for chosen in sets), default=-1)

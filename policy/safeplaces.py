@@ -51,7 +51,10 @@ class SafeEngine:
 
 def _paths(words: str) -> re.Pattern[str]:
     parts = "|".join(re.escape(word) for word in words.split() if word != "/")
-    return re.compile(rf"(?:{parts})(?:[/.;]|$)|/$" if "/" in words.split() else rf"(?:{parts})(?:[/.;]|$)", re.I)
+    """These paths and what lies below them, also behind what a server may drop: `/search;x`, `/search%2F`."""
+    return re.compile(
+        rf"(?:{parts})(?:[/.;%]|$)|/(?:[;%]|$)" if "/" in words.split() else rf"(?:{parts})(?:[/.;%]|$)", re.I
+    )
 
 
 _GOOGLE = tuple(

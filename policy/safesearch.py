@@ -127,14 +127,16 @@ def _without(query: str, names: set[str] | frozenset[str]) -> str:
     """The query without these parameters, however their names are written: `SAFE`, `%73afe`, `safe[]`, behind a `;`."""
     pieces = _SEPARATOR.split(query)
     kept: list[str] = []
+    written = {piece.partition("=")[0] for piece in pieces[::2]}
+    off = {name for name in written if _name(name) in names}
     for place in range(0, len(pieces), 2):
-        if _name(pieces[place]) not in names:
+        if pieces[place].partition("=")[0] not in off:
             kept += [pieces[place - 1] if place else "", pieces[place]]
     return "".join(kept[1:] if kept[:1] and kept[0] in {"&", ";", ""} else kept)
 
 
-def _name(piece: str) -> str:
-    name = piece.partition("=")[0]
+def _name(name: str) -> str:
+    """The name of a parameter as engines read it, however it is written."""
     for _ in range(3):
         if "%" not in name:
             break
