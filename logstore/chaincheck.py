@@ -1,15 +1,16 @@
 """Rows held against the chain that was made with them.
 
 In come the batches of one day and its rows as they are now; out goes what does not fit, by batch and by row. Pure:
-it reads what it is given, once, in the order of the ids. The rule: a difference is always found (the root of each batch
-is compared), and named as exactly as can be.
+it reads what it is given, once, in the order of the ids, and asks for a batch when its first row is due, so that of a
+day of a hundred million rows only the batches in hand are in memory. The rule: a difference is always found (the root
+of each batch is compared), and named as exactly as can be.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +51,26 @@ class Problem:
         return {"where": self.where, "what": self.what, "batch": self.batch, "record": record}
 
 
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """What has to be known of every batch of a day before its rows are read."""
+
+    chain: str
+    """The name of its chain."""
+    number: int
+    """Its place in the chain."""
+    form: int
+    """How its rows are hashed."""
+    first: int | None
+    """The lowest id of its rows; None without rows."""
+    problem: str = ""
+    """Why its ids cannot be read; empty when they can."""
+
+
+type Fetch = Callable[[Sketch], Batch]
+"""Gives the batch behind a sketch."""
+
+
 @dataclass(slots=True)
 class _Awaited:
     """A batch whose rows are being met."""
@@ -74,36 +95,41 @@ def links(file: str, batches: Iterable[Batch]) -> Iterator[Problem]:
 
 def rows(file: str, batches: Sequence[Batch], found: Iterable[Sequence[Any]]) -> Iterator[Problem]:
     """What is wrong with rows: changed, missing or added ones. `found` comes by id, in the columns of `widest`."""
-    return rows_of(file, {file: batches}, found)
+    by_number = {batch.number: batch for batch in batches}
+    return rows_of(file, [sketch(file, batch) for batch in batches], lambda one: by_number[one.number], found)
+
+
+def sketch(chain: str, batch: Batch) -> Sketch:
+    """The sketch of a batch."""
+    try:
+        first = first_id_of(batch)
+    except ValueError as error:
+        return Sketch(chain, batch.number, batch.form, None, str(error))
+    why = f"its list of ids is not that of {batch.rows} rows" if first is None and batch.rows else ""
+    return Sketch(chain, batch.number, batch.form, first, why)
 
 
 def rows_of(
-    day: str, chains: Mapping[str, Sequence[Batch]], found: Iterable[Sequence[Any]], *, contents: bool = True,
+    day: str, sketches: Iterable[Sketch], fetch: Fetch, found: Iterable[Sequence[Any]], *, contents: bool = True,
     whole: bool = True,
 ) -> Iterator[Problem]:  # fmt: skip
-    """What is wrong with the rows of a day whose batches are in several chains.
+    """What is wrong with the rows of a day whose batches are in one chain or in several.
 
     Not `contents`: `found` are ids alone, so that rows which were changed do not show. Not `whole`: rows of the day are
     older than its chains, so that one in no batch is nothing wrong.
     """
-    waiting: list[tuple[int, int, str, Batch]] = []
-    for chain, batches in chains.items():
-        for batch in batches:
-            try:
-                first = first_id_of(batch)
-            except ValueError as error:
-                yield Problem(chain, str(error), batch.number)
-                continue
-            if first is not None:
-                waiting.append((first, batch.number, chain, batch))
-            elif batch.rows:
-                yield Problem(chain, f"its list of ids is not that of {batch.rows} rows", batch.number)
+    waiting: list[tuple[int, int, str, Sketch]] = []
+    for one in sketches:
+        if one.problem:
+            yield Problem(one.chain, one.problem, one.number)
+        elif one.first is not None:
+            waiting.append((one.first, one.number, one.chain, one))
     waiting.sort(key=lambda one: one[:3], reverse=True)
     heap: _Heap = []
     for row in found:
         record = row[0]
         while waiting and waiting[-1][0] <= record:
-            yield from _begin(heap, *waiting.pop()[2:])
+            yield from _begin(heap, waiting[-1][2], fetch(waiting.pop()[3]))
         while heap and heap[0][0] < record:
             yield _missing(heap[0])
             yield from _step(heap, contents=contents)
@@ -116,7 +142,7 @@ def rows_of(
         elif whole:
             yield Problem(day, "the row is in no batch: it was added behind the record's back", None, record)
     while waiting:
-        yield from _begin(heap, *waiting.pop()[2:])
+        yield from _begin(heap, waiting[-1][2], fetch(waiting.pop()[3]))
     while heap:
         yield _missing(heap[0])
         yield from _step(heap, contents=contents)
@@ -135,7 +161,7 @@ def _begin(heap: _Heap, chain: str, batch: Batch) -> Iterator[Problem]:
         heapq.heappush(heap, (ids[0], batch.number, chain, _Awaited(chain, batch, ids)))
 
 
-def widest(batches: Iterable[Batch]) -> int:
+def widest(batches: Iterable[Batch | Sketch]) -> int:
     """The form that holds the columns of all."""
     return max((batch.form for batch in batches if batch.form in FORMS), default=max(FORMS))
 

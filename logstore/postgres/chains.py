@@ -9,9 +9,11 @@ when its day does.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
+from psycopg import pq
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -34,6 +36,8 @@ NOBODY = -1
 """In place of a gateway's number: rows that none shipped."""
 ADOPTED = -2
 """In place of a gateway's number: rows that were there before there were chains."""
+AT_A_TIME = 20
+"""Batches read from the database at a time: each is some bytes for every row of it."""
 FETCHED = 10_000
 """Rows read from the database at a time."""
 
@@ -74,7 +78,7 @@ def add_batch(
     if not values and not names:
         return 0
     end = _end_of(connection, file, gateway)
-    batch = make_batch(end.mark, end.number + 1, sorted(values, key=lambda row: row[0]), names, at_us)
+    batch = make_batch(end.mark, end.number + 1, sorted(values, key=itemgetter(0)), names, at_us)
     told = {name: getattr(batch, name) for name in _BATCH}
     connection.execute(chain_batch.insert().values(file=file, gateway=gateway, **told))
     return 1
@@ -100,14 +104,36 @@ def ends(catalog: Connection, file: str | None = None) -> dict[str, tuple[int, s
 
 
 def batches_of(catalog: Connection, file: str) -> dict[str, list[Batch]]:
-    """The batches of a day, by the name of their chain."""
-    order = (chain_batch.c.gateway, chain_batch.c.number)
-    rows = catalog.execute(select(chain_batch).where(chain_batch.c.file == file).order_by(*order)).mappings()
-    chains = itertools.groupby(rows, key=lambda row: int(row["gateway"]))
-    return {
-        name_of(file, gateway): [Batch(**{name: row[name] for name in _BATCH}) for row in of_one]
-        for gateway, of_one in chains
-    }
+    """The batches of a day, by the name of their chain: all of them in memory, some bytes for each row."""
+    return {name: list(of_one) for name, of_one in each_chain(catalog, file)}
+
+
+def each_chain(catalog: Connection, file: str) -> Iterator[tuple[str, Iterator[Batch]]]:
+    """The chains of a day by name, each with its batches, to be read in this order.
+
+    Within a transaction no more than `AT_A_TIME` of them are in memory.
+    """
+    of_a_day = f"SELECT gateway, {', '.join(_BATCH)} FROM chain_batch WHERE file = %s ORDER BY gateway, number"
+    raw: Any = catalog.connection.driver_connection
+    if raw.info.transaction_status == pq.TransactionStatus.IDLE:
+        rows: Any = iter(catalog.exec_driver_sql(of_a_day, (file,)).all())
+        yield from _by_chain(file, rows)
+        return
+    with raw.cursor(name="schoolgate_batches", binary=True) as cursor:
+        cursor.itersize = AT_A_TIME
+        yield from _by_chain(file, cursor.execute(of_a_day, (file,)))
+
+
+def _by_chain(file: str, rows: Iterable[Sequence[Any]]) -> Iterator[tuple[str, Iterator[Batch]]]:
+    for gateway, of_one in itertools.groupby(rows, key=itemgetter(0)):
+        yield name_of(file, int(gateway)), (Batch(*row[1:]) for row in of_one)
+
+
+def batch_of(catalog: Connection, name: str, number: int) -> Batch:
+    """One batch of the chain called `name`."""
+    file, _, gateway = name.partition("/")
+    one = f"SELECT {', '.join(_BATCH)} FROM chain_batch WHERE file = %s AND gateway = %s AND number = %s"
+    return Batch(*catalog.exec_driver_sql(one, (file, int(gateway), number)).one())
 
 
 def rows_in(catalog: Connection, form: int, first: int, past: int) -> Iterator[tuple[Any, ...]]:

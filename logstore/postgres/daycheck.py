@@ -8,7 +8,8 @@ problem; an account that may not read rows (an auditor's) checks which there are
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,7 @@ from sqlalchemy import Connection, select
 
 from logstore import chaincheck, evidence
 from logstore.chain import Batch
-from logstore.chaincheck import Problem
+from logstore.chaincheck import Problem, Sketch
 from logstore.filecheck import named, texts_of, unfound
 from logstore.postgres import chains
 from logstore.schema import day_file
@@ -69,42 +70,76 @@ def moment(catalog: Connection) -> Iterator[None]:
 def _problems(
     catalog: Connection, book: Any, told: evidence.Told, found: Looked, *, contents: bool
 ) -> Iterator[Problem]:
-    file, known = book.file, chains.batches_of(catalog, book.file)
-    whole = book.batches is not None
-    yield from _chains(file, known, told)
-    batches = [batch for of_one in known.values() for batch in of_one]
-    if whole and len(batches) != book.batches:
-        yield Problem(file, f"has {len(batches):,} batches; the catalog knows of {book.batches:,}")
+    file, whole = book.file, book.batches is not None
+    sketches: list[Sketch] = []
+    yield from _chains(catalog, file, told, sketches)
+    if whole and len(sketches) != book.batches:
+        yield Problem(file, f"has {len(sketches):,} batches; the catalog knows of {book.batches:,}")
     if not whole and any(name.startswith(f"{file}/") for name in told.ends):
         yield Problem(file, "the catalog says its rows are older than its chains; the audit trail knows them")
     first, past = ids_of(book.day)
-    rows = chains.rows_in(catalog, chaincheck.widest(batches), first, past) if contents else None
-    rows = rows or chains.ids_in(catalog, first, past)
+    form = chaincheck.widest(sketches)
+    there = chains.rows_in(catalog, form, first, past) if contents else chains.ids_in(catalog, first, past)
+    rows = _counted(there, found)
     sound = True
-    for problem in chaincheck.rows_of(file, known, _counted(rows, found), contents=contents, whole=whole):
+    for problem in chaincheck.rows_of(
+        file,
+        sketches,
+        lambda one: chains.batch_of(catalog, one.chain, one.number),
+        rows,
+        contents=contents,
+        whole=whole,
+    ):
         sound = False
         yield problem
     if sound and found.rows != book.rows:
         yield Problem(file, f"has {found.rows:,} rows; the catalog counted {book.rows:,}")
     if contents:
-        for name, of_one in known.items():
-            yield from chaincheck.names(name, of_one, texts_of(catalog, of_one))
-        yield from unfound(book.day, catalog, named(batches))
+        yield from _names(catalog, file, book.day)
 
 
-def _chains(file: str, known: Mapping[str, Sequence[Batch]], told: evidence.Told) -> Iterator[Problem]:
-    """Whether each chain is whole, and goes as far as the audit trail has seen it go."""
-    for name, batches in known.items():
-        yield from chaincheck.links(name, batches)
-    for name, seen in told.ends.items():
-        if not name.startswith(f"{file}/"):
-            continue
-        marks = {batch.number: batch.mark.hex() for batch in known.get(name, ())}
-        for number, mark, line in seen:
-            if number not in marks:
-                yield Problem(name, f"ends before batch {number}, which line {line} of the audit trail knows", number)
-            elif marks[number] != mark:
-                yield Problem(name, f"is not the batch that line {line} of the audit trail knows", number)
+def _chains(catalog: Connection, file: str, told: evidence.Told, sketches: list[Sketch]) -> Iterator[Problem]:
+    """Whether each chain is whole, and goes as far as the audit trail has seen it go; adds what it read in sketches."""
+    awaited = {name: seen for name, seen in told.ends.items() if name.startswith(f"{file}/")}
+    for name, batches in chains.each_chain(catalog, file):
+        seen, marks = awaited.pop(name, ()), dict[int, str]()
+        noted = _noted(name, batches, {number for number, _, _ in seen}, marks, sketches)
+        yield from chaincheck.links(name, noted)
+        for _ in noted:
+            pass  # what comes behind a broken link
+        yield from _seen(name, seen, marks)
+    for name, seen in awaited.items():
+        yield from _seen(name, seen, {})
+
+
+def _noted(
+    name: str, batches: Iterable[Batch], wanted: Set[int], marks: dict[int, str], sketches: list[Sketch]
+) -> Iterator[Batch]:
+    for batch in batches:
+        sketches.append(chaincheck.sketch(name, batch))
+        if batch.number in wanted:
+            marks[batch.number] = batch.mark.hex()
+        yield batch
+
+
+def _seen(name: str, seen: Iterable[tuple[int, str, int]], marks: Mapping[int, str]) -> Iterator[Problem]:
+    for number, mark, line in seen:
+        if number not in marks:
+            yield Problem(name, f"ends before batch {number}, which line {line} of the audit trail knows", number)
+        elif marks[number] != mark:
+            yield Problem(name, f"is not the batch that line {line} of the audit trail knows", number)
+
+
+def _names(catalog: Connection, file: str, day: str) -> Iterator[Problem]:
+    """The names that batches vouch for: some batches' at a time, and what is wrong with one is said once."""
+    said: set[Problem] = set()
+    for name, batches in chains.each_chain(catalog, file):
+        for some in itertools.batched(batches, chains.AT_A_TIME, strict=False):
+            yield from chaincheck.names(name, some, texts_of(catalog, some))
+            for problem in unfound(day, catalog, named(some)):
+                if problem not in said:
+                    said.add(problem)
+                    yield problem
 
 
 def _counted(rows: Iterable[Sequence[Any]], found: Looked) -> Iterator[Sequence[Any]]:

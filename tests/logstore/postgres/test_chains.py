@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -51,6 +52,25 @@ def test_a_record_nobody_touched_is_whole(full: Database) -> None:
     assert (report.problems, report.files, report.rows, report.unread) == ([], [FILE], 30, [])
     with reading(full) as catalog:
         assert sorted(evidence.told(catalog).ends) == [f"{FILE}/1", f"{FILE}/2", "log_20261122/2"]
+
+
+def test_a_day_is_checked_without_all_its_batches_in_memory(full: Database, postgres: Postgres) -> None:
+    """A hundred million rows a day are half a gigabyte of batches; only those in hand are held."""
+    large = 200_000
+    with PostgresStore(full, lambda: AT * 1000, HILL) as store:
+        for end in range(30, 230):
+            store.append(batch(end + 1)[end:])
+    with postgres.connect(str(full.url.database)) as connection:
+        connection.execute("UPDATE chain_batch SET hints = %s WHERE gateway = 1", (bytes(large),))
+    tracemalloc.start()
+    try:
+        report = verify(full, day="2026-11-21")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert report.rows == 230
+    assert [problem.batch for problem in report.problems] == [1], "the chain is broken there"
+    assert peak < 202 * large / 2
 
 
 @pytest.mark.parametrize(
