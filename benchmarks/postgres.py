@@ -1,6 +1,6 @@
 """What storing a row in PostgreSQL costs: `python -m benchmarks.postgres [--rows N]`.
 
-Prints rows a second and processor time a row, ours and the server's, through `PostgresStore.append` with all indexes,
+Prints rows a second and processor time a row, ours and the server's, from the spool through the shipper, all indexes,
 beside the ceiling in the same run: the very same values by bare binary COPY into a partition of the same shape. Then
 bytes a row, the chain of hashes, roll-ups, and the questions ICT services ask. Answers are checked. The server is one
 of its own, in a temporary folder, with `fsync` on and nothing else tuned but `shared_buffers`.
@@ -11,16 +11,19 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import psutil
 import psycopg
 
-from benchmarks.store import BATCH, START_US, school_days
+from benchmarks.shipping import spool
+from benchmarks.store import BATCH, START_US
 from benchmarks.targets import Target, machine
 from logstore.chain import FORM, genesis, make_batch
 from logstore.db import reading
@@ -34,6 +37,7 @@ from logstore.postgres.store import COPY, COPY_TYPES, PostgresStore
 from logstore.query import Archive
 from logstore.retention import prune
 from logstore.rolling import roller
+from logstore.shipper import Shipper
 from logstore.stats import Figures
 from logstore.verify import verify
 from tests.rig.postgres import Postgres
@@ -64,18 +68,21 @@ def measured(server: Postgres, what: str, rows: int, work: Callable[[], float]) 
 
 
 def ingest(server: Postgres, database: Database, rows: int) -> tuple[float, float]:
-    """Through the store. Rows are made before the clock starts."""
-    batches = list(school_days(rows))
+    """From the spool, by the shipper, in its own batches: decoded, merged, folded, hashed and stored."""
+    with tempfile.TemporaryDirectory(prefix="schoolgate-postgres-") as place:
+        spool(Path(place), rows)
+        shipper = Shipper(Path(place), lambda: PostgresStore(database))
 
-    def work() -> float:
-        with PostgresStore(database) as store:
+        def work() -> float:
             begin = time.perf_counter()
-            new = sum(store.append(batch) for batch in batches)
+            shipper.drain()
             wall = time.perf_counter() - begin
-        check(new == rows, f"{new} rows stored, not {rows}")
-        return wall
+            new = shipper.status().shipped
+            shipper.close()
+            check(new == rows, f"{new} rows stored, not {rows}")
+            return wall
 
-    return measured(server, f"append, batches of {BATCH:,}", rows, work)
+        return measured(server, "spool to PostgreSQL", rows, work)
 
 
 def proof(database: Database, rows: int) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -23,6 +24,8 @@ ADOPTED = 5_000
 """Rows of a batch made of rows that were stored before there was a chain."""
 
 type Values = Sequence[tuple[Any, ...]]
+_id = itemgetter(0)
+
 type Insert = Callable[[Connection, Values], int]
 """Puts rows into `log`, those with an id that is there left out; says how many were new."""
 
@@ -56,7 +59,7 @@ def store_batch(
     end = end_of(connection, file)
     if not values and not names:
         return 0, end
-    return new, _write(connection, end, sorted(values, key=lambda row: row[0]), names, at_us)
+    return new, _write(connection, end, sorted(values, key=_id), names, at_us)
 
 
 def adopt(connection: Connection, catalog: Connection, file: str, at_us: int) -> int:

@@ -196,6 +196,7 @@ def learn(
     if new := [(key, text) for key, text in texts.items() if text not in known]:
         last = catalog.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).scalar() or 0
         days = {"first_day": day, "last_day": day}
+        new.sort(key=_by_text)  # in the order of the index: pages of it are found and written once
         rows = [
             {"id": number, "key": text, **dimension.searched(key), **days}
             for number, (key, text) in enumerate(new, last + 1)
@@ -211,6 +212,10 @@ def learn(
     if names is not None:
         names += [(dimension.column, known[text][0], text) for text in texts.values()]
     return {key: known[text][0] for key, text in texts.items()}
+
+
+def _by_text(one: tuple[Any, str | bytes]) -> bytes:
+    return one[1].encode() if isinstance(one[1], str) else one[1]
 
 
 def _look_up(catalog: Connection, table: str, texts: Iterable[str | bytes]) -> dict[str | bytes, tuple[int, str, str]]:

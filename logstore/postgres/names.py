@@ -25,14 +25,16 @@ def learn(
     """The ids of `keys`, made when they are new, and marked as used on `day`; `names` is told each with its text."""
     texts = {key: dimension.text(key) for key in keys}
     table = dimension.table
-    if any(map(_is_odd, texts)):
+    if any(_is_odd(key) for key, text in texts.items() if not _is_plain(text)):
         raise ValueError("a text holds what no PostgreSQL text can: a NUL or half a character")
     known = _look_up(connection, table, list(texts.values()))
     rows = [{"key": text, **dimension.searched(key)} for key, text in texts.items() if text not in known]
     if rows:
         rows.sort(key=lambda row: str(row["key"]))
-        _insert(connection, table, rows, day)
-        known |= _look_up(connection, table, [row["key"] for row in rows])
+        known |= _insert(connection, table, rows, day)
+        # Somebody else's may have come first: then theirs count.
+        if theirs := [row["key"] for row in rows if row["key"] not in known]:
+            known |= _look_up(connection, table, theirs)
     if outside := [found[0] for found in known.values() if not found[1] <= day <= found[2]]:
         connection.exec_driver_sql(
             f"UPDATE {table.name} SET first_day = least(first_day, %s), last_day = greatest(last_day, %s) FROM "
@@ -53,16 +55,22 @@ def _look_up(connection: Connection, table: Table, texts: list[str]) -> Found:
     return {row[0]: (row[1], row[2], row[3]) for row in found}
 
 
-def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]], day: str) -> None:
-    """One statement, whatever their number. Somebody else's may have come first: then theirs count."""
+def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]], day: str) -> Found:
+    """One statement, whatever their number; which were not there."""
     columns = [table.c[name] for name in rows[0]]
     names = ", ".join(f'"{column.name}"' for column in columns)
     arrays = ", ".join(f"%s::{_array(column.type)}" for column in columns)
-    connection.exec_driver_sql(
+    made = connection.exec_driver_sql(
         f"INSERT INTO {table.name} ({names}, first_day, last_day) SELECT *, %s, %s FROM unnest({arrays}) "
-        "ON CONFLICT DO NOTHING",
+        "ON CONFLICT DO NOTHING RETURNING key, id",
         (day, day, *([row[column.name] for row in rows] for column in columns)),
     )
+    return {row[0]: (row[1], day, day) for row in made}
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a stored key can hold nothing odd: ASCII, and nothing in it that was spelt out."""
+    return text.isascii() and "\0" not in text and "\\u" not in text
 
 
 def _is_odd(key: Any) -> bool:
