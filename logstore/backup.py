@@ -41,7 +41,7 @@ from logstore.seal import finish
 MADE = "backup.json"
 """File of a copy that says when it was made, whether it is whole, and the head of its audit trail."""
 _OURS = ("catalog.db*", "holds.db*", "days/[0-9]*.db*", "days/.seal-*", "days/.new-*", "rollups/[0-9]*.db*",
-         "rollups/.*", "store.lock", "holds.lock", "rollups.lock", ".new-*")  # fmt: skip
+         "rollups/.*", "store.lock", "holds.lock", "rollups.lock", ".new-*", "record.dump")  # fmt: skip
 """What a copy consists of, and what looking into it leaves in it."""
 
 
@@ -82,11 +82,11 @@ def back_up(folder: Path, destination: Path, at: datetime) -> Copied:
     destination.chmod(0o700)
     begun = {"made": at.isoformat(), "whole": False}
     try:
-        _say_made(destination, begun)
+        say_made(destination, begun)
         copied = _copy(folder, destination, in_use=True)
         with reading(destination) as catalog:
             number, mark = audit_head(catalog)
-        _say_made(destination, begun | {"whole": True, "head": f"{number}:{mark}"} | asdict(copied))
+        say_made(destination, begun | {"whole": True, "head": f"{number}:{mark}"} | asdict(copied))
     except BaseException:
         with contextlib.suppress(OSError):  # what cannot be removed now is known by what it says of itself
             remove_copy(destination)
@@ -127,6 +127,8 @@ def remove_copy(copy: Path) -> None:
 
 def restore(source: Path, folder: Path) -> Copied:
     """Put the copy in `source` back as the store in `folder`, which must be empty. Raises `StoreError`."""
+    if (source / "record.dump").is_file():
+        raise StoreError("is of a record in PostgreSQL", source, "Set record.store to an empty database for it.")
     if problems := tuple(check(source)):
         raise StoreError(f"is no whole copy: {problems[0]}", source, "Name another copy.")
     _refuse(source, folder, "Move the old store away first; a restore never writes over rows.")
@@ -197,7 +199,8 @@ def _damage(path: Path) -> str | None:
     return None if found == "ok" else f"{path} is damaged: {found}"
 
 
-def _say_made(copy: Path, told: Mapping[str, object]) -> None:
+def say_made(copy: Path, told: Mapping[str, object]) -> None:
+    """Write into a copy what it is: what `made_of` gives again."""
     write_whole(copy / MADE, (json.dumps(told) + "\n").encode())
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from logstore.audit import Entry, entries
 from logstore.backup import made_of, remove_copy
 from logstore.db import reading
+from logstore.place import Where
 from logstore.prunereport import Cleaned, Cleaner, Stayed
 
 BEGAN = "began to copy the store"
@@ -50,8 +51,9 @@ def lines_of(catalog: Connection, *what: str) -> Iterator[Entry]:
         before = lines[-1].id
 
 
-def copy_cleaner(store: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Cleaner:
-    """A cleaner for `logstore.retention.prune`: removes copies of the store in `store` that are too old."""
+def copy_cleaner(store: Where, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Cleaner:
+    """A cleaner for `logstore.retention.prune`: removes copies of the record in `store` that are too old;
+    of those that lie where this machine sees them."""
 
     def backups(limit: datetime, dry_run: bool) -> Cleaned:
         del limit  # copies have a time of their own

@@ -21,6 +21,7 @@ from logstore.backup import Made, made_of, restore
 from logstore.copies import lines_of
 from logstore.db import StoreError, reading
 from logstore.filter import LogFilter
+from logstore.place import Database
 from logstore.prunereport import Cleaned, Cleaner, Stayed
 from logstore.query import Archive
 from logstore.verify import verify
@@ -71,10 +72,10 @@ def drill(copy: Path, aside: Path) -> Drill:
     try:
         with _at_work(aside):
             rows = restore(copy, aside / STORE).rows
-            problems += [str(problem) for problem in verify(aside / STORE, kept=_kept(made), deep=True).problems]
+            problems += [str(problem) for problem in verify(aside / STORE, kept=kept_by(made), deep=True).problems]
             if made is not None and made.rows != rows:
                 problems.append(f"{rows} rows came back, {made.rows} were copied")
-            problems += _searched(aside / STORE, rows)
+            problems += searched(aside / STORE, rows)
     except (StoreError, OSError) as error:
         problems.append(str(error))
     seconds = time.monotonic() - begin
@@ -144,14 +145,15 @@ def _clear(aside: Path) -> None:
     aside.rmdir()
 
 
-def _kept(made: Made | None) -> tuple[int, str] | None:
+def kept_by(made: Made | None) -> tuple[int, str] | None:
+    """The head that a copy says its audit trail had."""
     number, _, mark = ("" if made is None else made.head).partition(":")
     return (int(number), mark) if number.isdigit() and int(number) else None
 
 
-def _searched(folder: Path, rows: int) -> Iterator[str]:
+def searched(where: Path | Database, rows: int) -> Iterator[str]:
     """What people would do first: look at the newest rows, then for those of one person."""
-    with Archive(folder, seconds=600) as archive:
+    with Archive(where, seconds=600) as archive:
         page = archive.search(LogFilter(), 50).rows
         if bool(page) != bool(rows):
             yield f"the log page shows {len(page)} rows of {rows}"

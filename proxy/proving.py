@@ -20,7 +20,7 @@ from logstore.db import open_catalog, reading
 from logstore.drill import BEGAN, drill
 from logstore.evidence import note_ends
 from logstore.export import printable
-from logstore.place import ClickHouse, folder_of
+from logstore.place import ClickHouse, Database, folder_of
 from logstore.seal import Sealed, seal
 from logstore.verify import verify
 from proxy.account import typed_by
@@ -28,11 +28,6 @@ from proxy.settings import Settings
 
 type Task = Callable[[argparse.Namespace, Settings], int]
 
-RESTORE = (
-    "`pg_restore --no-owner --no-acl` into an empty database, then `schoolgate db verify` with record.store set to it; "
-    "docs/postgresql.md, Backups."
-)
-"""How a restore of a record in a database is done, and practised."""
 SEALED = "No day is sealed there: each has its chains, and every night says where they stand."
 """Why a record in a database has nothing to seal."""
 
@@ -121,17 +116,28 @@ def _head(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _drill(args: argparse.Namespace, settings: Settings) -> int:
-    store = folder_of(settings.store, "`db drill`", RESTORE)
-    copy = args.folder
+    store, copy = settings.store, args.folder
+    if not isinstance(store, Database):
+        store = folder_of(store, "`db drill`")
+    elif args.aside is not None:
+        print("db: --aside is of files; in PostgreSQL the copy comes back into a database of its own", file=sys.stderr)
+        return 2
     if copy is None:
         with reading(store) as catalog:
             copy = next(copies(catalog), None)
     if copy is None:
         print("db: there is no copy to practise with; `schoolgate db backup DEST` makes one", file=sys.stderr)
         return 1
-    copy, aside = copy.resolve(), (args.aside or settings.data / "drill").resolve()
-    _note(args, store, BEGAN, copy, {"aside": str(aside)})
-    done = drill(copy, aside)
+    copy = copy.resolve()
+    if isinstance(store, Database):
+        from logstore.postgres import drill as in_database
+
+        _note(args, store, BEGAN, copy, {"aside": str(in_database.aside_of(store))})
+        done = in_database.drill(copy, store)
+    else:
+        aside = (args.aside or settings.data / "drill").resolve()
+        _note(args, store, BEGAN, copy, {"aside": str(aside)})
+        done = drill(copy, aside)
     _note(args, store, "practised a restore", copy, done.as_json())
     if args.json:
         print(json.dumps(done.as_json()))
@@ -144,7 +150,7 @@ def _drill(args: argparse.Namespace, settings: Settings) -> int:
     return 0 if done.ok else 1
 
 
-def _note(args: argparse.Namespace, store: Path, what: str, copy: Path, after: Mapping[str, Any]) -> None:
+def _note(args: argparse.Namespace, store: Path | Database, what: str, copy: Path, after: Mapping[str, Any]) -> None:
     engine = open_catalog(store)
     with engine.begin() as catalog:
         record_change(

@@ -21,7 +21,7 @@ from logstore.drill import drill_cleaner
 from logstore.exportbook import export_cleaner
 from logstore.gateways import identity_in
 from logstore.holds import holds
-from logstore.place import Where, catalog_of
+from logstore.place import Database, Where, catalog_of
 from logstore.prunereport import Cleaner, PruneReport
 from logstore.quarantine import spool_cleaners
 from logstore.retention import last_run, prune
@@ -51,9 +51,16 @@ def cleaners(settings: Settings, record: Where | None = None) -> tuple[Cleaner, 
             store, settings.data, lambda: {one.case for one in holds(store)}, gateway=identity_in(settings.data)
         ),
         rollup_cleaner(store),
-        # What lies beside the days of files; a database has nothing there.
         *((drill_cleaner(store), copy_cleaner(store)) if isinstance(store, Path) else ()),
+        *((database_drills(store), copy_cleaner(store)) if isinstance(store, Database) else ()),
     )
+
+
+def database_drills(store: Database) -> Cleaner:
+    """As `logstore.drill.drill_cleaner`, of a database; loaded only where there is one."""
+    from logstore.postgres.drill import drill_cleaner as cleaner
+
+    return cleaner(store)
 
 
 def records(settings: Settings) -> tuple[Where, ...]:

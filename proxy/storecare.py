@@ -12,7 +12,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from logstore.audit import entries, record_change
-from logstore.backup import back_up, check, refuse, restore
+from logstore.backup import Copied, back_up, check, refuse, restore
 from logstore.clockcheck import ClockDoubted
 from logstore.copies import BEGAN, COPIED, KEPT
 from logstore.db import catalog_path, open_catalog, reading, upgrade
@@ -22,14 +22,10 @@ from logstore.place import ClickHouse, Database, folder_of
 from logstore.prunereport import PruneReport
 from logstore.retention import overdue
 from proxy.account import typed_by
-from proxy.proving import RESTORE
 from proxy.retaining import prune_all, tell
 from proxy.settings import Settings
 
 type Task = Callable[[argparse.Namespace, Settings], int]
-
-DUMP = "`pg_dump --format=custom` as the record's owner copies it; docs/postgresql.md, Backups."
-"""How a record in a database is copied."""
 
 
 def _upgrade(args: argparse.Namespace, settings: Settings) -> int:
@@ -162,26 +158,46 @@ def _audit(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _backup(args: argparse.Namespace, settings: Settings) -> int:
-    folder = folder_of(settings.store, "`db backup`", DUMP)
-    refuse(folder, args.folder)
+    store = settings.store
+    if isinstance(store, Database):
+        from logstore.postgres import dumps
+
+        dumps.refuse(args.folder)
+    else:
+        refuse(folder_of(store, "`db backup`"), args.folder)
     place = str(args.folder.resolve())
     _note(args, settings, BEGAN, place, None)  # first: what a kill leaves is looked for by this line
-    copied = back_up(folder, args.folder, datetime.now(UTC))
+    now = datetime.now(UTC)
+    if isinstance(store, Database):
+        copied = dumps.back_up(store, args.folder, now)
+    else:
+        copied = back_up(folder_of(store, "`db backup`"), args.folder, now)
     _note(args, settings, COPIED, place, asdict(copied))
-    _say(args, {"ok": True, **asdict(copied)}, f"{copied.rows:,} rows in {copied.files} files, {copied.bytes:,} bytes")
+    _say(args, {"ok": True, **asdict(copied)}, _files(copied))
     print(f"db: the copy names people; the nightly retention removes it after {KEPT.days} days", file=sys.stderr)
     print("db: `schoolgate db drill` practises its restore", file=sys.stderr)
     return 0
 
 
 def _restore(args: argparse.Namespace, settings: Settings) -> int:
-    folder = folder_of(settings.store, "`db restore`", RESTORE)
-    copied = restore(args.folder, folder)
-    upgrade(folder)
+    store = settings.store
+    if isinstance(store, Database):
+        from logstore.postgres import dumps
+
+        copied = dumps.restore(args.folder, store)
+    else:
+        copied = restore(args.folder, folder_of(store, "`db restore`"))
+    upgrade(store)
     _note(args, settings, "put the store back", str(args.folder.resolve()), asdict(copied))
-    _say(args, {"ok": True, **asdict(copied)}, f"{copied.rows:,} rows in {copied.files} files, {copied.bytes:,} bytes")
+    _say(args, {"ok": True, **asdict(copied)}, _files(copied))
     print("db: holds are those of the copy's day: place and release again what was since", file=sys.stderr)
+    if isinstance(store, Database):
+        print("db: `schoolgate db roles` gives the roles their rights again", file=sys.stderr)
     return 0
+
+
+def _files(copied: Copied) -> str:
+    return f"{copied.rows:,} rows in {copied.files} file{'s' * (copied.files != 1)}, {copied.bytes:,} bytes"
 
 
 def _note(args: argparse.Namespace, settings: Settings, what: str, subject: str, after: object) -> None:

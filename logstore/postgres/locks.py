@@ -22,6 +22,9 @@ ROLLING = 7_265_006
 ROUND = 7_265_007
 """Whoever makes roll-ups: a gateway that does not get it leaves that to the one that has. Taken before `ROLLING`."""
 
+DRILL = 7_265_008
+"""Whoever practises a restore, and whoever removes what a killed drill left. Held by a connection of its own."""
+
 CHAIN = 7_265_100
 """With a gateway's number behind it: whoever adds to that gateway's chains. Taken after `ROWS`."""
 CHECK = 7_265_101

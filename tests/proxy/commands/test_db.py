@@ -226,9 +226,7 @@ def test_without_a_store_it_says_what_makes_one(
     ("words", "advice"),
     [
         (("seal",), "No day is sealed there"),
-        (("backup", "copy"), "`pg_dump --format=custom`"),
-        (("restore", "copy"), "`pg_restore --no-owner --no-acl` into an empty database"),
-        (("drill",), "then `schoolgate db verify` with record.store set to it"),
+        (("restore", "copy"), "is no whole copy of a record in PostgreSQL"),
     ],
 )
 def test_what_is_of_files_says_what_to_do_with_a_database(
