@@ -26,8 +26,9 @@ from console.signin import SignIn
 from identity.basic import Cost, PasswordCheck, hash_password
 from logstore.audit import Entry, entries
 from logstore.db import open_catalog, reading
+from logstore.place import ClickHouse, Where
 from logstore.record import Ending, LogRecord
-from logstore.store import Store
+from logstore.store import open_store
 from proxy.consoledoors import GatewayDoors
 from proxy.settings import Settings
 from registry.change import By
@@ -51,6 +52,8 @@ class Console:
 
     data: Path
     now: datetime = AT
+    rows: str | None = None
+    """Where the rows are when they are not in the folder."""
     engine: Engine = field(init=False)
     house: House = field(init=False)
     app: Any = field(init=False)
@@ -60,11 +63,17 @@ class Console:
         store = self.data / "store"
         self.engine = open_catalog(store)
         self.house = House(
-            where=store, catalog=self.engine, doors=GatewayDoors(Settings(data=self.data)),
+            where=self.where, catalog=self.engine, doors=GatewayDoors(Settings(data=self.data)),
             signin=SignIn(self.engine, PasswordCheck(remember=0.0, cost=CHEAP)), zone=LONDON,
             clock=lambda: self.now, hosts=frozenset({"console.test"}),
         )  # fmt: skip
         self.app = make_app(self.house, rate=Rate(burst=1e9))
+
+    @property
+    def where(self) -> Where:
+        """Where the record is."""
+        store = self.data / "store"
+        return store if self.rows is None else ClickHouse(self.rows, store)
 
     def client(self) -> TestClient:
         """A browser nobody signed in with."""
@@ -93,7 +102,7 @@ class Console:
         for row in rows:
             end = row.pop("ending", {})
             made.append((request(ids.next(), **{"page": True, **row}), ended(**end)))
-        with Store(self.data / "store") as store:
+        with open_store(self.where) as store:
             store.append(made)
         return [record.id for record, _ in made]
 

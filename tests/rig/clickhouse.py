@@ -10,6 +10,8 @@ import atexit
 import functools
 import itertools
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -31,6 +33,13 @@ def make_database(folder: Path, database: str) -> None:
     with engine.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {database}"))
     engine.dispose()
+
+
+def make_database_apart(folder: Path, database: str) -> None:
+    """The same in a process of its own: this one may have another folder open, and would keep this one."""
+    make = f"make_database(Path({str(folder)!r}), {database!r})"
+    script = f"from pathlib import Path; from {__name__} import make_database; {make}"
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
 
 
 def fresh(catalog: Path) -> ClickHouse:

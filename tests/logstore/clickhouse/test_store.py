@@ -8,29 +8,37 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from logstore.clickhouse import sending
+from logstore.clickhouse import store as module
 from logstore.clickhouse.db import open_engine
 from logstore.clickhouse.partitions import drop, partitions
 from logstore.clickhouse.sending import ClickHouseAway
 from logstore.clickhouse.store import ClickHouseStore
 from logstore.clickhouse.tables import log
-from logstore.db import StoreError, open_catalog
+from logstore.db import StoreError, open_catalog, reading
 from logstore.filter import LogFilter
 from logstore.folding import BadRow, Pair
 from logstore.place import ClickHouse, Database
+from logstore.postgres.locks import ROWS
+from logstore.prunereport import PruneReport
 from logstore.query import Archive
+from logstore.retention import prune
 from logstore.schema import day_file, log_cursor, log_sent, retention_run
 from logstore.store import Store
 from tests.logstore.rows import AT, batch, ended, ids_from, request
 from tests.rig import clickhouse
+from tests.rig.waiting import wait_for
+
+NOW = datetime(2026, 11, 21, 3, 20, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -242,6 +250,39 @@ def test_rows_of_a_day_that_is_gone_are_counted_not_stored(where: ClickHouse, ro
         assert catalog.execute(sa.select(log_cursor.c.seq)).scalar() == 20
         refused = sa.select(day_file.c.state, day_file.c.refused).where(day_file.c.day == "2026-11-21")
         assert tuple(catalog.execute(refused).one()) == ("dropped", 5)
+
+
+def test_retention_waits_for_a_batch_that_is_on_its_way(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else rows of a day that has just gone would come after it, and nobody would look for them for a day."""
+    where = ClickHouse(clickhouse.fresh(tmp_path).address, database)
+    old = [(request(ids_from(AT - 250 * 86_400_000_000).next(), user="long-ago"), ended())]
+    report: list[PruneReport] = []
+    retention = threading.Thread(target=lambda: report.append(prune(where, NOW, UTC, clock_is_right=True)))
+    really = module.send
+
+    def waiting() -> bool:
+        """Whether somebody waits for the lock of the rows, as the server sees it."""
+        with reading(database) as catalog:
+            asked = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = %s"
+            return bool(catalog.exec_driver_sql(asked, (ROWS,)).scalar_one())
+
+    def send_late(connection: sa.Connection, producer: str, columns: Sequence[Sequence[object]]) -> None:
+        retention.start()
+        wait_for(waiting, "retention to wait for the batch", seconds=50)
+        assert report == []
+        really(connection, producer, columns)
+
+    monkeypatch.setattr(module, "send", send_late)
+    with ClickHouseStore(where) as store:
+        assert store.append(old, Place("gateway-1", 1)) == 1
+        retention.join(60)
+        assert [day.rows for day in report[0].days] == [1]
+        assert store.append(old, Place("gateway-1", 2)) == 0
+        assert store.refused == 1
+    with open_engine(where).connect() as rows:
+        assert ids_in(rows) == []
 
 
 def test_names_and_books_can_be_kept_in_postgresql(database: Database, tmp_path: Path) -> None:
