@@ -104,6 +104,24 @@ class DaySearch:
         found = (connection.execute(self._statements[key], {"first": a, "past": b}).one() for a, b in spans)
         return [(int(row[0]), int(row[1])) for row in found]
 
+    def added_up(
+        self, connection: Connection, first: int, past: int, distinct: tuple[str, ...], sums: tuple[str, ...]
+    ) -> tuple[int, ...]:
+        """Requests, blocked ones, the sum of each of `sums`, and how many values each of `distinct` has."""
+        have, index = self._shape(connection, first, past)
+        key = ("added up", have, index, distinct, sums)
+        if key not in self._statements:
+            columns = _columns(have)
+            totals = [
+                requests(columns["repeats"]),
+                func.count().filter(holds(columns["blocked"])),
+                *(func.sum(columns[name]) for name in sums),
+                *(func.count(func.nullif(columns[name], 0).distinct()) for name in distinct),
+            ]
+            self._statements[key] = self._chosen(columns, index, totals)
+        found = connection.execute(self._statements[key], {"first": first, "past": past}).one()
+        return tuple(int(value or 0) for value in found)
+
     def _newest(self, columns: Columns, index: str | None, rising: bool) -> Select[Any]:
         wanted = [column.label(name) for name, column in columns.items()]
         order = attached_log.c.id.asc() if rising else attached_log.c.id.desc()

@@ -147,6 +147,10 @@ class Archive:
         """The parts of the record that can hold rows wanted with `first` <= id < `past`, oldest first."""
         return self._source.parts(selection, first, past)
 
+    def together(self, selection: Selection) -> list[Part]:
+        """The parts that can hold rows wanted, oldest first, those put together whose rows are added up at once."""
+        return self._source.together(self.parts(selection))
+
     def read[T](self, part: Part, absent: T, work: Callable[[], T]) -> T:
         """Do `work` with the part at hand; `absent` when retention has removed it meanwhile."""
         return self._source.read(part, absent, work)

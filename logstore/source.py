@@ -77,6 +77,9 @@ class Source(Protocol):
     def joined(self, parts: list[Part]) -> list[Part]:
         """The same parts, those put together that are better read at once."""
 
+    def together(self, parts: list[Part]) -> list[Part]:
+        """The same parts, those put together whose rows are better added up at once."""
+
     def searching(self, selection: Selection) -> DaySearch:
         """The search to carry into the parts."""
 
@@ -122,6 +125,10 @@ class FileSource:
 
     def joined(self, parts: list[Part]) -> list[Part]:
         """Each file is read by itself."""
+        return parts
+
+    def together(self, parts: list[Part]) -> list[Part]:
+        """Each file is added up by itself."""
         return parts
 
     def searching(self, selection: Selection) -> DaySearch:

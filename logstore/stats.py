@@ -169,6 +169,8 @@ class Figures:
         users: set[int | None] = set()
         hosts: set[int | None] = set()
         rolled = self._serves("user_id") and self._serves("host_id")
+        if not rolled and (whole := self._at_once()) is not None:
+            return whole
         if rolled:
             for (user,), part in self._rolled("user_id"):
                 sums.update(_named(part))
@@ -182,6 +184,17 @@ class Figures:
             sums["rows"], sums["blocked"], len(users - {None}), len(hosts - {None}), sums["up"], sums["down"],
             self._basis(rolled),
         )  # fmt: skip
+
+    def _at_once(self) -> Totals | None:
+        """Totals where all rows are in one part: counted there, so that nobody's number is carried out of it."""
+        if self._selection is None or len(parts := self._archive.together(self._selection)) != 1:
+            return None
+        search, part = self._archive.searching(self._selection), parts[0]
+        distinct = ("user_id", "host_id")
+        none: tuple[int, ...] = (0,) * 6
+        work = partial(search.added_up, self._archive.catalog, part.first, part.past, distinct, BYTES)
+        rows, blocked, up, down, users, hosts = self._archive.read(part, none, work)
+        return Totals(rows, blocked, users, hosts, up, down)
 
     def top(self, by: By, limit: int = 10, *, first: Literal["rows", "blocked"] = "rows") -> Ranking:
         """The `limit` names with the most rows, or the most blocked ones, most first; equal ones by name."""
@@ -345,9 +358,9 @@ def _within(selection: Selection, begin: int, end: int) -> tuple[datetime, datet
 
 
 def rows_grouped(archive: Archive, selection: Selection, by: tuple[str, ...]) -> Iterator[Group]:
-    """Keys and sums of each group of the rows of each day file."""
+    """Keys and sums of each group of the rows of each part that is added up at once."""
     search = archive.searching(selection)
-    for part in archive.parts(selection):
+    for part in archive.together(selection):
         work: Callable[[], list[Any]] = partial(search.grouped, archive.catalog, part.first, part.past, by, BYTES)
         none: list[Any] = []
         for row in archive.read(part, none, work):

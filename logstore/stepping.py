@@ -37,7 +37,7 @@ def stepped(archive: Archive, selection: Selection, width_ms: int) -> Iterator[C
     timed = archive.searching(selection)
     timeless = archive.searching(replace(selection, wanted=replace(selection.wanted, since=None, until=None)))
     known = {row.file: row for row in archive.catalog.execute(select(day_file))} if archive.folder is not None else {}
-    for part in archive.parts(selection):
+    for part in archive.together(selection):
         inner: list[tuple[int, Span]] = []
         if (noted := known.get(part.file)) is not None and noted.min_id is not None:
             asked = _asked(selection, part, (noted.min_id, noted.max_id))

@@ -8,7 +8,7 @@ catalog, in one statement for each dimension.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
@@ -66,6 +66,10 @@ class ColumnSource:
             made.append(replace(span[-1], first=span[0].first))
             length *= 2
         return made[::-1]
+
+    def together(self, parts: list[Part]) -> list[Part]:
+        """All days at once: the server adds up over partitions as it does within one."""
+        return [replace(parts[-1], first=parts[0].first)] if parts else []
 
     def searching(self, selection: Selection) -> DaySearch:
         """The search to carry into the spans."""
@@ -125,6 +129,18 @@ class ColumnSearch(DaySearch):
         found = super().grouped(self._rows, first, past, by, sums)
         ids = [place for place, name in enumerate(by) if name in ID_COLUMNS]
         return [tuple(value or None if place in ids else value for place, value in enumerate(row)) for row in found]
+
+    def counts(
+        self, connection: Connection, spans: Sequence[tuple[int, int]], whole: tuple[int, int]
+    ) -> list[tuple[int, int]] | None:
+        """None: a statement for each span is dearer here than grouping all of them in one."""
+        return None
+
+    def added_up(
+        self, connection: Connection, first: int, past: int, distinct: tuple[str, ...], sums: tuple[str, ...]
+    ) -> tuple[int, ...]:
+        """Requests, blocked ones, the sum of each of `sums`, and how many values each of `distinct` has."""
+        return super().added_up(self._rows, first, past, distinct, sums)
 
     def _named(self, row: Mapping[str, Any]) -> dict[str, Any]:
         return dict(row) | {name: self._names[name].get(row[name]) for name in ID_COLUMNS}

@@ -1,4 +1,4 @@
-"""A gateway whose rows belong in ClickHouse: nothing is lost while it is away, and everything is found once it is there.
+"""A gateway whose rows belong in ClickHouse: nothing is lost while it is away, and all is found once it is there.
 
 There is no ClickHouse server to be had here. So the gateway runs while its server cannot be reached, and what it has
 recorded is then shipped into ClickHouse's own engine and searched by commands, one process after the other. Names and
@@ -62,7 +62,7 @@ def test_lessons_go_on_without_it_and_every_row_is_there_once_it_is_back(
     assert sorted(row["url"] for row in found) == sorted(asked)
     assert len({row["id"] for row in found}) == len(asked)
     blocked = said(school, "log", "search", "--host", f"closed.{name}", "--blocked")
-    assert {row["reason"] for row in blocked} and len(blocked) >= 1
+    assert blocked
     (told,) = said(school, "log", "stats", "--host", name)
     assert told["totals"]["rows"] == len(asked)
     assert said(school, "log", "search", "--text", "page-7")[0]["url"] == asked[7]

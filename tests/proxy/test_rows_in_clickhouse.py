@@ -181,6 +181,16 @@ def test_a_case_is_not_said_to_be_proved(trust: Trust, tmp_path: Path) -> None:
     assert len((tmp_path / "rows.jsonl").read_text(encoding="utf-8").splitlines()) == 3
 
 
+def test_everything_about_one_person_is_given_to_them(trust: Trust, tmp_path: Path) -> None:
+    spool(trust, 3)
+    assert trust.typed("shipper", "--once")[0] == 0
+    out = tmp_path / "subject.jsonl"
+    asked = ("--out", str(out), "--who", "a parent", "--why", "article 15")
+    status, _, err = trust.typed("log", "subject", "pupil-0417", *asked)
+    assert status == 0, err
+    assert out.read_text(encoding="utf-8").count("www.example.org") >= 3
+
+
 def old_rows(trust: Trust) -> date:
     """Rows of today, and two of a day that is due; that day."""
     old = AT - 250 * 86_400_000_000
