@@ -23,8 +23,8 @@ from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.corpus import REAL, request_urls
-from benchmarks.requests import kept_tree, prepare, scratch
+from benchmarks.corpus import request_urls
+from benchmarks.requests import arguments, kept_tree, prepare, scratch
 from benchmarks.targets import Target, machine
 from benchmarks.wire.clients import Way
 from benchmarks.wire.ours import Measured
@@ -55,14 +55,10 @@ class Round(NamedTuple):
 
 def main() -> int:
     """Start both, measure in turn, compare; 1 when a target was missed or an answer wrong."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--workers", type=int, default=2, help="workers of the second gateway")
     parser.add_argument("--work", nargs="*", default=BUSY, choices=BUSY, metavar="NAME", help="these workloads")
-    parser.add_argument("--scale", type=float, default=1.0, help="factor on the number of requests")
     parser.add_argument("--rounds", type=int, default=3, help="measurements; of each gateway the best counts")
-    parser.add_argument("--lists", type=Path, default=REAL / "ut1", help="a UT1 tree, or the folder of its archives")
-    parser.add_argument("--urls", type=Path, default=REAL / "urls" / "requests-dev.tsv.gz", help="URLs, one a line")
-    parser.add_argument("--state", type=Path, help="keep compiled lists here between runs")
     args = parser.parse_args()
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         print("NOT MEASURED: needs root: a hosts file of its own, ports 80 and 443")

@@ -52,13 +52,9 @@ TARGETS = {
 
 def main() -> int:
     """Start each, measure each, compare; 1 when a target was missed or an answer wrong."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lists", type=Path, default=REAL / "ut1", help="a UT1 tree, or the folder of its archives")
-    parser.add_argument("--urls", type=Path, default=REAL / "urls" / "requests-dev.tsv.gz", help="URLs, one a line")
+    parser = arguments(__doc__)
     parser.add_argument("--only", nargs="*", default=(), metavar="NAME", help="these proxies")
     parser.add_argument("--work", nargs="*", default=(), metavar="NAME", help="these workloads")
-    parser.add_argument("--scale", type=float, default=1.0, help="factor on the number of requests")
-    parser.add_argument("--state", type=Path, help="keep compiled lists here between runs")
     parser.add_argument("--beside", type=Path, help="another working copy of this project, measured in the same run")
     parser.add_argument("--json", type=Path, help="write every figure here")
     args = parser.parse_args()
@@ -68,6 +64,16 @@ def main() -> int:
     print(machine())
     with scratch(args.state) as folder:
         return run(folder, args)
+
+
+def arguments(words: str | None) -> argparse.ArgumentParser:
+    """What every measurement over the wire may be told; `words` describe it."""
+    parser = argparse.ArgumentParser(description=words, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lists", type=Path, default=REAL / "ut1", help="a UT1 tree, or the folder of its archives")
+    parser.add_argument("--urls", type=Path, default=REAL / "urls" / "requests-dev.tsv.gz", help="URLs, one a line")
+    parser.add_argument("--scale", type=float, default=1.0, help="factor on the number of requests")
+    parser.add_argument("--state", type=Path, help="keep compiled lists here between runs")
+    return parser
 
 
 @contextmanager

@@ -172,6 +172,11 @@ def problem(name: str, number: int, text: str, why: str, *, lines: int = 1, take
     return Problem(name, number, text[:TEXT_SHOWN], why, lines, taken)
 
 
+def counted(number: int, one: str, more: str = "") -> str:
+    """A number and what it counts: `1 line`, `2,000 lines`, `1 entry`."""
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
+
+
 def url_entry(url: Url) -> str:
     """A URL as an entry is compared: host, path and query in lower case, escapes in one spelling, no closing slash."""
     path = folded_path(url.path)
@@ -197,7 +202,8 @@ class Widened:
     def told(self) -> Iterator[Problem]:
         """What there is to tell at the end."""
         if self._first:
-            why = f"taken as the host and everything below it, the bare host included ({self._count} lines like it)"
+            like = f"{counted(self._count, 'line')} like it"
+            why = f"taken as the host and everything below it, the bare host included ({like})"
             first = self._first
             yield problem(self._name, first.number, first.text, why, lines=self._count, taken=True)
 

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from categories.parse import counted
 from proxy.listimport import FORMATS, ImportProblem, ImportReport, import_tree, reasons, report_facts
 from proxy.settings import Settings
 
@@ -54,7 +55,8 @@ def _show(report: ImportReport) -> None:
         for why, lines in reasons(report)[:TOLD_SHOWN]:
             print(f"{lines:>10,}  {why}")
     print(
-        f"{report.lists} lists, {report.rules} rules, {report.phrases:,} phrases, {report.searches:,} searches: "
-        f"{report.lines_taken:,} lines taken, {report.lines_left_out:,} told as left out"
+        f"{counted(report.lists, 'list')}, {counted(report.rules, 'rule')}, {counted(report.phrases, 'phrase')}, "
+        f"{counted(report.searches, 'search', 'searches')}: "
+        f"{counted(report.lines_taken, 'line')} taken, {report.lines_left_out:,} told as left out"
     )
     print(f"read {report.into / 'settings.yaml'} and policy.yaml beside it; nothing is in force yet", file=sys.stderr)

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from categories.parse import counted
 from categories.taxonomy import Kind, load_taxonomy
 from logstore.audit import record_change
 from logstore.db import StoreError, open_catalog
@@ -184,5 +185,5 @@ def _list_entries(args: argparse.Namespace, engine: Engine, by: By) -> int:
     for one in found:
         until = f" until {one['until']}" if one["until"] else ""
         print(f"{one['category']:<20} {one['entry']:<48}{until} ({one['made_by']}: {one['why']})")
-    print(f"lists: {len(found)} entries of your own", file=sys.stderr)
+    print(f"lists: {counted(len(found), 'entry', 'entries')} of your own", file=sys.stderr)
     return 0

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from categories.model import ListStatus, Problem
+from categories.parse import counted
 from categories.snapshot import SnapshotReport
 from proxy.listupdate import Outcome, Report, update
 from proxy.quietly import quietly
@@ -171,7 +172,8 @@ def _tell_compiled(report: SnapshotReport) -> None:
         print(f"… and {len(report.problems) - PROBLEMS_SHOWN} more; --json gives all")
     wrong = sum(status.problems for status in report.lists)
     print(
-        f"{len(report.lists)} lists, {report.entries:,} entries, {wrong:,} lines told as problems, "
+        f"{counted(len(report.lists), 'list')}, {counted(report.entries, 'entry', 'entries')}, "
+        f"{counted(wrong, 'line')} told as problems, "
         f"revision {report.revision}, {report.seconds:.1f} s"
     )
 
@@ -204,7 +206,8 @@ def _outcome_facts(one: Outcome) -> dict[str, Any]:
 def _outcome_line(one: Outcome) -> str:
     words = one.what
     if one.changes is not None:
-        words = f"{one.changes.after:,} entries, {one.changes.added:,} added, {one.changes.removed:,} removed"
+        now = counted(one.changes.after, "entry", "entries")
+        words = f"{now}, {one.changes.added:,} added, {one.changes.removed:,} removed"
     return f"{one.name}: {one.state}{': ' if words else ''}{words}"
 
 
@@ -219,7 +222,8 @@ def _diff(args: argparse.Namespace, settings: Settings) -> int:
         print(f"lists: {args.name} was never updated", file=sys.stderr)
         return 1
     told = state.changes
-    print(f"{args.name}, changed {_time(state.changed)}: {told['before']:,} entries before, {told['after']:,} now")
+    before = counted(told["before"], "entry", "entries")
+    print(f"{args.name}, changed {_time(state.changed)}: {before} before, {told['after']:,} now")
     for sign, word in (("+", "added"), ("-", "removed")):
         print(f"{sign} {told[word]:,} {word}")
         for entry in told[f"{word}_sample"]:

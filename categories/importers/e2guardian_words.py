@@ -25,7 +25,7 @@ from categories.importers.proposal import FileTally, category_for, own_category
 from categories.importers.searchlists import UNSORTED
 from categories.model import Problem
 from categories.networks import NetworkProblem, canonical_networks
-from categories.parse import FileFormat, Line, problem
+from categories.parse import FileFormat, Line, counted, problem
 from categories.scoring import PhraseKind, ScoredPhrase
 from categories.searchwords import search_key
 
@@ -169,7 +169,9 @@ def leave_out(work: Import, file: Path, why: str) -> None:
     name = work.tree.name(file)
     lines = [line_of(item) for item in items_of(file, name) if says_something(item)]
     first = lines[:1]
-    problems = [problem(name, at, text, f"{why} ({len(lines):,} lines)", lines=len(lines)) for at, text in first]
+    problems = [
+        problem(name, at, text, f"{why} ({counted(len(lines), 'line')})", lines=len(lines)) for at, text in first
+    ]
     work.count(FileTally(name, 0, len(lines)), problems)
 
 
@@ -211,5 +213,5 @@ def tell_together(work: Import, files: list[tuple[str, int]], why: str) -> None:
     for name, count in files:
         work.count(FileTally(name, 0, count), [])
     lines = sum(count for _, count in files)
-    told = f"{why} ({len(files)} files, {lines:,} lines)"
+    told = f"{why} ({counted(len(files), 'file')}, {counted(lines, 'line')})"
     work.problems.append(problem(files[0][0], 0, ", ".join(name for name, _ in files), told, lines=lines))

@@ -18,6 +18,7 @@ from categories.index import CompiledIndex
 from categories.layered import LayeredIndex, OwnEntry
 from categories.model import Index, Match
 from categories.names import NameProblem, canonical_host, canonical_url
+from categories.parse import counted
 from categories.snapshot import SnapshotError, open_snapshot, snapshot_is_current
 from identity.overlay import OverlayError
 from proxy.assembly import list_sources, lists_folder, open_index
@@ -166,7 +167,7 @@ def _status(args: argparse.Namespace, settings: Settings) -> int:
             day = f"{datetime.fromtimestamp(status.updated_at, UTC):%Y-%m-%d}" if status.updated_at else "-"
             print(f"{status.name:<32} {status.category:<24} {status.entries:>10,} {status.problems:>10,}  {day}")
         total = sum(status.entries for status in lists)
-        print(f"{len(lists)} lists, {total:,} entries, revision {index.revision}")
+        print(f"{counted(len(lists), 'list')}, {counted(total, 'entry', 'entries')}, revision {index.revision}")
         for line in source_lines(settings):
             print(line)
     if not current:

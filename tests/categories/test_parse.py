@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from categories.model import EntryKind, Problem
-from categories.parse import LONGEST_LINE, Entry, FileFormat, parse
+from categories.parse import LONGEST_LINE, Entry, FileFormat, counted, parse
 
 D, U, N, P = EntryKind.DOMAIN, EntryKind.URL, EntryKind.NETWORK, EntryKind.PHRASE
 
@@ -116,6 +116,19 @@ def test_a_line_that_cannot_be_taken_is_told(format: FileFormat, line: str, why:
 def test_a_top_level_is_taken_only_when_the_list_says_so() -> None:
     """A single label would take in half the web: it has to be meant."""
     assert read("domains", "zip\n", top_levels=True) == ([Entry(D, "zip", 1)], [])
+
+
+@pytest.mark.parametrize(
+    ("number", "words", "said"),
+    [
+        (0, ("line",), "0 lines"),
+        (1, ("line",), "1 line"),
+        (1, ("entry", "entries"), "1 entry"),
+        (2000, ("entry", "entries"), "2,000 entries"),
+    ],
+)
+def test_reports_count_in_plain_english(number: int, words: tuple[str, ...], said: str) -> None:
+    assert counted(number, *words) == said
 
 
 def test_a_wildcard_is_widened_and_told_once() -> None:

@@ -107,7 +107,7 @@ def test_phrases_and_searches(found: Imported) -> None:
         (
             "lists/phraselists/unused/weighted",
             0,
-            "no list includes: not in force there, not imported (1 files, 1 lines)",
+            "no list includes: not in force there, not imported (1 file, 1 line)",
         ),
         ("phraselists", 0, "here each category has its own, up to the limit of its list"),
     ],
@@ -278,7 +278,7 @@ def test_what_no_setting_names_is_told(tmp_path: Path) -> None:
     assert "how people sign in" in why(found, "authplugins/ip.conf", 0)
     assert "words of its pages" in why(found, "languages/x/messages", 0)
     assert "order of decisions" in why(found, "site.story", 0)
-    assert "named by no setting: not in force there (1 files, 2 lines)" in why(found, "lists/forgotten", 0)
+    assert "named by no setting: not in force there (1 file, 2 lines)" in why(found, "lists/forgotten", 0)
 
 
 def test_debians_lists_come_in_without_an_unexplained_line() -> None:

@@ -54,7 +54,7 @@ def test_update_tells_every_line_not_taken(settings: Settings, capsys: pytest.Ca
     assert run(settings, "update") == 0
     out = capsys.readouterr().out
     assert "games:2: 'not a domain' has more than one word" in out
-    assert "2 lists, 3 entries, 1 lines told as problems" in out
+    assert "2 lists, 3 entries, 1 line told as problems" in out
     assert run(settings, "update", "--json") == 0
     report = answer(capsys)
     assert report["entries"] == 3
