@@ -1,7 +1,7 @@
 """Typed notes about a flow or a connection, kept beside it.
 
-`flow.metadata` must stay serialisable and is untyped, so notes live in weak tables: they disappear with the thing they
-are about.
+`flow.metadata` must stay serialisable and is untyped, so notes are an attribute that the host knows nothing of: they
+disappear with the thing they are about, and are found without a table.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Protocol
-from weakref import WeakKeyDictionary
+from weakref import WeakSet
 
 from mitmproxy.connection import Client as ClientConnection
 from mitmproxy.flow import Flow
@@ -148,37 +148,40 @@ class FlowNotes:
     """What looks at the page before it is shown; None when nothing does."""
 
 
-_flows: WeakKeyDictionary[Flow, FlowNotes] = WeakKeyDictionary()
-_connections: WeakKeyDictionary[ClientConnection, ConnectionNotes] = WeakKeyDictionary()
+_flows: WeakSet[Flow] = WeakSet()
+_KEPT = "schoolgate"
+"""Attribute the notes are kept in: the host's own copies and states leave it out."""
 
 
 def flow_notes(flow: Flow) -> FlowNotes:
     """The notes about `flow`, made on first use."""
-    notes = _flows.get(flow)
+    notes: FlowNotes | None = flow.__dict__.get(_KEPT)
     if notes is None:
-        notes = _flows[flow] = FlowNotes()
+        notes = flow.__dict__[_KEPT] = FlowNotes()
+        _flows.add(flow)
     return notes
 
 
 def connection_notes(connection: ClientConnection) -> ConnectionNotes:
     """The notes about a client connection, made on first use."""
-    notes = _connections.get(connection)
+    notes: ConnectionNotes | None = connection.__dict__.get(_KEPT)
     if notes is None:
         peer = connection.peername
-        notes = _connections[connection] = ConnectionNotes(address=peer[0] if peer else "")
+        notes = connection.__dict__[_KEPT] = ConnectionNotes(address=peer[0] if peer else "")
     return notes
 
 
 def busy(connection: ClientConnection) -> bool:
     """True while an exchange or a tunnel is under way on this connection."""
-    notes = _connections.get(connection)
+    notes: ConnectionNotes | None = connection.__dict__.get(_KEPT)
     return notes is not None and (notes.active > 0 or notes.tunnel_record is not None)
 
 
 def open_flows() -> dict[ClientConnection, list[Flow]]:
     """The exchanges that have a record and no ending yet, by client connection: one walk, however many there are."""
     found: dict[ClientConnection, list[Flow]] = {}
-    for flow, notes in list(_flows.items()):
+    for flow in list(_flows):
+        notes = flow_notes(flow)
         if notes.record_id is not None and not notes.ended:
             found.setdefault(flow.client_conn, []).append(flow)
     return found

@@ -41,6 +41,11 @@ class IndexedHeaders(http.Headers):
             self._index, self._indexed = index, self.fields
         return self._index.get(_key(name))
 
+    def present(self, names: frozenset[bytes]) -> frozenset[bytes]:
+        """Which of these names, in lower case, it has."""
+        self._found(b"")
+        return names & self._index.keys()
+
     def get_all(self, name: str | bytes) -> list[str]:
         """Every value of a field, in order."""
         found = self._found(name)
@@ -57,6 +62,12 @@ class IndexedHeaders(http.Headers):
         if len(found) == 1:
             return found[0].decode("utf-8", "surrogateescape")
         return ", ".join(value.decode("utf-8", "surrogateescape") for value in found)
+
+
+def drop(headers: http.Headers, names: frozenset[bytes]) -> None:
+    """Take every field off that has one of these names, in lower case."""
+    if not isinstance(headers, IndexedHeaders) or headers.present(names):
+        headers.fields = tuple(field for field in headers.fields if field[0].lower() not in names)
 
 
 def read_headers(lines: Iterable[bytes]) -> http.Headers:

@@ -14,31 +14,26 @@ from mitmproxy import http
 
 from addons.answers import failure_verdict, plain, refuse
 from addons.flownotes import FlowNotes, flow_notes
+from addons.headers import drop
 from addons.live import Live
 from policy.model import Action, Reason
 from policy.safesearch import Change, holds_for, safe, strict_host
 
 logger = logging.getLogger(__name__)
 
-FROM_CLIENT = (
-    "proxy-authorization",
-    "proxy-connection",
-    "x-forwarded-for",
-    "forwarded",
-    "x-real-ip",
-    "via",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-original-url",
-    "x-rewrite-url",
+COMPRESSION = "sec-websocket-extensions"
+"""Compressed messages are not agreed to: a few kilobytes may unfold to gigabytes, and the host unfolds them whole."""
+FROM_CLIENT = frozenset(
+    (
+        *(b"proxy-authorization", b"proxy-connection", b"x-forwarded-for", b"forwarded", b"x-real-ip", b"via"),
+        *(b"x-forwarded-host", b"x-forwarded-proto", b"x-original-url", b"x-rewrite-url", COMPRESSION.encode()),
+    )
 )
-TO_CLIENT = ("alt-svc", "proxy-authenticate", "proxy-authentication-info", "sec-websocket-extensions")
+TO_CLIENT = frozenset((b"alt-svc", b"proxy-authenticate", b"proxy-authentication-info", COMPRESSION.encode()))
 NEEDED = frozenset({"connection", "keep-alive", "close", "upgrade", "host", "content-length", "transfer-encoding"})
 """What a `Connection` header may name without its being taken off: framing and routing are not a client's to remove."""
 UPGRADES = frozenset({"websocket"})
 """Protocols a request may upgrade to; any other Upgrade is taken off, the request stays HTTP."""
-COMPRESSION = "sec-websocket-extensions"
-"""Compressed messages are not agreed to: a few kilobytes may unfold to gigabytes, and the host unfolds them whole."""
 NOTE = "safesearch"
 """What the record says of a request that was made safe."""
 
@@ -64,13 +59,10 @@ class Rewrite:
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Clean what goes to the origin; the client's own evidence was read before this."""
         headers = flow.request.headers
-        for name in (*FROM_CLIENT, *hop_by_hop(headers.get("connection", ""))):
-            if name in headers:
-                del headers[name]
+        named = hop_by_hop(headers.get("connection", ""))
+        drop(headers, FROM_CLIENT.union(name.encode("utf-8", "surrogateescape") for name in named))
         if "upgrade" in headers and headers["upgrade"].lower().strip() not in UPGRADES:
             del headers["upgrade"]
-        if COMPRESSION in headers:
-            del headers[COMPRESSION]
         notes = flow_notes(flow)
         if flow.response is not None or notes.url is None or notes.verdict is None or notes.verdict.blocked:
             return
@@ -100,9 +92,7 @@ class Rewrite:
         verdict = flow_notes(flow).verdict
         if flow.response is None or (verdict is not None and verdict.blocked):
             return  # our own page, which may well ask for a sign-in
-        for name in TO_CLIENT:
-            if name in flow.response.headers:
-                del flow.response.headers[name]
+        drop(flow.response.headers, TO_CLIENT)
 
 
 def apply(change: Change, request: http.Request) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mitmproxy import http
 from mitmproxy.net.http.http1 import read
 
-from addons.headers import IndexedHeaders, install, original, read_headers
+from addons.headers import IndexedHeaders, drop, install, original, read_headers
 
 NAMES = st.sampled_from(["Host", "host", "Accept", "Set-Cookie", "set-cookie", "X-\xe9", "missing"])
 FIELDS = st.lists(st.tuples(NAMES.map(lambda name: name.encode("latin-1")), st.binary(max_size=6)), max_size=8)
@@ -35,6 +35,19 @@ def test_every_question_is_answered_as_the_host_answers_it(
         assert ours.get(asked, "none") == theirs.get(asked, "none")
         assert bytes(ours) == bytes(theirs)
         assert ours.copy().fields == theirs.fields
+
+
+@given(FIELDS, st.frozensets(st.sampled_from([b"host", b"accept", b"set-cookie", b"missing"])), st.booleans())
+def test_fields_taken_off_together_are_those_taken_off_one_by_one(
+    fields: list[tuple[bytes, bytes]], names: frozenset[bytes], indexed: bool
+) -> None:
+    """Whoever made the headers."""
+    ours, theirs = (IndexedHeaders if indexed else http.Headers)(fields), http.Headers(fields)
+    drop(ours, names)
+    for name in names:
+        theirs.pop(name, None)
+    assert ours.fields == theirs.fields
+    assert not any(name.decode() in ours for name in names)
 
 
 @given(st.lists(st.binary(min_size=1, max_size=12).filter(lambda line: b"\n" not in line), max_size=6))
