@@ -6,9 +6,10 @@ no more than what was asked for. Raises whatever a library raises for octets tha
 
 from __future__ import annotations
 
+import contextlib
 import zlib
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import brotli
 import zstandard
@@ -18,6 +19,10 @@ from addons.pageheads import PACKED
 _LARGEST_WINDOW = 8 * 1024 * 1024
 _UNDONE = frozenset(("gzip", "x-gzip", "deflate", "br", "zstd"))
 _MOST_CODINGS = 3
+_PIECE = 16 * 1024
+"""Octets undone at once: at a fault, so many are undone again."""
+_KEPT = 64 * 1024
+"""Octets that are kept until it is sure whether deflate has a header."""
 _BITE = 256
 """Octets given to zstd at once: it cannot be told how much to give back."""
 
@@ -47,7 +52,7 @@ def _one(coding: str) -> Decoder:
         case "gzip" | "x-gzip":
             return _Zlib(31)
         case "deflate":
-            return _Zlib(None)
+            return _Deflate()
         case "br":
             return _brotli()
         case "zstd":
@@ -64,33 +69,121 @@ class _Chain:
 
     def __call__(self, data: bytes, limit: int) -> bytes:
         if not self._decoders:
-            return data[:limit]
+            return as_sent(data, limit)
         for decode in self._decoders:
             data = decode(data, limit)
         return data
 
 
-class _Zlib:
-    """gzip, also of several members one after the other; deflate with its header, or without as some send it."""
+def as_sent(data: bytes, limit: int) -> bytes:
+    """No coding."""
+    return data[:limit]
 
-    def __init__(self, wbits: int | None) -> None:
-        self._wbits = wbits
-        self._engine = None if wbits is None else zlib.decompressobj(wbits=wbits)
+
+class _Zlib:
+    """gzip, also of several members one after the other. What comes before a fault is given, as browsers show it."""
+
+    def __init__(self, wbits: int) -> None:
+        self.broken = False
+        """Whether a fault was met: whatever comes then raises."""
+        self._engine = zlib.decompressobj(wbits=wbits)
 
     def __call__(self, data: bytes, limit: int) -> bytes:
+        self._raise_behind_a_fault()
         if not data or limit <= 0:
             return b""
-        if self._engine is None:
-            headed = data[0] & 0x0F == 8 and (len(data) < 2 or (data[0] << 8 | data[1]) % 31 == 0)
-            self._wbits = 47 if headed or data[0] == 0x1F else -15
-            self._engine = zlib.decompressobj(wbits=self._wbits)
-        engine = self._engine
-        out = engine.decompress(engine.unconsumed_tail + data, limit)
-        while engine.eof and engine.unused_data[:2] == b"\x1f\x8b" and len(out) < limit:
-            rest = engine.unused_data
-            engine = self._engine = zlib.decompressobj(wbits=31)
-            out += engine.decompress(rest, limit - len(out))
+        out = self._inflated(self._engine.unconsumed_tail + data, limit)
+        while not self.broken and self._engine.eof and self._engine.unused_data[:2] == b"\x1f\x8b" and len(out) < limit:
+            rest = self._engine.unused_data
+            self._engine = zlib.decompressobj(wbits=31)
+            out += self._inflated(rest, limit - len(out))
+        if self.broken and not out:
+            raise zlib.error("a fault, and nothing before it")
+        return bytes(out)
+
+    def _raise_behind_a_fault(self) -> None:
+        if self.broken:
+            raise zlib.error("nothing is known behind a fault")
+
+    def _inflated(self, data: bytes, limit: int) -> bytearray:
+        engine, out = self._engine, bytearray()
+        if engine.eof:
+            engine.decompress(data)  # to what is unused
+            return out
+        while len(out) < limit:
+            before, most = engine.copy(), min(_PIECE, limit - len(out))
+            try:
+                piece = engine.decompress(data, most)
+            except zlib.error:
+                self.broken = True
+                return out + _squeezed(before, data)
+            out += piece
+            data = engine.unconsumed_tail
+            if len(piece) < most:
+                break
         return out
+
+
+def _squeezed(engine: Any, data: bytes) -> bytearray:
+    """Every octet before a fault: zlib gives none of those it undid together with it (a wrong checksum is a fault)."""
+    out, most = bytearray(), 4096
+    while most:
+        before = engine.copy()
+        try:
+            out += engine.decompress(data[:most], _PIECE)
+        except zlib.error:
+            engine, most = before, most // 16
+            continue
+        data = engine.unconsumed_tail + data[most:]
+        if not data:
+            break
+    with contextlib.suppress(zlib.error):
+        while one := engine.decompress(data, 1):
+            out += one
+            data = engine.unconsumed_tail
+    return out
+
+
+class _Deflate:
+    """deflate with its header, or without as some send it. What looks like a header and turns out to be none is read
+    again without, from its beginning, as browsers do."""
+
+    def __init__(self) -> None:
+        self._begun: bytes | None = b""
+        self._undo: _Zlib | None = None
+
+    def __call__(self, data: bytes, limit: int) -> bytes:
+        if self._begun is not None:
+            self._begun += data
+            if self._undo is None:
+                if len(self._begun) < len(b"\x78\x9c"):
+                    return b""
+                data, self._undo = self._begun, _Zlib(_wbits(self._begun))
+            if len(self._begun) > _KEPT:
+                self._begun = None
+        if self._undo is None:
+            raise RuntimeError("deflate without a reader")
+        out, fault = b"", None
+        try:
+            out = self._undo(data, limit)
+        except zlib.error as error:
+            fault = error
+        if not self._undo.broken or self._begun is None:
+            if fault is not None:
+                raise fault
+            return out
+        data, self._begun, self._undo = self._begun, None, _Zlib(-15)
+        try:
+            return out + self._undo(data, limit)
+        except zlib.error:
+            if fault is not None:
+                raise
+            return out
+
+
+def _wbits(begun: bytes) -> int:
+    headed = begun[0] & 0x0F == 8 and (begun[0] << 8 | begun[1]) % 31 == 0
+    return 47 if headed or begun[0] == 0x1F else -15
 
 
 def _brotli() -> Decoder:

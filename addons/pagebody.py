@@ -7,8 +7,9 @@ Bounded in bytes decoded, so a compressed bomb costs no more than a page; never 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from addons.decoders import make_decoder
+from addons.decoders import Decoder, as_sent, make_decoder
 from addons.titles import MOST_DECODED, TitleReader
 from categories.pagescan import PageScan
 
@@ -16,6 +17,10 @@ PADDING = 4
 """A page's source may be so many times as long as the text that is looked at in it: comments are not to use that up."""
 _SLICE = 64 * 1024
 """Decoded bytes that are looked at before it is asked how much that was."""
+_KEPT = 64 * 1024
+"""Bytes of a body that are kept until it is sure that it is written as its head says."""
+TOO_LONG = ("size", "effort")
+"""Troubles of a page that is longer than what is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +32,9 @@ class PageLimits:
     hold_seconds: float = 5.0
     """Longest a page is held back."""
     scan_bytes: int = 2 * 1024 * 1024
-    """Bytes of a page's text that are looked at, and of its source `PADDING` times as many; the rest passes."""
+    """Bytes of a page's text that are looked at, and of its source `PADDING` times as many."""
+    too_long: Literal["allow", "block"] = "allow"
+    """What becomes of a page that is longer, or too much work: it passes unread from there on, or is closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +60,14 @@ class PageBody:
         """`encoding`, `size` or `effort`; None while all is looked at."""
         self.decoded = 0
         """Bytes decoded."""
+        self.as_it_stands = False
+        """True when it is not written as its head says: browsers refuse it, and what others show of it was read."""
         self._title = TitleReader(kind.charset) if kind.markup else None
         self._scan = scan
         self._most = most
         self._longest = most if scan is None else PADDING * most
         self._decoder = make_decoder(kind.encoding)
+        self._raw: bytes | None = b""
         if self._decoder is None:
             self.trouble = "encoding"
 
@@ -75,9 +85,8 @@ class PageBody:
         """Look at one chunk."""
         if self.done or not chunk or self._decoder is None:
             return
-        try:
-            octets = self._decoder(chunk, self._longest - self.decoded)
-        except Exception:  # any fault of a decoder: browsers, too, show only what came before it
+        octets = self._undone(self._decoder, chunk)
+        if octets is None:
             self.trouble = "encoding"
             return
         if self._title is not None:
@@ -90,3 +99,18 @@ class PageBody:
             if self.decoded >= self._longest or (self._scan is not None and self._scan.text >= self._most):
                 self.trouble = "size"
                 return
+
+    def _undone(self, decoder: Decoder, chunk: bytes) -> bytes | None:
+        """What a chunk says; None from where it is not written as it should be."""
+        begun = self._raw
+        if begun is not None:
+            begun += chunk
+        try:
+            octets = decoder(chunk, self._longest - self.decoded)
+        except Exception:  # any fault of a decoder: browsers, too, show only what came before it
+            if begun is None:
+                return None
+            self.as_it_stands, self._raw, self._decoder = True, None, as_sent
+            return begun[: self._longest]
+        self._raw = None if octets or begun is None or len(begun) > _KEPT else begun
+        return octets

@@ -16,13 +16,13 @@ from mitmproxy import http
 from addons.answers import answer, failure_verdict, plain
 from addons.flownotes import FlowNotes
 from addons.live import Live
-from addons.pagebody import BodyKind, PageBody
+from addons.pagebody import TOO_LONG, BodyKind, PageBody
 from addons.proceed import after_grant, offer, scope_of
 from addons.rows import open_row
 from categories.pagescan import PageScan
 from categories.pagetable import Finding, PageTable
 from logstore.spool import SpoolFull
-from policy.model import Action, Request, Stage, Verdict
+from policy.model import Action, Reason, Request, Stage, Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +34,10 @@ MOST_CPU = 10.0
 """Seconds of a processor for one page; the rest passes, and its row says so."""
 NOT_SCANNED = "not-scanned"
 """Begins the remark in the row of a page that was not looked at; the reason follows."""
+AS_IT_STANDS = "scanned:as-it-stands"
+"""The remark in the row of a page that is not written as its head says, and was read as it came."""
+TOO_LONG_RULE = "pages:too-long"
+TOO_LONG_BECAUSE = "This page is longer than what the filter reads, and the school has chosen to close such pages."
 
 
 class PageCheck:
@@ -162,14 +166,27 @@ class PageCheck:
         found = self._scan.findings(last=last or self._body.trouble is not None)
         self._spend(began, busy)
         if not found or found == self._known:
-            return None
+            return self._too_long()
         self._known = found
         notes, at = self._notes, self._live.now()
         verdict = engine.decide(self._asked._replace(stage=Stage.RESPONSE, found=found), notes.client, at)
         if verdict.action is Action.WARN and notes.url is not None:
             held = self._live.grants.holds(notes.client, scope_of(verdict, notes.url), at)
             verdict = after_grant(verdict, held=held)
-        return verdict if verdict.blocked else None
+        return verdict if verdict.blocked else self._too_long()
+
+    def _too_long(self) -> Verdict | None:
+        """The verdict on a page that is longer than what is read, where the school wants such pages closed."""
+        if self._live.pages.too_long == "allow" or self._body.trouble not in TOO_LONG:
+            return None
+        return Verdict(
+            Action.BLOCK,
+            Reason.CONTENT,
+            TOO_LONG_BECAUSE,
+            rule=TOO_LONG_RULE,
+            stage=Stage.RESPONSE,
+            revision=self._live.engine.revision,
+        )
 
     def _close(self, verdict: Verdict, *, last: bool) -> None:
         """Make our page the answer."""
@@ -201,12 +218,10 @@ class PageCheck:
         metrics.pages_scanned.labels(outcome).inc()
         metrics.page_scan_seconds.observe(self._spent)
         if trouble is not None and outcome == "passed":
-            told = (
-                f"scanned:{self._body.decoded // 1024}k"
-                if trouble in ("size", "effort")
-                else f"{NOT_SCANNED}:{trouble}"
-            )
+            told = f"scanned:{self._body.decoded // 1024}k" if trouble in TOO_LONG else f"{NOT_SCANNED}:{trouble}"
             not_scanned(self._live, self._flow, self._notes, trouble, told)
+        elif self._body.as_it_stands and outcome == "passed":
+            remark(self._live, self._flow, self._notes, AS_IT_STANDS)
 
     def _drop(self) -> None:
         self._chunks.clear()
@@ -221,7 +236,12 @@ _holding: WeakSet[PageCheck] = WeakSet()
 def not_scanned(live: Live, flow: http.HTTPFlow, notes: FlowNotes, why: str, told: str | None = None) -> None:
     """A page passes that was not looked at, or not to its end: count it, and say so in its row."""
     live.metrics.pages_not_scanned.labels(why).inc()
-    notes.note = ",".join(filter(None, (notes.note, told or f"{NOT_SCANNED}:{why}")))
+    remark(live, flow, notes, told or f"{NOT_SCANNED}:{why}")
+
+
+def remark(live: Live, flow: http.HTTPFlow, notes: FlowNotes, told: str) -> None:
+    """Say something of the page in its row."""
+    notes.note = ",".join(filter(None, (notes.note, told)))
     open_again(live, flow, notes)
 
 

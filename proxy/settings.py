@@ -280,7 +280,9 @@ class PageSettings(Section):
     hold_seconds: float = Field(default=5.0, gt=0, le=60)
     """Longest a page is held back, in seconds."""
     scan_bytes: int = Field(default=2 * 1024 * 1024, ge=16 * 1024, le=64 * 1024 * 1024)
-    """Bytes of a page that are looked at at all; the rest passes, and the row says so."""
+    """Bytes of a page that are looked at at all."""
+    too_long: Literal["allow", "block"] = "allow"
+    """What becomes of a longer page: `allow` lets the rest pass, and the row says so; `block` closes or cuts it."""
 
 
 class Settings(Section):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import zlib
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from collections.abc import Callable
 import brotli
 import pytest
 import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
 
 from addons.decoders import make_decoder
 
@@ -57,3 +60,47 @@ def test_no_more_is_unpacked_than_asked_for(encoding: str, pack: Callable[[bytes
 def test_what_nobody_asks_for_is_unknown(encoding: str) -> None:
     """Such a body passes, and its row says that it was not looked at."""
     assert make_decoder(encoding) is None
+
+
+@pytest.mark.parametrize("wbits", [31, 15, -15])
+@pytest.mark.parametrize("step", [7, 1_000_000])
+def test_what_comes_before_a_fault_is_read(wbits: int, step: int) -> None:
+    """To the last octet: browsers show it. A wrong checksum at the end is a fault, too."""
+    engine = zlib.compressobj(wbits=wbits)
+    packed = engine.compress(PAGE) + engine.flush(zlib.Z_FULL_FLUSH)
+    packed += b"\x07" * 64 if wbits == -15 else engine.flush()[:-4] + b"none"
+    decode = make_decoder("gzip" if wbits == 31 else "deflate")
+    assert decode is not None
+    out = b""
+    with contextlib.suppress(zlib.error):
+        for at in range(0, len(packed), step):
+            out += decode(packed[at : at + step], 1_000_000)
+    assert out.startswith(PAGE)
+
+
+@pytest.mark.parametrize("step", [1, 2, 1_000_000])
+@pytest.mark.parametrize("text", [PAGE[:100], b"x" * 0x9C, b"y" * 0x01])
+def test_deflate_that_only_looks_as_if_it_had_a_header_is_read(text: bytes, step: int) -> None:
+    """Raw blocks whose first octets are those of zlib: browsers try again without (a stored block may begin so)."""
+    stored = b"\x78" + bytes((0x01,)) + b"\x00" + bytes((0xFE, 0xFF)) + b"<"  # a block of one octet, padded with ones
+    packed = stored + raw_block(text)
+    decode = make_decoder("deflate")
+    assert decode is not None
+    out = b"".join(decode(packed[at : at + step], 1_000_000) for at in range(0, len(packed), step))
+    assert out.endswith(b"<" + text)
+
+
+def raw_block(text: bytes) -> bytes:
+    """A last, stored block (RFC 1951 §3.2.4)."""
+    length = len(text)
+    return b"\x01" + length.to_bytes(2, "little") + (length ^ 0xFFFF).to_bytes(2, "little") + text
+
+
+@given(st.binary(max_size=300), st.integers(1, 50), st.sampled_from(["gzip", "deflate", "br", "zstd"]))
+def test_octets_that_say_nothing_are_no_bug(octets: bytes, step: int, encoding: str) -> None:
+    """Whatever an origin sends: text, or a library's own error."""
+    decode = make_decoder(encoding)
+    assert decode is not None
+    with contextlib.suppress(zlib.error, brotli.error, zstandard.ZstdError):
+        for at in range(0, len(octets), step):
+            assert len(decode(octets[at : at + step], 100)) <= 200

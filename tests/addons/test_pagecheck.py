@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import base64
 import gzip
+import http.client
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -86,6 +88,46 @@ def test_a_page_that_cannot_be_looked_at_is_closed(
     answer = fetch(host, url(name, GOOD))
     assert answer.status >= 400
     assert GOOD not in answer.body
+
+
+@pytest.mark.parametrize("too_long", ["allow", "block"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_becomes_of_a_page_longer_than_what_is_read_is_the_schools_choice(
+    host: Host, name: str, monkeypatch: pytest.MonkeyPatch, too_long: Any, packed: bool
+) -> None:
+    """Its rest passes and the row says so; or it is closed, or cut where it had begun to show."""
+    monkeypatch.setattr(host.live, "pages", replace(host.live.pages, too_long=too_long))
+    middle, times = b" tower" * 2_000, 20
+    page = GOOD + middle * times + BAD  # the words come where nobody reads any more
+    head = ["Content-Type: text/html", *(["Content-Encoding: gzip"] if packed else [])]
+    if packed:
+        address = url(name, gzip.compress(page), head=head)
+    else:
+        address = url(name, GOOD, middle, BAD, order=[0, *[1] * times, 2], head=head)
+    if too_long == "allow":
+        answer = fetch(host, address)
+        body = gzip.decompress(answer.body) if packed else answer.body
+        assert (answer.status, body) == (200, page)
+        assert (host.rows()[-1].note or "").startswith("scanned:")
+        return
+    if packed:
+        answer = fetch(host, address)
+        assert (answer.status, GOOD in answer.body) == (403, False)
+    else:
+        with pytest.raises(http.client.IncompleteRead):
+            fetch(host, address)
+    row = host.rows()[-1]
+    assert (row.action, row.blocked, row.rule, row.reason) == ("block", True, "pages:too-long", "content")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
+def test_a_page_that_is_not_packed_as_its_head_says_is_read_as_it_stands(host: Host, name: str, coding: str) -> None:
+    """Browsers refuse it; a program that shows it all the same shows nothing that nobody has read."""
+    head = ["Content-Type: text/html", f"Content-Encoding: {coding}"]
+    assert fetch(host, url(name, GOOD, head=head)).body == GOOD
+    assert host.rows()[-1].note == "scanned:as-it-stands"
+    answer = fetch(host, url(name, BAD, head=head))
+    assert (answer.status, BAD in answer.body) == (403, False)
 
 
 def test_a_page_that_cannot_be_decided_is_closed(host: Host, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
