@@ -1,8 +1,9 @@
 """Fetches lists: a source and what is known of its last version in, a new version in a folder of its own out.
 
 The only file of this room that may use the network. The rules: HTTPS or HTTP as somebody decided, never through a
-proxy, redirects only to HTTPS; size and time are bounded while bytes come in; a checksum or signature that was promised
-is checked before anything is opened (`categories.archives`); nothing is in force before somebody flips `current`.
+proxy, redirects only to HTTPS; whoever asks may say what is connected to (`Limits.connect`); size and time are bounded
+while bytes come in; a checksum or signature that was promised is checked before anything is opened
+(`categories.archives`); nothing is in force before somebody flips `current`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -28,6 +29,8 @@ from categories.signatures import SUFFIX, SignatureProblem, check_signature, rea
 AGENT = "Schoolgate list update"
 """How we call ourselves."""
 CHUNK = 1 << 16
+type Connect = Callable[..., Any]
+"""As `socket.create_connection`: host and port, timeout and source in, a socket out."""
 _CHECKSUM_BYTES = 1 << 20
 _SIGNATURE_BYTES = 1 << 16
 _SHA256 = re.compile(r"\b[0-9a-f]{64}\b", re.IGNORECASE)
@@ -79,6 +82,8 @@ class Limits:
     """For a whole download."""
     silence: float = 30.0
     """Without a byte."""
+    connect: Connect | None = None
+    """How connections are made, which says where a list may come from; None: from anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +164,7 @@ def _check_signed(remote: Remote, file: Path, aside: Path, limits: Limits) -> No
     told = aside / "signature"
     try:
         if urlsplit(where).scheme in {"http", "https"}:
-            _download(where, told, Known(), Limits(_SIGNATURE_BYTES, limits.room, limits.seconds, limits.silence))
+            _download(where, told, Known(), replace(limits, download=_SIGNATURE_BYTES))
         else:
             shutil.copyfile(where, told)
         check_signature(file, told.read_text(encoding="utf-8", errors="replace"), read_key(remote.key))
@@ -191,12 +196,44 @@ class _OnlyToHttps(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(request, answer, code, message, headers, target)
 
 
-def _opener() -> urllib.request.OpenerDirector:
+class _PlainHandler(urllib.request.HTTPHandler):
+    def __init__(self, connect: Connect | None) -> None:
+        super().__init__()
+        self._connect = connect
+
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        def made(host: str, **options: Any) -> http.client.HTTPConnection:
+            return _led(http.client.HTTPConnection(host, **options), self._connect)
+
+        return self.do_open(made, req)
+
+
+class _SecureHandler(urllib.request.HTTPSHandler):
+    def __init__(self, connect: Connect | None) -> None:
+        super().__init__()
+        self._connect = connect
+        self._tls = ssl.create_default_context()
+
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        def made(host: str, **options: Any) -> http.client.HTTPConnection:
+            return _led(http.client.HTTPSConnection(host, context=self._tls, **options), self._connect)
+
+        return self.do_open(made, req)
+
+
+def _led(connection: http.client.HTTPConnection, connect: Connect | None) -> http.client.HTTPConnection:
+    """A connection that is made as it was said."""
+    if connect is not None:
+        connection._create_connection = connect  # type: ignore[attr-defined]
+    return connection
+
+
+def _opener(connect: Connect | None) -> urllib.request.OpenerDirector:
     """HTTP and HTTPS and nothing else; the environment's proxies are not asked."""
     opener = urllib.request.OpenerDirector()
     for handler in (
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(context=ssl.create_default_context()),
+        _PlainHandler(connect),
+        _SecureHandler(connect),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
         _OnlyToHttps(),
@@ -215,7 +252,7 @@ def _download(location: str, file: Path, known: Known, limits: Limits) -> Any:
     asked = urllib.request.Request(location, headers=headers)  # noqa: S310 - http or https, checked by the caller
     deadline = time.monotonic() + limits.seconds
     try:
-        answer = _opener().open(asked, timeout=limits.silence)
+        answer = _opener(limits.connect).open(asked, timeout=limits.silence)
     except urllib.error.HTTPError as error:
         if error.code == 304:
             return None
@@ -247,8 +284,7 @@ def _told_checksum(remote: Remote, limits: Limits) -> str | None:
         return remote.sha256
     with tempfile.TemporaryDirectory() as aside:
         file = Path(aside) / "checksum"
-        small = Limits(_CHECKSUM_BYTES, limits.room, limits.seconds, limits.silence)
-        _download(remote.checksum_url, file, Known(), small)
+        _download(remote.checksum_url, file, Known(), replace(limits, download=_CHECKSUM_BYTES))
         text = file.read_text(encoding="utf-8", errors="replace")
     return checksum_in(text, Path(urlsplit(remote.location).path).name)
 

@@ -58,6 +58,14 @@ class ListWanted:
     """Public key that must have signed it; empty for none."""
     licence: str = ""
     """Under which licence it is used."""
+    url_match: str = "exact"
+    """Whether URL entries fit hosts below theirs, too: `exact` or `parents`."""
+    limit: int | None = None
+    """For weighted phrases: the score a text may reach; None: as usual."""
+    apply_to: tuple[str, ...] = ("search",)
+    """For phrases: where they are looked for."""
+    max_bytes: int | None = None
+    """Bytes a download may have; None: as many as any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

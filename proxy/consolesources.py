@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from categories.sources import LIMIT
 from console.listdoors import ListLook, ListWanted
 from logstore.db import open_catalog
 from proxy.assembly import list_sources
@@ -128,6 +129,10 @@ class SourceWork(ABC):
             wanted.checksum_url or None,
             wanted.licence,
             wanted.key or None,
+            url_match=wanted.url_match,
+            limit=LIMIT if wanted.limit is None else wanted.limit,
+            apply_to=wanted.apply_to,
+            max_bytes=wanted.max_bytes,
         )
 
     def _known(self, name: str) -> Source:

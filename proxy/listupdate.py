@@ -110,7 +110,7 @@ def _look(settings: Settings, source: Source, at: datetime, report: Report, *, a
     """Fetch one source. Failures are noted, and the next one is looked at."""
     state, store = read_state(settings, source.name), store_of(settings, source.name)
     try:
-        fetched = fetch(remote_of(source), store, state.known(source.key), limits_of(source))
+        fetched = fetch(remote_of(source), store, state.known(source.key), limits_of(source, settings))
         if fetched.folder is None:
             now = replace(state, etag=fetched.known.etag, modified=fetched.known.modified)
             stamp = at.timestamp()

@@ -16,15 +16,23 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from addons.destinations import read_destinations
 from categories.hosts import canonical_host, is_address
-from categories.sources import LIMIT, Format, Use
 from logstore.gateways import NUMBERS, WORKERS
 from logstore.place import Beside, Where
 from policy.client import Band
+from proxy.list_settings import ListChecks, ListSettings, Servers
 from proxy.record_settings import RecordSettings
 from proxy.settingsproblems import SettingsError, SettingsProblem, problems_of, repeated_keys
 from proxy.statutory_settings import StatutorySettings
 
-__all__ = ["Settings", "SettingsError", "SettingsProblem", "find_settings", "load_settings", "parse_settings"]
+__all__ = [
+    "ListSettings",
+    "Settings",
+    "SettingsError",
+    "SettingsProblem",
+    "find_settings",
+    "load_settings",
+    "parse_settings",
+]
 
 ENVIRONMENT = "SCHOOLGATE_SETTINGS"
 """Environment variable that names the settings file."""
@@ -161,44 +169,6 @@ def _on_this_machine(host: str) -> bool:
         return host == "localhost"
 
 
-class ListSettings(Section):
-    """One source of lists."""
-
-    name: str
-    """Name shown as evidence; a tree of categories adds `/category`."""
-    path: Path
-    """File or folder."""
-    format: Format = "domains"
-    """How it is written."""
-    category: str | None = None
-    """Category of its entries; a `ut1` tree names its own."""
-    categories: dict[str, str] = {}
-    """For a tree: its category name to ours, besides the built-in table."""
-    exclude: tuple[str, ...] = ()
-    """For a tree: category folders to leave out."""
-    url_match: Literal["exact", "parents"] = "exact"
-    """Whether a URL entry also fits below its host: `exact` as squidGuard, `parents` as e2guardian."""
-    limit: Annotated[int, Field(ge=0, le=100_000)] = LIMIT
-    """For weighted phrases: the score a text may reach; only more than that is of the category."""
-    apply_to: tuple[Use, ...] = ("search",)
-    """For phrases where they are looked for: `search`, `url`, `page`; words in addresses close more than is meant."""
-
-
-class ListChecks(Section):
-    """What new lists must pass before they are put in force."""
-
-    smallest: float = Field(default=0.7, ge=0, le=1)
-    """Entries of a new version for each old one, at least: a list that was cut short stays out."""
-    largest: float = Field(default=3.0, ge=1)
-    """Entries of a new version for each old one, at most."""
-    small: int = Field(default=100, ge=0)
-    """A list with fewer entries than this may change as it likes."""
-    classified: dict[str, str] = {}
-    """Hosts that must be in a category: `{games.example: games}`."""
-    never_blocked: tuple[str, ...] = ()
-    """The school's own sites, and others no update may close."""
-
-
 class PlaceSettings(Section):
     """What an address means: a network (or one address) and what stands there."""
 
@@ -298,6 +268,9 @@ class Settings(Section):
     """Whether the lists that come with the product are in force."""
     lists: tuple[ListSettings, ...] = ()
     """Further lists."""
+    list_servers: Servers = ()
+    """Servers inside that lists added by people may come from: networks, addresses or host names, with a port if one
+    alone is meant. The Internet needs no line here."""
     list_checks: ListChecks = ListChecks()
     """What new lists must pass."""
     proxy: ProxySettings = ProxySettings()

@@ -19,6 +19,7 @@ from categories.fetch import Known, Limits, Remote, list_path
 from categories.sources import Format, ListSource, UrlMatch, Use
 from identity.overlay import OverlayError, read_overlay
 from proxy.decided import overlay_file
+from proxy.listservers import connecting
 from proxy.settings import Settings
 from registry import sources
 from registry.sources import Source
@@ -120,9 +121,10 @@ def remote_of(source: Source) -> Remote:
     return Remote(source.location, source.format == "ut1", *sums)
 
 
-def limits_of(source: Source) -> Limits:
-    """How much may come of it."""
-    return Limits() if source.max_bytes is None else Limits(download=source.max_bytes)
+def limits_of(source: Source, settings: Settings) -> Limits:
+    """How much may come of it, and from where."""
+    limits = Limits(connect=connecting(settings))
+    return limits if source.max_bytes is None else replace(limits, download=source.max_bytes)
 
 
 def fetched_sources(settings: Settings, versions: Mapping[str, Path] | None = None) -> tuple[ListSource, ...]:

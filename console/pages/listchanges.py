@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
+from categories.sources import LIMIT
 from console import filling
 from console.listdoors import ListLook, ListWanted
 from console.page import Answer, Ask, Go, Page, Refused, Shown
@@ -22,8 +23,23 @@ FILE_BYTES = 16 * 1024 * 1024
 """Largest file of a list here; larger ones lie at a URL or come by `schoolgate lists add`."""
 EVERY = {"": "when somebody asks", "1": "every hour", "6": "every six hours", "24": "every day", "168": "every week"}
 """How often a source is looked for, in hours, to pick from."""
-FIELDS = ("name", "url", "format", "category", "every", "sha256", "checksum_url", "key", "licence", "why")
+FIELDS = ("name", "url", "format", "category", "every", "sha256", "checksum_url", "key", "licence", "url_match",
+          "limit", "apply_to", "max_mb", "why")  # fmt: skip
 """What the form of a new list holds."""
+MATCHES = {"exact": "its own host", "parents": "its own host and those below it"}
+"""What a URL entry fits."""
+APPLIED = {
+    "search": "what people search for",
+    "search,url": "searches and addresses",
+    "page": "pages",
+    "search,page": "searches and pages",
+    "search,url,page": "searches, addresses and pages",
+    "url": "addresses",
+    "url,page": "addresses and pages",
+}
+"""Where phrases may be looked for, to pick from."""
+READING = ("url_match", "limit", "apply_to", "max_mb")
+"""Fields that say how a list is read, and how large it may be."""
 NAME = "the file"
 """How a file is called in problems."""
 
@@ -106,7 +122,7 @@ def _by(ask: Ask) -> By:
 
 
 def _wanted(ask: Ask, name: str = "") -> ListWanted:
-    told = {field: ask.form.get(field, "").strip() for field in FIELDS if field not in {"every", "why"}}
+    told = {field: ask.form.get(field, "").strip() for field in FIELDS if field not in {"every", "why", *READING}}
     told["name"] = name or told["name"].lower()
     told["sha256"] = told["sha256"].lower()
     text = ask.form.get("every", "")
@@ -114,13 +130,33 @@ def _wanted(ask: Ask, name: str = "") -> ListWanted:
         every = timedelta(hours=float(text)) if text else None
     except (ValueError, OverflowError) as error:
         raise RegistryError(RegistryProblem("every", f"{text[:20]!r} is no number of hours", "24")) from error
-    return ListWanted(**{**told, "format": told["format"] or "domains"}, every=every)
+    megabytes = _number(ask, "max_mb", "megabytes", "8")
+    return ListWanted(
+        **{**told, "format": told["format"] or "domains"},
+        every=every,
+        url_match=ask.form.get("url_match") or "exact",
+        limit=_number(ask, "limit", "a score", "60"),
+        apply_to=tuple((ask.form.get("apply_to") or "search").split(",")),
+        max_bytes=None if megabytes is None else megabytes * 1024**2,
+    )
+
+
+def _number(ask: Ask, field: str, what: str, right: str) -> int | None:
+    text = ask.form.get(field, "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 9):
+        raise RegistryError(RegistryProblem(field, f"{text[:20]!r} is no whole number of {what}", right))
+    return int(text)
 
 
 def _form(ask: Ask, look: ListLook | None, kept: str, seen: str = "") -> Shown:
     view: dict[str, Any] = {
         "form": {field: ask.form.get(field, "") for field in FIELDS},
         "formats": FORMATS,
+        "matches": MATCHES,
+        "applied": APPLIED,
+        "usual_limit": LIMIT,
         "every": EVERY,
         "categories": filling.fillable(ask),
         "largest": FILE_BYTES // 1024**2,

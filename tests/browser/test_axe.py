@@ -1,19 +1,15 @@
-"""No page of the console shuts anybody out, as axe finds it: every page of every role, light and dark, and on a phone.
+"""No page of the console shuts anybody out, as axe finds it: every page of ICT services, who see most, and of nobody.
 
-The engine is that of the installed package `axe-selenium-python`, handed to the page by the driver: the console's
-Content-Security-Policy stays as it is. What is found goes to `artifacts/console/axe-ROLE.json`, and a picture of every
-page beside it.
+Light, dark and on a phone; other roles: `test_axe_roles`, so that two processes share the work. What is found goes to
+`artifacts/console/axe-ROLE.json`, and pictures of every page beside it.
 """
 
 from __future__ import annotations
 
-import importlib.resources
-import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from selenium.webdriver import Chrome
@@ -24,26 +20,14 @@ from console.page import Page
 from console.pages import pages
 from console.roles import Role
 from tests.browser import desk as desks
-from tests.browser.console_screen import LOOKS, SCREENS, look_as, picture
-from tests.browser.desk import LAPTOP, PUPIL, Desk, open_desk
+from tests.browser.axe import patient, violations, visit, visit_as
+from tests.browser.console_screen import LOOKS, look_as, picture
+from tests.browser.desk import Desk, open_desk
+from tests.conftest import REPOSITORY
 from tests.console.conftest import prepared  # noqa: F401
-from tests.rig.chromium import chromium
 from tests.rig.waiting import wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
-AXE = importlib.resources.files("axe_selenium_python") / "node_modules" / "axe-core" / "axe.min.js"
-RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
-"""What must hold: WCAG 2.0, 2.1 and 2.2, levels A and AA."""
-RUN = """
-const done = arguments[arguments.length - 1];
-for (const folded of document.querySelectorAll('details')) folded.open = true;
-axe.run(document, {runOnly: {type: 'tag', values: arguments[0]}, resultTypes: ['violations']})
-  .then((told) => told.violations.map((one) => [one.id, one.nodes.map((node) => node.html)]))
-  .then(done, (error) => done(String(error)));
-"""
-PEOPLE = [role for role in Role if role is not Role.READER]
-ASKED = {Role.TECHNICIAN, Role.ICT, Role.SAFEGUARDING, Role.LEADER}
-"""Roles that are asked why they look at one person's rows."""
 
 
 @pytest.fixture(scope="module")
@@ -56,38 +40,8 @@ def desk(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     """A browser that reaches this machine only."""
-    with chromium(None, tmp_path_factory.mktemp("home"), proxied=False) as browser:
-        browser.set_script_timeout(120)
-        browser.set_page_load_timeout(120)
+    with patient(tmp_path_factory.mktemp("home")) as browser:
         yield browser
-
-
-def violations(browser: Chrome) -> list[Any]:
-    """What axe finds on the page shown: rules, each with the elements that break it."""
-    browser.execute_script(AXE.read_text(encoding="utf-8"))
-    found = browser.execute_async_script(RUN, list(RULES))
-    assert isinstance(found, list), found
-    return found
-
-
-def visit(desk: Desk, browser: Chrome, role: Role | None, looks: tuple[str, ...]) -> dict[str, Any]:
-    """Every page of a role; what is wrong, by page and look."""
-    wrong: dict[str, Any] = {}
-    for name, addresses in desk.addresses(role).items():
-        for number, address in enumerate(addresses):
-            look_as(browser, looks[0])
-            browser.get(desk.base + address)
-            if urlsplit(browser.current_url).path != urlsplit(address).path:
-                wrong[f"{name} {address}"] = f"led to {browser.current_url}"
-            for look in looks:
-                look_as(browser, look)
-                picture(browser, f"{role or 'nobody'}-{name}" + (f"-{number}" if number else ""), look)
-                if found := violations(browser):
-                    wrong[f"{name} {address} {look}"] = found
-    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    SCREENS.mkdir(parents=True, exist_ok=True)
-    (SCREENS / f"axe-{role}.json").write_text(json.dumps(wrong, indent=1), encoding="utf-8")
-    return wrong
 
 
 def test_the_engine_finds_what_is_wrong(desk: Desk, browser: Chrome) -> None:
@@ -103,7 +57,7 @@ def test_the_engine_finds_what_is_wrong(desk: Desk, browser: Chrome) -> None:
 
 def test_a_page_nobody_visits_is_noticed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages are those the application declares; one with a number in its address needs a line of its own."""
-    visited = {name for role in (*PEOPLE, None) for name in desk.addresses(role)}
+    visited = {name for role in (*Role, None) for name in desk.addresses(role)}
     assert visited == {page.name for page in pages() if page.template} - desks.ALONE
     new = Page(name="new", path="/new/{id:int}", title="New", show=pages()[0].show, template="new.html")
     monkeypatch.setattr(desks, "pages", lambda: (*pages(), new))
@@ -132,15 +86,21 @@ def test_the_preview_of_a_list(desk: Desk, browser: Chrome, tmp_path: Path) -> N
     for look in LOOKS:
         look_as(browser, look)
         picture(browser, "list-preview", look)
-        wrong[look] = violations(browser)
+        wrong[look] = violations(browser, look)
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert not any(wrong.values()), wrong
 
 
-@pytest.mark.parametrize("role", PEOPLE, ids=str)
-def test_every_page_of_every_role(desk: Desk, browser: Chrome, role: Role) -> None:
-    desk.sign_in(browser, role)
-    if role in ASKED:
-        desk.say_why(browser, PUPIL, LAPTOP, "case-1")
-    looks = ("light", "dark", "phone") if role is Role.ICT else ("light", "dark")
-    assert visit(desk, browser, role, looks) == {}
+def test_every_page_of_ict_services(desk: Desk, browser: Chrome) -> None:
+    assert visit_as(desk, browser, Role.ICT) == {}
+
+
+def test_in_the_dark_only_colours_differ() -> None:
+    """So that a page in the dark need be asked for its colours alone."""
+    style = (REPOSITORY / "console" / "static" / "console.css").read_text(encoding="utf-8")
+    assert style.count("prefers-color-scheme") == 1
+    dark = re.search(r"@media \(prefers-color-scheme: dark\) \{\s*:root \{([^}]*)\}\s*\}", style)
+    assert dark, "the dark rules are no longer one block of variables"
+    names = {one.partition(":")[0].strip() for one in dark[1].split(";") if one.strip()}
+    assert names
+    assert all(name.startswith("--") for name in names), names

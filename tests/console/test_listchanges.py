@@ -9,6 +9,7 @@ import asyncio
 import html
 import re
 import stat
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,29 @@ def test_by_url_it_is_in_the_register_and_ordered_from_the_gateway(
     assert (line.what, line.who, line.why) == ("list.add", "console:ict-services-1", "asked for")
     assert [one.name for one in registered(Settings(data=console.data))] == ["city"]
     assert "fetches and checks it" in browser.get("/lists?done=add&name=city").text
+
+
+def test_how_it_is_read_and_how_large_it_may_be_as_on_the_command_line(
+    console: Console, orders: list[dict[str, Any]]
+) -> None:
+    browser = console.signed_in(Role.ICT)
+    reading = {"url_match": "parents", "limit": "80", "apply_to": "search,page", "max_mb": "8"}
+    url = "https://lists.example/city.txt"
+    for field, said in (
+        ("limit", "eighty"),
+        ("max_mb", "-1"),
+        ("apply_to", "mail"),
+        ("url_match", "all"),
+        ("max_mb", "9999"),
+    ):
+        refused = send(browser, "/lists/new", **{**WANTED, **reading, "url": url, field: said})
+        assert (refused.status_code, known(console)) == (422, []), field
+    assert send(browser, "/lists/new", **WANTED, **reading, url=url).status_code == 303
+    (one,) = known(console)
+    assert (one.url_match, one.limit, one.apply_to, one.max_bytes) == ("parents", 80, ("search", "page"), 8 * 1024**2)
+    assert send(browser, "/lists/new", **{**WANTED, "name": "usual"}, url=url).status_code == 303
+    (usual,) = (one for one in known(console) if one.name == "usual")
+    assert usual == replace(Source("usual", url, "domains", "games"), every=usual.every, licence=usual.licence)
 
 
 def test_of_a_file_every_line_that_changes_is_told_before_it_is_taken(

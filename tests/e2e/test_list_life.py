@@ -55,7 +55,7 @@ def closed_everywhere(gateway: Gateway, url: str) -> bool:
 
 def test_lists_live_while_lessons_go_on(make_gateway: Callable[..., Gateway], server: ListServer, name: str) -> None:
     """Added, updated on schedule, refused when cut short; requests go on all the while and each leaves its row."""
-    gateway = make_gateway({"proxy": {"workers": WORKERS}}).start()
+    gateway = make_gateway({"proxy": {"workers": WORKERS}, "list_servers": ["127.0.0.1"]}).start()
     words = ("--category", "games", "--every", "24h", "--reason", "arcade")
     stop, statuses = threading.Event(), []
 

@@ -38,7 +38,9 @@ def technician(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     technician = Technician(tmp_path, monkeypatch, capsys, command="lists")
     (tmp_path / "help.txt").write_text("childline.org.uk\n")
     told = [{"name": "own-help", "path": "help.txt", "category": "help"}]
-    technician.settings.write_text(json.dumps({"data": "data", "starter_lists": False, "lists": told}))
+    technician.settings.write_text(
+        json.dumps({"data": "data", "starter_lists": False, "lists": told, "list_servers": ["127.0.0.1"]})
+    )
     return technician
 
 
