@@ -8,7 +8,7 @@ known which rows can be there already, and which cannot.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,12 +46,14 @@ _REFUSED = text(
     "ON CONFLICT (file) DO UPDATE SET refused = day_file.refused + excluded.refused"
 )
 _ADDED = text(
-    "UPDATE day_file SET rows = CASE WHEN :whole THEN 0 ELSE rows END + :rows, changed_us = :now, "
+    "UPDATE day_file SET changed_us = :now, "
     "min_id = CASE WHEN min_id < :min_id THEN min_id ELSE :min_id END, "
     "max_id = CASE WHEN max_id > :max_id THEN max_id ELSE :max_id END, "
     "early_us = CASE WHEN early_us > :early_us THEN early_us ELSE :early_us END, "
     "late_us = CASE WHEN late_us > :late_us THEN late_us ELSE :late_us END WHERE file = :file"
 )
+
+_COUNTED = text("UPDATE day_file SET rows = :rows WHERE file = :file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +62,6 @@ class Added:
 
     day: str
     """The day."""
-    rows: int
-    """Rows that were new; with `whole`, all rows of the day."""
-    whole: bool
-    """Whether the day was counted anew, because a crash may have left rows uncounted."""
     min_id: int
     """Smallest id of the batch."""
     max_id: int
@@ -199,11 +197,17 @@ def note_stored(
     hours: Set[Hour],
     cursor: Position | None,
     now: int,
+    count: Callable[[str], int],
 ) -> None:
-    """Rows are stored, or refused because of their day; and the place they came from. `now` is in microseconds."""
+    """Rows are stored, or refused because of their day; and the place they came from. `now` is in microseconds.
+
+    `count` says how many rows a day has. It is asked while nobody else changes the day's line: whoever comes last has
+    counted last, whatever others had on their way, or left uncounted when they died.
+    """
     for one in added:
-        facts = {name: getattr(one, name) for name in ("rows", "whole", "min_id", "max_id", "early_us", "late_us")}
+        facts = {name: getattr(one, name) for name in ("min_id", "max_id", "early_us", "late_us")}
         catalog.execute(_ADDED, {"file": partition(one.day), "now": now, **facts})
+        catalog.execute(_COUNTED, {"file": partition(one.day), "rows": count(one.day)})
     for day, rows in refused.items():
         catalog.execute(_REFUSED, {"file": partition(day), "day": day, "refused": rows, "now": now})
     mark_hours(catalog, hours)

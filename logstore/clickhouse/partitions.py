@@ -51,9 +51,8 @@ def borders(connection: Connection, day: date) -> tuple[int, int | None, int | N
 
 
 def rows_of(connection: Connection, day: date) -> int:
-    """Rows of a day."""
-    first, past = ids_of(day)
-    found = connection.execute(select(func.count()).select_from(log).where(log.c.id >= first, log.c.id < past))
+    """Rows of a day; the server knows it of its partition without reading one."""
+    found = connection.execute(text(f"SELECT count() FROM log WHERE _partition_id = '{day:%Y%m%d}'"))
     return int(found.scalar_one())
 
 

@@ -52,7 +52,6 @@ class ClickHouseStore:
         self._engine = open_engine(where)
         self._rows = self._engine.connect()
         self._days = Days()
-        self._counted: set[str] = set()
         self._sent = Sent(self._books.sent())
         self._settled: set[str] = set()
         self.refused = 0
@@ -105,7 +104,6 @@ class ClickHouseStore:
         except BaseException as error:
             # What a transaction taught is void when it was rolled back; an id kept here would name somebody else.
             self._days.forget()
-            self._counted.clear()
             # How far the try came is not known: the next one looks before it sends.
             self._settled.discard(producer)
             self._sent.forget(producer)
@@ -135,7 +133,8 @@ class ClickHouseStore:
             added = [self._send(day, columns, producer) for day, columns in ready]
         if added or refused or cursor is not None:
             with self._books.changing() as catalog:
-                note_stored(catalog, [one for one, _ in added], refused, hours, cursor, self._now())
+                days = [one for one, _ in added]
+                note_stored(catalog, days, refused, hours, cursor, self._now(), self._count)
         self.refused += sum(refused.values())
         return sum(new for _, new in added)
 
@@ -155,12 +154,12 @@ class ClickHouseStore:
         if producer != NOBODY:
             self._sent.add(producer, ids)
         new = len(fresh[_ID])
-        # A crash between a batch's rows and its place leaves them uncounted: count once, then add.
-        whole = day not in self._counted
-        rows = rows_of(self._rows, date.fromisoformat(day)) if whole else new
-        self._counted.add(day)
         offsets = columns[_OFFSET]
-        return Added(day, rows, whole, min(ids), max(ids), max(0, -min(offsets)), max(0, *offsets, 0)), new
+        return Added(day, min(ids), max(ids), max(0, -min(offsets)), max(0, *offsets, 0)), new
+
+    def _count(self, day: str) -> int:
+        with away():
+            return rows_of(self._rows, date.fromisoformat(day))
 
     def _claim(self) -> None:
         """Say now and then that this gateway is at work."""

@@ -34,6 +34,7 @@ from logstore.query import Archive
 from logstore.retention import prune
 from logstore.schema import day_file, log_cursor, log_sent, retention_run
 from logstore.store import Store
+from logstore.verify import verify
 from tests.logstore.rows import AT, batch, ended, ids_from, request
 from tests.rig import clickhouse
 from tests.rig.waiting import wait_for
@@ -250,6 +251,29 @@ def test_rows_of_a_day_that_is_gone_are_counted_not_stored(where: ClickHouse, ro
         assert catalog.execute(sa.select(log_cursor.c.seq)).scalar() == 20
         refused = sa.select(day_file.c.state, day_file.c.refused).where(day_file.c.day == "2026-11-21")
         assert tuple(catalog.execute(refused).one()) == ("dropped", 5)
+
+
+def test_gateways_side_by_side_count_each_row_once(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One writes a whole batch while another has its rows there and not in the books yet."""
+    where = ClickHouse(clickhouse.fresh(tmp_path).address, database)
+    everything, really = batch(60), module.send
+    with ClickHouseStore(where) as one, ClickHouseStore(where) as other:
+        one.append(everything[:20], Place("gateway-1", 20))
+
+        def send_and_be_overtaken(
+            connection: sa.Connection, producer: str, columns: Sequence[Sequence[object]]
+        ) -> None:
+            really(connection, producer, columns)
+            if producer == "gateway-1":
+                assert other.append(everything[40:], Place("gateway-2", 20)) == 20
+
+        monkeypatch.setattr(module, "send", send_and_be_overtaken)
+        assert one.append(everything[20:40], Place("gateway-1", 40)) == 20
+    with open_catalog(where).connect() as catalog:
+        assert catalog.execute(sa.select(day_file.c.rows).where(day_file.c.state == "open")).scalar() == 60
+    assert verify(where).problems == []
 
 
 def test_retention_waits_for_a_batch_that_is_on_its_way(
