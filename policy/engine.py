@@ -33,7 +33,7 @@ from policy.shapes import shape
 from policy.tables import Row, Table
 from policy.wrappers import Wrapped, wrapped
 
-ALGORITHM = 5
+ALGORITHM = 6
 """Raised whenever the same lists and policy would be read differently: it is part of the revision."""
 _CHANGES_KEPT = 20_000
 _MINUTE = timedelta(minutes=1)

@@ -46,8 +46,8 @@ class Hosts:
     def settle(self, request: Request) -> bool:
         """Whether nothing but its host can matter of the request; else it must be read as a whole.
 
-        That is: no listed page of the host can fit, no rule names one, nothing is searched for or wrapped, and neither
-        the form of the request nor anything seen of it is a signal.
+        That is: no listed page of the host can fit, no rule names one, nothing is searched for or wrapped, neither the
+        form of the request nor anything seen of it is a signal, and servers read its path in one way.
         """
         url = request.url
         try:
@@ -58,13 +58,16 @@ class Hosts:
             return False
         if facts.wraps and wrapped(url):
             return False
+        path = url.path
         if request.stage is Stage.CONNECT:
-            return not facts.paged or (url.path == "/" and not url.query)
+            return not facts.paged or (path == "/" and not url.query)
+        if ";" in path or "%2F" in path or "%5C" in path:
+            return False
         if facts.paged and self._index.pageless(url) is None:
             return False
         if facts.asked:
             return not search_terms(url)
-        return not (url.query and may_search(url.path))
+        return not (url.query and may_search(path))
 
     def _ask(self, url: Url) -> HostFacts | None:
         if len(self._known) >= HOSTS_REMEMBERED:

@@ -44,6 +44,9 @@ def test_nothing_but_the_host_matters(url: str) -> None:
 @pytest.mark.parametrize(
     ("url", "more"),
     [
+        ("https://plain.example/a;b", {}),
+        ("https://plain.example/a%2Fb", {}),
+        ("https://plain.example/a%5Cb", {}),
         ("https://paged.example/dir", {}),
         ("https://paged.example/DIR/page", {}),
         ("https://paged.example/dir=1", {}),
