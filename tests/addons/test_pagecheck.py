@@ -16,9 +16,19 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mitmproxy.connection import Client as ClientConnection
+from mitmproxy.http import HTTPFlow, Response
+from mitmproxy.options import Options
+from mitmproxy.proxy.commands import RequestWakeup
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http._events import ResponseData
 
 from addons import pagecheck
+from addons.flownotes import flow_notes
+from addons.holding import HoldingStream
 from addons.pagebody import PADDING, BodyKind, PageBody, PageLimits
+from addons.pagecheck import PageCheck
+from categories.names import canonical_url
 from categories.pagescan import PageScan
 from categories.pagetable import PageTable
 from categories.snapshot import build_snapshot, open_snapshot
@@ -26,6 +36,7 @@ from categories.sources import ListSource
 from categories.taxonomy import load_taxonomy
 from logstore.record import EndingKind
 from policy.engine import Engine
+from policy.model import Request
 from policy.rules import load_policy
 from tests.addons.host import Host
 from tests.rig.certificates import Authority
@@ -128,6 +139,21 @@ def test_a_page_that_is_not_packed_as_its_head_says_is_read_as_it_stands(host: H
     assert host.rows()[-1].note == "scanned:as-it-stands"
     answer = fetch(host, url(name, BAD, head=head))
     assert (answer.status, BAD in answer.body) == (403, False)
+
+
+@pytest.mark.parametrize(("version", "waits"), [("HTTP/1.1", False), ("HTTP/2.0", True)])
+def test_a_held_page_has_a_clock_unless_its_end_is_sure(host: Host, version: str, waits: bool) -> None:
+    """All that was announced is there; in HTTP/2 the end is a word of its own, which may never come."""
+    context = Context(ClientConnection(peername=("127.0.0.1", 1), sockname=("127.0.0.1", 2)), Options())
+    stream, flow = HoldingStream(context, 1), HTTPFlow(context.client, context.server)
+    flow.response = Response.make(200, b"", {"content-length": str(len(GOOD))})
+    flow.response.http_version = version
+    stream.flow, notes, table = flow, flow_notes(flow), host.live.engine.index.pages
+    assert table is not None
+    notes.check = PageCheck(host.live, flow, notes, Request(canonical_url("http://a.example/")), table, BodyKind())
+    said = list(stream.state_hold_response_body(ResponseData(1, GOOD)))
+    assert [type(command) for command in said] == ([RequestWakeup] if waits else [])
+    notes.check.left()
 
 
 def test_a_page_that_cannot_be_decided_is_closed(host: Host, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
