@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -29,6 +30,7 @@ from logstore.spool import SpoolWriter
 from logstore.store import open_store
 from proxy.cli import main
 from proxy.doctor import examine
+from proxy.partitionjob import TOLD, PartitionJob
 from proxy.settings import Settings, load_settings
 from registry import people
 from registry.change import By
@@ -224,6 +226,13 @@ def test_six_months_are_kept_and_it_can_be_proved(trust: Trust) -> None:
     assert {line["what"] for line in trail} >= {"removed a day", "removed old rows"}
     assert trust.said("db", "check")["ok"]
     assert trust.said("db", "verify")["ok"]
+
+
+def test_the_metrics_are_told_the_oldest_day(trust: Trust) -> None:
+    day = old_rows(trust)
+    assert PartitionJob(trust.settings, threading.Event()).round(datetime.now(UTC)) is True
+    told = json.loads((trust.settings.data / "run" / TOLD).read_text(encoding="utf-8"))
+    assert (told["oldest"], told["missing"], told["stray"]) == (day.isoformat(), 0, 0)
 
 
 def test_a_day_that_is_back_or_short_or_gone_shows(trust: Trust) -> None:

@@ -15,6 +15,21 @@ def test_an_address_is_what_the_driver_takes(tmp_path: Path) -> None:
     assert not where.in_process
 
 
+@pytest.mark.parametrize(
+    ("address", "encrypted"),
+    [
+        ("clickhouse://u@h/d", False),
+        ("clickhouse://u@h:8123/d", False),
+        ("clickhouse://u@h:8443/d", True),
+        ("clickhouse://u@h/d?secure=true", True),
+        ("clickhouse://u@h/d?interface=https", True),
+        ("clickhouse://u@h:8443/d?interface=http", False),
+    ],
+)
+def test_it_is_known_whether_rows_go_in_the_clear(tmp_path: Path, address: str, encrypted: bool) -> None:
+    assert ClickHouse(address, tmp_path).encrypted is encrypted
+
+
 def test_the_password_stands_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text("s3cret\nanother line\n", encoding="utf-8")
