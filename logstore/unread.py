@@ -1,9 +1,9 @@
 """Records and endings as they come from the spool: whole, but not looked into yet.
 
 In come values by position, out go a `LogRecord` and an `Ending` that hold them in groups, by which a row is folded
-(`logstore.folding`); their fields are set when somebody asks for one. A shipper seldom does, and setting fifty fields
-of objects that live for a moment was a third of what a row cost. The rule: nobody can tell the difference, but by the
-class, until a field is asked for.
+(`logstore.folding`); their fields are set when somebody asks for one. A shipper seldom does, and what it does not ask
+for need not be set fifty times a row. The rule: nobody can tell the difference, but by the class, until a field is
+asked for.
 
 Values that hardly vary without each other are a group, and equal groups are one object: a thousand requests of one
 person hold one name, whose hash is known, in place of a thousand copies.
