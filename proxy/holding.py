@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy.exc
 
-from logstore.db import StoreError, upgrade
+from logstore.db import StoreError, reading, upgrade
 from logstore.export import printable
 from logstore.exportfile import CannotWrite
 from logstore.gateways import identity_in
@@ -30,6 +30,7 @@ from proxy.account import typed_by
 from proxy.exporting import Outgoing, Request, format_of, write_rows
 from proxy.logsearch import Refused, filter_from
 from proxy.settings import Settings
+from registry.samepeople import same_person
 
 TOLD = "holds.json"
 """File of the run folder that tells the metrics about holds: numbers only."""
@@ -166,6 +167,11 @@ def _release(args: argparse.Namespace, settings: Settings, zone: tzinfo, now: da
 
 
 def _approve(args: argparse.Namespace, settings: Settings, zone: tzinfo, now: datetime) -> int:
+    found = find_active(settings.store, args.case)
+    with reading(settings.store) as connection:  # two accounts of the register may be one person's
+        alone = found.signed_by is not None and same_person(connection, found.signed_by, typed_by())
+    if alone:
+        raise HoldRefused(f"{found.signed_by} signed first; a release needs two different people")
     kept = approve(settings.store, args.case, who=typed_by(), why=args.why, at=now)
     _say(args, as_dict(kept, zone, now), f"{kept.case}: released; {kept.rows:,} copied rows are gone")
     return 0

@@ -93,11 +93,21 @@ def filter_from(args: argparse.Namespace, now: datetime, zone: tzinfo) -> LogFil
             **{name: as_recorded(name, getattr(args, name)) for name in _SAME},
             client_address=as_recorded("client_address", args.address),
             page=args.page_only,
+            without=tuple(map(_left_out, args.without)),
             since=None if args.since is None else parse_when(args.since, now, zone),
             until=None if args.until is None else parse_when(args.until, now, zone, end=True),
         )
     except ValueError as error:
         raise Refused(str(error), 2) from error
+
+
+def _left_out(said: str) -> tuple[str, str]:
+    """What `--not` leaves out: the field as a filter calls it, and the value. Raises `ValueError`."""
+    field, colon, value = said.partition(":")
+    if not (colon and value.strip()):
+        raise ValueError(f"--not {said[:80]!r} names no field and value; say --not user:pupil-0417")
+    name = {"address": "client_address"}.get(field.strip(), field.strip())
+    return name, as_recorded(name, value.strip()) or ""
 
 
 def _search(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> int:

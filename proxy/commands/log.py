@@ -141,6 +141,10 @@ def add_filters(task: argparse.ArgumentParser) -> None:
     verdict.add_argument("--blocked", dest="blocked", action="store_true", default=None, help="blocked ones only")
     verdict.add_argument("--allowed", dest="blocked", action="store_false", help="ones that were not blocked")
     wanted.add_argument("--page-only", action="store_true", help="pages people opened, without their parts")
+    wanted.add_argument(
+        "--not", dest="without", action="append", default=[], metavar="FIELD:VALUE",
+        help="none of these, as the console's address says it: user:pupil-0417; may be said several times",
+    )  # fmt: skip
 
 
 def _output(task: argparse.ArgumentParser) -> None:

@@ -95,6 +95,24 @@ def test_every_page_of_ict_services(desk: Desk, browser: Chrome) -> None:
     assert visit_as(desk, browser, Role.ICT) == {}
 
 
+def test_the_pages_of_ict_services_stand_in_one_line(desk: Desk, browser: Chrome) -> None:
+    """At 1280 pixels: every page beside the name of who is there, none beyond the edge."""
+    desk.sign_in(browser, Role.ICT)
+    look_as(browser, "light")
+    browser.get(f"{desk.base}/holds")
+    lines = browser.execute_script(
+        "return [...document.querySelectorAll('.brand, .pages a, .who')].map((one) => one.getBoundingClientRect())"
+        ".map((box) => [Math.round(box.top), Math.round(box.bottom), Math.round(box.right)])"
+    )
+    middle = [(top + bottom) / 2 for top, bottom, _ in lines]
+    assert max(middle) - min(middle) < 12, lines
+    assert max(right for *_, right in lines) <= 1280, lines
+    nav = "document.querySelector('.pages')"
+    hidden = browser.execute_script(f"return {nav}.scrollWidth - {nav}.clientWidth")
+    assert hidden <= 0, lines
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 def test_in_the_dark_only_colours_differ() -> None:
     """So that a page in the dark need be asked for its colours alone."""
     style = (REPOSITORY / "console" / "static" / "console.css").read_text(encoding="utf-8")

@@ -11,14 +11,17 @@ import pwd
 import sqlite3
 import time
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from console.accounts import add as add_account
+from console.roles import Grant, Role
 from logstore.audit import entries
 from logstore.canonical import digest
-from logstore.db import reading
+from logstore.db import open_catalog, reading
 from logstore.exportbook import exports
 from logstore.exportfile import check_manifest
 from logstore.holds import holds_path
@@ -28,6 +31,7 @@ from proxy.cli import main
 from proxy.doctor import examine
 from proxy.metrics import Facts, GatewayCollector
 from proxy.settings import Settings
+from registry.change import By
 from tests.logstore.rows import ended, ids_from, request
 
 HEAD = "daemon" if os.geteuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
@@ -133,6 +137,21 @@ def test_its_rows_are_searched_and_paged(desk: Desk) -> None:
         look = entries(catalog, kind="look")[-1]
     assert look.after["asked"] == "hold CASE-7: requests"
     assert desk.types("log", "search", "--hold", "CASE-77") == 1
+
+
+def test_two_accounts_of_one_person_are_no_two_people(desk: Desk) -> None:
+    """As in the console: the register knows whose account at the proxy an account of the console is."""
+    place(desk)
+    engine = open_catalog(desk.data / "store")
+    with engine.begin() as connection:
+        add_account(
+            connection, GOVERNOR, "The same", (Grant(0, Role.ICT),), By("office", datetime.now(UTC), ""), person=HEAD
+        )
+    engine.dispose()
+    assert desk.types("hold", "release", "CASE-7", "--why", "settled") == 0
+    desk.sits(GOVERNOR)
+    assert desk.types("hold", "approve", "CASE-7", "--why", "settled") == 1
+    assert "two different people" in desk.told
 
 
 def test_two_people_release_it(desk: Desk) -> None:

@@ -101,10 +101,15 @@ class TestSearch:
             (["--site", "oakwood", "--band", "ks2", "--address", "10.4.2.17", "--limit", "1"], ["/29"]),
             (["--since", "1h", "--limit", "1"], ["/29"]),
             (["--until", "1h"], []),
+            (["--not", "user:PUPIL-0002", "--not", "host:games.example", "--limit", "3"], ["/28", "/27", "/25"]),
         ],
     )
     def test_filters(self, desk: Desk, words: list[str], paths: list[str]) -> None:
         assert [row["path"] for row in desk.rows(*words)] == paths
+
+    @pytest.mark.parametrize("said", ["pupil-0001", "user:", "text:owls"])
+    def test_what_cannot_be_left_out_is_said(self, desk: Desk, said: str) -> None:
+        assert desk.types("search", "--not", said) == 2
 
     def test_a_page_says_how_many_there_are_in_all(self, desk: Desk) -> None:
         """On the first page and on a later one."""
