@@ -2,6 +2,8 @@
 "use strict";
 
 const most = 300;
+// Rows drawn of one second: more than a screen holds. Drawing a busy school's 500 would leave no time for a click.
+const drawn = 60;
 
 // Single keys can be turned off (WCAG 2.1.4), in this browser: under one's own name.
 const single = {
@@ -101,14 +103,15 @@ function live() {
   const draw = () => {
     if (!table || !waiting.length || held()) return;
     const body = table.tBodies[0], count = waiting.length;
-    const fresh = waiting.slice(-most).map(one);
+    const fresh = document.createDocumentFragment();
+    for (const told of waiting.slice(-drawn)) fresh.prepend(one(told));
     waiting = [];
     for (const old of body.querySelectorAll(".since")) old.remove();
     const line = body.insertRow(0);
     line.className = "since";
     line.insertCell().colSpan = 6;
-    line.cells[0].textContent = `${count} new`;
-    for (const row of fresh) body.prepend(row);
+    line.cells[0].textContent = count > drawn ? `${count} new, the last ${drawn} of them shown` : `${count} new`;
+    body.prepend(fresh);
     while (body.rows.length > most) body.lastElementChild.remove();
     says.textContent = `${count} new rows`;
   };
