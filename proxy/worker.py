@@ -193,7 +193,7 @@ class Worker:
         end = socket.socket(fileno=self.place.control)
         reader, writer = await asyncio.open_connection(sock=end)
         await self._until_listening()
-        _settle_memory()
+        settle_memory()
         await _tell(writer, {"ready": os.getpid(), **self._in_force()})
         self._supervisor = writer
         while line := await reader.readline():
@@ -294,7 +294,7 @@ class Worker:
             recheck(self.live, list(self.master.server.connections.values()))
 
 
-def _settle_memory() -> None:
+def settle_memory() -> None:
     """What was made to begin with stays: no collection need walk it again, and fewer are needed for what comes and goes
     with a connection, most of which is freed without one."""
     gc.collect()
