@@ -128,11 +128,13 @@ def write(
 
 
 def rename(connection: Connection, number: int, title: str, by: By) -> Version:
-    """Say anew what a draft is for."""
+    """Say anew what a draft is for. One that waits for a review is a draft again: the title is read first."""
     title = _title(title)
     begin(connection, by)
     before = _open(connection, number)
-    _set(connection, number, {"title": title})
+    if title == before.title:
+        return before
+    _set(connection, number, {"title": title, "state": DRAFT, "asked_by": None, "asked_us": None})
     note(connection, by, "policy.draft.rename", _subject(number), {"title": before.title}, {"title": title})
     return get(connection, number)
 

@@ -84,6 +84,15 @@ def test_who_writes_after_the_review_was_asked_begins_anew(engine: Engine, draft
             policies.ask(connection, draft.id, DANA, seen=draft.digest)
 
 
+def test_another_title_begins_a_review_anew(engine: Engine, draft: Version) -> None:
+    """It is the first thing the second person reads; the same title changes nothing."""
+    with engine.begin() as connection:
+        policies.ask(connection, draft.id, DANA, seen=draft.digest)
+        assert policies.rename(connection, draft.id, f" {draft.title} ", DANA).state == REVIEW
+        again = policies.rename(connection, draft.id, "Nothing to see", DANA)
+        assert (again.state, again.asked_by) == (DRAFT, None)
+
+
 def test_what_a_gateway_did_not_take_leaves_the_one_before(engine: Engine, draft: Version) -> None:
     with engine.begin() as connection:
         first = policies.publish(connection, draft.id, DANA, seen=draft.digest, risks=[], changes=[])
