@@ -15,6 +15,7 @@ from typing import Any
 from console.page import Ask, Refused
 from console.policytable import sees_names
 from policy.comparing import Change, compare, confined
+from policy.merging import Collision, merge
 from policy.model import Tier
 from policy.risks import Risk, risks
 from policy.rows import Policy
@@ -128,6 +129,31 @@ def site_of(ask: Ask, before: str, after: str) -> str | None:
     return next(iter(sites)) if len(sites) == 1 and confined(changes, *sites) else None
 
 
+def brought_up(ask: Ask, version: Version, now: str) -> str:
+    """The text of a draft with what was published since it was begun. Raises `RegistryError` when that collides."""
+    with ask.house.reading() as connection:
+        begun = policies.known(connection, version.base)
+    if begun is None:
+        raise RegistryError(RegistryProblem(
+            version.title, "was begun from a policy that is not kept here", "begin anew, and make the change there"
+        ))  # fmt: skip
+    if any(too_different(begun.text, text) for text in (version.text, now)):
+        raise RegistryError(RegistryProblem(version.title, "differs too much to be put together line by line"))
+    found = merge(begun.text, version.text, now)
+    if found.text is None:
+        raise RegistryError(*(_collision(ask, one) for one in found.collisions))
+    read(ask, found.text)
+    return found.text
+
+
+def _collision(ask: Ask, one: Collision) -> RegistryProblem:
+    what = "was changed in this draft and, otherwise, in the policy in force"
+    if not sees_names(ask.me):
+        return RegistryProblem(f"line {one.line}", what, "ask somebody with a role in the trust")
+    mine, theirs = (" / ".join(line.strip() for line in lines)[:200] or "nothing" for lines in (one.mine, one.theirs))
+    return RegistryProblem(f"line {one.line}", f"{what}: here “{mine}”, there “{theirs}”", "make one of the other")
+
+
 def changes_json(found: Compared) -> dict[str, Any]:
     """Changes and risks as plain values."""
     return {
@@ -144,10 +170,16 @@ def lines_of(ask: Ask, before: str, after: str) -> list[tuple[str, str]]:
     return list(_differing(before, after))
 
 
+def too_different(before: str, after: str) -> tuple[int, int] | None:
+    """How many lines go and come when that is too much to be compared line by line; else None."""
+    old, new = before.splitlines(), after.splitlines()
+    gone, come = sum((Counter(old) - Counter(new)).values()), sum((Counter(new) - Counter(old)).values())
+    return (gone, come) if max(gone, come) > DIFFERING or max(len(old), len(new)) > LONGEST else None
+
+
 def _differing(before: str, after: str) -> Iterator[tuple[str, str]]:
     old, new = before.splitlines(), after.splitlines()
-    changed = sum((Counter(old) - Counter(new)).values()), sum((Counter(new) - Counter(old)).values())
-    if max(changed) > DIFFERING or max(len(old), len(new)) > LONGEST:
+    if changed := too_different(before, after):
         yield "@", f"too much to compare line by line: {changed[0]:,} lines go, {changed[1]:,} come"
         return
     found = difflib.unified_diff(old, new, lineterm="", n=3)

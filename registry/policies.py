@@ -107,19 +107,22 @@ def start(
 
 
 def write(
-    connection: Connection, number: int, text: str, by: By, *, seen: str, what: str = "", site: str | None = None
-) -> Version:
+    connection: Connection, number: int, text: str, by: By, *, seen: str, what: str = "", site: str | None = None,
+    base: str | None = None,
+) -> Version:  # fmt: skip
     """Write in a draft; one that waits for a review is a draft again. `seen` is the checksum of what the writer had
-    before them: two who write at once follow each other. `what` says what was done, for the trail."""
+    before them: two who write at once follow each other. `what` says what was done, for the trail; `base` is the
+    checksum of the policy in force when its changes were taken over."""
     _check_length(text)
     begin(connection, by)
     before = _open(connection, number)
     if before.digest != seen:
         raise RegistryError(RegistryProblem(before.title, "somebody else has written in it meanwhile", "look again"))
-    if text == before.text:
+    base = before.base if base is None else base
+    if (text, base) == (before.text, before.base):
         return before
     authors = before.authors if before.wrote(by.who) else (*before.authors, by.who)
-    values = {"text": text, "digest": digest_of(text), "site": site, "authors": json.dumps(authors),
+    values = {"text": text, "digest": digest_of(text), "site": site, "base": base, "authors": json.dumps(authors),
               "changed_us": to_us(by.at), "state": DRAFT, "asked_by": None, "asked_us": None}  # fmt: skip
     _set(connection, number, values)
     told = {"what": what, **_mark(text)}

@@ -18,6 +18,7 @@ DONE = {
     "write": "Written. Nothing is in force until it is published.",
     "ask": "Asked. Somebody with the right to publish, who wrote none of it, reads and publishes it.",
     "rename": "Its title is changed.",
+    "follow": "What was published meanwhile is in this draft, too.",
 }
 """What is said after each step."""
 
@@ -81,13 +82,14 @@ def show(ask: Ask) -> Answer:
 
 
 def step(ask: Ask) -> Answer:
-    """Ask for a review, give it up, or say anew what it is for."""
+    """Ask for a review, give it up, say anew what it is for, or take over what was published meanwhile."""
     version, by = drafting.wanted(ask, still_open=True), ask.by(ask.form.get("why", ""))
-    do = ask.form.get("do", "")
-    if do == "ask":
-        now = ask.house.doors.policy_text()
-        if not drafting.compared(ask, now.text, version.text).changes:
-            raise RegistryError(RegistryProblem(version.title, "changes nothing of the policy in force"))
+    do, now, text = ask.form.get("do", ""), ask.house.doors.policy_text(), ""
+    if do == "follow":
+        text = drafting.brought_up(ask, version, now.text)
+        site = drafting.site_of(ask, now.text, text)
+    if do == "ask" and not drafting.compared(ask, now.text, version.text).changes:
+        raise RegistryError(RegistryProblem(version.title, "changes nothing of the policy in force"))
     with ask.house.writing() as connection:
         match do:
             case "ask":
@@ -95,6 +97,11 @@ def step(ask: Ask) -> Answer:
             case "withdraw":
                 policies.withdraw(connection, version.id, by)
                 return Go("/policy?done=withdraw")
+            case "follow":
+                policies.write(
+                    connection, version.id, text, by, seen=ask.form.get("seen", ""), what="followed", site=site,
+                    base=now.digest,
+                )  # fmt: skip
             case "rename":
                 policies.rename(connection, version.id, ask.form.get("title", ""), by)
             case _:

@@ -62,6 +62,39 @@ def test_a_block_published_while_another_is_tried_is_not_taken_back(
     assert "stop-chess" in in_force(console)
 
 
+def test_a_draft_takes_over_what_was_published_meanwhile(console: Console) -> None:
+    """Both changes are in it then; it is begun from the policy in force, and a review of it begins anew."""
+    one, two = console.signed_in(Role.ICT), console.signed_in(Role.ICT)
+    draft = begin(one, "close chess")
+    assert "Take those changes over" not in one.get(draft).text
+    block = "    rules:\n      - {rule: stop-chess, what: ['host:chess.com'], action: block}\n"
+    write(console, one, draft, "    rules:\n", block)
+    assert step(one, draft, "ask", why="it is played in lessons").status_code == 303
+    published(console, two, "AI is closed.")
+    assert one.get(f"{draft}.json").json()["in_force_changed"]
+    assert len(one.get(f"{draft}.json").json()["changes"]) == 2, "its own, and that of the other taken back"
+    assert step(one, draft, "follow").headers["location"] == f"{draft}?done=follow"
+    told = one.get(f"{draft}.json").json()
+    assert ([change["name"] for change in told["changes"]], told["in_force_changed"]) == (["stop-chess"], False)
+    assert told["draft"]["state"] == "draft"
+    assert "AI is closed." in text_of(console, draft)
+
+
+def test_a_draft_that_collides_with_what_was_published_stays_as_it_is(console: Console) -> None:
+    """Both are told, and a person decides."""
+    one, two = console.signed_in(Role.ICT), console.signed_in(Role.ICT)
+    draft = begin(one, "words")
+    assert edit(one, draft, "pupils-ai", because="Not yet.").status_code == 303
+    before = text_of(console, draft)
+    published(console, two, "Never.")
+    answer = step(one, draft, "follow")
+    assert answer.status_code == 422
+    assert "Not yet." in answer.text
+    assert "Never." in answer.text
+    assert "otherwise, in the policy in force" in answer.text
+    assert text_of(console, draft) == before
+
+
 def test_a_refused_version_brings_no_older_one_back(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file was put back by hand to what was published before: that is in force, and stays."""
     settings, ict = Settings(data=console.data), console.signed_in(Role.ICT)
