@@ -8,6 +8,7 @@ what changed upstream.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable
 from typing import Any
 
@@ -17,7 +18,7 @@ from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import http as http_layers
 from mitmproxy.proxy.layers.http import HttpClient
-from mitmproxy.proxy.layers.http._base import ReceiveHttp
+from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import RequestHeaders
 
 type Commands = layer.CommandGenerator[None]
@@ -70,11 +71,18 @@ class InPlace(layer.Layer):
 class DirectHttpLayer(http_layers.HttpLayer):
     """The host's, whose events go straight to whoever they are for. It never waits itself: its streams do."""
 
+    def __init__(self, context: Context, mode: http_layers.HTTPMode) -> None:
+        super().__init__(context, mode)
+        self._later: deque[HttpEvent] = deque()
+
     def handle_event(self, event: events.Event) -> Commands:
-        """As the original."""
+        """As the original; then what came of the next request while the one before was answered."""
         if type(event) is events.DataReceived and (handler := self.connections.get(event.connection)) is not None:
-            return self.event_to_child(handler, event)
-        return super().handle_event(event)
+            yield from self.event_to_child(handler, event)
+        else:
+            yield from super().handle_event(event)
+        while self._later:
+            yield from self._receive(self._later.popleft())
 
     def event_to_child(self, child: layer.Layer, event: events.Event) -> Commands:
         """As the original; the frequent commands are looked for first."""
@@ -84,11 +92,12 @@ class DirectHttpLayer(http_layers.HttpLayer):
                 yield command
             elif kind is ReceiveHttp:
                 told = command.event  # type: ignore[attr-defined]
-                if type(told) is RequestHeaders:
-                    self._make_stream(told.stream_id)
-                stream = self.streams.get(told.stream_id)
-                if stream is not None:  # there may still be data for an exchange that is over
-                    yield from self.event_to_child(stream, told)
+                if isinstance(event, HttpEvent) and told.stream_id not in self.streams:
+                    # A request that was already there when the answer before it ended: in the middle of that, the
+                    # origin's connection has not finished with the answer, and no hook's way out and back delays us.
+                    self._later.append(told)
+                else:
+                    yield from self._receive(told)
             elif kind is http_layers.SendHttp:
                 handler = self.connections[command.connection]  # type: ignore[attr-defined]
                 yield from self.event_to_child(handler, command.event)  # type: ignore[attr-defined]
@@ -96,6 +105,13 @@ class DirectHttpLayer(http_layers.HttpLayer):
                 self.streams.pop(command.stream_id, None)  # type: ignore[attr-defined]
             else:
                 yield from self._seldom(child, command)
+
+    def _receive(self, told: HttpEvent) -> Commands:
+        if type(told) is RequestHeaders:
+            self._make_stream(told.stream_id)
+        stream = self.streams.get(told.stream_id)
+        if stream is not None:  # there may still be data for an exchange that is over
+            yield from self.event_to_child(stream, told)
 
     def _seldom(self, child: layer.Layer, command: commands.Command) -> Commands:
         if command.blocking or isinstance(command, commands.RequestWakeup):

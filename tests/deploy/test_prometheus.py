@@ -299,6 +299,7 @@ def test_a_real_prometheus_scrapes_a_real_gateway(gateway: Gateway, prometheus: 
         "level",
         "list",
         "result",
+        "way",
     }
     assert labels - allowed - {"process", "revision", "pid"} == set()
     assert name not in json.dumps(asked(prometheus, '{__name__=~"schoolgate_.+"}'))

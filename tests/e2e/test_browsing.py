@@ -100,14 +100,19 @@ def test_a_keep_alive_connection_carries_many_requests_and_each_has_its_row(gate
     assert len({row["id"] for row in rows}) == 50
 
 
-def test_a_pipelined_pair_is_answered_in_order(gateway: Gateway, name: str) -> None:
-    """RFC 9112 §9.3.2: answers come in the order of the requests."""
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "inside TLS"])
+def test_pipelined_requests_are_answered_in_order(gateway: Gateway, name: str, secure: bool) -> None:
+    """RFC 9112 §9.3.2: answers come in the order of the requests, also when all were there before the first answer."""
     with Raw(gateway) as raw:
-        for number in (1, 2):
-            raw.send(f"GET http://{name}/page?title=T{number} HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
-        assert "T1" in raw.answer().text
-        assert "T2" in raw.answer().text
-    gateway.wait_for_rows(2, host=name)
+        if secure:
+            assert raw.tunnel(f"{name}:443") == 200
+            raw.secure(name)
+        where = "" if secure else f"http://{name}"
+        asked = [f"GET {where}/page?title=T{number} HTTP/1.1\r\nHost: {name}\r\n\r\n" for number in range(4)]
+        raw.send("".join(asked).encode())
+        for number in range(4):
+            assert f"T{number}" in raw.answer().text
+    assert len({row["id"] for row in gateway.wait_for_rows(4, host=name, method="GET")}) == 4
 
 
 def test_secrets_in_a_query_string_are_not_in_the_record(gateway: Gateway, origin: Origin, name: str) -> None:
