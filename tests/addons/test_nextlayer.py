@@ -11,6 +11,7 @@ from mitmproxy.proxy.layers import ServerTLSLayer, modes
 from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
 from mitmproxy.test import tflow
 
+from addons.inplace import DirectHttpLayer
 from addons.nextlayer import GatewayNextLayer, RefusingLayer, choose_layer, looks_like_http
 from addons.relaying import GatewayClientTls
 from addons.tlslayers import GatewayServerTls
@@ -37,12 +38,12 @@ def context(*, inside: bool, secure: bool = False) -> Context:
         (False, b"", None),
         (False, b"\x16", None),
         (False, HELLO, GatewayClientTls),
-        (False, b"GET http://a/ HTTP/1.1", HttpLayer),
-        (False, b"\x00\x01", HttpLayer),  # which answers 400 and writes a row
+        (False, b"GET http://a/ HTTP/1.1", DirectHttpLayer),
+        (False, b"\x00\x01", DirectHttpLayer),  # which answers 400 and writes a row
         (True, b"", None),
         (True, b"\x16\x03", None),
         (True, HELLO, GatewayServerTls),
-        (True, b"GET / HTTP/1.1", HttpLayer),
+        (True, b"GET / HTTP/1.1", DirectHttpLayer),
         (True, b"M-SEARCH", RefusingLayer),
         (True, b"GE", None),
         (True, b"SSH-2.0-OpenSSH", RefusingLayer),
