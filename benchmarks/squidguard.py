@@ -38,6 +38,7 @@ from policy.client import Band, Client
 from policy.engine import Engine
 from policy.model import Request
 from policy.rules import load_policy
+from policy.wrappers import inner_urls
 from proxy.worker import settle_memory
 
 AT = datetime(2026, 11, 24, 10, 20, tzinfo=UTC)
@@ -218,7 +219,7 @@ class Entries:
 
     def __init__(self, tree: Path, asked: Iterable[str]) -> None:
         """`asked`: the URLs that disagree."""
-        wanted = {name for text in asked for name in _names(_host(text)[0])}
+        wanted = {name for text in asked for one in (text, *_shown_in(text)) for name in _names(_host(one)[0])}
         self.domains: dict[str, set[str]] = {}
         self.urls: dict[str, dict[str, list[str]]] = {}
         for name in _categories(tree):
@@ -274,6 +275,8 @@ def why(text: str, theirs: str, mine: str, entries: Entries) -> str:
         return (
             "a host below a domain that is listed beside other names below it: squidGuard finds the neighbour and stops"
         )
+    if not fitting and any(entries.of_host(_host(one)[0]) for one in _shown_in(text)):
+        return "an address that shows another site's page (a translator, a cache): ours looks at that site, too"
     if entries.of_host(host):
         return "an address as host" if host.replace(".", "").isdigit() else "unexplained"
     if not fitting:
@@ -285,6 +288,14 @@ def why(text: str, theirs: str, mine: str, entries: Entries) -> str:
     if any("?" in path or "." in path.rpartition("/")[2] for path in fitting):
         return "a URL entry with a query or file name: squidGuard cuts the last file name off, ours compares it"
     return "unexplained"
+
+
+def _shown_in(text: str) -> tuple[str, ...]:
+    """The URLs that an address shows or leads to by its form."""
+    try:
+        return tuple(map(str, inner_urls(canonical_url(text))))
+    except NameProblem:
+        return ()
 
 
 def _host(text: str) -> tuple[str, str, str]:

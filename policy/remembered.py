@@ -19,13 +19,22 @@ type Key = tuple[Hashable, ...]
 """What places and verdicts are remembered by."""
 
 
+class _Room:
+    """How much is kept; apart from what is kept, so that an engine that is dropped takes all of it along at once."""
+
+    __slots__ = ("kept",)
+
+    def __init__(self) -> None:
+        self.kept = 0
+
+
 class Place:
     """What was answered from one place: one table, one stage, the same schedules, the same asker to every row."""
 
-    __slots__ = ("_alike", "_given", "_whole", "hosts")
+    __slots__ = ("_alike", "_given", "_room", "hosts")
 
-    def __init__(self, whole: Remembered) -> None:
-        self._whole = whole
+    def __init__(self, room: _Room) -> None:
+        self._room = room
         self._given: dict[Key, Verdict] = {}
         self._alike: dict[Key, Verdict] = {}
         self.hosts: dict[str, Verdict] = {}
@@ -33,14 +42,14 @@ class Place:
 
     def keep_host(self, host: str, verdict: Verdict) -> None:
         """Remember what a host met that settles all there is to its requests."""
-        self._whole.count()
+        self._room.kept += 1
         self.hosts[host] = verdict
 
     def verdict(self, key: Key, sited: tuple[Match, ...], read: Callable[[], Verdict]) -> Verdict:
         """The verdict under a key that begins with `sited`, read once."""
         found = self._given.get(key)
         if found is None:
-            self._whole.count()
+            self._room.kept += 1
             found = self._given[key] = self.by_category(key, sited, read)
         return found
 
@@ -52,7 +61,7 @@ class Place:
         alike = (tuple([match.category for match in sited]), *key[1:])
         known = self._alike.get(alike)
         if known is None:
-            self._whole.count()
+            self._room.kept += 1
             known = self._alike[alike] = read()
             return known
         if not sited:
@@ -67,19 +76,14 @@ class Remembered:
 
     def __init__(self) -> None:
         self._places: dict[Key, Place] = {}
-        self._kept = 0
+        self._room = _Room()
 
     def place(self, key: Key) -> Place:
-        """What is remembered of a place."""
+        """What is remembered of a place; all is forgotten first when it has become too much."""
+        if self._room.kept >= MOST:
+            self._places, self._room = {}, _Room()
         found = self._places.get(key)
         if found is None:
-            self.count()
-            found = self._places[key] = Place(self)
+            self._room.kept += 1
+            found = self._places[key] = Place(self._room)
         return found
-
-    def count(self) -> None:
-        """One more is kept; all are forgotten first when there are too many."""
-        self._kept += 1
-        if self._kept > MOST:
-            self._places = {}
-            self._kept = 1

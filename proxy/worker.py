@@ -295,10 +295,10 @@ class Worker:
 
 
 def settle_memory() -> None:
-    """What was made to begin with stays: no collection need walk it again, and fewer are needed for what comes and goes
-    with a connection, most of which is freed without one."""
+    """What was made to begin with is old from here on, and fewer collections are needed for what comes and goes with a
+    connection, most of which is freed without one. The engine is not frozen: a frozen one would outlive its swap, and
+    beside nothing old every new one would be reason for a full collection in the middle of a lesson."""
     gc.collect()
-    gc.freeze()
     gc.set_threshold(GARBAGE, *gc.get_threshold()[1:])
 
 
@@ -312,6 +312,8 @@ def run_worker(settings: Settings, place: WorkerPlace) -> int:
     if (folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR")) and not reserve_room(Path(folder), os.getpid()):
         logger.warning("the disk is full: this worker's counters have no room of their own")
     sys.setswitchinterval(SWITCH_SECONDS)
+    gc.collect()
+    gc.freeze()  # modules: they stay, and no collection need walk them
 
     async def main() -> None:
         await Worker(settings, place).run()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import sys
+
 import pytest
 
 from categories.model import EntryKind, Match
@@ -54,5 +57,20 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         known.place((number % 3,)).verdict(((), number), (), lambda: verdict)
         known.place((number,))
         places = known._places.values()
-        assert sum(1 + len(p.hosts) + len(p._given) + len(p._alike) for p in places) <= 100
-    assert known.place((0,)).hosts["h999.example"] is verdict
+        assert sum(1 + len(p.hosts) + len(p._given) + len(p._alike) for p in places) <= 100 + 3, (
+            "one decision adds three at most"
+        )
+
+
+def test_an_engine_that_is_dropped_takes_what_it_remembers_along() -> None:
+    """At once, by reference: no collection has to find it."""
+    known = Remembered()
+    kept = reading(FIRST, [])
+    before = sys.getrefcount(kept)
+    known.place(("ks2",)).keep_host("first.example", kept)
+    gc.disable()
+    try:
+        del known
+        assert sys.getrefcount(kept) == before
+    finally:
+        gc.enable()
