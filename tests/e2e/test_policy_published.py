@@ -74,11 +74,14 @@ def published_elsewhere(gateway: Gateway, text: str) -> None:
 
 
 def gets(gateway: Gateway, host: str) -> set[int]:
-    """What fresh connections get, enough of them to meet every worker."""
+    """What fresh connections get, enough of them to meet every worker; 0 is one that was under way and was cut."""
     found = set()
     for _ in range(8):
         with Browser(gateway, source=TEACHER) as browser:
-            found.add(browser.fetch(f"https://{host}/page").status)
+            try:
+                found.add(browser.fetch(f"https://{host}/page").status)
+            except ConnectionError:
+                found.add(0)
     return found
 
 

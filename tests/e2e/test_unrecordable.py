@@ -110,8 +110,8 @@ def test_a_full_disk_closes_pages_for_pupils_and_leaves_staff_online(
     kept = {who: set(queries) for who, queries in asking.delivered.items()}
     assert not (gateway.data / "spool" / "ballast").exists()
     with Browser(gateway, source=YEAR_4) as browser:
-        long = f"http://{name}/{'x' * 1500}?u=page"
-        pages = (browser.fetch(long) for _ in range(200))
+        long = f"http://{name}/{'x' * 1500}?u=page-"
+        pages = (browser.fetch(f"{long}{number}") for number in range(200))
         page = next(page for page in pages if page.status == 503)
     assert page.headers["x-schoolgate-reason"] == "record"
     assert "The internet is resting" in page.text

@@ -12,11 +12,16 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from selenium.common.exceptions import NoSuchElementException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.relative_locator import RelativeBy
 
 from tests.rig.gateway import Gateway
 from tests.rig.tools import need
+from tests.rig.waiting import wait_for
 
 QUIET = (
     "--headless=new",
@@ -35,6 +40,17 @@ QUIET = (
     "--window-size=1000,800",
 )
 """Nothing of its own on the network."""
+
+
+class PatientChrome(Chrome):
+    """A click that sends a form returns before the next page is there: what is looked for on it is waited for."""
+
+    def find_element(self, by: str | By | RelativeBy = By.ID, value: str | None = None) -> WebElement:
+        """The element, as soon as there is one."""
+        try:
+            return wait_for(lambda: self.find_elements(by, value), f"{by} {value!r}")[0]
+        except AssertionError as error:
+            raise NoSuchElementException(str(error)) from None
 
 
 def trust(home: Path, ca_cert: Path) -> None:
@@ -67,7 +83,7 @@ def chromium(gateway: Gateway | None, home: Path, *, trusting: bool = True, prox
     else:
         options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
     options.page_load_strategy = "normal"
-    session = Chrome(options=options, service=Service(driver, env={**os.environ, "HOME": str(home)}))
+    session = PatientChrome(options=options, service=Service(driver, env={**os.environ, "HOME": str(home)}))
     try:
         session.set_page_load_timeout(30)
         yield session

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.rig.waiting import wait_for
+
 HOG = "hog"
 """Name of the file that takes all the room."""
 
@@ -55,9 +57,9 @@ def break_disk(folder: Path) -> None:
 
 
 def mend_disk(folder: Path) -> None:
-    """What somebody does about it: unmount, check, mount. Nobody may have a file open on it."""
+    """What somebody does about it: unmount, check, mount. Whoever has a file open on it must be ending."""
     image = folder.with_name(f"{folder.name}.img")
-    subprocess.run(["umount", str(folder)], check=True)
+    wait_for(lambda: subprocess.run(["umount", str(folder)]).returncode == 0, f"{folder} to be let go of", every=0.2)
     subprocess.run(["fsck.ext4", "-p", str(image)], check=False, capture_output=True)
     subprocess.run(["mount", "-o", "loop", str(image), str(folder)], check=True)
 

@@ -207,11 +207,13 @@ class Gateway:
 
     def kill(self, family: Sequence[psutil.Process] = ()) -> None:
         """End it and what it started, by pid; for tests that went wrong."""
-        for process in (*family, *self.family()):
+        ended = [*family, *self.family()]
+        for process in ended:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         if self.process is not None:
             self.process.wait(10)
+        psutil.wait_procs(ended, timeout=10)
 
     def pids(self, kind: str) -> list[int]:
         """Living processes whose pid file in the run folder is named after `kind`: `worker`, `shipper`."""
