@@ -13,17 +13,20 @@ JOBS ?= 2
 # More words for pytest or schoolgate: make test ARGS='-k warn'   make run ARGS='--settings my.yaml'
 ARGS ?=
 
-.PHONY: help install run test check bench docs clean tools
+.PHONY: help install compile run test check bench docs clean tools
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.dev ## Make .venv: Schoolgate, and all its tests and checks need (pinned by constraints.txt)
 
-run: $(VENV)/.run ## Start the gateway in the foreground (data in ./data); Ctrl-C stops it
+compile: $(VENV)/.run ## Compile the decision; run, test and bench do it themselves
+	@$(BIN)/python .ci/compile
+
+run: compile ## Start the gateway in the foreground (data in ./data); Ctrl-C stops it
 	@exec $(BIN)/schoolgate run $(ARGS)
 
-test: $(VENV)/.dev tools ## All tests, end to end ones with real sockets and a real browser included
+test: $(VENV)/.dev tools compile ## All tests, end to end ones with real sockets and a real browser included
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev ## Style, types and doors: ruff, mypy --strict, import-linter
@@ -32,7 +35,7 @@ check: $(VENV)/.dev ## Style, types and doors: ruff, mypy --strict, import-linte
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev ## Measure what design §6 promises; prints ratios
+bench: $(VENV)/.dev compile ## Measure what design §6 promises; prints ratios
 	@for bench in $$(cd benchmarks && ls *.py | grep -v -e '^corpus' -e '^targets' -e '^schooldays' -e '^__' | sed 's/\.py$$//'); do \
 		echo "== $$bench"; $(BIN)/python -m "benchmarks.$$bench" $(ARGS) || failed="$$failed $$bench"; \
 	done; test -z "$$failed" || { echo "missed or failed:$$failed"; exit 1; }
@@ -42,6 +45,7 @@ docs: $(VENV)/.dev ## Check the documentation: links lead somewhere, commands an
 
 clean: ## Remove .venv and what builds and tests left; keeps ./data
 	rm -rf $(VENV) build dist artifacts *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name '*.so' -not -path './data/*' -delete
 	find . -name __pycache__ -type d -not -path './data/*' -prune -exec rm -rf {} +
 
 tools:
@@ -53,7 +57,7 @@ $(VENV)/.python:
 	"$$python" -m venv --clear $(VENV) && $(PIP) install -qq -c constraints.txt setuptools && touch $@
 
 $(VENV)/.run: $(VENV)/.python pyproject.toml constraints.txt
-	$(PIP) install -qq -c constraints.txt --no-build-isolation -e .
+	$(PIP) install -qq -c constraints.txt --no-build-isolation -e '.[compiled]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.python pyproject.toml constraints.txt

@@ -27,10 +27,11 @@ from typing import Any, NamedTuple
 
 from benchmarks.corpus import REAL, is_real, lists_tree, request_urls
 from benchmarks.targets import Target, machine
-from categories.domains import DomainTable, KeyFile, Postings, build_trie, domain_key, map_trie
+from categories.domains import DomainTable, KeyFile, build_trie, domain_key, map_trie
 from categories.model import EntryKind
 from categories.names import NameProblem, canonical_url, host_suffixes
 from categories.parse import Entry, parse
+from categories.postings import Postings
 from categories.sources import ListFile, ListSource, list_files
 from categories.taxonomy import load_taxonomy
 

@@ -21,6 +21,7 @@ from categories.hosts import is_address
 from categories.model import EntryKind
 from categories.networks import bits_of, network_of
 from categories.paths import folded_path, query_starts
+from categories.postings import Postings
 
 BELOW = 0x8000
 """Marks a posting that is no entry: the list has URL entries at this host, so ask again with the path."""
@@ -100,17 +101,6 @@ def url_keys(entry: str, parents: bool) -> tuple[str, str]:
     host, _, target = entry.partition("/")
     head = host_key(host if parents else without_service(host))
     return f"{head}/{target}", head
-
-
-class Postings(NamedTuple):
-    """Three columns: entries of key *n* are rows `starts[n]` to `starts[n + 1]` of `lists` and `lines`."""
-
-    starts: memoryview
-    """Unsigned 32-bit row numbers, one more than there are keys."""
-    lists: memoryview
-    """Unsigned 16-bit list numbers, perhaps with `BELOW`."""
-    lines: memoryview
-    """Unsigned 32-bit line numbers."""
 
 
 class Mark(NamedTuple):

@@ -27,11 +27,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from categories.domains import DomainTable, Postings, map_trie
+from categories.domains import DomainTable, map_trie
 from categories.index import CompiledIndex
 from categories.model import ListStatus, Problem
 from categories.needles import loads
 from categories.phrases import PhraseEntry
+from categories.postings import Postings
 from categories.words import Heed, Words
 
 FORMAT = "schoolgate-lists/2"

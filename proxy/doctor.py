@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from categories.taxonomy import Category, load_taxonomy
+from policy import engine
 from proxy.finding import Finding
 from proxy.recordlooks import RECORD_LOOKS
 from proxy.settings import Settings
@@ -42,6 +43,11 @@ def examine(settings: Settings) -> list[Finding]:
 
 def _interpreter(settings: Settings) -> Iterator[Finding]:
     yield Finding("python", "good", f"{sys.version.split()[0]}, {ssl.OPENSSL_VERSION}")
+    if Path(engine.__file__ or "").suffix == ".py":
+        advice = "docs/operations.md says how to compile it: the same verdicts for less work"
+        yield Finding("decision", "note", "interpreted", advice)
+    else:
+        yield Finding("decision", "good", "compiled")
     leaks = [name for name in ("SSLKEYLOGFILE", "MITMPROXY_SSLKEYLOGFILE") if os.environ.get(name)]
     if leaks:
         yield Finding("environment", "bad", f"{', '.join(leaks)} is set", "unset it: it writes session keys to a file")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,15 @@ from tests.rig.origin import Origin
 from tests.rig.postgres import Postgres
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Nobody tests what was compiled before it was changed."""
+    if not hasattr(config, "workerinput"):
+        words = [sys.executable, str(REPOSITORY / ".ci" / "compile"), "--check"]
+        checked = subprocess.run(words, capture_output=True, text=True)
+        if checked.returncode:
+            pytest.exit(checked.stderr.strip(), returncode=4)
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import pytest
 
 from logstore.ids import wall_clock_us
 from logstore.store import Store
+from policy import engine
 from proxy import assembly
 from proxy.ca import create_ca
 from proxy.cli import main
@@ -45,6 +46,13 @@ def test_an_empty_folder_stays_empty(tmp_path: Path) -> None:
     data.mkdir(mode=0o700)
     said(Settings(data=data))
     assert list(data.iterdir()) == []
+
+
+def test_it_says_whether_the_decision_is_compiled(tmp_path: Path) -> None:
+    """An interpreted one answers the same, and is a note rather than a fault."""
+    finding = said(Settings(data=tmp_path))["decision"]
+    compiled = Path(engine.__file__).suffix == ".so"
+    assert (finding.level, finding.found) == (("good", "compiled") if compiled else ("note", "interpreted"))
 
 
 @pytest.mark.parametrize(("mode", "found"), [(0o700, "good"), (0o750, "bad"), (0o705, "bad"), (0o777, "bad")])

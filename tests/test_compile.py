@@ -1,0 +1,80 @@
+"""What is compiled is what the sources say, or nothing is compiled: `.ci/compile` in a small clone of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+PROJECT = '[project]\nname = "small"\nversion = "1"\n[tool.setuptools]\npackages = ["policy"]\n'
+SOURCE = "def answer() -> int:\n    return {}\n"
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A project of one module, with our own set-up."""
+    for name in ("setup.py", "constraints.txt", ".ci/compile"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(REPOSITORY / name, tmp_path / name)
+    compiled = '[tool.schoolgate]\ncompiled = ["policy/engine.py"]\n'
+    (tmp_path / "pyproject.toml").write_text(PROJECT + compiled, encoding="utf-8")
+    (tmp_path / "policy").mkdir()
+    (tmp_path / "policy" / "__init__.py").write_text("", encoding="utf-8")
+    (tmp_path / "policy" / "engine.py").write_text(SOURCE.format(1), encoding="utf-8")
+    return tmp_path
+
+
+def run(clone: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    around = {name: value for name, value in os.environ.items() if name != "SCHOOLGATE_TOOLS"}
+    return subprocess.run(
+        [sys.executable, *words], cwd=clone, env={**around, **environment}, capture_output=True, text=True
+    )
+
+
+def ask(clone: Path) -> list[str]:
+    """What the module answers, and whether it was compiled."""
+    said = run(clone, "-c", "from policy import engine; print(engine.answer(), engine.__file__.endswith('.py'))")
+    return said.stdout.split()
+
+
+def needs_compiler() -> None:
+    if shutil.which((sysconfig.get_config_var("CC") or "cc").split()[0]) is None:
+        pytest.skip("there is no C compiler")
+
+
+def test_a_changed_source_is_told_and_compiled_again(clone: Path) -> None:
+    """And what has not changed is not."""
+    needs_compiler()
+    assert run(clone, ".ci/compile").returncode == 0
+    assert ask(clone) == ["1", "False"]
+    assert run(clone, ".ci/compile").stdout == ""
+    (clone / "policy" / "engine.py").write_text(SOURCE.format(2), encoding="utf-8")
+    told = run(clone, ".ci/compile", "--check")
+    assert (told.returncode, "make compile" in told.stderr) == (1, True)
+    assert run(clone, ".ci/compile").returncode == 0
+    assert run(clone, ".ci/compile", "--check").returncode == 0
+    assert ask(clone) == ["2", "False"]
+
+
+def test_what_cannot_be_compiled_any_more_is_interpreted_as_it_is(clone: Path) -> None:
+    """A type error leaves no old answer behind; where tools are required it is a failure."""
+    needs_compiler()
+    run(clone, ".ci/compile")
+    (clone / "policy" / "engine.py").write_text("def answer() -> int:\n    return 'two'\n", encoding="utf-8")
+    said = run(clone, ".ci/compile")
+    assert (said.returncode, "stays interpreted" in said.stdout) == (0, True)
+    assert ask(clone) == ["two", "True"]
+    assert run(clone, ".ci/compile", SCHOOLGATE_TOOLS="required").returncode == 1
+
+
+def test_without_a_compiler_all_is_interpreted(clone: Path) -> None:
+    said = run(clone, ".ci/compile", PATH="/nowhere")
+    assert (said.returncode, "no C compiler" in said.stdout) == (0, True)
+    assert ask(clone) == ["1", "True"]
