@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 
-PROJECT = '[project]\nname = "small"\nversion = "1"\n[tool.setuptools]\npackages = ["policy"]\n'
+PROJECT = '[project]\nname = "small"\nversion = "1"\n[tool.setuptools]\npackages = ["categories"]\n'
 SOURCE = "def answer() -> int:\n    return {}\n"
 
 
@@ -23,11 +23,11 @@ def clone(tmp_path: Path) -> Path:
     for name in ("setup.py", "constraints.txt", ".ci/compile"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(REPOSITORY / name, tmp_path / name)
-    compiled = '[tool.schoolgate]\ncompiled = ["policy/engine.py"]\n'
+    compiled = '[tool.schoolgate]\ncompiled = ["categories/engine.py"]\n'
     (tmp_path / "pyproject.toml").write_text(PROJECT + compiled, encoding="utf-8")
-    (tmp_path / "policy").mkdir()
-    (tmp_path / "policy" / "__init__.py").write_text("", encoding="utf-8")
-    (tmp_path / "policy" / "engine.py").write_text(SOURCE.format(1), encoding="utf-8")
+    (tmp_path / "categories").mkdir()
+    (tmp_path / "categories" / "__init__.py").write_text("", encoding="utf-8")
+    (tmp_path / "categories" / "engine.py").write_text(SOURCE.format(1), encoding="utf-8")
     return tmp_path
 
 
@@ -40,7 +40,7 @@ def run(clone: Path, *words: str, **environment: str) -> subprocess.CompletedPro
 
 def ask(clone: Path) -> list[str]:
     """What the module answers, and whether it was compiled."""
-    said = run(clone, "-c", "from policy import engine; print(engine.answer(), engine.__file__.endswith('.py'))")
+    said = run(clone, "-c", "from categories import engine; print(engine.answer(), engine.__file__.endswith('.py'))")
     return said.stdout.split()
 
 
@@ -55,7 +55,7 @@ def test_a_changed_source_is_told_and_compiled_again(clone: Path) -> None:
     assert run(clone, ".ci/compile").returncode == 0
     assert ask(clone) == ["1", "False"]
     assert run(clone, ".ci/compile").stdout == ""
-    (clone / "policy" / "engine.py").write_text(SOURCE.format(2), encoding="utf-8")
+    (clone / "categories" / "engine.py").write_text(SOURCE.format(2), encoding="utf-8")
     told = run(clone, ".ci/compile", "--check")
     assert (told.returncode, "make compile" in told.stderr) == (1, True)
     assert run(clone, ".ci/compile").returncode == 0
@@ -67,7 +67,7 @@ def test_what_cannot_be_compiled_any_more_is_interpreted_as_it_is(clone: Path) -
     """A type error leaves no old answer behind; where tools are required it is a failure."""
     needs_compiler()
     run(clone, ".ci/compile")
-    (clone / "policy" / "engine.py").write_text("def answer() -> int:\n    return 'two'\n", encoding="utf-8")
+    (clone / "categories" / "engine.py").write_text("def answer() -> int:\n    return 'two'\n", encoding="utf-8")
     said = run(clone, ".ci/compile")
     assert (said.returncode, "stays interpreted" in said.stdout) == (0, True)
     assert ask(clone) == ["two", "True"]

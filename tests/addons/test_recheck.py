@@ -106,16 +106,22 @@ def test_a_name_it_only_claimed_closes_it_too(host: Host, name: str) -> None:
 def test_a_bug_on_one_connection_ends_that_one_and_the_others_are_still_looked_at(host: Host, name: str) -> None:
     """Design 5.1: what cannot be decided again is cut; what is closed on another connection is cut all the same."""
 
-    class Odd(Engine):
+    class Odd:  # not an heir: a compiled engine has none
+        def __init__(self, engine: Engine) -> None:
+            self.engine = engine
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.engine, name)
+
         def decide(self, request: Request, client: Client, at: datetime) -> Verdict:
             if request.url.host.startswith("odd-"):
                 raise ZeroDivisionError
-            return super().decide(request, client, at)
+            return self.engine.decide(request, client, at)
 
     with websocket(host, f"odd-{name}") as odd, websocket(host, name) as other, websocket(host, f"fine-{name}") as fine:
         with_rule(host, f"{{rule: closed, what: ['host:{name}'], action: block}}")
         changed = host.live.engine
-        host.call(lambda: setattr(host.live, "engine", Odd(changed.index, changed.policy)))
+        host.call(lambda: setattr(host.live, "engine", Odd(changed)))
         assert look_again(host) == 2
         assert [is_cut(end) for end in (odd, other, fine)] == [True, True, False]
 
