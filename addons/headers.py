@@ -41,10 +41,13 @@ class IndexedHeaders(http.Headers):
             self._index, self._indexed = index, self.fields
         return self._index.get(_key(name))
 
+    def __bytes__(self) -> bytes:
+        return b"".join([b"%b: %b\r\n" % field for field in self.fields])
+
     def present(self, names: frozenset[bytes]) -> frozenset[bytes]:
         """Which of these names, in lower case, it has."""
         self._found(b"")
-        return names & self._index.keys()
+        return names.intersection(self._index)
 
     def get_all(self, name: str | bytes) -> list[str]:
         """Every value of a field, in order."""
@@ -83,7 +86,7 @@ def read_headers(lines: Iterable[bytes]) -> http.Headers:
         if not colon or not name:
             raise ValueError(f"Invalid header line: {line!r}")
         fields.append((name, value.strip()))
-    made = IndexedHeaders()
+    made = IndexedHeaders.__new__(IndexedHeaders)  # the original's constructor looks for what is not bytes
     made.fields = tuple(fields)
     return made
 

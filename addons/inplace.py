@@ -26,8 +26,8 @@ type Commands = layer.CommandGenerator[None]
 
 def held(hook: commands.StartHook) -> bool:
     """Whether an addon has stopped the flow for somebody to look at."""
-    about = getattr(hook, "flow", None)
-    return isinstance(about, Flow) and about.intercepted
+    about = hook.__dict__.get("flow")
+    return about is not None and isinstance(about, Flow) and about.intercepted
 
 
 def call(hook: commands.StartHook) -> bool:

@@ -23,6 +23,8 @@ RECORD = 16_384
 """Most bytes of one record (RFC 8446 §5.1)."""
 
 _nothing: Any = SSL._ffi.NULL  # type: ignore[attr-defined]
+_room: Any = SSL._ffi.new("char[]", RECORD)  # type: ignore[attr-defined]
+"""What is read is copied out of here at once; the layers of a worker all live in one thread."""
 
 
 class Sealed(commands.SendData):
@@ -92,7 +94,7 @@ class SealingLayer(tls.TLSLayer):
         closed, trouble = False, None
         while True:
             try:
-                plain.append(self.tls.recv(RECORD))
+                plain.append(_read(self.tls))
             except SSL.WantReadError:
                 break
             except SSL.ZeroReturnError:
@@ -159,6 +161,14 @@ class Said(events.Event):
     """Which."""
     command: commands.Command
     """What is to be done."""
+
+
+def _read(tls_connection: SSL.Connection) -> bytes:
+    """Plaintext of one record, as `recv` gives it; raises what that raises. It makes room for each record anew."""
+    size = openssl.SSL_read(tls_connection._ssl, _room, RECORD)
+    if size <= 0:
+        tls_connection._raise_ssl_error(tls_connection._ssl, size)
+    return bytes(SSL._ffi.buffer(_room, size))  # type: ignore[attr-defined]
 
 
 def _held(memory: Any) -> int:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import codecs
 
 from categories.charsets import HEAD, charset_of
-from categories.markup import Visible
+from categories.markup import MARK, Visible
 from categories.pagetable import Finding, PageTable
 from categories.readings import Readings
 
 PIECE = 32 * 1024
 """Octets that are waited for before they are looked at: one long look is cheaper than many short ones."""
+_SEAM = MARK.encode()
+"""Stands between readings: none of them has it (`categories.readings`)."""
 
 
 class PageScan:
@@ -67,9 +69,8 @@ class PageScan:
         piece = self._visible.feed(source, last=last)
         self.text += len(piece) * len(octets) // max(1, len(source))
         if piece or last:
-            found = self._table.needles.found
-            for reading in self._readings.of(piece, last=last):
-                self._found |= found(reading)
+            # All readings at once: no phrase has a mark in it, and none is found across one.
+            self._found |= self._table.needles.found(_SEAM.join(self._readings.of(piece, last=last)))
 
     def _settled(self, octets: bytes) -> bytes:
         """Settle the charset by what has come; what is to be decoded now: all, when it is another than it seemed."""
