@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from functools import lru_cache
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
 import idna
@@ -21,17 +22,17 @@ class NameProblem(ValueError):
     """A text that is no host or URL. The message says what is wrong with it."""
 
 
-LONGEST_HOST = 253
+LONGEST_HOST: Final = 253
 """Octets of a host name in text form (RFC 1035 §2.3.4)."""
-LONGEST_WRITTEN = 4096
+LONGEST_WRITTEN: Final = 4096
 """Characters of a host as written. Escapes and invisible characters may make it longer than it is; not endlessly so."""
-LONGEST_LABEL = 63
+LONGEST_LABEL: Final = 63
 """Octets of one label (RFC 1035 §2.3.4)."""
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _SIX_TO_FOUR = ipaddress.IPv6Network("2002::/16")
-_PLAIN = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
-_LAST_IS_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)", re.DOTALL)
+_PLAIN: Final = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
+_LAST_IS_NUMBER: Final = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)", re.DOTALL)
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f#/:<>?@\[\\\]^|%]")
 _REMOVED_BY_BROWSERS = re.compile(r"[\t\n\r]")
 
@@ -44,7 +45,7 @@ def canonical_host(text: str) -> str:
     if len(text) > LONGEST_WRITTEN:
         raise NameProblem(f"host {_shown(text)} is written in more than {LONGEST_WRITTEN} characters")
     host = text.lower()
-    if _PLAIN.fullmatch(host) and len(host) <= LONGEST_HOST and not _LAST_IS_NUMBER.fullmatch(host):
+    if len(host) <= LONGEST_HOST and _PLAIN.fullmatch(host) is not None and not _ends_in_number(host):
         return host if "xn--" not in host else _named(host)
     host = _REMOVED_BY_BROWSERS.sub("", text).strip(" ")
     if host.startswith("[") or host.count(":") > 1:
@@ -62,7 +63,12 @@ def host_suffixes(host: str) -> tuple[str, ...]:
 
 def is_address(host: str) -> bool:
     """True when a canonical host is an IP literal. No registered top-level domain ends in a digit (RFC 3696 §2)."""
-    return ":" in host or (host[-1:].isdigit() and _LAST_IS_NUMBER.fullmatch(host) is not None)
+    return ":" in host or (host[-1:].isdigit() and _ends_in_number(host))
+
+
+def _ends_in_number(host: str) -> bool:
+    """Whether the last label of a plain host is a number, in any notation."""
+    return host[host.rfind(".") + 1 :][:1].isdigit() and _LAST_IS_NUMBER.fullmatch(host) is not None
 
 
 def embedded_address(host: str) -> str | None:
@@ -96,27 +102,30 @@ def registered(host: str) -> str:
     """
     if "." not in host or is_address(host):
         return ""
-    labels = host.split(".")
-    suffix, whole = _suffix_of(host, len(labels), _SUFFIXES)
-    if whole:  # a private suffix itself belongs to who runs it; a public one to nobody
-        suffix, _ = _suffix_of(host, len(labels), _PUBLIC)
-    if suffix == len(labels):
-        return ""
-    return ".".join(labels[-suffix - 1 :]) if suffix else ".".join(labels[-2:])
+    start, above = _suffix_of(host, _SUFFIXES)
+    if start == 0:  # a private suffix itself belongs to who runs it; a public one to nobody
+        start, above = _suffix_of(host, _PUBLIC)
+        if start == 0:
+            return ""
+    if start < 0:
+        start = host.rfind(".") + 1
+        above = host.rfind(".", 0, start - 1) + 1
+    return host[above:]
 
 
-def _suffix_of(host: str, labels: int, rules: frozenset[str]) -> tuple[int, bool]:
-    """How many labels the longest public suffix of a host has, 0 when none fits; and whether it is the whole host."""
-    start = 0
-    for left in range(labels, 0, -1):
-        suffix = host[start:]
-        start = host.find(".", start) + 1
+def _suffix_of(host: str, rules: frozenset[str]) -> tuple[int, int]:
+    """Where in a host its longest public suffix begins, and where the label before it does; -1 when none fits."""
+    before, start, suffix = 0, 0, host
+    while True:
         if suffix in rules:
-            return left, left == labels
-        parent = host[start:] if left > 1 else ""
+            return start, before
+        dot = host.find(".", start)
+        if dot < 0:
+            return -1, 0
+        parent = host[dot + 1 :]
         if parent in _WILD and f"*.{parent}" in rules:
-            return (left - 1, False) if f"!{suffix}" in rules else (left, left == labels)
-    return 0, False
+            return (dot + 1, start) if f"!{suffix}" in rules else (start, before)
+        before, start, suffix = start, dot + 1, parent
 
 
 def _rules(*, private: bool) -> frozenset[str]:
@@ -223,6 +232,6 @@ def _shown(text: str) -> str:
     return repr(text if len(text) <= 80 else text[:77] + "...")
 
 
-_PUBLIC = _rules(private=False)
-_SUFFIXES = _rules(private=True)
-_WILD = frozenset(rule[2:] for rule in _SUFFIXES if rule.startswith("*."))
+_PUBLIC: Final = _rules(private=False)
+_SUFFIXES: Final = _rules(private=True)
+_WILD: Final = frozenset(rule[2:] for rule in _SUFFIXES if rule.startswith("*."))

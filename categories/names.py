@@ -8,8 +8,7 @@ but `NameProblem`.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from categories.hosts import NameProblem, canonical_host, host_suffixes, is_address, registered, registrable_domain
 from categories.paths import canonical_path
@@ -26,20 +25,23 @@ __all__ = [
     "registrable_domain",
 ]
 
-DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21}
+DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21}
 """The schemes that name a host, and the port each means when none is written."""
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-_PORT = re.compile(r"[0-9]+(?:[/\\?#]|$)")
-_AUTHORITY_END = re.compile(r"[/\\?#]")
-_HOST_AND_PORT = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([^:]*))?", re.DOTALL)
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_PORT: Final = re.compile(r"[0-9]+(?:[/\\?#]|$)")
+_AUTHORITY_END: Final = re.compile(r"[/\\?#]")
+_HOST_AND_PORT: Final = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([^:]*))?", re.DOTALL)
 _NO_HOST = frozenset(
     """about blob cid chrome chrome-extension data edge file geo intent irc javascript magnet mailto moz-extension
     news sip sms tel urn view-source xmpp""".split()  # noqa: SIM905
 )
 _CONTROL_OR_BLANK = "".join(map(chr, range(0x21)))
 _REMOVED_BY_BROWSERS = str.maketrans("", "", "\t\n\r")
-_new_url = tuple.__new__
+_new_url: Final = tuple.__new__
+_HOSTS_REMEMBERED: Final = 16_384
+"""Hosts, as they were written, whose form is kept, some 4 MB; then all are forgotten."""
+_HOSTS: Final[dict[str, tuple[str, str, bool]]] = {}
 
 
 class Url(NamedTuple):
@@ -97,7 +99,11 @@ def _read_plainly(text: str) -> Url | None:
         name, domain, literal = _host_facts(host)
     except NameProblem:
         return None
-    path, _, query = text[end:].partition("?")
+    asked = text.find("?", end)
+    if asked < 0:
+        path, query = text[end:], ""
+    else:
+        path, query = text[end:asked], text[asked + 1 :]
     if "%" in path or "/." in path or "//" in path or " " in path or "\\" in path:
         path = canonical_path(path)
     return _new_url(Url, (scheme, name, port, path, query, domain, literal))
@@ -136,10 +142,15 @@ def make_url(scheme: str, host: str, port: int | None, target: str) -> Url:
     return _new_url(Url, (scheme, name, port, canonical_path(path), query, domain, literal))
 
 
-@lru_cache(maxsize=16384)
 def _host_facts(host: str) -> tuple[str, str, bool]:
-    name = canonical_host(host)
-    return name, registered(name), is_address(name)
+    """Canonical form, registrable domain and whether it is an address; remembered: a page asks for few hosts."""
+    found = _HOSTS.get(host)
+    if found is None:
+        name = canonical_host(host)
+        if len(_HOSTS) >= _HOSTS_REMEMBERED:
+            _HOSTS.clear()
+        found = _HOSTS[host] = (name, registered(name), is_address(name))
+    return found
 
 
 def _split_scheme(text: str) -> tuple[str, str]:

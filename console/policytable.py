@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from console.roles import Names, Viewer
+from policy.builtinrows import help_rule, last_rule, locked_rule
 from policy.client import Band
 from policy.model import Tier
 from policy.rows import ALLOW_ONLY, Policy, Rule
-from policy.tables import help_rule, last_rule, locked_rule
 from policy.wording import words_of
 
 TIERS: Mapping[Tier, tuple[str, str]] = {

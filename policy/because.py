@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Literal
 
 from categories.model import EntryKind, Match
+from policy.builtinrows import ALLOW_ONLY_ROW, ALLOW_REST_ROW
 from policy.client import Band
 from policy.kinds import SIGNALLED, Kinds
 from policy.model import Action, Reason, Tier
 from policy.rows import BAND_TITLES, Policy
-from policy.tables import ALLOW_ONLY_ROW, ALLOW_REST_ROW, Row
+from policy.tables import Row
 
 _DEED = {
     Action.ALLOW: "open",

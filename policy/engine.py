@@ -11,22 +11,23 @@ import hashlib
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Final, final
 
 from categories.model import EntryKind, Index, Match
 from categories.names import Url
 from categories.urlreadings import other_readings
 from policy.because import Spot, because_of, reason_of
+from policy.case import Case, Second
 from policy.claims import mismatched, others
 from policy.client import Band, Client
-from policy.content import WORST, heard, worst_page
+from policy.content import heard, worst_page
 from policy.decide import Facts, Hit, Trace, read, strictness
 from policy.explain import Asked, Explanation, explain
 from policy.hostfacts import Hosts
 from policy.kinds import SIGNALLED
 from policy.locked import closed, statutory_trouble
 from policy.model import Action, Reason, Request, Signal, Stage, Tier, Verdict
-from policy.remembered import Place, Remembered
+from policy.remembered import Remembered, categories_of
 from policy.rows import Policy
 from policy.searches import search_terms
 from policy.shapes import shape
@@ -36,10 +37,9 @@ from policy.wrappers import Wrapped, wrapped
 ALGORITHM = 6
 """Raised whenever the same lists and policy would be read differently: it is part of the revision."""
 _CHANGES_KEPT = 20_000
-_MINUTE = timedelta(minutes=1)
+_MINUTE: Final = timedelta(minutes=1)
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-_NO_SIGNALS: frozenset[Signal] = frozenset()
-_NOT_SEARCHED: tuple[tuple[str, ...], tuple[Match, ...]] = ((), ())
+_NO_SIGNALS: Final[frozenset[Signal]] = frozenset()
 _SIGNAL_LIST = "built-in/signals"
 _MEANINGS = {
     Signal.DOH: ("doh", SIGNALLED),
@@ -65,25 +65,7 @@ class EngineProblem(Exception):
     """The engine must not be used: it failed its own checks. Says what is wrong and what to do."""
 
 
-class Case(NamedTuple):
-    """What is the same for everything one request claims to be."""
-
-    request: Request
-    client: Client
-    at: datetime
-    table: Table
-    holding: frozenset[str]
-    signals: frozenset[Signal]
-    place: Place
-
-
-class Second(NamedTuple):
-    """What one more thing the request claims to be meets, and the rows that were asked."""
-
-    verdict: Verdict
-    heard: list[Asked] | None
-
-
+@final
 class Engine:
     """Lists and policy together. Immutable; decides and explains."""
 
@@ -167,30 +149,33 @@ class Engine:
         named = others(request) if request.claims else ()
         holding = self.holding(site, at)
         supposed = bool(request.found) and request.found is self._worst_page  # the same page every time
-        where = (table, request.stage, holding, *table.asker(client, at))
-        place = self._known.place((*where, WORST) if supposed else where)
+        place = self._known.place((table, request.stage, holding, table.asker(client, at), supposed))
         plain = asked is None and not named and not self._reads_urls and (supposed or not request.found)
         if plain and self._hosts.settle(request):
             known = place.hosts.get(url.host)
-            return known or self._settled(Case(request, client, at, table, holding, _NO_SIGNALS, place))
+            if known is not None:
+                return known
+            return self._settled(Case(request, client, at, table, holding, _NO_SIGNALS, place))
         signals = request.signals
         if shaped := shape(url, request.method):
             signals |= shaped
         if named and mismatched(request, named):
             signals |= {Signal.NAME_MISMATCH}
         inner = wrapped(url)
-        if named:
-            inner += tuple(one for other in named for one in wrapped(other))
+        seconds = [*named, *other_readings(url)]
+        for other in named:
+            inner += wrapped(other)
+            seconds += other_readings(other)
         if inner:
             signals |= {Signal.WRAPPED_URL}
-        readings = tuple(one for said in (url, *named) for one in other_readings(said))
-        inner += tuple(replace(one, url=other) for one in inner for other in other_readings(one.url))
         case = Case(request, client, at, table, holding, signals, place)
         verdict = self._answer(url, case, asked)
-        for other in (*named, *readings):
+        for other in seconds:
             verdict = _stricter(verdict, self._second(other, case, asked), asked)
-        for one in inner:
-            verdict = _stricter(verdict, self._inside(one, case, asked), asked)
+        if inner:
+            read = [replace(one, url=other) for one in inner for other in other_readings(one.url)]
+            for one in (*inner, *read):
+                verdict = _stricter(verdict, self._inside(one, case, asked), asked)
         return verdict
 
     def _second(self, url: Url, case: Case, asked: list[Asked] | None) -> Second:
@@ -205,7 +190,7 @@ class Engine:
             signals |= {Signal.IP_LITERAL}
         if one.deeper:
             signals |= {Signal.WEB_PROXY}
-        second = self._second(one.url, case._replace(signals=signals), asked)
+        second = self._second(one.url, case.with_signals(signals), asked)
         verdict = second.verdict
         if one.copied and verdict.blocked and verdict.tier is not Tier.LOCKED:
             return Second(verdict._replace(reason=Reason.CIRCUMVENTION), second.heard)
@@ -213,12 +198,12 @@ class Engine:
 
     def _answer(self, url: Url, case: Case, asked: list[Asked] | None) -> Verdict:
         """The verdict for one thing the request claims to be."""
-        request = case.request
-        full = request.stage is not Stage.CONNECT
+        request, full = case.request, case.full
         sited = self.index.match(url)
         if not full and sited:
-            sited = tuple(match for match in sited if match.kind is not EntryKind.URL)
-        terms, words = _NOT_SEARCHED
+            sited = tuple([match for match in sited if match.kind is not EntryKind.URL])
+        terms: tuple[str, ...] = ()
+        words: tuple[Match, ...] = ()
         if full and (url.query or url.path != "/" or request.terms):
             terms, words = self._words(url, request)
         if asked is not None or terms or request.found or (full and self._reads_urls):
@@ -228,19 +213,28 @@ class Engine:
             return self._read(url, case, None, sited, (), ())
         # Whatever a row may ask of this request is in the key: a verdict is remembered for all that differ in nothing.
         below = None if full else self.index.has_entries_below(url.host)
-        key = (sited, case.signals, hosts, below)
-        return case.place.verdict(key, sited, lambda: self._read(url, case, None, sited, (), ()))
+        return self._alike(url, case, sited, hosts, below)
 
     def _settled(self, case: Case) -> Verdict:
         """The verdict for a request of which nothing but the host matters."""
         url = case.request.url
-        sited = None if case.request.stage is Stage.CONNECT else self.index.pageless(url)
+        sited = self.index.pageless(url) if case.full else None
         if sited is None:
             verdict = self._answer(url, case, None)
         else:
-            key = (sited, case.signals, case.table.hosts(url), None)
-            verdict = case.place.by_category(key, sited, lambda: self._read(url, case, None, sited, (), ()))
+            verdict = self._alike(url, case, sited, case.table.hosts(url), None)
         case.place.keep_host(url.host, verdict)
+        return verdict
+
+    def _alike(
+        self, url: Url, case: Case, sited: tuple[Match, ...], hosts: frozenset[str], below: frozenset[str] | None
+    ) -> Verdict:
+        """The verdict that entries of the same categories met, or meet now: read once."""
+        key = (categories_of(sited), case.signals, hosts, below)
+        verdict = case.place.alike(key, sited)
+        if verdict is None:
+            verdict = self._read(url, case, None, sited, (), ())
+            case.place.keep(key, verdict)
         return verdict
 
     def _read(
@@ -253,8 +247,7 @@ class Engine:
         words: tuple[Match, ...],
     ) -> Verdict:
         """The verdict, by reading the table from the top."""
-        request = case.request
-        full = request.stage is not Stage.CONNECT
+        request, full = case.request, case.full
         signalled = tuple(m for s in sorted(case.signals) for m in _SIGNALLED[s]) if case.signals else ()
         searched = words
         paged = heard(request.found, self.policy.page_limits, case.table.band) if request.found else ()

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from categories.model import Match
 from categories.pagetable import Finding
+from policy.builtinrows import HELP_ROW
 from policy.client import Band, Client
 from policy.decide import Facts, Hit, fit_thing, fits_time
 from policy.model import Action, Request, Stage, Tier, Verdict
 from policy.rows import BAND_TITLES, STRICTNESS, Policy
 from policy.safesearch import Change as SafeChange
 from policy.safesearch import holds_for, safe, strict_host
-from policy.tables import HELP_ROW, Row
+from policy.tables import Row
 
 if TYPE_CHECKING:
     from policy.engine import Engine

@@ -2,7 +2,7 @@
 
 In come the lists and what the taxonomy says of categories; out comes what is wrong with them, or the verdict that
 stands while the school wants no service without them. That listed addresses are blocked is the first row of every
-table (`policy.tables.locked_rule`); here is what keeps that row from missing them.
+table (`policy.builtinrows.locked_rule`); here is what keeps that row from missing them.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from categories.model import Match
 from categories.names import Url
@@ -20,6 +20,10 @@ class Action(enum.StrEnum):
     BLOCK = "block"
     BYPASS = "bypass"
     """Let it pass without decrypting; only at CONNECT."""
+
+
+_WARN: Final = Action.WARN
+_BLOCK: Final = Action.BLOCK
 
 
 class Tier(enum.StrEnum):
@@ -129,7 +133,7 @@ class Outranked:
     """The category it fitted by, when it asked for one."""
 
 
-_new = tuple.__new__
+_new: Final = tuple.__new__
 
 
 class Verdict(NamedTuple):
@@ -170,7 +174,7 @@ class Verdict(NamedTuple):
     @property
     def blocked(self) -> bool:
         """True when the user does not get the page: blocked, or warned and not yet gone on."""
-        return self.action in (Action.BLOCK, Action.WARN)
+        return self.action is _BLOCK or self.action is _WARN
 
     @property
     def categories(self) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ Thread-safe: whoever computes an answer, it comes out the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
+from typing import final
 
 from categories.model import Match
 from policy.model import Verdict
@@ -19,6 +20,7 @@ type Key = tuple[Hashable, ...]
 """What places and verdicts are remembered by."""
 
 
+@final
 class _Room:
     """How much is kept; apart from what is kept, so that an engine that is dropped takes all of it along at once."""
 
@@ -28,14 +30,14 @@ class _Room:
         self.kept = 0
 
 
+@final
 class Place:
     """What was answered from one place: one table, one stage, the same schedules, the same asker to every row."""
 
-    __slots__ = ("_alike", "_given", "_room", "hosts")
+    __slots__ = ("_alike", "_room", "hosts")
 
     def __init__(self, room: _Room) -> None:
         self._room = room
-        self._given: dict[Key, Verdict] = {}
         self._alike: dict[Key, Verdict] = {}
         self.hosts: dict[str, Verdict] = {}
         """What hosts met whose requests ask for nothing else; `keep_host` adds to it."""
@@ -45,32 +47,33 @@ class Place:
         self._room.kept += 1
         self.hosts[host] = verdict
 
-    def verdict(self, key: Key, sited: tuple[Match, ...], read: Callable[[], Verdict]) -> Verdict:
-        """The verdict under a key that begins with `sited`, read once."""
-        found = self._given.get(key)
-        if found is None:
-            self._room.kept += 1
-            found = self._given[key] = self.by_category(key, sited, read)
-        return found
-
-    def by_category(self, key: Key, sited: tuple[Match, ...], read: Callable[[], Verdict]) -> Verdict:
-        """The verdict that entries of the same categories met, with this request's own entries as its evidence.
+    def alike(self, key: Key, sited: tuple[Match, ...]) -> Verdict | None:
+        """The verdict kept under a key that begins with `categories_of(sited)`, with `sited` as its evidence.
 
         Rows ask for categories, never for a list or a line: two listed hosts alike in all else meet the same row.
         """
-        alike = (tuple([match.category for match in sited]), *key[1:])
-        known = self._alike.get(alike)
-        if known is None:
-            self._room.kept += 1
-            known = self._alike[alike] = read()
+        known = self._alike.get(key)
+        if known is None or not sited:
             return known
-        if not sited:
-            return known
-        matches = sited + known.matches[len(sited) :]
-        match = None if known.match is None else matches[known.matches.index(known.match)]
+        before = known.matches
+        matches = sited + before[len(sited) :] if len(before) > len(sited) else sited
+        match = known.match
+        if match is not None:
+            match = matches[before.index(match)]
         return known.with_evidence(match, matches)
 
+    def keep(self, key: Key, verdict: Verdict) -> None:
+        """Remember what was read for a key that begins with the categories of its evidence."""
+        self._room.kept += 1
+        self._alike[key] = verdict
 
+
+def categories_of(sited: tuple[Match, ...]) -> tuple[str, ...]:
+    """What entries classify as, in their order."""
+    return tuple([match.category for match in sited]) if sited else ()
+
+
+@final
 class Remembered:
     """What one engine remembers."""
 

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
+from policy.builtinrows import BUILT_IN_NAMES
 from policy.checks import check_rule, warn_shadowed
 from policy.client import Band
 from policy.kinds import kinds_of
@@ -21,7 +22,6 @@ from policy.rows import Group, Policy, Rule, RuleSet, Site
 from policy.rulereader import Names, RuleReader
 from policy.schedule import Calendar, Schedule, Timetable
 from policy.sections import Sections
-from policy.tables import BUILT_IN_NAMES
 
 __all__ = ["BUILT_IN_NAMES", "LANGUAGE", "Policy", "PolicyErrors", "PolicyProblem", "Rule", "load_policy"]
 

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from categories.names import Url
@@ -81,10 +82,10 @@ def _askers() -> dict[str, tuple[_Asker, ...]]:
     return found
 
 
-_ASKERS = _askers()
-_ANY_SITE = _values(SITE_SEARCH_PARAMS)
-_BLOG = _values((BLOG_PARAM,))
-_NOWHERE: tuple[_Asker, ...] = ()
+_ASKERS: Final = _askers()
+_ANY_SITE: Final = _values(SITE_SEARCH_PARAMS)
+_BLOG: Final = _values((BLOG_PARAM,))
+_NOWHERE: Final[tuple[_Asker, ...]] = ()
 
 
 def search_terms(url: Url) -> tuple[str, ...]:
@@ -107,13 +108,22 @@ def search_terms(url: Url) -> tuple[str, ...]:
 @lru_cache(maxsize=16384)
 def askers_of(host: str, domain: str) -> tuple[_Asker, ...]:
     """The places of a host; remembered, because a page asks for the same few hosts."""
+    return find_askers(host, domain)
+
+
+def find_askers(host: str, domain: str) -> tuple[_Asker, ...]:
+    """The same, not remembered: for whoever remembers what he asks."""
     askers = _ASKERS.get(domain) or _ASKERS.get(domain.partition(".")[0], _NOWHERE)
     return askers if host == domain else _ASKERS.get(host.removeprefix("www."), askers)
 
 
 def may_search(path: str) -> bool:
     """Whether a query on that path may hold words on a site that is no place we know."""
-    return any(one == "/" or _named_search(one) for one in _readings(path))
+    if path == "/":
+        return True
+    if ";" in path or "%2F" in path or "%5C" in path:
+        return any(one == "/" or _named_search(one) for one in path_readings(path))
+    return _named_search(path)
 
 
 def _named_search(path: str) -> bool:

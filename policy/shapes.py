@@ -10,21 +10,22 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from typing import Final
 
 from categories.names import Url
 from policy.model import Signal
 from policy.searchplaces import FORMS
 
-_NONE: frozenset[Signal] = frozenset()
-_DOH = frozenset({Signal.DOH})
-_WEB_PROXY = frozenset({Signal.WEB_PROXY})
-_HIDDEN_SEARCH = frozenset({Signal.HIDDEN_SEARCH})
-_HIDDEN_NETWORK = frozenset({Signal.HIDDEN_NETWORK})
-_HIDDEN_NAMES = (".onion", ".i2p")
+_NONE: Final[frozenset[Signal]] = frozenset()
+_DOH: Final = frozenset({Signal.DOH})
+_WEB_PROXY: Final = frozenset({Signal.WEB_PROXY})
+_HIDDEN_SEARCH: Final = frozenset({Signal.HIDDEN_SEARCH})
+_HIDDEN_NETWORK: Final = frozenset({Signal.HIDDEN_NETWORK})
+_HIDDEN_NAMES: Final = (".onion", ".i2p")
 
-_DOH_SEGMENTS = frozenset({"dns-query"})
+_DOH_SEGMENTS: Final = frozenset({"dns-query"})
 """The path RFC 8484 uses, which nearly every resolver took over."""
-_PROXY_SEGMENTS = frozenset(
+_PROXY_SEGMENTS: Final = frozenset(
     {
         "nph-proxy.cgi", "nph-proxy.pl", "nph-proxy", "nph-surf.cgi", "nph-index.cgi",  # CGIProxy
         "uv.bundle.js", "uv.config.js", "uv.handler.js", "uv.sw.js", "uv.client.js",  # Ultraviolet
@@ -35,7 +36,7 @@ _PROXY_SEGMENTS = frozenset(
 """File names that only web proxies have."""
 _PROXY_SCRIPTS = frozenset({"browse.php", "index.php", "surf.php", "includes.php", "process.php"})
 _PROXY_MOUNTS = frozenset({"service", "uv", "scramjet", "dynamic", "proxy", "go", "main", "sw", "active", "~"})
-_HINTS = _DOH_SEGMENTS | _PROXY_SEGMENTS | _PROXY_SCRIPTS | _PROXY_MOUNTS
+_HINTS: Final = _DOH_SEGMENTS | _PROXY_SEGMENTS | _PROXY_SCRIPTS | _PROXY_MOUNTS
 _MOUNTED = re.compile(
     r"/(?i:service|uv(?:/service)?|scramjet|dynamic(?:/service)?|proxy|main|go|sw|active|~(?:/\w+)?)"
     r"/(?:(?i:https?:(?:/|%2F)|https?%3A)|aHR0c(?:DovL|HM6Ly))"

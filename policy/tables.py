@@ -9,24 +9,19 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from datetime import datetime
+from typing import Final
 
 from categories.names import Url, host_suffixes
+from policy import builtinrows
 from policy.client import Band, Client
-from policy.kinds import Kinds
 from policy.model import Action, Outranked, Reason, Tier
-from policy.rows import ALLOW_ONLY, People, Policy, Rule, Things, What
+from policy.rows import People, Policy, Rule, Things
 
-LOCKED_ROW = "locked-statutory"
-HELP_ROW = "help-always"
-ALLOW_ONLY_ROW = "allow-only"
-ALLOW_REST_ROW = "allow-the-rest"
-BUILT_IN_NAMES = (LOCKED_ROW, HELP_ROW, ALLOW_ONLY_ROW, ALLOW_REST_ROW)
-"""Names of the rows every table has; no file may use them."""
 HOSTS_REMEMBERED = 1024
 """Hosts of which each table remembers what its rows name."""
 FEW_HOSTS = 64
 """So many named hosts are sooner tried one after another than looked up by every parent of a host."""
-_NO_HOSTS: frozenset[str] = frozenset()
+_NO_HOSTS: Final[frozenset[str]] = frozenset()
 
 
 class LivePeople:
@@ -145,7 +140,7 @@ class Table:
         self.named_hosts = frozenset((*self.by_host, *self.url_hosts, *excluded))
         """Every host that some row names."""
         few = self.named_hosts if len(self.named_hosts) <= FEW_HOSTS else ("",)
-        self._endings = tuple(f".{host}" if host else "" for host in few)
+        self._endings = tuple(few)
         mild = (row.categories for row in self.rows if row.action is not Action.BLOCK)
         self.mild: frozenset[str] = frozenset().union(*mild)
         """Categories that some row allows, warns of or passes."""
@@ -153,22 +148,24 @@ class Table:
         self._ends = sorted(row.until for row in self.rows if row.until is not None)
         self._known_hosts: dict[str, frozenset[str]] = {}
 
-    def asker(self, client: Client, at: datetime) -> tuple[Hashable, ...]:
+    def asker(self, client: Client, at: datetime) -> Hashable:
         """What rows may still ask of this client at this moment: equal answers, equal rows."""
+        if not self._live and not self._ends:
+            return None
         who = (client.groups, client.user, client.device) if self._live else None
-        return who, bisect_right(self._ends, at) if self._ends else 0
+        return who, bisect_right(self._ends, at)
 
     def hosts(self, url: Url) -> frozenset[str]:
         """The host and its parents, as far as any row names them; remembered."""
-        named = self.named_hosts
-        if not f".{url.host}".endswith(self._endings):
+        host = url.host
+        if not host.endswith(self._endings):
             return _NO_HOSTS
-        found = self._known_hosts.get(url.host)
+        found = self._known_hosts.get(host)
         if found is None:
             if len(self._known_hosts) >= HOSTS_REMEMBERED:
                 self._known_hosts.clear()
-            names = (url.host,) if url.is_address else host_suffixes(url.host)
-            found = self._known_hosts[url.host] = named.intersection(names) or _NO_HOSTS
+            names = (host,) if url.is_address else host_suffixes(host)
+            found = self._known_hosts[host] = self.named_hosts.intersection(names) or _NO_HOSTS
         return found
 
 
@@ -207,30 +204,10 @@ def _settled(people: People, band: Band, site: str | None) -> bool:
 
 def reading_order(policy: Policy, band: Band, site: str | None) -> Iterator[tuple[Tier, Rule]]:
     """Every rule as it is read at that site: tier by tier, each in the order of the file, built-in rows in place."""
-    yield Tier.LOCKED, locked_rule(policy.kinds)
-    yield Tier.TRUST, help_rule(policy.kinds)
+    yield Tier.LOCKED, builtinrows.locked_rule(policy.kinds)
+    yield Tier.TRUST, builtinrows.help_rule(policy.kinds)
     for tier in (Tier.TRUST, Tier.OVERRIDE, Tier.SITE, Tier.DEFAULT):
         for ruleset in policy.policies:
             if ruleset.tier is tier and (tier is not Tier.SITE or site in ruleset.sites):
                 yield from ((tier, rule) for rule in ruleset.rules)
-    yield Tier.DEFAULT, last_rule(band)
-
-
-def locked_rule(kinds: Kinds) -> Rule:
-    """Illegal content is blocked for everybody, whatever any file says (F-04)."""
-    what = What(include=Things(categories=kinds.statutory))
-    because = "This is on the list of illegal content that every school must block. It is never opened."
-    return Rule(LOCKED_ROW, Action.BLOCK, what=what, because=because)
-
-
-def help_rule(kinds: Kinds) -> Rule:
-    """Help sites are open to everybody (B-53)."""
-    because = "Sites that help children are always open."
-    return Rule(HELP_ROW, Action.ALLOW, what=What(include=Things(categories=kinds.help)), because=because)
-
-
-def last_rule(band: Band) -> Rule:
-    """What holds when no row fitted: young children reach only what was chosen (B-45, B-47), others what is left."""
-    if band in ALLOW_ONLY:
-        return Rule(ALLOW_ONLY_ROW, Action.BLOCK)
-    return Rule(ALLOW_REST_ROW, Action.ALLOW)
+    yield Tier.DEFAULT, builtinrows.last_rule(band)

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 from urllib.parse import unquote
 
 from categories.names import NameProblem, Url, canonical_host, canonical_url, registrable_domain
@@ -62,6 +63,11 @@ def wrapped(url: Url) -> tuple[Wrapped, ...]:
 @lru_cache(maxsize=16384)
 def may_wrap(domain: str) -> bool:
     """Whether some wrapper is known on a registrable domain."""
+    return finds_wrapper(domain)
+
+
+def finds_wrapper(domain: str) -> bool:
+    """The same, not remembered: for whoever remembers what he asks."""
     return domain in _DOMAINS or domain.startswith(_BRANDS) or domain.endswith(_SUFFIXES)
 
 
@@ -137,8 +143,11 @@ def _owners() -> tuple[frozenset[str], tuple[str, ...], tuple[str, ...]]:
     return frozenset(domains), tuple(sorted(brands)), tuple(sorted(suffixes))
 
 
-_BY_KEY = _by_key()
-_DOMAINS, _BRANDS, _SUFFIXES = _owners()
+_BY_KEY: Final = _by_key()
+_OWNERS: Final = _owners()
+_DOMAINS: Final = _OWNERS[0]
+_BRANDS: Final = _OWNERS[1]
+_SUFFIXES: Final = _OWNERS[2]
 
 
 def _unquoted(text: str) -> str:

@@ -12,13 +12,13 @@ from datetime import datetime
 
 from categories.names import canonical_url
 from identity.directory import Directory
+from policy.builtinrows import HELP_ROW
 from policy.client import Band, Client
 from policy.engine import Engine
 from policy.explain import Explanation
 from policy.model import Action, Request, Stage, Tier, Verdict
 from policy.overrides import Override
 from policy.rows import BAND_TITLES, Policy
-from policy.tables import HELP_ROW
 
 LOCKED = "this is on a statutory list (LOCKED): nothing and nobody opens it"
 """What is said wherever somebody tries."""

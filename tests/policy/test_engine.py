@@ -338,7 +338,7 @@ def test_rows_made_by_hand_for_locked_are_not_read() -> None:
 @pytest.mark.parametrize("broken", ["locked_rule", "help_rule"])
 def test_the_self_test_stops_a_build_that_lost_a_built_in_row(monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
     """Sabotage: the built-in row does nothing. Every band at every site is asked; the engine is never handed out."""
-    monkeypatch.setattr(f"policy.tables.{broken}", lambda kinds: Rule("nothing", Action.WARN, what=What(Things())))
+    monkeypatch.setattr(f"policy.builtinrows.{broken}", lambda kinds: Rule("nothing", Action.WARN, what=What(Things())))
     with pytest.raises(EngineProblem, match="for everyone"):
         school_engine()
 

@@ -20,6 +20,7 @@ from categories.names import canonical_url
 from categories.statutory import Installed, StatutoryIndex
 from categories.statutory_forms import WITHHELD
 from categories.taxonomy import Kind
+from policy.builtinrows import HELP_ROW, LOCKED_ROW
 from policy.client import UNKNOWN, Band, Client
 from policy.engine import Engine, EngineProblem
 from policy.kinds import kinds_of
@@ -27,7 +28,6 @@ from policy.locked import CLOSED_ROW, statutory_trouble
 from policy.model import Action, Reason, Request, Signal, Stage, Tier
 from policy.problems import PolicyErrors
 from policy.rules import load_policy
-from policy.tables import HELP_ROW, LOCKED_ROW
 from tests.categories.statutory_rig import ISSUER
 from tests.policy.lists import PlainIndex
 from tests.policy.school import LESSON, LUNCH, PEOPLE, TAXONOMY, at, school_policy

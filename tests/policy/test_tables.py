@@ -1,4 +1,7 @@
-"""A policy compiled for one band at one site: which rows are left, and in which order."""
+"""A policy compiled for one band at one site: which rows are left, and in which order.
+
+Shows: `policy.builtinrows`.
+"""
 
 from __future__ import annotations
 
