@@ -52,12 +52,28 @@ class OwnEntry:
 def read_entry(text: str) -> tuple[EntryKind, str]:
     """Kind and canonical value of what somebody wrote: a host, or a URL with a path. Raises `NameProblem`."""
     url = canonical_url(text)
-    if url.path == "/" and not url.query:
+    if whole_host(text, url):
         if not url.is_address and "." not in url.host:
             raise NameProblem(f"{url.host!r} is a whole top level or a local name; write a host such as example.org")
         return EntryKind.DOMAIN, canonical_host(url.host)
     query = f"?{folded_query(url.query)}" if url.query else ""
     return EntryKind.URL, f"{url.host}{folded_path(url.path)}{query}"
+
+
+def whole_host(text: str, url: Url) -> bool:
+    """Whether somebody who wrote `text`, which is this URL, means the whole host.
+
+    Raises `NameProblem` when he named a part of it that only his browser sees (RFC 3986 §3.5).
+    """
+    if url.path != "/" or url.query:
+        return False
+    _, _, fragment = text.partition("#")
+    if fragment:
+        raise NameProblem(
+            f"what stands behind `#` in {text[:80]!r} is never sent, so no rule can tell it apart; "
+            f"write {url.host} if the whole host is meant"
+        )
+    return True
 
 
 def pack(entry: OwnEntry) -> list[Any]:

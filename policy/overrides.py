@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from categories.layered import whole_host
 from categories.names import NameProblem, canonical_host, canonical_url
 from policy.client import Band
 from policy.kinds import meant_by
@@ -66,7 +67,7 @@ def target(text: str, categories: Collection[str]) -> str:
     if colon and kind == "host":
         return f"host:{canonical_host(value.strip())}"
     url = canonical_url(value if colon and kind == "url" else text)
-    if url.path == "/" and not url.query:
+    if whole_host(text, url):
         return f"host:{url.host}"
     return f"url:{url}"
 

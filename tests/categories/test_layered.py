@@ -100,9 +100,9 @@ def test_the_revision_follows_the_entries() -> None:
     assert len({one.revision, two.revision, PlainIndex(LISTS).revision}) == 3
 
 
-@pytest.mark.parametrize("text", ["uk", "zip", "no..host", "", "mailto:a@b.example"])
+@pytest.mark.parametrize("text", ["uk", "zip", "no..host", "", "mailto:a@b.example", "forum.example/#one-thread"])
 def test_what_is_no_host_or_page_is_refused(text: str) -> None:
-    """A whole top level among them: one slip would close half the internet."""
+    """A whole top level among them, which would close half the internet, and what only a browser could tell apart."""
     with pytest.raises(NameProblem):
         read_entry(text)
 

@@ -38,6 +38,8 @@ def decided(*made: Override, who: str, url: str, at: datetime = LESSON) -> Any:
         ("url:https://tube.example/a?b=c", "url:https://tube.example/a?b=c"),
         ("host:10.0.0.1", "host:10.0.0.1"),
         ("category:games", "category:games"),
+        ("games.example/#", "host:games.example"),
+        ("tube.example/lessons#intro", "url:http://tube.example/lessons"),
     ],
 )
 def test_what_people_write_has_one_meaning(written: str, meant: str) -> None:
@@ -47,7 +49,12 @@ def test_what_people_write_has_one_meaning(written: str, meant: str) -> None:
 
 @pytest.mark.parametrize(
     ("written", "says"),
-    [("category:gamse", "did you mean 'games'?"), ("no..host", "empty label"), ("", "names no host")],
+    [
+        ("category:gamse", "did you mean 'games'?"),
+        ("no..host", "empty label"),
+        ("", "names no host"),
+        ("https://forum.example/#one-thread", "write forum.example if the whole host is meant"),
+    ],
 )
 def test_what_means_nothing_is_told(written: str, says: str) -> None:
     with pytest.raises(NameProblem, match=says.replace("?", r"\?")):
