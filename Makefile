@@ -45,7 +45,7 @@ docs: $(VENV)/.dev ## Check the documentation: links lead somewhere, commands an
 
 clean: ## Remove .venv and what builds and tests left; keeps ./data
 	rm -rf $(VENV) build dist artifacts *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	find . -name '*.so' -not -path './data/*' -delete
+	find $(ROOMS) -name '*.so' -delete
 	find . -name __pycache__ -type d -not -path './data/*' -prune -exec rm -rf {} +
 
 tools:
