@@ -115,7 +115,8 @@ def _update(args: argparse.Namespace, settings: Settings) -> int:
             at,
             anyway=args.anyway,
             again=args.name is None and not args.due and not args.compile_only,
-        )
+        ),
+        aside=True,
     )
     if args.first and args.name is not None and not report.ok and not read_state(settings, args.name).version:
         from proxy.listchanges import take_back
