@@ -30,6 +30,7 @@ PLAIN = (
 
 _END = "end."
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode  # `json.dumps` makes one for each call
+_quoted = json.encoder.encode_basestring_ascii
 _DEFAULTS = {field.name: field.default for field in dataclasses.fields(LogRecord)} | {
     _END + field.name: field.default for field in dataclasses.fields(Ending)
 }
@@ -66,7 +67,9 @@ class Dimension:
 
     def values(self, key: Any) -> dict[str, Any]:
         """The fields of a key by name; those of the ending carry a prefix."""
-        record, ending = key if self.ending else (key, ())
+        if not self.ending:
+            return dict(zip(self.record, key, strict=True))
+        record, ending = key
         values = dict(zip(self.record, record, strict=True))
         return values | {_END + name: value for name, value in zip(self.ending, ending, strict=True)}
 
@@ -85,12 +88,16 @@ class Dimension:
 
 
 def _text(values: Mapping[str, Any]) -> str:
-    return _encode({name: value for name, value in values.items() if value != _DEFAULTS[name]})
+    """What `_encode` makes of the values that differ from their defaults; a text alone it spells out far faster."""
+    return "{" + ",".join([
+        f'"{name}":{_quoted(value) if type(value) is str else _encode(value)}'
+        for name, value in sorted(values.items()) if value != _DEFAULTS[name]
+    ]) + "}"  # fmt: skip
 
 
 def reversed_labels(host: str) -> str:
     """`www.example.org` as `org.example.www.`: a domain and all below it is one range of these."""
-    return ".".join(reversed(host.split("."))) + "."
+    return ".".join(host.split(".")[::-1]) + "."
 
 
 def stored(value: Any) -> Any:

@@ -17,7 +17,8 @@ import msgpack
 
 from logstore.cleaning import LARGEST, clean_fact, clean_record, clean_text, clean_values
 from logstore.record import Ending, LogRecord
-from logstore.unread import unread_ending, unread_record
+from logstore.told import read_close, read_open
+from logstore.unread import GROUPS, KINDS, ending_of, record_of, unread_ending, unread_record
 
 VERSION = 1
 """Schema version written by this program; every version up to it can be read."""
@@ -134,11 +135,15 @@ def encode_fact(fact: Fact) -> bytes:
 
 def decode_open(payload: bytes) -> LogRecord:
     """The record of an OPEN or CARRY event. Raises `EncodingProblem`."""
-    return _record(_parts(payload, 2)[1])
+    found = read_open(payload, GROUPS)
+    return _record(_parts(payload, 2)[1]) if found is None else record_of(*found)
 
 
 def decode_close(payload: bytes) -> tuple[int, Ending]:
     """Record id and ending of a CLOSE event. Raises `EncodingProblem`."""
+    found = read_close(payload, GROUPS, KINDS)
+    if found is not None:
+        return found[0], ending_of(found[1])
     parts = _parts(payload, 3)
     return _integer(parts[1]), _ending(parts[2])
 

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from datetime import date, timedelta
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any, Protocol
+from typing import Any, Final, Protocol, final
 
 from logstore.dimensions import FOLDED, Dimension
 from logstore.ids import COUNTER_BITS, EPOCH_US, NODE_BITS
 from logstore.record import Ending, LogRecord
 from logstore.schema import log
-from logstore.unread import DECIDED, ENDED, WHERE, WHO, Told, told_of_ending, told_of_record
+from logstore.told import DECIDED, ENDED, WHERE, WHO, Ended, Group, Opened, Told
+from logstore.unread import UnreadEnding, UnreadRecord, ended_of, opened_of
 
 type Pair = tuple[LogRecord, Ending]
 type _Keys = tuple[Told, Told, tuple[Told, Told], Any, Any]
@@ -27,8 +28,9 @@ type Learn = Callable[[Dimension, Set[Any]], Mapping[Any, int]]
 
 COLUMNS = tuple(column.name for column in log.columns)
 """Columns of a row, in order."""
-_DAY_MS = 86_400_000
-_ID_BITS = NODE_BITS + COUNTER_BITS
+_DAY_MS: Final = 86_400_000
+_ID_BITS: Final = NODE_BITS + COUNTER_BITS
+_EPOCH_US: Final = EPOCH_US
 _FIRST_DAY = date(2025, 1, 1)
 _BY_COLUMN = {dimension.column: (place, dimension) for place, dimension in enumerate(FOLDED)}
 
@@ -90,6 +92,7 @@ def day_of(record_id: int) -> str:
     return _name_of((record_id >> (NODE_BITS + COUNTER_BITS)) // _DAY_MS)
 
 
+@final
 class Known:
     """The ids one day is known to use: what of a row repeats, in few look-ups.
 
@@ -97,6 +100,8 @@ class Known:
     """
 
     def __init__(self) -> None:
+        self.sign = object()
+        """By it a `Group` knows that its numbers are of this day."""
         self.ids: tuple[dict[Any, int | None], ...] = tuple(
             {None: None} if dimension.derive is None else {} for dimension in FOLDED
         )
@@ -107,6 +112,14 @@ class Known:
         """Manner and host of each where."""
         self.verdict: dict[tuple[Told, Told], tuple[int | None, int]] = {}
         """The id of what was decided and how it ended, and 1 for what was blocked."""
+
+    def gives(self, group: Group, known: Mapping[Told, tuple[int | None, ...]]) -> bool:
+        """Tell a group its numbers, which are among the `known` of its kind; False when they are not."""
+        numbers = known.get(group.told)
+        if numbers is None:
+            return False
+        group.known, group.numbers = self.sign, numbers
+        return True
 
     def learn(self, keys: Sequence[_Keys], learn: Learn) -> None:
         """Learn what of `keys` is not known yet; `learn` is asked once for each dimension."""
@@ -133,6 +146,7 @@ def _verdict_key(key: tuple[Told, Told]) -> tuple[Any, Any]:
     return _decided(key[0]), _at_end(key[1])
 
 
+@final
 class Days:
     """What is known of each day.
 
@@ -180,36 +194,50 @@ def fold(batch: Sequence[Pair], known: Known, learn: Learn) -> list[tuple[Any, .
 
 def _folded(batch: Sequence[Pair], known: Known) -> tuple[list[tuple[Any, ...]], list[int]]:
     """The rows, and the places of those that name something which is not known; their rows are empty."""
-    whos, wheres, verdicts = known.who, known.where, known.verdict
+    sign, whos, wheres = known.sign, known.who, known.where
     entries, medias = known.ids[_ENTRY], known.ids[_MEDIA]
     rows: list[tuple[Any, ...]] = []
     missed: list[int] = []
-    add = rows.append
     for record, ending in batch:
-        who, where, decided, entry, path, query, terms, note = told_of_record(record)
-        ended, media, status, up, down, duration, error, title, repeats = told_of_ending(ending)
-        try:
-            user, device, address, client, engine = whos[who]
-            manner, host = wheres[where]
-            verdict, blocked = verdicts[decided, ended]
-            entry, media = entries[entry], medias[media]
-        except KeyError:
+        opened: Opened = record.told if record.__class__ is UnreadRecord else opened_of(record)
+        ended: Ended = ending.told if ending.__class__ is UnreadEnding else ended_of(ending)
+        who, where, decided = opened.who, opened.where, opened.decided
+        if not (
+            (who.known is sign or known.gives(who, whos))
+            and (where.known is sign or known.gives(where, wheres))
+            and opened.entry in entries
+            and ended.media in medias
+        ):
             missed.append(len(rows))
-            add(())
+            rows.append(())
             continue
-        record_id = record.id
-        add((
-            record_id, record.time_us - (record_id >> _ID_BITS) * 1000 - EPOCH_US,
-            user, device, address, client, manner, host, verdict, engine, entry, media,
-            blocked, status, up, down, duration, note, error, title,
-            json.dumps(terms, ensure_ascii=False) if terms else None, path, query, repeats or None,
+        if decided.known is not sign:
+            decided.known, decided.ends = sign, {}
+        verdict = decided.ends.get(ended.group)
+        if verdict is None:
+            verdict = known.verdict.get((decided.told, ended.group.told))
+            if verdict is None:
+                missed.append(len(rows))
+                rows.append(())
+                continue
+            decided.ends[ended.group] = verdict
+        record_id: int = record.id
+        asker, target, terms = who.numbers, where.numbers, opened.terms
+        rows.append((
+            record_id, record.time_us - (record_id >> _ID_BITS) * 1000 - _EPOCH_US,
+            asker[0], asker[1], asker[2], asker[3], target[0], target[1], verdict[0], asker[4],
+            entries[opened.entry], medias[ended.media], verdict[1],
+            ended.status, ended.up, ended.down, ended.duration, opened.note, ended.error, ended.title,
+            json.dumps(terms, ensure_ascii=False) if terms else None, opened.path, opened.query, ended.repeats or None,
         ))  # fmt: skip
     return rows, missed
 
 
 def _keys(record: LogRecord, ending: Ending) -> _Keys:
-    told, ended = told_of_record(record), told_of_ending(ending)
-    return told[0], told[1], (told[2], ended[0]), told[3], ended[1]
+    opened: Opened = opened_of(record)
+    ended: Ended = ended_of(ending)
+    verdict = opened.decided.told, ended.group.told
+    return opened.who.told, opened.where.told, verdict, opened.entry, ended.media
 
 
 def by_day(batch: Sequence[Pair]) -> Iterator[tuple[str, Sequence[Pair]]]:

@@ -14,6 +14,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, Final, final
 
 from logstore.encoding import (
     EncodingProblem,
@@ -28,13 +29,20 @@ from logstore.encoding import (
 )
 from logstore.reading import SpoolEvent
 from logstore.record import Ending, EndingKind, LogRecord
+from logstore.told import read_close, read_open
+from logstore.unread import GROUPS, KINDS, ending_of, record_of
 
 type Row = tuple[LogRecord, Ending]
 
 # Plain numbers: two events a row are compared with them, and an enumeration's members are slow to reach.
-_OPENING = frozenset({int(EventKind.OPEN), int(EventKind.CARRY)})
-_CLOSE = int(EventKind.CLOSE)
-_HEAD, _REPEAT, _OVER = int(EventKind.HEAD), int(EventKind.REPEAT), int(EventKind.OVER)
+_OPEN: Final = int(EventKind.OPEN)
+_CLOSE: Final = int(EventKind.CLOSE)
+_WRITE: Final = int(EventKind.WRITE)
+_CARRY: Final = int(EventKind.CARRY)
+_FACT: Final = int(EventKind.FACT)
+_HEAD: Final = int(EventKind.HEAD)
+_REPEAT: Final = int(EventKind.REPEAT)
+_OVER: Final = int(EventKind.OVER)
 
 WAIT_SECONDS = 6 * 3600.0
 """How long a record of a living worker may stay open before it is shown as interrupted. Its ending, should it come,
@@ -53,7 +61,8 @@ TOO_MANY_OPEN = "too many open"
 """`Ending.error` of a row that had to make room for others."""
 
 
-@dataclass(frozen=True, slots=True)
+@final
+@dataclass(frozen=True)
 class Orphan:
     """A close without its open: settled before a restart, or its open was in a damaged segment."""
 
@@ -63,19 +72,23 @@ class Orphan:
     """A repeat whose head is not here, as a row: which it is when the head was lost, and not when it was settled."""
 
 
-@dataclass(slots=True)
+@final
 class _Pending:
-    seq: int
-    record: LogRecord
-    since: float
-    ending: Ending | None = None
-    """Its ending, when it waits for those that repeat it."""
+    """A record that waits for its end."""
+
+    def __init__(self, seq: int, record: LogRecord, since: float) -> None:
+        self.seq: int = seq
+        self.record: LogRecord = record
+        self.since: float = since
+        self.ending: Ending | None = None
+        """Its ending, when it waits for those that repeat it."""
 
     def row(self, why: str) -> Row:
         """It as a row; interrupted, for the reason given, when its end is not known."""
         return self.record, interrupted(why) if self.ending is None else self.ending
 
 
+@final
 class Merger:
     """The open records of every producer."""
 
@@ -97,17 +110,26 @@ class Merger:
 
     def feed(self, event: SpoolEvent) -> Row | Fact | Orphan | None:
         """What the event completes; None when it only opens. Raises `EncodingProblem` when it cannot be read."""
-        producer, seq, kind, payload = event
-        if kind in _OPENING:
-            self._wait_for(producer, seq, decode_open(payload))
+        values: tuple[Any, ...] = event  # a damaged segment may hold anything
+        producer: str = values[0]
+        seq: int = values[1]
+        kind, payload = values[2], values[3]
+        if kind == _OPEN or kind == _CARRY:  # noqa: PLR1714, SIM109 - a tuple would be made for each
+            told = read_open(payload, GROUPS)
+            record = decode_open(payload) if told is None else record_of(told[0], told[1], told[2])
+            self._wait_for(producer, seq, record)
             return None
         if kind == _CLOSE:
-            record_id, ending = decode_close(payload)
-            record = self._take(producer, record_id)
-            return Orphan(record_id) if record is None else (record, ending)
-        if kind == EventKind.WRITE:
+            closed = read_close(payload, GROUPS, KINDS)
+            if closed is None:
+                record_id, ending = decode_close(payload)
+            else:
+                record_id, ending = closed[0], ending_of(closed[1])
+            taken = self._take(producer, record_id)
+            return Orphan(record_id) if taken is None else (taken, ending)
+        if kind == _WRITE:
             return decode_write(payload)
-        if kind == EventKind.FACT:
+        if kind == _FACT:
             return decode_fact(payload)
         if kind == _HEAD:
             return self._begin(producer, *decode_close(payload))
@@ -140,12 +162,13 @@ class Merger:
         pending = self._open.get(producer)
         if pending is None:
             pending = self._open[producer] = {}
-        before = pending.pop(record.id, None)
+        record_id = record.id
+        before = pending.pop(record_id, None)
         if before is None:
             self._count += 1
-            pending[record.id] = _Pending(seq, record, self._clock())
+            pending[record_id] = _Pending(seq, record, self._clock())
         else:
-            pending[record.id] = _Pending(seq, record, before.since)
+            pending[record_id] = _Pending(seq, record, before.since)
 
     def _take(self, producer: str, record_id: int) -> LogRecord | None:
         waiting = self._open.get(producer)

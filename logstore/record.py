@@ -38,7 +38,7 @@ class FromSpool:
     """Room for what was read from the spool and not looked into yet (`logstore.unread`)."""
 
     __slots__ = ("told",)
-    told: tuple[Any, ...]
+    told: Any
     """Not set in what was made otherwise."""
 
 

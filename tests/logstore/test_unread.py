@@ -12,13 +12,13 @@ from typing import Any
 import msgpack
 import pytest
 
-from logstore import unread
 from logstore.encoding import decode_close, decode_open, encode_close, encode_open
 from logstore.folding import Known, fold
 from logstore.ids import RecordIds
 from logstore.record import Ending, LogRecord
 from logstore.rowcheck import fault
-from logstore.unread import UnreadEnding, UnreadRecord, told_of_ending, told_of_record
+from logstore.told import ALONE, ALONE_AT_END, DECIDED, ENDED, WHERE, WHO, Ended, Groups, Opened, read_open
+from logstore.unread import UnreadEnding, UnreadRecord, ended_of, opened_of
 from tests.logstore.spooling import DELIVERED, make_record
 
 PUPIL = dataclasses.replace(make_record(RecordIds(0)), terms=("castles",), query="q=castles", note="guard")
@@ -31,12 +31,21 @@ def fresh() -> tuple[LogRecord, Ending]:
     return record, ending
 
 
+def of_record(opened: Opened) -> tuple[Any, ...]:
+    """All that an open tells."""
+    return opened.who.told, opened.where.told, opened.decided.told, opened.alone()
+
+
+def of_ending(ended: Ended) -> tuple[Any, ...]:
+    """All that a close tells."""
+    return ended.group.told, ended.alone()
+
+
 def test_every_field_of_a_record_is_in_one_group() -> None:
     """A field that stood in none would be lost on its way into the store."""
-    names = ("id", "time_us", *unread.WHO, *unread.WHERE, *unread.DECIDED, *unread.ALONE)
+    names = ("id", "time_us", *WHO, *WHERE, *DECIDED, *ALONE)
     assert sorted(names) == sorted(field.name for field in dataclasses.fields(LogRecord))
-    names = (*unread.ENDED, *unread.ALONE_AT_END)
-    assert sorted(names) == sorted(field.name for field in dataclasses.fields(Ending))
+    assert sorted((*ENDED, *ALONE_AT_END)) == sorted(field.name for field in dataclasses.fields(Ending))
 
 
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(LogRecord)])
@@ -67,7 +76,8 @@ def test_looked_into_it_is_a_record_like_any_other() -> None:
 def test_it_is_folded_as_if_it_had_been_looked_into() -> None:
     """The groups are the same, whoever made the record, and so is the row."""
     record, ending = fresh()
-    assert (told_of_record(record), told_of_ending(ending)) == (told_of_record(PUPIL), told_of_ending(DELIVERED))
+    assert of_record(opened_of(record)) == of_record(opened_of(PUPIL))
+    assert of_ending(ended_of(ending)) == of_ending(ended_of(DELIVERED))
 
     def learn(_: object, keys: Any) -> dict[Any, int]:
         return {key: number for number, key in enumerate(sorted(keys, key=repr), 1)}
@@ -77,16 +87,19 @@ def test_it_is_folded_as_if_it_had_been_looked_into() -> None:
 
 def test_what_repeats_is_one_object() -> None:
     """A batch of one person's requests holds their name once."""
-    assert told_of_record(fresh()[0])[0] is told_of_record(fresh()[0])[0]
+    assert opened_of(fresh()[0]).who is opened_of(fresh()[0]).who
 
 
-def test_remembering_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_remembering_has_a_bound() -> None:
     """A device that invents hosts fills no memory."""
-    monkeypatch.setattr(unread, "MOST", 30)
+    groups = Groups(30)
     for number in range(200):
         host = dataclasses.replace(PUPIL, host=f"h{number}.example")
-        assert decode_open(encode_open(host)) == host
-    assert len(unread._same) <= 34
+        found = read_open(encode_open(host), groups)
+        assert found is not None
+        assert found[2].where.told[2] == host.host
+        assert groups.of((host.host,)).told == (host.host,)
+    assert len(groups) <= 30
 
 
 def test_a_value_that_no_field_can_be_is_said_by_the_store_not_here() -> None:
