@@ -13,7 +13,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, Final, Protocol, final
 
 import marisa_trie
 
@@ -23,30 +23,31 @@ from categories.networks import bits_of, network_of
 from categories.paths import folded_path, query_starts
 from categories.postings import Postings
 
-BELOW = 0x8000
+BELOW: Final = 0x8000
 """Marks a posting that is no entry: the list has URL entries at this host, so ask again with the path."""
 MOST_LISTS = BELOW - 1
 """Lists one snapshot can hold."""
-BORDERS = frozenset("/?&=#;")
+BORDERS: Final = frozenset("/?&=#;")
 """A URL entry fits when the request goes on with one of these, or ends (as in squidGuard and e2guardian)."""
 
 SEGMENTS_REMEMBERED = 8192
 """First path segments of marked hosts of which it is known whether any entry begins so. About 1 MB."""
 
-_NOTHING: tuple[tuple[Hit, ...], tuple[Mark, ...]] = ((), ())
-_SERVICE = re.compile(r"^(?:www|web|ftp)[0-9]*\.(?=[^.]+\.)")
+_NOTHING: Final[tuple[tuple[Hit, ...], tuple[Mark, ...]]] = ((), ())
+_SERVICE: Final = re.compile(r"^(?:www|web|ftp)[0-9]*\.(?=[^.]+\.)")
 
 
-class Hit(NamedTuple):
+@final
+class Hit:
     """An entry that fits, as the table holds it. `DomainTable.place` says where it stands."""
 
-    row: int
-    """Its row in the postings: no two entries share one."""
-    key: str
-    """Its key in the trie."""
+    __slots__ = ("key", "row")
 
-
-_hit = tuple.__new__
+    def __init__(self, row: int, key: str) -> None:
+        self.row = row
+        """Its row in the postings: no two entries share one."""
+        self.key = key
+        """Its key in the trie."""
 
 
 class Trie(Protocol):
@@ -103,15 +104,20 @@ def url_keys(entry: str, parents: bool) -> tuple[str, str]:
     return f"{head}/{target}", head
 
 
-class Mark(NamedTuple):
+@final
+class Mark:
     """A host on the way that has URL entries."""
 
-    key: str
-    """Its key."""
-    lists: frozenset[int]
-    """The lists whose URL entries there may fit the host that was asked for."""
+    __slots__ = ("key", "lists")
+
+    def __init__(self, key: str, lists: frozenset[int]) -> None:
+        self.key = key
+        """Its key."""
+        self.lists = lists
+        """The lists whose URL entries there may fit the host that was asked for."""
 
 
+@final
 class DomainTable:
     """The compiled entries. Immutable; safe to read from any thread."""
 
@@ -138,7 +144,11 @@ class DomainTable:
 
     def url_hits(self, marked: Iterable[Mark], path: str, query: str) -> list[Hit]:
         """URL entries that fit path and query below the hosts that `walk` marked, most specific first."""
-        return [hit for mark in marked for hit in self._below(mark, folded_path(path), query)]
+        folded = folded_path(path)
+        found: list[Hit] = []
+        for mark in marked:
+            found += self._below(mark, folded, query)
+        return found
 
     def may_reach(self, marked: Iterable[Mark], path: str) -> bool:
         """Whether a URL entry below one of these hosts could fit a path, whatever query is behind it and however a
@@ -160,17 +170,21 @@ class DomainTable:
         starts, lists = self._starts, self._lists
         on_the_way.reverse()
         for key, number in on_the_way:
-            marks: list[int] = []
+            marks: list[int] | None = None
             for row in range(starts[number], starts[number + 1]):
-                which = lists[row]
-                if which & BELOW:
-                    marks.append(which & ~BELOW)
+                which: int = lists[row]
+                if which < BELOW:
+                    found.append(Hit(row, key))
+                elif marks is None:
+                    marks = [which - BELOW]
                 else:
-                    found.append(_hit(Hit, (row, key)))
-            if marks:
+                    marks.append(which - BELOW)
+            if marks is not None:
                 own = key == host_key(without_service(host))
-                marked.append(Mark(key, frozenset(which for which in marks if own or self._walks_up[which])))
-        return tuple(found), tuple(mark for mark in marked if mark.lists)
+                fitting = frozenset([which for which in marks if own or self._walks_up[which]])
+                if fitting:
+                    marked.append(Mark(key, fitting))
+        return tuple(found), tuple(marked)
 
     def place(self, hit: Hit) -> tuple[int, int]:
         """Number of the list a hit stands in, and its line."""
@@ -189,7 +203,7 @@ class DomainTable:
         return self._trie.iterkeys(prefix)
 
     def _below(self, mark: Mark, path: str, query: str) -> list[Hit]:
-        head, wanted = mark
+        head, wanted = mark.key, mark.lists
         end = path.find("/", 1)
         if not self._reaches(head + (path if end < 0 else path[:end])):
             return []
@@ -198,15 +212,15 @@ class DomainTable:
             # Folding a long query costs more than all the rest, and few entries reach that far.
             reaches = next(self._trie.iterkeys(f"{texts[0]}?"), None) is not None
             texts = [f"{texts[0]}?{start}" for start in (query_starts(query) if reaches else ("",))]
-        found = {
-            Hit(row, key)
-            for text in texts
-            for key, number in self._trie.iter_prefixes_with_ids(text[: self._longest])
-            if len(key) > len(head) and _at_border(text, key)
-            for row in range(self._starts[number], self._starts[number + 1])
-            if self._lists[row] in wanted
-        }
-        return sorted(found, key=lambda hit: (-len(hit.key), hit.row)) if len(found) > 1 else list(found)
+        found: dict[int, Hit] = {}
+        for text in texts:
+            for key, number in self._trie.iter_prefixes_with_ids(text[: self._longest]):
+                if len(key) > len(head) and _at_border(text, key):
+                    for row in range(self._starts[number], self._starts[number + 1]):
+                        if self._lists[row] in wanted:
+                            found[row] = Hit(row, key)
+        hits = list(found.values())
+        return sorted(hits, key=lambda hit: (-len(hit.key), hit.row)) if len(hits) > 1 else hits
 
     def _first_segment(self, start: str) -> bool:
         """Whether any URL entry can begin like a host and the first segment of a path: nearly none does."""

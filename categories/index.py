@@ -7,8 +7,7 @@ new one replaces it whole. Its large parts are memory-mapped: a process holds a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, final
 
 from categories.domains import DomainTable, Hit, Mark, entry_of, host_key
 from categories.hosts import is_address
@@ -17,28 +16,33 @@ from categories.names import Url
 from categories.pagetable import PageTable
 from categories.words import Words
 
-CACHED_MATCHES = 8192
+CACHED_MATCHES: Final = 8192
 """Match objects kept for entries seen lately: about 3 MB."""
-HOSTS_REMEMBERED = 16384
-"""Hosts whose walk is remembered: a page asks for the same few hosts, and CONNECT asks twice. About 5 MB."""
-_NONE: frozenset[str] = frozenset()
-_match = tuple.__new__  # half the price of the named tuple's own
+HOSTS_REMEMBERED: Final = 16384
+"""Hosts whose walk is remembered, about 5 MB; then all are forgotten. A page asks for few, and CONNECT asks twice."""
+_NONE: Final[frozenset[str]] = frozenset()
+_match: Final = tuple.__new__  # half the price of the named tuple's own
 
 
-class _OfHost(NamedTuple):
+@final
+class _OfHost:
     """What is known of a host alone."""
 
-    matches: tuple[Match, ...]
-    """Entries for the host, a parent or a network of it."""
-    marked: tuple[Mark, ...]
-    """Where URL entries could fit, given the path."""
-    below: frozenset[str]
-    """Their categories."""
+    __slots__ = ("below", "marked", "matches")
+
+    def __init__(self, matches: tuple[Match, ...], marked: tuple[Mark, ...], below: frozenset[str]) -> None:
+        self.matches = matches
+        """Entries for the host, a parent or a network of it."""
+        self.marked = marked
+        """Where URL entries could fit, given the path."""
+        self.below = below
+        """Their categories."""
 
 
-_UNLISTED = _OfHost((), (), _NONE)
+_UNLISTED: Final = _OfHost((), (), _NONE)
 
 
+@final
 class CompiledIndex:
     """Implements `categories.model.Index` over one snapshot. Thread-safe to read."""
 
@@ -52,7 +56,7 @@ class CompiledIndex:
         self._fingerprint = fingerprint
         self._categories = frozenset(status.category for status in lists)
         self._matches: dict[int, Match] = {}
-        self._of_host = lru_cache(maxsize=HOSTS_REMEMBERED)(self._ask_host)
+        self._hosts: dict[str, _OfHost] = {}
 
     @property
     def revision(self) -> str:
@@ -76,15 +80,15 @@ class CompiledIndex:
 
     def match(self, url: Url) -> tuple[Match, ...]:
         """All domain, URL and network entries that fit, most specific first; no duplicates."""
-        found, marked, _ = self._of_host(url.host)
-        if marked and (pages := self._domains.url_hits(marked, url.path, url.query)):
-            return (*map(self._match_of, pages), *found)
-        return found
+        known = self._of_host(url.host)
+        if known.marked and (pages := self._domains.url_hits(known.marked, url.path, url.query)):
+            return (*[self._match_of(page) for page in pages], *known.matches)
+        return known.matches
 
     def pageless(self, url: Url) -> tuple[Match, ...] | None:
         """What `match` finds when no page of the host can fit; None when one might."""
-        found, marked, _ = self._of_host(url.host)
-        return None if marked and self._domains.may_reach(marked, url.path) else found
+        known = self._of_host(url.host)
+        return None if known.marked and self._domains.may_reach(known.marked, url.path) else known.matches
 
     @property
     def reads_urls(self) -> bool:
@@ -127,6 +131,15 @@ class CompiledIndex:
         for key in self._domains.keys_below(host_key(host)):
             yield from map(self._match_of, self._domains.entries(key))
 
+    def _of_host(self, host: str) -> _OfHost:
+        found = self._hosts.get(host)
+        if found is None:
+            found = self._ask_host(host)
+            if len(self._hosts) >= HOSTS_REMEMBERED:
+                self._hosts.clear()
+            self._hosts[host] = found
+        return found
+
     def _ask_host(self, host: str) -> _OfHost:
         found, marked = self._domains.walk(host)
         if not found and not marked:
@@ -137,7 +150,7 @@ class CompiledIndex:
         if not marked:
             return _OfHost(matches, (), _NONE)
         return _OfHost(
-            matches, marked, frozenset(self._lists[which].category for mark in marked for which in mark.lists)
+            matches, marked, frozenset([self._lists[which].category for mark in marked for which in mark.lists])
         )
 
     def _match_of(self, hit: Hit, host: str | None = None) -> Match:

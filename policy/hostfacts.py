@@ -12,7 +12,7 @@ from categories.hosts import embedded_address
 from categories.model import Index
 from categories.names import Url, host_suffixes
 from policy.model import Request, Stage
-from policy.searches import find_askers, may_search, search_terms
+from policy.searches import asks, find_askers, may_search
 from policy.shapes import shape
 from policy.wrappers import finds_wrapper, wrapped
 
@@ -56,7 +56,8 @@ class Hosts:
         """Whether nothing but its host can matter of the request; else it must be read as a whole.
 
         That is: no listed page of the host can fit, no rule names one, nothing is searched for or wrapped, neither the
-        form of the request nor anything seen of it is a signal, and servers read its path in one way.
+        form of the request nor anything seen of it is a signal, and where pages are listed or people search, servers
+        read its path in one way.
         """
         url = request.url
         facts = self._known.get(url.host)
@@ -69,13 +70,14 @@ class Hosts:
         path = url.path
         if request.stage is _CONNECT:
             return not facts.paged or (path == "/" and not url.query)
-        if ";" in path or "%2F" in path or "%5C" in path:
-            return False
-        if facts.paged and self._index.pageless(url) is None:
-            return False
+        if facts.paged or facts.asked:
+            if ";" in path or "%2F" in path or "%5C" in path:
+                return False
+            if facts.paged and self._index.pageless(url) is None:
+                return False
         if facts.asked:
-            return not search_terms(url)
-        return not (url.query and may_search(path))
+            return not asks(url)
+        return not (url.query and may_search(path) and asks(url))
 
     def _ask(self, url: Url) -> HostFacts:
         host = url.host

@@ -91,18 +91,25 @@ _NOWHERE: Final[tuple[_Asker, ...]] = ()
 def search_terms(url: Url) -> tuple[str, ...]:
     """What was searched for, cleaned, in order, without duplicates; empty when the URL is no search. Never raises."""
     askers = askers_of(url.host, url.domain)
-    if askers:
-        raw = [text for asker in askers for text in asker.raw_terms(url)]
-        charset = next((asker.place.charset for asker in askers if asker.place.charset), "")
-    elif url.query:
-        raw, charset = _site_search(url), ""
-    else:
-        return ()
+    raw = _raw_terms(url, askers)
     if not raw:
         return ()
+    charset = next((asker.place.charset for asker in askers if asker.place.charset), "")
     said = _said_charset(url.query)
     terms = dict.fromkeys(clean for text in raw[: MAX_TERMS * 4] if (clean := _clean(text, (said, charset))))
     return tuple(terms)[:MAX_TERMS]
+
+
+def asks(url: Url) -> bool:
+    """Whether a URL has a part that holds words, empty or not. Parameters left out or put in another order add none."""
+    return bool(_raw_terms(url, askers_of(url.host, url.domain)))
+
+
+def _raw_terms(url: Url, askers: tuple[_Asker, ...]) -> list[str]:
+    """Still encoded."""
+    if askers:
+        return [text for asker in askers for text in asker.raw_terms(url)]
+    return _site_search(url) if url.query else []
 
 
 @lru_cache(maxsize=16384)

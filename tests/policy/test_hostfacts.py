@@ -35,6 +35,10 @@ def settles(url: str, method: str = "GET", **more: object) -> bool:
         "https://10.1.2.3/x",
         "https://www.paged.example/elsewhere",
         "https://www.paged.example/elsewhere/dir?dir",
+        "https://plain.example/a;b",
+        "https://plain.example/a%2Fb?c=d&c=e",
+        "https://plain.example/a%5Cb",
+        "https://plain.example/?id=7&id=8",
     ],
 )
 def test_nothing_but_the_host_matters(url: str) -> None:
@@ -44,9 +48,13 @@ def test_nothing_but_the_host_matters(url: str) -> None:
 @pytest.mark.parametrize(
     ("url", "more"),
     [
-        ("https://plain.example/a;b", {}),
-        ("https://plain.example/a%2Fb", {}),
-        ("https://plain.example/a%5Cb", {}),
+        ("https://www.bbc.co.uk/a;b", {}),
+        ("https://www.bbc.co.uk/a%2Fb", {}),
+        ("https://www.bbc.co.uk/a%5Cb", {}),
+        ("https://plain.example/x;y/..%2Fsearch;z?q=rude", {}),
+        ("https://plain.example/%2F;y?s=rude", {}),
+        ("https://plain.example/?" + "s=&" * 40 + "s=rude", {}),
+        ("https://www.bbc.co.uk/search?" + "q=&" * 40 + "q=rude", {}),
         ("https://paged.example/dir", {}),
         ("https://paged.example/DIR/page", {}),
         ("https://paged.example/dir=1", {}),
@@ -89,6 +97,9 @@ PATHS = [
     "/", "/?s=rude", "/search?q=rude", "/a/search/?query=unspeakable&x=1", "/dns-query", "/games/1", "/hidden",
     "/browse.php?u=https%3A%2F%2Fgames.example%2F&b=4", "/uv/service/https%3A%2F%2Fgames.example", "/lessons/2?q=1",
     "/translate?u=https%3A%2F%2Fgames.example%2F", "/url?q=https://illegal.example/", "/http/x", "/results?k=rude",
+    "/games;x/1", "/x;y/..%2Fgames%2F1", "/%2F;y?s=rude", "/?id=1&id=2", "/search;x?id=1&q=rude&q=nice",
+    "/x;1/?x=1;q=rude",
+    "/?" + "s=&" * 40 + "s=rude", "/search?" + "q=&" * 40 + "q=rude", "/a%5Cb/search%2F?q=rude;q=",
 ]  # fmt: skip
 NAMES = sorted(
     {entry.partition("/")[0] for lines in LISTS.values() for entry in lines if "word:" not in entry}
