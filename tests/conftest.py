@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from logstore.db import upgrade
 from logstore.place import Database
@@ -20,6 +21,9 @@ from tests.rig.origin import Origin
 from tests.rig.postgres import Postgres
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+settings.register_profile("schoolgate", deadline=None)  # a busy machine is no counterexample
+settings.load_profile("schoolgate")
 
 
 def pytest_configure(config: pytest.Config) -> None:
