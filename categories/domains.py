@@ -20,15 +20,22 @@ import marisa_trie
 from categories.hosts import is_address
 from categories.model import EntryKind
 from categories.networks import bits_of, network_of
-from categories.paths import folded_path, query_starts
+from categories.paths import (
+    BORDERS,
+    folded_all,
+    folded_path,
+    head_of,
+    parameter_lines,
+    parameter_pattern,
+    query_starts,
+    split_query,
+)
 from categories.postings import Postings
 
 BELOW: Final = 0x8000
 """Marks a posting that is no entry: the list has URL entries at this host, so ask again with the path."""
 MOST_LISTS = BELOW - 1
 """Lists one snapshot can hold."""
-BORDERS: Final = frozenset("/?&=#;")
-"""A URL entry fits when the request goes on with one of these, or ends (as in squidGuard and e2guardian)."""
 
 SEGMENTS_REMEMBERED = 8192
 """First path segments of marked hosts of which it is known whether any entry begins so. About 1 MB."""
@@ -118,6 +125,28 @@ class Mark:
 
 
 @final
+class Asking:
+    """What the entries at one page ask of a query."""
+
+    __slots__ = ("heads", "several")
+
+    def __init__(self, keys: Iterable[str], page: str) -> None:
+        """`keys`: those that begin with the key of `page` and a question mark; at least one."""
+        heads: set[str] = set()
+        several: list[tuple[str, list[re.Pattern[str]]]] = []
+        for key in keys:
+            asked = key[len(page) + 1 :]
+            heads.add(head_of(asked))
+            pieces = split_query(asked)
+            if len(pieces) > 1:
+                several.append((key, [parameter_pattern(piece) for piece in pieces]))
+        self.heads = None if "" in heads else frozenset(heads)
+        """Heads of the parameters they begin with; None where one fits any."""
+        self.several = several
+        """Keys that ask for more than one parameter, each with what finds it."""
+
+
+@final
 class DomainTable:
     """The compiled entries. Immutable; safe to read from any thread."""
 
@@ -133,6 +162,7 @@ class DomainTable:
         self._walks_up = walks_up
         self._longest = longest
         self._reaches = lru_cache(maxsize=SEGMENTS_REMEMBERED)(self._first_segment)
+        self._asking: dict[str, Asking] = {}
 
     def __len__(self) -> int:
         return len(self._trie)
@@ -203,24 +233,44 @@ class DomainTable:
         return self._trie.iterkeys(prefix)
 
     def _below(self, mark: Mark, path: str, query: str) -> list[Hit]:
-        head, wanted = mark.key, mark.lists
+        head = mark.key
         end = path.find("/", 1)
         if not self._reaches(head + (path if end < 0 else path[:end])):
             return []
-        texts = [head + path]
+        page = head + path
+        texts, keys = [page], list[str]()
         if query:
             # Folding a long query costs more than all the rest, and few entries reach that far.
-            reaches = next(self._trie.iterkeys(f"{texts[0]}?"), None) is not None
-            texts = [f"{texts[0]}?{start}" for start in (query_starts(query) if reaches else ("",))]
+            asking = self._asking_at(page)
+            if asking is None:
+                texts = [f"{page}?"]
+            else:
+                pieces = folded_all(split_query(query))
+                texts = [f"{page}?{start}" for start in query_starts(query, pieces, asking.heads)]
+                if asking.several:
+                    lines = parameter_lines(pieces)
+                    keys = [key for key, wanted in asking.several if all(one.search(lines) for one in wanted)]
         found: dict[int, Hit] = {}
         for text in texts:
             for key, number in self._trie.iter_prefixes_with_ids(text[: self._longest]):
                 if len(key) > len(head) and _at_border(text, key):
-                    for row in range(self._starts[number], self._starts[number + 1]):
-                        if self._lists[row] in wanted:
-                            found[row] = Hit(row, key)
+                    self._collect(key, number, mark.lists, found)
+        for key in keys:
+            self._collect(key, self._trie.get(key, -1), mark.lists, found)
         hits = list(found.values())
         return sorted(hits, key=lambda hit: (-len(hit.key), hit.row)) if len(hits) > 1 else hits
+
+    def _collect(self, key: str, number: int, wanted: frozenset[int], found: dict[int, Hit]) -> None:
+        for row in range(self._starts[number], self._starts[number + 1]):
+            if self._lists[row] in wanted:
+                found[row] = Hit(row, key)
+
+    def _asking_at(self, page: str) -> Asking | None:
+        """What entries ask of a query at that page; None where none does. Remembered for listed pages alone."""
+        known = self._asking.get(page)
+        if known is None and next(self._trie.iterkeys(f"{page}?"), None) is not None:
+            known = self._asking[page] = Asking(self._trie.iterkeys(f"{page}?"), page)
+        return known
 
     def _first_segment(self, start: str) -> bool:
         """Whether any URL entry can begin like a host and the first segment of a path: nearly none does."""

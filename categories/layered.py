@@ -8,7 +8,6 @@ dictionaries, read only.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,14 +17,20 @@ from categories.hosts import is_address
 from categories.model import EntryKind, Index, ListStatus, Match
 from categories.names import NameProblem, Url, canonical_host, canonical_url, host_suffixes
 from categories.pagetable import PageTable
-from categories.paths import folded_all, folded_path, folded_query, split_query
+from categories.paths import (
+    BORDERS,
+    folded_all,
+    folded_path,
+    folded_query,
+    parameter_lines,
+    parameter_pattern,
+    split_query,
+)
 
 LIST = "own/"
 """Lists of own entries are called `own/<category>`."""
 SOURCE = "entries people made"
 """What their status names as source."""
-_BORDERS = "/?&=#;"
-_END_OF_PARAMETER = r"(?:(?<=[/?&=#;])|(?=[/?&=#;\n]))"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -105,7 +110,7 @@ class _OwnPage:
         path, _, query = target.partition("?")
         self._path = path.rstrip("/") or "/"
         pieces = folded_all(split_query(query))
-        self._asks = [re.compile("\n" + re.escape(piece) + _END_OF_PARAMETER) for piece in pieces]
+        self._asks = [parameter_pattern(piece) for piece in pieces]
 
     def fits(self, path: str, asked: str) -> bool:
         """Whether a folded path and the parameters asked for, a line each, are this page: whatever order they have."""
@@ -210,7 +215,7 @@ class LayeredIndex:
             if host in self._urls:
                 path = folded_path(url.path)
                 if url.query and not asked:
-                    asked = "\n".join(("", *folded_all(split_query(url.query)), ""))
+                    asked = parameter_lines(folded_all(split_query(url.query)))
                 found += [page.match for page in self._urls[host] if page.fits(path, asked)]
             found += self._hosts.get(host, ())
         return found
@@ -223,7 +228,7 @@ def _suffixes(host: str) -> tuple[str, ...]:
 def _fits(prefix: str, target: str) -> bool:
     if not target.startswith(prefix):
         return False
-    return len(target) == len(prefix) or prefix[-1] in _BORDERS or target[len(prefix)] in _BORDERS
+    return len(target) == len(prefix) or prefix[-1] in BORDERS or target[len(prefix)] in BORDERS
 
 
 def _specific(match: Match) -> tuple[bool, int]:

@@ -8,6 +8,7 @@ change it (`%2F %3F %23 %5C %25`, blanks and controls) stays encoded, in capital
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from categories.hosts import NameProblem
 
@@ -33,6 +34,10 @@ _TO_ENCODE = re.compile(rb"[\x00-\x20\x7f]")
 _TO_ENCODE_IN_LINES = re.compile(rb"[\x00-\x09\x0b-\x20\x7f]")
 _SLASHES = re.compile(r"/{2,}")
 _SEPARATORS = re.compile(r"[&;]+")
+BORDERS: Final = frozenset("/?&=#;")
+"""A URL entry fits when the request goes on with one of these, or ends (as in squidGuard and e2guardian)."""
+_BORDER = re.compile(r"[/?&=#;]")
+_END_OF_PARAMETER: Final = r"(?:(?<=[/?&=#;])|(?=[/?&=#;\n]))"
 
 
 def canonical_path(path: str) -> str:
@@ -100,18 +105,35 @@ def split_query(query: str) -> list[str]:
     return [piece for piece in _SEPARATORS.split(query) if piece]
 
 
-def query_starts(query: str) -> list[str]:
+def query_starts(query: str, pieces: list[str], heads: frozenset[str] | None = None) -> list[str]:
     """A query as it is compared, whole and from each of its parameters on: an entry may name one of many.
 
-    From later parameters on only as far as any entry reaches: a request may ask for thousands.
+    `pieces` are its parameters, folded. From later ones on only as far as any entry reaches, and only where one of
+    `heads` begins (`head_of`), if they are told: a request may ask for thousands.
     """
-    pieces = folded_all(split_query(query))
     plain = "&".join(pieces)
     starts, begin = [folded_query(query)], 0
     for piece in pieces:
-        starts.append(plain[begin : begin + LONGEST_PARAMETERS])
+        if heads is None or head_of(piece) in heads:
+            starts.append(plain[begin : begin + LONGEST_PARAMETERS])
         begin += len(piece) + 1
     return list(dict.fromkeys(starts))
+
+
+def head_of(parameter: str) -> str:
+    """A folded parameter up to its first border, as a rule its name: an entry that fits it has the same."""
+    found = _BORDER.search(parameter)
+    return parameter if found is None else parameter[: found.start()]
+
+
+def parameter_pattern(parameter: str) -> re.Pattern[str]:
+    """Finds a folded parameter, or one that goes on behind a border, in `parameter_lines`."""
+    return re.compile("\n" + re.escape(parameter) + _END_OF_PARAMETER)
+
+
+def parameter_lines(pieces: list[str]) -> str:
+    """Folded parameters a line each, for patterns to be searched in."""
+    return "\n" + "\n".join(pieces) + "\n"
 
 
 def _is_clean(path: str) -> bool:

@@ -34,7 +34,7 @@ from policy.shapes import shape
 from policy.tables import Row, Table
 from policy.wrappers import Wrapped, wrapped
 
-ALGORITHM = 6
+ALGORITHM = 7
 """Raised whenever the same lists and policy would be read differently: it is part of the revision."""
 _CHANGES_KEPT = 20_000
 _MINUTE: Final = timedelta(minutes=1)

@@ -22,7 +22,7 @@ from tests.categories.rig import OtherNames
 LABEL = st.sampled_from(["a", "b", "ab", "www", "www2", "ftp", "ftp-a", "x-y"])
 HOST = st.lists(LABEL, min_size=1, max_size=3).map(lambda labels: ".".join([*labels, "example"]))
 PATH = st.lists(st.sampled_from(["v", "vv", "w"]), max_size=3).map(lambda parts: "/" + "/".join(parts))
-QUERY = st.sampled_from(["", "q=v", "q=vv", "q=v&r", "r&q=v", "r=v&r", "v&q=vv&r"])
+QUERY = st.sampled_from(["", "q=v", "q=vv", "q=v&r", "r&q=v", "r=v&r", "v&q=vv&r", "q=v&x&r", "r&x&q=v"])
 ENTRY = st.tuples(HOST, PATH, QUERY).map(lambda parts: parts[0] + parts[1] + (f"?{parts[2]}" if parts[2] else ""))
 REQUEST = st.builds(lambda host, path, query: Url("http", host, 80, path, query), HOST, PATH, QUERY)
 
@@ -42,7 +42,8 @@ def compiled(domains: list[str], urls: list[str], url_match: UrlMatch, check: Ca
 
 
 def url_fits(entry: str, url: Url, url_match: UrlMatch) -> bool:
-    """The meaning of a URL entry, written out: host as squidGuard or e2guardian, prefix up to a border."""
+    """The meaning of a URL entry, written out: host as squidGuard or e2guardian, prefix up to a border; of several
+    parameters each may stand anywhere."""
     host, _, rest = entry.partition("/")
     if url_match == "parents":
         if host not in host_suffixes(url.host):
@@ -57,7 +58,15 @@ def url_fits(entry: str, url: Url, url_match: UrlMatch) -> bool:
         following = target.removeprefix(wanted)
         if target.startswith(wanted) and (not following or following[0] in "/?&=#;" or wanted[-1] in "/?&=#;"):
             return True
-    return False
+    page, _, parameters = wanted.partition("?")
+    needed = [one for one in parameters.split("&") if one]
+    return page == url.path and len(needed) > 1 and all(any(parameter_fits(one, it) for it in asked) for one in needed)
+
+
+def parameter_fits(wanted: str, asked: str) -> bool:
+    """Whether a parameter begins with another, up to a border."""
+    following = asked.removeprefix(wanted)
+    return asked.startswith(wanted) and (not following or following[0] in "/?&=#;" or wanted[-1] in "/?&=#;")
 
 
 def evidence(matches: tuple[Match, ...], name: str) -> set[int]:
