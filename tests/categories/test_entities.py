@@ -52,4 +52,4 @@ def test_references_made_to_be_slow_are_not(piece: str) -> None:
     began = time.process_time()
     characters(text)
     begun(text)
-    assert time.process_time() - began < 2.0
+    assert time.process_time() - began < 8.0

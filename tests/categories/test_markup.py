@@ -197,7 +197,7 @@ def test_a_page_made_to_be_slow_is_not(piece: str) -> None:
     for start in range(0, len(page), 16 * 1024):
         visible.feed(page[start : start + 16 * 1024])
     visible.feed("", last=True)
-    assert time.process_time() - began < 2.0
+    assert time.process_time() - began < 8.0  # what looks at it again and again needs minutes
 
 
 class Plain(HTMLParser):
