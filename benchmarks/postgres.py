@@ -9,6 +9,7 @@ of its own, in a temporary folder, with `fsync` on and nothing else tuned but `s
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import sys
 import tempfile
@@ -52,8 +53,9 @@ def server_time(server: Postgres) -> float:
     process = psutil.Process(server.pid)
     used = 0.0
     for one in (process, *process.children(recursive=True)):
-        times = one.cpu_times()
-        used += times.user + times.system
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended since, and is among its parent's children
+            times = one.cpu_times()
+            used += times.user + times.system
     return used + process.cpu_times().children_user + process.cpu_times().children_system
 
 
