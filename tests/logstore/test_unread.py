@@ -13,7 +13,7 @@ import msgpack
 import pytest
 
 from logstore.encoding import decode_close, decode_open, encode_close, encode_open
-from logstore.folding import Known, fold
+from logstore.folding import COLUMNS, Known, fold
 from logstore.ids import RecordIds
 from logstore.record import Ending, LogRecord
 from logstore.rowcheck import fault
@@ -83,6 +83,16 @@ def test_it_is_folded_as_if_it_had_been_looked_into() -> None:
         return {key: number for number, key in enumerate(sorted(keys, key=repr), 1)}
 
     assert fold([fresh()], Known(), learn) == fold([(PUPIL, DELIVERED)], Known(), learn)
+
+
+def test_numbers_of_one_day_are_never_those_of_another() -> None:
+    """Nor of a transaction that was rolled back: a wrong one would be a wrong name, host or verdict."""
+    days = {first: Known() for first in (1, 1_000)}
+    columns = [place for place, name in enumerate(COLUMNS) if name.endswith("_id")]
+    for first in (1, 1_000, 1, 1_000):
+        pair = fresh()
+        (row,) = fold([pair], days[first], lambda _, keys, first=first: dict.fromkeys(keys, first))  # type: ignore[misc]
+        assert {row[place] for place in columns} - {None} == {first}
 
 
 def test_what_repeats_is_one_object() -> None:
