@@ -8,7 +8,6 @@ same `Destinations`.
 from __future__ import annotations
 
 import logging
-from collections import Counter
 
 from mitmproxy.connection import Client as ClientConnection
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
@@ -25,23 +24,17 @@ class Guard:
 
     def __init__(self, live: Live) -> None:
         self.live = live
-        self._open: Counter[str] = Counter()
 
     def client_connected(self, client: ClientConnection) -> None:
-        """Cap the connections of one address."""
-        address = client.peername[0]
-        self._open[address] += 1
+        """Cap the connections of one address, counted at all workers."""
         self.live.metrics.connections.inc()
-        if self._open[address] > self.live.connections_per_client:
+        if self.live.connections.opened(client.peername[0]) > self.live.connections_per_client:
             client.error = "too many connections"
 
     def client_disconnected(self, client: ClientConnection) -> None:
         """Forget a connection."""
-        address = client.peername[0]
         self.live.metrics.connections.dec()
-        self._open[address] -= 1
-        if self._open[address] <= 0:
-            del self._open[address]
+        self.live.connections.closed(client.peername[0])
 
     def server_connect(self, data: ServerConnectionHookData) -> None:
         """The last word before a socket is opened. An exception here refuses: the error is set first."""

@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 CHECK_SECONDS = 10.0
 """Longest a password check may take before the answer is no."""
+CHECKERS = 2
+"""Passwords a worker checks at once."""
 CONCURRENT = "concurrent-use"
 """Kind of the fact that one account is used on two machines at once (B-19)."""
 _BANDS = frozenset(Band)
@@ -41,7 +43,8 @@ class Identify:
     def __init__(self, live: Live) -> None:
         self.live = live
         self._uses = ConcurrentUses()
-        self._checkers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="passwords")
+        self._checkers = ThreadPoolExecutor(max_workers=CHECKERS, thread_name_prefix="passwords")
+        self._turns = asyncio.Semaphore(CHECKERS)
 
     def client_connected(self, client: ClientConnection) -> None:
         """The address alone: place, device, band."""
@@ -122,12 +125,17 @@ class Identify:
         if passwords.attempts.wait(name, address, self.live.now()):
             return False
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(CHECK_SECONDS):
+        async with asyncio.timeout(CHECK_SECONDS), self._turns:
+            # While this one waited its turn, the same guess may have been looked at, or too many others been wrong.
+            if (known := passwords.quick(credentials, person)) is not None:
+                return known
+            if passwords.attempts.wait(name, address, self.live.now()):
+                return False
             right = await loop.run_in_executor(self._checkers, partial(passwords.verify, credentials, person))
-        if right:
-            passwords.attempts.succeeded(name, address)
-        else:
-            passwords.attempts.failed(name, address, self.live.now())
+            if right:
+                passwords.attempts.succeeded(name, address, self.live.now())
+            else:
+                passwords.attempts.failed(name, address, self.live.now())
         return right
 
     def _notice(self, identity: Identity) -> None:

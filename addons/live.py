@@ -15,6 +15,7 @@ from addons.destinations import Destinations
 from addons.grants import Grants
 from addons.handout import Handout
 from addons.metrics import Metrics
+from addons.openconnections import OpenConnections
 from addons.pagebody import PageLimits
 from addons.pages import Surroundings
 from addons.reviewanswers import Answers
@@ -64,6 +65,8 @@ class Live:
     """Ports a CONNECT may ask for."""
     http_ports: frozenset[int] = frozenset({80, 443})
     """Ports a plain request may ask for."""
+    connections: OpenConnections = field(default_factory=OpenConnections, repr=False)
+    """Open connections by client address, at all workers."""
     connections_per_client: int = 512
     """Open connections one client address may hold."""
     upload_limit: int = 1024**3

@@ -2,16 +2,19 @@
 
 The wait grows with each wrong password and is forgotten after a quiet hour: throttling, not lock-out, so that a class
 cannot lock its teacher out (NCSC, *Password administration for system owners*). No clock here: every question says
-when it is asked. One object counts for one worker.
+when it is asked. Each worker has one object; they count together when their books share memory.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+
+from identity.attemptbook import AttemptBook, Entry
 
 NO_WAIT = timedelta(0)
+_START = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,11 @@ class Limit:
             return NO_WAIT
         return min(self.longest, self.first * (1 << min(beyond - 1, 30)))
 
+    def left(self, known: Entry, at: datetime) -> timedelta:
+        """What is left of the wait at `at`."""
+        again = _START + known.touched * _MICROSECOND + self.wait(known.wrong)
+        return min(max(again - at, NO_WAIT), self.longest)
+
 
 ACCOUNT_HERE = Limit(free=5, longest=timedelta(minutes=15))
 """One account from one address: somebody guesses, or forgot."""
@@ -41,59 +49,55 @@ ADDRESS = Limit(free=40, longest=timedelta(seconds=10))
 """One address with any names: somebody tries the register. Generous: a room may share an address."""
 
 
-@dataclass(slots=True)
-class _Count:
-    wrong: int
-    last: datetime
-    again: datetime
-
-
 class Attempts:
-    """Wrong passwords, counted. Bounded: the counts least recently touched are forgotten first."""
+    """Wrong passwords, counted. Bounded as its book is: the counts least recently touched are forgotten first."""
 
-    def __init__(self, size: int = 20_000) -> None:
-        """`size` is the number of counts kept."""
-        self._size = size
-        self._counts: OrderedDict[tuple[str, str], _Count] = OrderedDict()
-        self._welcome: OrderedDict[tuple[str, str], None] = OrderedDict()
+    def __init__(self, book: AttemptBook | None = None) -> None:
+        """`book` is what the workers of a gateway write into together; one of its own without."""
+        self._book = AttemptBook() if book is None else book
 
     def wait(self, name: str, address: str, at: datetime) -> timedelta:
         """How long to wait before a password for `name` from `address` is looked at; zero means now.
 
         While it is not zero the password must not be checked, not even a right one.
         """
-        waits = [
-            min(max(count.again - at, NO_WAIT), limit.longest)
-            for key, limit in self._limits(name, address)
-            if (count := self._current(key, limit, at)) is not None
-        ]
-        return max(waits, default=NO_WAIT)
+        waits = [ACCOUNT_HERE.left(self._known(name, address, ACCOUNT_HERE, at), at)]
+        if not self._welcome(name, address):  # whoever signed in here before is no stranger, whatever others try
+            waits.append(ADDRESS.left(self._known("", address, ADDRESS, at), at))
+        return max(waits)
 
     def failed(self, name: str, address: str, at: datetime) -> timedelta:
         """Count a wrong password; the wait from now on. Not for a wrong answer that was only remembered."""
-        for key, limit in self._limits(name, address):
-            before = self._current(key, limit, at)
-            wrong = 1 if before is None else before.wrong + 1
-            self._counts[key] = _Count(wrong, at, at + limit.wait(wrong))
-            self._counts.move_to_end(key)
-        while len(self._counts) > self._size:
-            self._counts.popitem(last=False)
+        welcome = self._welcome(name, address)
+        self._count(name, address, ACCOUNT_HERE, at, welcome=welcome)
+        if not welcome:
+            self._count("", address, ADDRESS, at, welcome=False)
         return self.wait(name, address, at)
 
-    def succeeded(self, name: str, address: str) -> None:
+    def succeeded(self, name: str, address: str, at: datetime) -> None:
         """Forget what was wrong for this account here. What the address did to other accounts stays counted."""
-        self._counts.pop((name, address), None)
-        self._welcome[name, address] = None
-        self._welcome.move_to_end((name, address))
-        if len(self._welcome) > self._size:
-            self._welcome.popitem(last=False)
+        self._book.write(name, address, Entry(0, True, _ticks(at), _ticks(at)))
 
-    def _limits(self, name: str, address: str) -> list[tuple[tuple[str, str], Limit]]:
-        limits = [((name, address), ACCOUNT_HERE)]
-        if (name, address) not in self._welcome:  # whoever signed in here before is no stranger, whatever others try
-            limits.append((("", address), ADDRESS))
-        return limits
+    def _count(self, name: str, address: str, limit: Limit, at: datetime, *, welcome: bool) -> None:
+        # The largest count is everybody's: whoever adds one writes down all of them.
+        before = self._known(name, address, limit, at)
+        self._book.write(name, address, Entry(before.wrong + 1, welcome, _ticks(at), before.cleared))
 
-    def _current(self, key: tuple[str, str], limit: Limit, at: datetime) -> _Count | None:
-        count = self._counts.get(key)
-        return None if count is None or at - count.last > limit.forget else count
+    def _known(self, name: str, address: str, limit: Limit, at: datetime) -> Entry:
+        """What all workers know together, without what was cleared since or a quiet time has forgotten.
+
+        What a clock that was wrong wrote far ahead counts as forgotten, and clears nothing.
+        """
+        entries, now = self._book.read(name, address), _ticks(at)
+        cleared = max((entry.cleared for entry in entries if entry.cleared <= now), default=0)
+        forget = limit.forget // _MICROSECOND
+        counted = [entry for entry in entries if entry.touched >= cleared and abs(now - entry.touched) <= forget]
+        wrong = max((entry.wrong for entry in counted), default=0)
+        return Entry(wrong, False, max((entry.touched for entry in counted), default=0), cleared)
+
+    def _welcome(self, name: str, address: str) -> bool:
+        return any(entry.welcome for entry in self._book.read(name, address))
+
+
+def _ticks(at: datetime) -> int:
+    return (at - _START) // _MICROSECOND

@@ -103,9 +103,11 @@ class PasswordCheck:
         size: int = 8192,
         secret: bytes | None = None,
         clock: Callable[[], float] = time.monotonic,
+        attempts: Attempts | None = None,
     ) -> None:
-        """`remember` is in seconds, `size` in answers of each kind; `secret` keys the digests (random by default)."""
-        self.attempts = Attempts()
+        """`remember` is in seconds, `size` in answers of each kind; `secret` keys the digests (random by default);
+        `attempts` are those of all workers."""
+        self.attempts = Attempts() if attempts is None else attempts
         """Wrong passwords so far. Whoever calls `verify` asks `attempts.wait` first and tells it the answer after."""
         self._hasher = _hasher(cost)
         self._secret = os.urandom(32) if secret is None else secret

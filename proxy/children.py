@@ -58,11 +58,14 @@ class Child:
         environment: dict[str, str],
         control: bool,
         doors: Doors | None = None,
+        counts: int | None = None,
     ) -> None:
-        """`doors` are the sockets it listens on, held here so that what waits in them outlives it."""
+        """`doors` are the sockets it listens on, held here so that what waits in them outlives it; `counts` is the
+        descriptor of the memory in which workers count together."""
         self.name = name
         self.number = 0
         self.doors = doors
+        self._counts = counts
         self.restarts = 0
         self.process: asyncio.subprocess.Process | None = None
         self.ready = asyncio.Event()
@@ -122,6 +125,8 @@ class Child:
             extra = ["--control", str(handed[0])] if handed else []
             for door in self.doors.open() if self.doors is not None else ():
                 handed, extra = (*handed, door.fileno()), [*extra, "--listener", str(door.fileno())]
+            if self._counts is not None:
+                handed, extra = (*handed, self._counts), [*extra, "--counts", str(self._counts)]
             process = self.process = await asyncio.create_subprocess_exec(
                 *arguments, *extra, pass_fds=handed, env=self._environment, preexec_fn=_die_with_parent
             )

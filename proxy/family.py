@@ -24,6 +24,7 @@ from proxy.children import Child
 from proxy.lineup import Ports, line_up, line_up_worker
 from proxy.metrics import read_status
 from proxy.settings import Settings
+from proxy.sharedcounts import make_shared
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,9 @@ class Family:
         self.run_folder = settings.data / "run"
         self.metrics_folder = self.run_folder / "metrics"
         self.on_decision: Callable[[], None] = lambda: None
-        self._told = (arguments, ports, self.run_folder, self.metrics_folder)
+        self._counts = make_shared()
+        handed = None if self._counts is None else self._counts.descriptor
+        self._told = (arguments, ports, self.run_folder, self.metrics_folder, handed)
         self._restarts = 0
         self._keeping: dict[Child, asyncio.Task[None]] = {}
         self._restarting = asyncio.Lock()
@@ -68,7 +71,7 @@ class Family:
             self._keep(child)
 
     def _keep(self, child: Child) -> None:
-        self._keeping[child] = asyncio.create_task(child.keep_running(self._on_exit), name=child.name)
+        self._keeping[child] = asyncio.create_task(child.keep_running(partial(self._on_exit, child)), name=child.name)
 
     @property
     def children(self) -> list[Child]:
@@ -90,7 +93,9 @@ class Family:
         pids = {child.name: child.pid for child in self.children}
         return {"supervisor": os.getpid(), **{name: pid for name, pid in pids.items() if pid is not None}}
 
-    def _on_exit(self, pid: int) -> None:
+    def _on_exit(self, child: Child, pid: int) -> None:
+        if self._counts is not None and child.doors is not None:
+            self._counts.gone(child.number)
         with contextlib.suppress(OSError):
             mark_process_dead(pid, path=str(self.metrics_folder))  # type: ignore[no-untyped-call]
 

@@ -29,7 +29,12 @@ class Ports:
 
 
 def line_up(
-    settings: Settings, arguments: Sequence[str], ports: Ports, run_folder: Path, metrics_folder: Path
+    settings: Settings,
+    arguments: Sequence[str],
+    ports: Ports,
+    run_folder: Path,
+    metrics_folder: Path,
+    counts: int | None = None,
 ) -> list[Child]:
     """Shipper, console and workers. `arguments`: what every command is told first."""
 
@@ -41,14 +46,20 @@ def line_up(
         children.append(child("console", "console", "--under-run", "--port", str(ports.console)))
     for number in range(settings.proxy.workers or min(os.cpu_count() or 1, WORKERS)):
         doors = Doors(settings.proxy.host, ports.proxy)
-        children.append(line_up_worker(number, doors, arguments, ports, run_folder, metrics_folder))
+        children.append(line_up_worker(number, doors, arguments, ports, run_folder, metrics_folder, counts))
     return children
 
 
 def line_up_worker(
-    number: int, doors: Doors, arguments: Sequence[str], ports: Ports, run_folder: Path, metrics_folder: Path
+    number: int,
+    doors: Doors,
+    arguments: Sequence[str],
+    ports: Ports,
+    run_folder: Path,
+    metrics_folder: Path,
+    counts: int | None = None,
 ) -> Child:
-    """A worker of that number, which listens on those sockets."""
+    """A worker of that number, which listens on those sockets. `counts`: descriptor of what workers count together."""
     told = ["--port", str(ports.proxy), "--metrics-port", str(ports.metrics), "--console-port", str(ports.console)]
     worker = Child(
         f"worker{number}",
@@ -57,6 +68,7 @@ def line_up_worker(
         environment={**_environment(), "PROMETHEUS_MULTIPROC_DIR": str(metrics_folder)},
         control=True,
         doors=doors,
+        counts=counts,
     )
     worker.number = number
     return worker

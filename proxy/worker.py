@@ -27,11 +27,13 @@ from addons.grants import Grants
 from addons.httplayers import HeadLimits, install
 from addons.live import Live
 from addons.metrics import Metrics
+from addons.openconnections import OpenConnections
 from addons.pagebody import PageLimits
 from addons.pages import Surroundings
 from addons.recheck import recheck
 from addons.reviewanswers import read_answers
 from categories.taxonomy import load_taxonomy
+from identity.attempts import Attempts
 from identity.basic import PasswordCheck
 from identity.overlay import OverlayWatch, read_overlay
 from logstore.flood import Flood
@@ -51,6 +53,7 @@ from proxy.master import GatewayMaster, HostOptions
 from proxy.metrics import reserve_room
 from proxy.outbound import OutboundLoop
 from proxy.settings import Settings
+from proxy.sharedcounts import open_shared
 from proxy.trust import upstream_trust
 
 logger = logging.getLogger(__name__)
@@ -77,6 +80,8 @@ class WorkerPlace:
     """Port of the console, which the proxy never connects to; 0 without one."""
     listeners: tuple[int, ...] = ()
     """File descriptors of the sockets to listen on, bound; none to make one."""
+    counts: int | None = None
+    """File descriptor of what workers count together; None to count alone."""
 
     def own_ports(self, settings: Settings) -> tuple[int, ...]:
         """Ports of this gateway: nobody reaches them through it."""
@@ -88,6 +93,8 @@ def make_live(settings: Settings, place: WorkerPlace, engine: Engine) -> Live:
     """The worker's parts. Raises what they raise: a worker that cannot be right does not listen."""
     own_ports = place.own_ports(settings)
     secret = assembly.shared_secret(settings)
+    counts = open_shared(place.counts)
+    book = counts.attempts(place.number, secret) if counts is not None else None
     spool = SpoolWriter(
         settings.data / "spool",
         f"gateway{settings.gateway.number}_worker{place.number}",
@@ -103,13 +110,14 @@ def make_live(settings: Settings, place: WorkerPlace, engine: Engine) -> Live:
         worker="-".join(filter(None, (settings.gateway.name, f"worker{place.number}"))),
         metrics=Metrics(REGISTRY),
         destinations=assembly.destinations(settings, own_ports),
-        passwords=PasswordCheck(),
+        passwords=PasswordCheck(attempts=Attempts(book)),
         grants=Grants(settings.data / "run" / "grants", secret),
         secret=secret,
         sign_in=settings.identity.sign_in,
         realm=settings.identity.realm,
         connect_ports=frozenset(settings.proxy.connect_ports),
         http_ports=frozenset(settings.proxy.http_ports),
+        connections=counts.connections(place.number, secret) if counts is not None else OpenConnections(),
         connections_per_client=settings.proxy.connections_per_client,
         upload_limit=settings.proxy.upload_limit,
         pages=PageLimits(**settings.pages.model_dump()),

@@ -7,6 +7,10 @@ import threading
 
 import pytest
 
+from addons.identify import CHECKERS
+from identity.attempts import ACCOUNT_HERE
+from identity.basic import Credentials
+from identity.directory import Person
 from policy.client import STRICTEST_BAND
 from tests.addons.host import Host
 from tests.addons.people import CLASS, EVERYBODY, PASSWORD, PUPIL, TEACHER, disabled, put_in_force
@@ -129,6 +133,27 @@ def test_guessing_is_slowed_down_and_the_right_password_waits_too(host: Host, na
     assert curl(host, f"http://{name}/page", user=f"{TEACHER.name}:{PASSWORD}x", source="127.0.9.9").status == 407
     assert curl(host, f"http://{name}/page", user=f"{TEACHER.name}:{PASSWORD}", source="127.0.9.10").status == 200
     assert host.live.passwords.attempts.wait(TEACHER.name, "127.0.9.9", host.live.now())
+
+
+def test_guesses_sent_all_at_once_are_not_all_looked_at(host: Host, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixty connections with a guess each, before the first is looked at: no more than one after the other."""
+    verify, looked_at, sent = host.live.passwords.verify, list[str](), threading.Event()
+
+    def counted(credentials: Credentials, person: Person | None) -> bool:
+        sent.wait(10)
+        looked_at.append(credentials.password)
+        return verify(credentials, person)
+
+    monkeypatch.setattr(host.live.passwords, "verify", counted)
+    guessers = [Raw(host, source="127.0.9.20") for _ in range(60)]
+    for number, raw in enumerate(guessers):
+        header = f"Proxy-Authorization: {basic(TEACHER.name, f'at-once-{number}')}\r\n"
+        raw.send(GET.format(name=name, more=header).encode())
+    sent.set()
+    assert [raw.answer().status for raw in guessers] == [407] * 60
+    assert ACCOUNT_HERE.free <= len(looked_at) <= ACCOUNT_HERE.free + CHECKERS
+    for raw in guessers:
+        raw.socket.close()
 
 
 def test_a_password_is_checked_off_the_event_loop(host: Host, name: str, monkeypatch: pytest.MonkeyPatch) -> None:

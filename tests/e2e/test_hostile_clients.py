@@ -242,6 +242,28 @@ def test_one_machine_cannot_hold_every_connection(make_gateway, name: str) -> No
             raw.socket.close()
 
 
+def test_one_machine_has_one_cap_at_all_workers(make_gateway, name: str) -> None:
+    """Whichever worker a connection comes to; and what a killed worker held is held no longer."""
+    gateway = make_gateway({"proxy": {"connections_per_client": 20, "workers": 2}}).start()
+    greedy = [Raw(gateway, source=HILLVIEW) for _ in range(60)]
+    again: list[Raw] = []
+    try:
+        wait_for(lambda: refused(greedy) >= 40, "connections past the limit to be closed, whichever worker has them")
+        assert refused(greedy) == 40
+        assert curl(gateway, f"http://{name}/page").status == 200
+        assert curl(gateway, f"http://{name}/page", source=HILLVIEW).code != 0
+        gateway.kill_one("worker")
+        wait_for(lambda: refused(greedy) > 40, "the connections of the killed worker to end")
+        free = refused(greedy) - 40
+        wait_for(lambda: curl(gateway, f"http://{name}/page", source=HILLVIEW).status == 200, "room for new ones")
+        again = [Raw(gateway, source=HILLVIEW) for _ in range(60)]
+        wait_for(lambda: refused(again) >= 60 - free, "no more than the killed worker held")
+        assert refused(again) == 60 - free
+    finally:
+        for raw in (*greedy, *again):
+            raw.socket.close()
+
+
 def refused(connections: list[Raw]) -> int:
     """How many of them the gateway has closed."""
     closed = 0

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from identity.attemptbook import WAYS, AttemptBook, region
 from identity.attempts import ACCOUNT_HERE, ADDRESS, NO_WAIT, Attempts, Limit
 
 AT = datetime(2026, 11, 17, 10, 20, tzinfo=UTC)
@@ -53,7 +54,7 @@ def test_the_right_password_forgets_for_this_account_only() -> None:
     guess(attempts, "pupil-0417", "10.4.1.7", 4)
     for number in range(ADDRESS.free):
         attempts.failed(f"staff-{number}", "10.4.1.7", AT)
-    attempts.succeeded("pupil-0417", "10.4.1.7")
+    attempts.succeeded("pupil-0417", "10.4.1.7", AT)
     assert attempts.wait("staff-0", "10.4.1.7", AT) > NO_WAIT
 
 
@@ -77,7 +78,7 @@ def test_a_class_cannot_lock_its_teacher_out() -> None:
 def test_one_guesser_does_not_close_a_shared_address() -> None:
     """Who signed in at an address before is let in whatever others there try; a stranger waits seconds, not minutes."""
     attempts = Attempts()
-    attempts.succeeded("pupil-0417", "10.4.1.7")
+    attempts.succeeded("pupil-0417", "10.4.1.7", AT)
     for number in range(500):
         attempts.failed(f"invented-{number}", "10.4.1.7", AT)
     assert attempts.wait("pupil-0417", "10.4.1.7", AT) == NO_WAIT
@@ -93,8 +94,47 @@ def test_the_longest_wait_is_bounded() -> None:
 
 def test_counts_are_bounded() -> None:
     """A flood of invented names takes no more room than the limit, and does not hide its own address."""
-    attempts = Attempts(size=50)
+    room = memoryview(bytearray(region(places=6)))
+    attempts = Attempts(AttemptBook(room, places=6))
     for number in range(1000):
-        attempts.failed(f"invented-{number}", "10.4.1.7", AT)
-    assert len(attempts._counts) == 50
-    assert attempts.wait("teacher", "10.4.1.7", AT) > NO_WAIT
+        attempts.failed(f"invented-{number}", "10.4.1.7", AT + timedelta(seconds=number))
+    kept = sum(bool(attempts._book.read(f"invented-{number}", "10.4.1.7")) for number in range(1000))
+    assert 6 < kept < 6 * WAYS
+    assert attempts.wait("teacher", "10.4.1.7", AT + timedelta(seconds=1000)) > NO_WAIT
+
+
+def two_workers() -> tuple[Attempts, Attempts]:
+    room = memoryview(bytearray(region() * 2))
+    return Attempts(AttemptBook(room, 0)), Attempts(AttemptBook(room, 1))
+
+
+def test_guesses_at_all_workers_count_together() -> None:
+    """Whoever is sent to another worker each time guesses no more often."""
+    one, two = two_workers()
+    waits = [each.failed("teacher", "10.4.1.7", AT) for _ in range(4) for each in (one, two)]
+    assert waits == [NO_WAIT] * 5 + [timedelta(seconds=seconds) for seconds in (1, 2, 4)]
+    assert one.wait("teacher", "10.4.1.7", AT) == two.wait("teacher", "10.4.1.7", AT) == timedelta(seconds=4)
+    assert two.wait("teacher", "10.4.1.8", AT) == NO_WAIT
+
+
+def test_the_right_password_at_one_worker_forgets_at_all() -> None:
+    """And whoever signed in at one of them is no stranger at the others."""
+    one, two = two_workers()
+    for number in range(60):
+        one.failed(f"invented-{number}", "10.4.1.7", AT)
+    guess(one, "pupil-0417", "10.4.1.7", 7)
+    two.succeeded("pupil-0417", "10.4.1.7", AT + timedelta(seconds=30))
+    later = AT + timedelta(seconds=31)
+    assert one.wait("pupil-0417", "10.4.1.7", later) == NO_WAIT
+    assert one.failed("pupil-0417", "10.4.1.7", later) == NO_WAIT
+    assert guess(two, "pupil-0417", "10.4.1.7", 5, later) == timedelta(seconds=1)
+
+
+def test_a_clock_that_was_ahead_closes_nothing_and_opens_nothing() -> None:
+    """What it wrote for next year is forgotten, and a right password of next year clears no guess of today."""
+    one, two = two_workers()
+    ahead = AT + timedelta(days=365)
+    guess(one, "teacher", "10.4.1.7", 20, ahead)
+    assert two.wait("teacher", "10.4.1.7", AT) == NO_WAIT
+    one.succeeded("teacher", "10.4.1.7", ahead)
+    assert guess(two, "teacher", "10.4.1.7", 8) == timedelta(seconds=4)
