@@ -14,6 +14,7 @@ from weakref import WeakSet
 
 from mitmproxy.connection import Client as ClientConnection
 from mitmproxy.flow import Flow
+from mitmproxy.http import HTTPFlow
 
 from categories.names import Url
 from identity.model import Identity
@@ -138,6 +139,8 @@ class FlowNotes:
     """True once its ending is written: the first ending wins."""
     bytes_up: int = 0
     """Request body bytes seen."""
+    too_slow: bool = False
+    """True when it was ended because its body came too slowly."""
     upload_limit: int | None = None
     """Most bytes the request body may have; None for no limit."""
     bytes_down: int = 0
@@ -175,6 +178,22 @@ def busy(connection: ClientConnection) -> bool:
     """True while an exchange or a tunnel is under way on this connection."""
     notes: ConnectionNotes | None = connection.__dict__.get(_KEPT)
     return notes is not None and (notes.active > 0 or notes.tunnel_record is not None)
+
+
+def uploading(flow: HTTPFlow) -> bool:
+    """Whether its body is still to come."""
+    return flow.live and flow.request.timestamp_end is None
+
+
+def unfinished_flows() -> dict[ClientConnection, list[HTTPFlow]]:
+    """The exchanges whose answer or whose request is not over, by client connection; recorded or not."""
+    found: dict[ClientConnection, list[HTTPFlow]] = {}
+    for flow in list(_flows):
+        if not isinstance(flow, HTTPFlow) or flow.request.method == "CONNECT":
+            continue
+        if uploading(flow) or not flow_notes(flow).ended:
+            found.setdefault(flow.client_conn, []).append(flow)
+    return found
 
 
 def open_flows() -> dict[ClientConnection, list[Flow]]:

@@ -92,6 +92,14 @@ class Metrics:
             buckets=LATENCY_BUCKETS,
             registry=registry,
         )
+        self.slow_cut = Counter(
+            "schoolgate_slow_cut",
+            "Connections ended because what they sent came too slowly: an upload, or nothing that is a request.",
+            ["what"],
+            registry=registry,
+        )
+        for what in ("upload", "nothing"):  # an increase from nothing at all is none to Prometheus
+            self.slow_cut.labels(what)
         self.connections = Gauge(
             "schoolgate_connections",
             "Open client connections.",

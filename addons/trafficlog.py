@@ -161,7 +161,8 @@ class TrafficLog:
         """The origin failed or the client left."""
         message = flow.error.msg if flow.error else ""
         if client_left(flow):
-            self._close(flow, EndingKind.ABORTED, error="client left")
+            word = "upload too slow" if flow_notes(flow).too_slow else "client left"
+            self._close(flow, EndingKind.ABORTED, error=word)
         else:
             self._close(flow, EndingKind.ERROR, error=error_word(message), failure=error_verdict(message, self.live))
 

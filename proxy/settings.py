@@ -88,6 +88,10 @@ class ProxySettings(Section):
     """Largest request head in bytes."""
     upload_limit: int = Field(default=1024 * 1024 * 1024, ge=1024)
     """Largest request body in bytes."""
+    upload_rate: int = Field(default=250, ge=0)
+    """Fewest bytes of a request body a second, over `upload_patience`; a slow site does not count; 0: no such limit."""
+    upload_patience: float = Field(default=30.0, ge=1, le=600)
+    """Seconds over which `upload_rate` is measured; the first of them pass before anybody is cut."""
     connections_per_client: int = Field(default=512, ge=8)
     """Open connections one client address may hold."""
     drain: float = Field(default=10.0, ge=0, le=300)

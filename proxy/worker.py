@@ -32,6 +32,7 @@ from addons.pagebody import PageLimits
 from addons.pages import Surroundings
 from addons.recheck import recheck
 from addons.reviewanswers import read_answers
+from addons.uploadpace import UploadPace
 from categories.taxonomy import load_taxonomy
 from identity.attempts import Attempts
 from identity.basic import PasswordCheck
@@ -174,6 +175,8 @@ class Worker:
         self.master = master = GatewayMaster(self.live, told)
         serving = asyncio.create_task(master.run(), name="host")
         side = [asyncio.create_task(self._listen_to_supervisor()), asyncio.create_task(self._watch_overlay())]
+        if settings.proxy.upload_rate:
+            side.append(asyncio.create_task(self._watch_pace(master)))
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self.stopping.set)
         stopped = asyncio.create_task(self.stopping.wait())
@@ -271,6 +274,14 @@ class Worker:
                 await self._take_overlay(read=changed)
             except Exception:
                 logger.exception("the new overlay cannot be used; what was decided before stays")
+
+    async def _watch_pace(self, master: GatewayMaster) -> None:
+        """End uploads that hold a connection and come to nothing."""
+        told = self.settings.proxy
+        pace = UploadPace(self.live, told.upload_rate, told.upload_patience)
+        while True:
+            await asyncio.sleep(pace.pause)
+            pace.look(list(master.server.connections.values()), asyncio.get_running_loop().time())
 
     async def _take_overlay(self, *, read: bool) -> None:
         """People first: they need no engine. Then decisions about pages, once an engine of them is built."""

@@ -10,7 +10,7 @@ from tests.addons.host import Host
 from tests.addons.people import PASSWORD, PUPIL
 from tests.rig.clients import curl
 
-LABELS = {"action", "band", "reason", "hook", "side", "way", "le"}
+LABELS = {"action", "band", "reason", "hook", "side", "way", "what", "le"}
 """Every label there may be: each has a handful of values."""
 
 

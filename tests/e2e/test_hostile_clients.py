@@ -225,6 +225,25 @@ def test_a_client_that_sends_its_head_byte_by_byte_is_shown_out(make_gateway, na
     assert time.monotonic() - begun < 12
 
 
+def test_a_client_that_sends_its_body_byte_by_byte_is_shown_out(make_gateway, name: str) -> None:
+    """The body has a pace as the head has a clock; and its row says what became of it."""
+    gateway = make_gateway({"proxy": {"upload_patience": 2}}).start()
+    with Raw(gateway, timeout=15) as slow:
+        slow.send(f"POST http://{name}/upload HTTP/1.1\r\nHost: {name}\r\nContent-Length: 100000\r\n\r\n".encode())
+
+        def drips() -> bool:
+            try:
+                slow.send(b"X")
+            except OSError:
+                return False
+            return True
+
+        wait_for(lambda: not drips(), "the dripping upload to be cut", seconds=30, every=0.2)
+    (row,) = gateway.wait_for_rows(1, host=name)
+    assert (row["ending"], row["error"]) == ("aborted", "upload too slow")
+    assert 'schoolgate_slow_cut_total{what="upload"} 1.0' in gateway.metrics()
+
+
 def test_idle_connections_are_closed(make_gateway) -> None:
     gateway = make_gateway({"proxy": {"idle_timeout": 5}}).start()
     with Raw(gateway, timeout=20) as raw:

@@ -176,6 +176,13 @@ async def hang(exchange: Exchange) -> None:
     exchange.keep = False
 
 
+@_route("/deaf")
+async def deaf(exchange: Exchange) -> None:
+    """Reads nothing of a body, and says nothing."""
+    while not exchange.writer.is_closing():
+        await asyncio.sleep(0.2)
+
+
 @_route("/websocket")
 async def websocket(exchange: Exchange) -> None:
     """Echoes every WebSocket message (RFC 6455)."""
