@@ -8,6 +8,7 @@ same `Destinations`.
 from __future__ import annotations
 
 import logging
+from contextvars import ContextVar
 
 from mitmproxy.connection import Client as ClientConnection
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
@@ -17,6 +18,9 @@ from categories.names import Url
 from policy.model import Action, Reason, Stage, Verdict
 
 logger = logging.getLogger(__name__)
+
+ASKING: ContextVar[str] = ContextVar("asking", default="")
+"""Address of the client for which this task is about to reach an origin; empty when for none."""
 
 
 class Guard:
@@ -44,6 +48,7 @@ class Guard:
             return
         host, port = data.server.address[:2]
         refusal = refuse_destination(self.live, host, port)
+        ASKING.set(data.client.peername[0])
         data.server.error = f"refused: {refusal}" if refusal else None
 
 

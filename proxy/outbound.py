@@ -10,20 +10,14 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 from addons.destinations import Destinations
-from categories.names import registrable_domain
+from addons.guard import ASKING
 from proxy.eyeballs import connect_first
+from proxy.lookups import Lookups
 
-LOOKUPS = 64
-"""Name look-ups under way at once."""
-LOOKUPS_PER_ZONE = 8
-"""Of these, for names of one registrable domain."""
 HAPPY_EYEBALLS = 0.25
 """Seconds before the next address is tried (RFC 8305 §5)."""
 
@@ -42,11 +36,7 @@ class OutboundLoop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         super().__init__()
-        # A thread that waits for a name server cannot be called back, so look-ups have threads of their own.
-        self._lookers = ThreadPoolExecutor(LOOKUPS, thread_name_prefix="names")
-        self._asked: dict[tuple[Any, ...], asyncio.Future[Any]] = {}
-        self._zones: Counter[str] = Counter()
-        self._turns: dict[str, asyncio.Event] = {}
+        self._lookups = Lookups(self)
 
     async def create_connection(
         self, protocol_factory: Callable[[], asyncio.BaseProtocol], host: Any = None, port: Any = None, **options: Any
@@ -74,7 +64,7 @@ class OutboundLoop(asyncio.SelectorEventLoop):
 
     async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
         """As the original, without the addresses that may not be connected to."""
-        found = await self._look_up(host, port, options)
+        found = await self._lookups.ask(host, port, options, client=ASKING.get())
         if self.destinations is None or host is None or isinstance(host, bytes):
             return found
         allowed, refusal = [], "no address"
@@ -87,36 +77,6 @@ class OutboundLoop(asyncio.SelectorEventLoop):
         if not allowed:
             raise Refused(f"refused: {refusal}")
         return allowed
-
-    async def _look_up(self, host: Any, port: Any, options: dict[str, Any]) -> Any:
-        """Ask for a name once, however many wait; a zone that does not answer holds only its own share of threads.
-
-        Whoever asks for one name more waits for a turn, as long as for a connection.
-        """
-        key = (host, port, *sorted(options.items()))
-        zone = registrable_domain(host) or host if isinstance(host, str) else ""
-        while (running := self._asked.get(key)) is None:
-            if len(self._asked) >= LOOKUPS * 4:
-                raise OSError("temporary failure in name lookup: too many under way")
-            if self._zones[zone] >= LOOKUPS_PER_ZONE:
-                await self._turns.setdefault(zone, asyncio.Event()).wait()
-                continue
-            self._zones[zone] += 1
-            running = self.run_in_executor(self._lookers, partial(socket.getaddrinfo, host, port, **options))
-            self._asked[key] = running
-            running.add_done_callback(partial(self._looked_up, key, zone))
-            break
-        return await asyncio.shield(running)
-
-    def _looked_up(self, key: tuple[Any, ...], zone: str, done: asyncio.Future[Any]) -> None:
-        self._asked.pop(key, None)
-        self._zones[zone] -= 1
-        if self._zones[zone] <= 0:
-            del self._zones[zone]
-        if (turn := self._turns.pop(zone, None)) is not None:
-            turn.set()
-        if not done.cancelled():
-            done.exception()  # taken note of, also when nobody waits any more
 
     def _judge(self, address: str, port: int, name: str | None) -> None:
         if self.destinations is None:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from addons.destinations import read_destinations
-from proxy.outbound import LOOKUPS_PER_ZONE, OutboundLoop, Refused, own_addresses
+from proxy.lookups import LOOKUPS_PER_ZONE
+from proxy.outbound import OutboundLoop, Refused, own_addresses
 
 Resolver = Callable[[dict[str, list[str]]], list[str]]
 
