@@ -33,8 +33,12 @@ class TitleReader:
 
     def feed(self, octets: bytes) -> None:
         """Look at one chunk, decoded; never raises."""
-        if self.done or not octets:
-            return
+        for start in range(0, len(octets), HEAD):  # a title comes soon, and what follows it is not looked at
+            if self.done:
+                return
+            self._take(octets[start : start + HEAD])
+
+    def _take(self, octets: bytes) -> None:
         octets = octets[: MOST_DECODED - len(self._text)]
         self._text += octets
         self._folded += octets.lower()

@@ -11,6 +11,7 @@ reads. Pure; never raises for what a page contains.
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Any, NamedTuple
 
 from categories.entities import begun as reference_begun
@@ -24,8 +25,8 @@ LONGEST_WORD = 4096
 
 _KEPT = 1024
 """Characters of an unfinished tag that are kept to be read again with more of it."""
-_FEW, _MANY = 4, 1024
-"""Tags that are read at once, first and at most: what comes behind a drawing is read again, and twice as many then."""
+_FEW, _MORE, _MANY = 4, 64, 1024
+"""Tags that are read at once, behind a drawing, at first, and at most: what comes behind one is read again."""
 _NAMES, _LONGEST_NAME = 1024, 24
 """Names of elements that are remembered, as they are written, and their characters."""
 _TAIL = 12
@@ -53,18 +54,35 @@ _REST = (
 )
 _TO_END = _REST % ("", "", "")
 _OPEN = _REST % ("(?P<double>)", "(?P<single>)", "(?P<tag>)")
-# Names are spelled in both cases: matching that heeds no case is half as fast.
-_TOKEN = rf"""<(?:
-        (?P<raw>[sS](?:[cC][rR][iI][pP][tT]|[tT][yY][lL][eE]))(?=[{_BLANKS}/>]){_TO_END}
-        [^<]*+(?:<(?!/(?i:(?P=raw))[{_BLANKS}/>])[^<]*+)*+
-      | (?P<shown>[tT](?i:itle|extarea))(?=[{_BLANKS}/>]){_TO_END}
-        (?P<text>[^<]*+(?:<(?!/(?i:(?P=shown))[{_BLANKS}/>])[^<]*+)*+)
-      | /?(?P<name>[a-zA-Z][^{_BLANKS}/>]*+){_TO_END}
+
+
+def _cased(word: str) -> str:
+    """In both cases: matching that heeds no case is half as fast."""
+    return "".join(f"[{letter}{letter.upper()}]" for letter in word)
+
+
+def _with_content(name: str) -> str:
+    """A begun element in which tags mean nothing, to its end."""
+    return rf"{_cased(name)}(?=[{_BLANKS}/>]){_TO_END}[^<]*+(?:<(?!/{_cased(name)}[{_BLANKS}/>])[^<]*+)*+"
+
+
+_NAME = rf"[a-zA-Z][^{_BLANKS}/>]*+"
+# A tag as most are, ended as `_TO_END` ends it: every value in quotes stands right behind a name and `=`, or nothing is
+# in quotes at all. All else is the second group.
+_TOKENS = re.compile(
+    rf"""<(?:
+        (?![sStT](?:{"|".join(map(_cased, ("cript", "tyle", "itle", "extarea")))})[{_BLANKS}/>])
+        /?({_NAME})
+        (?:>|[^"'=>]*+(?:(?<![{_BLANKS}/"'])=(?:"[^"]*+"|'[^']*+'|[^{_BLANKS}"'=>]++(?=[{_BLANKS}>]))[^"'=>]*+)*+>)
+      | ({"|".join(map(_with_content, ("script", "style", "title", "textarea")))}
+      | /?{_NAME}{_TO_END}
       | !--(?:-?>|[^-]*+(?:-(?!-!?>)[^-]*+)*+(?:--!?>|\Z))
-      | [!?/][^>]*+(?:>|\Z)
-    )"""
-_TOKENS = re.compile(f"({_TOKEN})", re.VERBOSE)
-_TAG = re.compile(rf"</?(?P<name>[a-z][^{_BLANKS}/>]*+){_OPEN}", re.IGNORECASE)
+      | [!?/][^>]*+(?:>|\Z))
+    )""",
+    re.VERBOSE,
+)
+_ELEMENT = re.compile(rf"<(/?)({_NAME}){_TO_END}")
+_TAG = re.compile(rf"</?(?P<name>[a-z][^{_BLANKS}/>]*+){_OPEN}", re.IGNORECASE | re.ASCII)
 _RESUMED = {
     "tag": re.compile(_OPEN),
     "double": re.compile(rf'[^"]*+(?:"|(?P<still>\Z)){_OPEN}'),
@@ -76,7 +94,7 @@ _ENDS = {
     "comment": re.compile(r"--!?>"),
     "bogus": re.compile(r">"),
     **{
-        name: re.compile(rf"(?=</{name}[{_BLANKS}/>])", re.IGNORECASE)
+        name: re.compile(rf"(?=</{name}[{_BLANKS}/>])", re.IGNORECASE | re.ASCII)
         for name in ("script", "style", "title", "textarea")
     },
 }
@@ -103,6 +121,7 @@ class Visible:
         self._word = ""
         self._within: _Unfinished | None = None
         self._unsure = Unsure("", _border) if markup and xml else None
+        self._step = _MORE
 
     def feed(self, source: str, *, last: bool = False) -> str:
         """The text of one more piece."""
@@ -145,31 +164,28 @@ class Visible:
         begun = None if last else _BEGUN.search(source, max(0, len(source) - _KEPT))
         if begun is not None:
             source, self._source = source[: begun.start()], source[begun.start() :]
-        parts, step = [before], _FEW
+        parts, step = [before], self._step
         while True:
             pieces = _TOKENS.split(source, step)
-            marks = list(map(_shown.__getitem__, pieces[5::6]))
+            names, others = pieces[1::3], pieces[2::3]
+            marks = list(map(_shown.__getitem__, names))
             for number in _special(marks):
-                token, text, name = pieces[6 * number + 1], pieces[6 * number + 4], pieces[6 * number + 5]
-                if name is None:
-                    marks[number] = MARK if text is None else f" {text.replace('<', ' ')}"
-                    continue
-                marks[number] = _border(name.lower())
-                if _opens(token):
-                    told = 6 * number + 2
-                    parts += _woven(pieces[:told:6], marks[: number + 1])
-                    at = sum(map(len, pieces[:told:6])) + sum(map(len, pieces[1:told:6]))
-                    self._unsure = Unsure(name.lower() if name.lower() != "plaintext" else "", _border)
-                    rest, self._source = source[at:] + self._source, ""
-                    return "".join(parts), rest
-            parts += _woven(pieces[:-1:6], marks)
+                marks[number], unsure = _told(names[number], others[number])
+                if unsure is not None:
+                    found = next(islice(_TOKENS.finditer(source), number, None))
+                    if _opens(found.group()):
+                        parts += _woven(pieces[: 3 * number + 1 : 3], marks[: number + 1])
+                        self._unsure, self._step = Unsure(unsure, _border), _FEW
+                        rest, self._source = source[found.end() :] + self._source, ""
+                        return "".join(parts), rest
+            parts += _woven(pieces[:-1:3], marks)
             source = pieces[-1]
             if len(marks) < step or not source:
                 break
             step = min(2 * step, _MANY)
         parts.append(source)
-        if marks and not source:
-            token = pieces[-6]
+        if marks and not source and others[-1] is not None:
+            token = f"<{others[-1]}"
             self._within = _unfinished(token)
             tagged = self._within is not None and self._within.what in _RESUMED
             if tagged and not last and len(token) <= _KEPT:
@@ -221,6 +237,21 @@ _shown = _Shown()
 def _special(marks: list[str | None]) -> list[int]:
     """Which want a look."""
     return [number for number, mark in enumerate(marks) if mark is None] if None in marks else []
+
+
+def _told(name: str | None, other: str | None) -> tuple[str, str | None]:
+    """What stands for a token that is no usual tag; and what to call the stretch it begins, where that is not sure."""
+    closes = ""
+    if other is not None:
+        found = _ELEMENT.match(f"<{other}")
+        if found is None:
+            return MARK, None
+        closes, name = found.groups()
+        if not closes and name.lower() in _SHOWN:
+            return f" {other[found.end() - 1 :].replace('<', ' ')}", None
+    lower = "" if name is None else name.lower()
+    unsure = lower in _UNSURE and not closes
+    return _border(lower), (lower if lower != "plaintext" else "") if unsure else None
 
 
 def _woven(texts: list[str], marks: list[Any]) -> list[str]:

@@ -72,6 +72,9 @@ def seen(*pieces: str, markup: bool = True) -> str:
         ("<plaintext><style>seen", "|seen"),
         ("<style\xa0>seen", "|seen"),
         ("<script\x1c>seen", "|seen"),
+        ("<script>a</\u017fcript><!--</script>seen", "|seen"),
+        ('</\u017fcript a="> seen', "| seen"),
+        ('<p a=b=">">seen<p a=\'"\' b=">">too', '">seen too'),
         ('<p x=\xa0">seen<p y=">', "seen"),
         ("for<x-y></x-y>bid<!-- -->d<!>e<?>n", "for|bid|d|e|n"),
         ("for<img>bid<label>den</label>", "for|bid|den|"),
@@ -85,6 +88,23 @@ def test_as_a_browser_reads_it(page: str, words: str) -> None:
     assert seen(*page) == words
     for cut in range(min(len(page), 200)):
         assert seen(page[:cut], page[cut:]) == words
+
+
+TAG = st.lists(
+    st.sampled_from([*"aTs\"'=/> <-\t\n", "cript", "itle", " a=", '="', "='", "='\"' b='", "title ", "<b", "\u017f"]),
+    max_size=20,
+)
+
+
+@given(TAG.map("".join))
+def test_a_usual_tag_ends_where_any_tag_does(rest: str) -> None:
+    """The short way through a tag is taken only where it leads to the same end, and to no script or title."""
+    found = source._TOKENS.match(f"<{rest}>")
+    if found is not None and found[1] is not None:
+        slowly = source._ELEMENT.match(f"<{rest}>")
+        assert slowly is not None
+        assert (slowly.end(), slowly[2]) == (found.end(), found[1])
+        assert slowly[1] == "/" or found[1].lower() not in source._HELD
 
 
 @pytest.mark.parametrize(
