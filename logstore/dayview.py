@@ -8,6 +8,7 @@ the way through the ids when it is not. Columns an older file lacks read as NULL
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -20,11 +21,13 @@ from sqlalchemy import (
     literal_column,
     null,
     select,
+    text,
 )
 
 from logstore.dialects import holds, one_of
 from logstore.dimensions import FOLDED
 from logstore.filter import Selection
+from logstore.packing import BY_ADDRESS, BY_VERDICT, SPARED, device_of, is_met
 from logstore.rows import Row, row_from
 from logstore.schema import attached_log, time_us
 
@@ -34,7 +37,24 @@ _FIRST, _PAST, _LIMIT = (bindparam(name, type_=attached_log.c.id.type) for name 
 
 _ALL = frozenset(column.name for column in attached_log.columns)
 
+_SEAT = bindparam("seat", type_=Integer)
+_SEATED = "device_id"
+"""What is asked besides for an address whose rows are those of its device."""
+_BY_VERDICT = "log_verdict_id"
+
 type Columns = dict[str, ColumnElement[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What an attached file has, and how a search goes through it."""
+
+    have: frozenset[str]
+    """Its columns."""
+    index: str | None
+    """The index to use; None leaves it to SQLite or to the order of ids."""
+    also: str = ""
+    """What is asked besides, for a packed day's indexes: the words of a condition, or `_SEATED`."""
 
 
 class DaySearch:
@@ -51,21 +71,21 @@ class DaySearch:
     def _found(
         self, connection: Connection, first: int, past: int, most: int, *, rising: bool
     ) -> Sequence[Mapping[Any, Any]]:
-        have, index = self._shape(connection, first, past)
-        key = ("rows", have, index, rising)
+        shape, given = self._shape(connection, first, past)
+        key = ("rows", shape, rising)
         if key not in self._statements:
-            self._statements[key] = self._rows_statement(_columns(have), index, rising)
-        found = connection.execute(self._statements[key], {"first": first, "past": past, "most": most})
+            self._statements[key] = self._rows_statement(shape, rising)
+        found = connection.execute(self._statements[key], {**given, "most": most})
         return found.mappings().all()
 
     def count(self, connection: Connection, first: int, past: int, most: int) -> int:
         """How many rows there are with `first` <= id < `past` in the attached file; counting stops at `most`."""
-        have, index = self._shape(connection, first, past)
-        key = ("count", have, index)
+        shape, given = self._shape(connection, first, past)
+        key = ("count", shape)
         if key not in self._statements:
-            inner = self._chosen(_columns(have), index, [attached_log.c.id]).limit(_LIMIT).subquery()
+            inner = self._chosen(columns_with(shape.have), shape, [attached_log.c.id]).limit(_LIMIT).subquery()
             self._statements[key] = select(func.count()).select_from(inner)
-        found = connection.execute(self._statements[key], {"first": first, "past": past, "most": most})
+        found = connection.execute(self._statements[key], {**given, "most": most})
         return int(found.scalar_one())
 
     def grouped(
@@ -75,32 +95,32 @@ class DaySearch:
 
         `by` names columns; `step:1000` stands for the row's time in steps of 1,000 milliseconds.
         """
-        have, index = self._shape(connection, first, past)
-        key = ("grouped", have, index, by, sums)
+        shape, given = self._shape(connection, first, past)
+        key = ("grouped", shape, by, sums)
         if key not in self._statements:
-            columns = _columns(have)
+            columns = columns_with(shape.have)
             groups = [_step(name) if name.startswith("step:") else columns[name] for name in by]
             totals = [
                 requests(columns["repeats"]),
                 func.count().filter(holds(columns["blocked"])),  # one each: what is blocked is never folded
                 *(func.sum(columns[name]) for name in sums),
             ]
-            self._statements[key] = self._chosen(columns, index, [*groups, *totals]).group_by(*groups)
-        return list(connection.execute(self._statements[key], {"first": first, "past": past}).all())
+            self._statements[key] = self._chosen(columns, shape, [*groups, *totals]).group_by(*groups)
+        return list(connection.execute(self._statements[key], given).all())
 
     def counts(
         self, connection: Connection, spans: Sequence[tuple[int, int]], whole: tuple[int, int]
     ) -> list[tuple[int, int]] | None:
         """Requests and blocked ones of each span of ids, all of them in `whole`; None where an index that does not go
         by the ids finds the few rows there are."""
-        have, index = self._shape(connection, *whole)
-        if self._selection.points or index not in {None, "log_blocked"}:
+        shape, _ = self._shape(connection, *whole)
+        if self._selection.points or shape.index not in {None, "log_blocked"}:
             return None
-        key = ("counts", have, index)
+        key = ("counts", shape)
         if key not in self._statements:
-            columns = _columns(have)
+            columns = columns_with(shape.have)
             sums = [requests(columns["repeats"]), func.count().filter(holds(columns["blocked"]))]
-            self._statements[key] = self._chosen(columns, index, sums)
+            self._statements[key] = self._chosen(columns, shape, sums)
         found = (connection.execute(self._statements[key], {"first": a, "past": b}).one() for a, b in spans)
         return [(int(row[0]), int(row[1])) for row in found]
 
@@ -108,27 +128,28 @@ class DaySearch:
         self, connection: Connection, first: int, past: int, distinct: tuple[str, ...], sums: tuple[str, ...]
     ) -> tuple[int, ...]:
         """Requests, blocked ones, the sum of each of `sums`, and how many values each of `distinct` has."""
-        have, index = self._shape(connection, first, past)
-        key = ("added up", have, index, distinct, sums)
+        shape, given = self._shape(connection, first, past)
+        key = ("added up", shape, distinct, sums)
         if key not in self._statements:
-            columns = _columns(have)
+            columns = columns_with(shape.have)
             totals = [
                 requests(columns["repeats"]),
                 func.count().filter(holds(columns["blocked"])),
                 *(func.sum(columns[name]) for name in sums),
                 *(func.count(func.nullif(columns[name], 0).distinct()) for name in distinct),
             ]
-            self._statements[key] = self._chosen(columns, index, totals)
-        found = connection.execute(self._statements[key], {"first": first, "past": past}).one()
+            self._statements[key] = self._chosen(columns, shape, totals)
+        found = connection.execute(self._statements[key], given).one()
         return tuple(int(value or 0) for value in found)
 
-    def _newest(self, columns: Columns, index: str | None, rising: bool) -> Select[Any]:
+    def _newest(self, columns: Columns, shape: Shape, rising: bool) -> Select[Any]:
         wanted = [column.label(name) for name, column in columns.items()]
         order = attached_log.c.id.asc() if rising else attached_log.c.id.desc()
-        return self._chosen(columns, index, wanted).order_by(order).limit(_LIMIT)
+        return self._chosen(columns, shape, wanted).order_by(order).limit(_LIMIT)
 
-    def _rows_statement(self, columns: Columns, index: str | None, rising: bool) -> Select[Any]:
-        inner = self._newest(columns, index, rising).subquery()
+    def _rows_statement(self, shape: Shape, rising: bool) -> Select[Any]:
+        columns = columns_with(shape.have)
+        inner = self._newest(columns, shape, rising).subquery()
         folded = {dimension.column: dimension.table.c.key for dimension in FOLDED}
         source: Any = inner
         for dimension in FOLDED:
@@ -136,32 +157,45 @@ class DaySearch:
         outer = [folded.get(name, inner.c[name]).label(name) for name in columns]
         return select(*outer).select_from(source).order_by(inner.c.id.asc() if rising else inner.c.id.desc())
 
-    def _chosen(self, columns: Columns, index: str | None, wanted: list[Any]) -> Select[Any]:
+    def _chosen(self, columns: Columns, shape: Shape, wanted: list[Any]) -> Select[Any]:
         statement = select(*wanted).select_from(attached_log)
-        if hint := self._hint(index):
+        if hint := self._hint(shape.index):
             statement = statement.with_hint(attached_log, hint, "sqlite")
         ids = attached_log.c.id
-        return statement.where(ids >= _FIRST, ids < _PAST, *self._selection.conditions(columns, index))
+        if shape.also == _SEATED:
+            statement = statement.where(columns["device_id"] == _SEAT)
+        elif shape.also:
+            statement = statement.where(text(shape.also))
+        return statement.where(ids >= _FIRST, ids < _PAST, *self._selection.conditions(columns, shape.index))
 
     def _hint(self, index: str | None) -> str | None:
         if index is not None:
             return f"INDEXED BY {index}"
         return None if self._selection.points else "NOT INDEXED"
 
-    def _shape(self, connection: Connection, first: int, past: int) -> tuple[frozenset[str], str | None]:
-        """The columns of the attached file, and the index to use; None leaves it to SQLite or to the order of ids.
+    def _shape(self, connection: Connection, first: int, past: int) -> tuple[Shape, dict[str, int]]:
+        """How the attached file is gone through, and what its statement is given.
 
         PostgreSQL has statistics, and migrations that reach every day: there is nothing to choose or to miss.
         """
+        given = {"first": first, "past": past}
         if connection.dialect.name != "sqlite":
-            return _ALL, None
+            return Shape(_ALL, None), given
+        driver: Any = connection.connection.driver_connection
         have = names_in(connection, "table_info")
-        if self._selection.points:
-            return have, None
-        indexes = names_in(connection, "index_list")
-        return have, self._index(connection, indexes, first, past)
+        packed = SPARED in have
+        if not self._selection.points:
+            index = self._index(connection, names_in(connection, "index_list"), packed, first, past)
+            return Shape(have, index, BY_VERDICT if packed and index == _BY_VERDICT else ""), given
+        if not packed or (address := self._selection.points.get("address_id")) is None:
+            return Shape(have, None), given
+        if (device := device_of(driver, address)) is None:
+            return Shape(have, None, BY_ADDRESS), given
+        return Shape(have, None, _SEATED), {**given, "seat": device}
 
-    def _index(self, connection: Connection, indexes: frozenset[str], first: int, past: int) -> str | None:
+    def _index(
+        self, connection: Connection, indexes: frozenset[str], packed: bool, first: int, past: int
+    ) -> str | None:
         wanted = self._selection.wanted
         for index, fits in (
             ("log_terms", wanted.terms is not None),
@@ -170,13 +204,17 @@ class DaySearch:
         ):
             if fits and index in indexes:
                 return index
-        for name in self._selection.sets:
-            if f"log_{name}" in indexes and self._rare(connection, name, first, past):
-                return f"log_{name}"
+        driver: Any = connection.connection.driver_connection
+        for name, numbers in self._selection.sets.items():
+            index = f"log_{name}"
+            if index not in indexes or (packed and index == _BY_VERDICT and is_met(driver, numbers)):
+                continue
+            if self._rare(connection, name, BY_VERDICT if packed and index == _BY_VERDICT else None, first, past):
+                return index
         return None
 
-    def _rare(self, connection: Connection, name: str, first: int, past: int) -> bool:
-        key = ("rare", name)
+    def _rare(self, connection: Connection, name: str, also: str | None, first: int, past: int) -> bool:
+        key = ("rare", name, also)
         if key not in self._statements:
             ids = attached_log.c.id
             some = (
@@ -185,6 +223,8 @@ class DaySearch:
                 .where(one_of(attached_log.c[name], self._selection.sets[name]), ids >= _FIRST, ids < _PAST)
                 .limit(RARE)
             )
+            if also is not None:
+                some = some.where(text(also))
             self._statements[key] = select(func.count()).select_from(some.subquery())
         found = connection.execute(self._statements[key], {"first": first, "past": past})
         return int(found.scalar_one()) < RARE
@@ -197,7 +237,7 @@ def requests(repeats: ColumnElement[Any]) -> ColumnElement[int]:
 
 def columns_of(connection: Connection) -> Columns:
     """The columns of the attached file; NULL for those an older file lacks."""
-    return _columns(_ALL if connection.dialect.name != "sqlite" else names_in(connection, "table_info"))
+    return columns_with(_ALL if connection.dialect.name != "sqlite" else names_in(connection, "table_info"))
 
 
 def names_in(connection: Connection, pragma: str) -> frozenset[str]:
@@ -206,7 +246,8 @@ def names_in(connection: Connection, pragma: str) -> frozenset[str]:
     return frozenset(name for (name,) in driver.execute(f"SELECT name FROM pragma_{pragma}('log', 'day')"))
 
 
-def _columns(have: frozenset[str]) -> Columns:
+def columns_with(have: frozenset[str]) -> Columns:
+    """The columns of a file that has those called `have`; NULL for the others."""
     return {column.name: column if column.name in have else null() for column in attached_log.columns}
 
 

@@ -37,12 +37,11 @@ from logstore.db import (
     write_lock,
 )
 from logstore.evidence import SEALED, note, told
+from logstore.packing import pack
 from logstore.schema import day_file
 
 AFTER = timedelta(hours=3)
 """How long after its end a UTC day is sealed: by then what a gateway still had to say has mostly come."""
-PAGE_SIZE = 16_384
-"""Bytes of a page of a sealed file: fewer and larger reads, less filling."""
 ROOM = 1.2
 """Free disk a copy needs, as a multiple of the file."""
 MOST_TOLD = 20
@@ -182,9 +181,7 @@ def _copy(path: Path, copy: Path) -> None:
     if free < size * ROOM:
         needs = f"needs {size * ROOM / 1e9:.1f} GB to be sealed, {free / 1e9:.1f} GB are free"
         raise StoreError(needs, path, "Make room.")
-    with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as day:
-        day.execute(f"PRAGMA page_size={PAGE_SIZE}")
-        day.execute("VACUUM INTO ?", (str(copy),))
+    pack(path, copy)
     copy.chmod(0o400)
     handle = os.open(copy, os.O_RDONLY)
     try:

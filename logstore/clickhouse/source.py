@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Select, column, select
 
 from logstore.clickhouse.db import TOO_LONG, reading
 from logstore.clickhouse.tables import ID_COLUMNS
-from logstore.dayview import DaySearch
+from logstore.dayview import DaySearch, Shape, columns_with
 from logstore.db import reading as reading_catalog
 from logstore.dialects import one_of
 from logstore.dimensions import FOLDED, stored
@@ -145,11 +145,11 @@ class ColumnSearch(DaySearch):
     def _named(self, row: Mapping[str, Any]) -> dict[str, Any]:
         return dict(row) | {name: self._names[name].get(row[name]) for name in ID_COLUMNS}
 
-    def _chosen(self, columns: dict[str, Any], index: str | None, wanted: Iterable[Any]) -> Select[Any]:
-        chosen = super()._chosen(columns, index, list(wanted))
+    def _chosen(self, columns: dict[str, Any], shape: Shape, wanted: Iterable[Any]) -> Select[Any]:
+        chosen = super()._chosen(columns, shape, list(wanted))
         site = self._selection.wanted.site
         # Rows are ordered by it: the rows of other sites are not read.
         return chosen if site is None else chosen.where(column("site") == stored(site))
 
-    def _rows_statement(self, columns: dict[str, Any], index: str | None, rising: bool) -> Select[Any]:
-        return self._newest(columns, index, rising)
+    def _rows_statement(self, shape: Shape, rising: bool) -> Select[Any]:
+        return self._newest(columns_with(shape.have), shape, rising)

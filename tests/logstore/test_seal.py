@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from logstore import packing
 from logstore import seal as sealing
 from logstore.audit import entries
 from logstore.backup import check
@@ -69,7 +70,7 @@ def test_a_closed_day_is_packed_hashed_and_read_only(folder: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o400
     assert sorted(other.name for other in days_folder(folder).iterdir() if FILE in other.name) == [FILE]
     with contextlib.closing(sqlite3.connect(path)) as day:
-        assert day.execute("PRAGMA page_size").fetchone() == (sealing.PAGE_SIZE,)
+        assert day.execute("PRAGMA page_size").fetchone() == (packing.PAGE_SIZE,)
         assert day.execute("PRAGMA journal_mode").fetchone() == ("delete",)
     assert rows(folder) == before
     assert list(check(folder)) == []
@@ -203,6 +204,7 @@ KILLED = """
 import os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
+from logstore import packing
 from logstore import seal as sealing
 where, before = sys.argv[2], sys.argv[3] == "before"
 real = getattr(sealing, where)
