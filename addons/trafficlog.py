@@ -80,7 +80,7 @@ class TrafficLog:
             return
         notes.told = True
         row = tunnel_row(self.live, notes)
-        ending = Ending(kind=EndingKind.TLS_REFUSED, error="tls")
+        ending = Ending(kind=EndingKind.TLS_REFUSED, error="tls", reason=None if row.blocked else Reason.DEVICE.value)
         self.live.metrics.count_exchange("refused", 0)
         self._append(row.id, lambda: self.live.spool.write(row, ending), "refused")
 

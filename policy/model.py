@@ -74,6 +74,8 @@ class Reason(enum.StrEnum):
     """The origin could not prove its name."""
     UPSTREAM = "upstream"
     """The origin could not be reached."""
+    DEVICE = "device"
+    """The device did not take our certificate: it was let through, and asked for nothing."""
     RECORD = "record"
     """It could not be recorded."""
     FAILURE = "failure"

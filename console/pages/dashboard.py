@@ -26,6 +26,8 @@ TOP = 6
 """Names of a ranking."""
 EVERY = 1000
 """More than there are actions and reasons."""
+DECLINED = "device"
+"""Reason of a row whose device would not have our certificate: let through, but nothing was asked and nothing read."""
 WEEK = timedelta(days=7)
 RANKINGS: tuple[tuple[By, str, bool], ...] = (
     ("category", "Categories, blocked", True),
@@ -153,20 +155,21 @@ def _shares(figures: Figures) -> dict[str, Any]:
     """All requests, the blocked ones, and how they went."""
     actions = figures.top("action", EVERY).places
     rows, blocked = sum(one.rows for one in actions), sum(one.blocked for one in actions)
+    declined = sum(one.rows for one in figures.top("reason", EVERY).places if one.name == DECLINED)
     unread = [one for one in actions if one.name == "bypass"]
     size, passed = sum(one.bytes for one in actions), sum(one.bytes for one in unread)
     return {
         "requests": rows,
         "blocked": blocked,
         "blocked_share": round(blocked / max(1, rows), 4),
-        "traffic": traffic((rows, blocked, size), (sum(one.rows for one in unread), passed)),
+        "traffic": traffic((rows, blocked + declined, size), (sum(one.rows for one in unread), passed)),
     }
 
 
 def traffic(everything: tuple[int, int, int], unread: tuple[int, int]) -> dict[str, dict[str, float]]:
-    """Parts of all requests and of all bytes, 0 to 1, that were inspected, bypassed and refused (blocked).
+    """Parts of all requests and of all bytes, 0 to 1: inspected, bypassed, refused (by us or by the device).
 
-    In: requests, those blocked, bytes; requests that were passed unread, and their bytes.
+    In: requests, those refused, bytes; requests that were passed unread, and their bytes.
     """
     (rows, stopped, size), (through, passed) = everything, unread
     requests = max(1, rows)

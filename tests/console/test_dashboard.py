@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 
 from console.roles import Role
+from logstore.record import EndingKind
 from tests.console.rig import Console
 
 
@@ -71,6 +72,22 @@ def test_it_says_what_part_nobody_could_read(week: Console) -> None:
     assert "18.0 %" in page
     assert "last week: 12.5 %" in page
     assert browser.get("/log.json?parts=yes&action=bypass").json()["count"] == "9"
+
+
+def test_what_a_device_refused_was_not_read(week: Console) -> None:
+    """It broke off over our certificate: let through, but there was nothing to read. What we had blocked counts once."""
+    ended = {"kind": EndingKind.TLS_REFUSED, "error": "tls"}
+    refused = {"method": "CONNECT", "path": None, "ending": {**ended, "reason": "device"}}
+    closed = {"action": "block", "blocked": True, "method": "CONNECT", "path": None, "ending": ended}
+    browser = week.signed_in(Role.TECHNICIAN)
+    before = browser.get("/dashboard.json").json()["today"]
+    week.store(*({**refused} for _ in range(9)), closed, ago=timedelta(minutes=20))
+    told = browser.get("/dashboard.json").json()["today"]
+    assert (told["requests"], told["blocked"]) == (before["requests"] + 10, before["blocked"] + 1)
+    read = before["traffic"]["requests"]["inspected"] * before["requests"]
+    shares = told["traffic"]["requests"]
+    assert shares["inspected"] == pytest.approx(read / told["requests"], abs=0.0002)
+    assert shares["refused"] == pytest.approx(1 - shares["inspected"] - shares["bypassed"], abs=0.0002)
 
 
 def test_one_site_counts_its_own(week: Console) -> None:

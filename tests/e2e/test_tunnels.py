@@ -94,6 +94,7 @@ def test_a_device_that_does_not_trust_us_leaves_a_row(gateway: Gateway, origin: 
             raw.secure(name, nobody)
     (row,) = gateway.wait_for_rows(1, host=name)
     assert (row["ending"], row["path"], row["method"]) == ("tls-refused", None, "CONNECT")
+    assert (row["action"], row["blocked"], row["reason"]) == ("allow", False, "device")
     assert not origin.seen(name)
 
 
