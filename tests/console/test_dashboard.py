@@ -75,7 +75,7 @@ def test_it_says_what_part_nobody_could_read(week: Console) -> None:
 
 
 def test_what_a_device_refused_was_not_read(week: Console) -> None:
-    """It broke off over our certificate: let through, but there was nothing to read. What we had blocked counts once."""
+    """It broke off over our certificate: let through, but there was nothing to read. What we blocked counts once."""
     ended = {"kind": EndingKind.TLS_REFUSED, "error": "tls"}
     refused = {"method": "CONNECT", "path": None, "ending": {**ended, "reason": "device"}}
     closed = {"action": "block", "blocked": True, "method": "CONNECT", "path": None, "ending": ended}
