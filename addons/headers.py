@@ -67,6 +67,14 @@ class IndexedHeaders(http.Headers):
         return ", ".join(value.decode("utf-8", "surrogateescape") for value in found)
 
 
+def indexed(fields: tuple[Field, ...], index: dict[bytes, list[bytes]]) -> http.Headers:
+    """Fields whose index is known already."""
+    made = IndexedHeaders.__new__(IndexedHeaders)
+    made.fields = made._indexed = fields
+    made._index = index
+    return made
+
+
 def drop(headers: http.Headers, names: frozenset[bytes]) -> None:
     """Take every field off that has one of these names, in lower case."""
     if not isinstance(headers, IndexedHeaders) or headers.present(names):

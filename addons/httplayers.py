@@ -41,7 +41,7 @@ from addons import headers
 from addons.content import within_limit
 from addons.flownotes import flow_notes
 from addons.holding import HoldingStream
-from addons.inplace import DirectHttpLayer, InPlace
+from addons.inplace import InPlace
 from addons.shortway import HandOver, short_way
 
 TOO_LARGE = "upload larger than the school allows"
@@ -131,6 +131,11 @@ class BoundedHttp1Server(InPlace, _http1.Http1Server):
     """Bytes of empty lines in front of the head that is awaited."""
     _tail: bytes | None = None
     """The last bytes of an incomplete head, all of which has been looked at; None before a head has begun."""
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing of the next head has come, not even an empty line."""
+        return self._tail is None and self._waiting is None and not self._blank
 
     def _handle_event(self, event: events.Event) -> Commands:
         if isinstance(event, events.Wakeup):
@@ -389,8 +394,3 @@ def install(new_limits: HeadLimits) -> None:
     http_layers.Http1Client = BoundedHttp1Client  # type: ignore[misc]
     _http1.make_body_reader = _make_body_reader
     websocket.WebsocketLayer = BoundedWebsocket  # type: ignore[misc]
-
-
-def make_http_layer(context: Context, mode: http_layers.HTTPMode) -> http_layers.HttpLayer:
-    """The HTTP layer for a connection."""
-    return DirectHttpLayer(context, mode)

@@ -13,8 +13,9 @@ from mitmproxy.proxy.layers import modes
 from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.tunnel import LayerStack
 
-from addons.httplayers import RefusedBytes, RefusedBytesHook, make_http_layer
+from addons.httplayers import RefusedBytes, RefusedBytesHook
 from addons.relaying import GatewayClientTls
+from addons.straight import StraightHttpLayer
 from addons.tlslayers import GatewayServerTls
 
 LONGEST_METHOD = 24
@@ -38,7 +39,7 @@ def choose_layer(context: Context, data: bytes) -> layer.Layer | None:
     if len(context.layers) == 1 and isinstance(context.layers[0], modes.HttpProxy):
         return _outermost(context, data)
     if context.client.tls_established:
-        return make_http_layer(context, HTTPMode.transparent)
+        return StraightHttpLayer(context, HTTPMode.transparent)
     if not data or (data[0] == 0x16 and len(data) < 3):
         return None
     if starts_like_tls_record(data):
@@ -47,7 +48,7 @@ def choose_layer(context: Context, data: bytes) -> layer.Layer | None:
         stack /= GatewayClientTls(context)
         return stack[0]
     if looks_like_http(data):
-        return make_http_layer(context, HTTPMode.transparent)
+        return StraightHttpLayer(context, HTTPMode.transparent)
     if b" " in data or not data.isalpha() or len(data) > LONGEST_METHOD:
         return RefusingLayer(context)
     return None
@@ -59,9 +60,9 @@ def _outermost(context: Context, data: bytes) -> layer.Layer | None:
     if starts_like_tls_record(data):
         stack = LayerStack()
         stack /= GatewayClientTls(context)
-        stack /= make_http_layer(context, HTTPMode.regular)
+        stack /= StraightHttpLayer(context, HTTPMode.regular)
         return stack[0]
-    return make_http_layer(context, HTTPMode.regular)
+    return StraightHttpLayer(context, HTTPMode.regular)
 
 
 def looks_like_http(data: bytes) -> bool:

@@ -52,7 +52,7 @@ class ShortWay(layer.Layer):
         if self._http is None:
             inside = self._client.child_layer
             chosen = inside.layer if isinstance(inside, layer.NextLayer) else None
-            if type(chosen) is DirectHttpLayer and not inside._paused:
+            if isinstance(chosen, DirectHttpLayer) and not inside._paused:
                 self._http = chosen
         return self._http is not None
 

@@ -13,10 +13,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from mitmproxy import addonmanager, certs, connection, hooks, http, master, optmanager
+from mitmproxy import addonmanager, certs, connection, flow, hooks, http, master, optmanager
 from mitmproxy.addons import tlsconfig
 from mitmproxy.coretypes import multidict
 from mitmproxy.net import tls as net_tls
+from mitmproxy.net.http import validate
+from mitmproxy.net.http.http1 import assemble, read
 from mitmproxy.proxy import context, layer, mode_servers, server, tunnel
 from mitmproxy.proxy.layers import http as http_layers
 from mitmproxy.proxy.layers import tcp, tls
@@ -104,6 +106,20 @@ READ: dict[str, tuple[Any, str]] = {
     "OptManager.reset": (optmanager.OptManager.reset, "77bc077a322912cd"),
     "AddonManager.safecall": (addonmanager.safecall, "f2052c18340e99b0"),
     "AddonManager.handle_lifecycle": (addonmanager.AddonManager.handle_lifecycle, "38c97e792d1db5b7"),
+    "Flow.__init__": (flow.Flow.__init__, "7c7b602cfb75bf18"),
+    "read_request_head": (read.read_request_head, "d7a54f7078584448"),
+    "read_response_head": (read.read_response_head, "7f1f014abc5eeac1"),
+    "expected_http_body_size": (read.expected_http_body_size, "bf258f07286cf770"),
+    "connection_close": (read.connection_close, "d53e499096578d6b"),
+    "validate_headers": (validate.validate_headers, "e7647a94704363e7"),
+    "validate_request": (http_layers.validate_request, "e7cec257ce91b7c5"),
+    "assemble_request_head": (assemble.assemble_request_head, "e034304c8d8989d1"),
+    "_assemble_request_line": (assemble._assemble_request_line, "fede2719ed47fa3b"),
+    "assemble_response_head": (assemble.assemble_response_head, "ce2b0b0a77f3d7e0"),
+    "Http1Client.send": (_http1.Http1Client.send, "35d961e20d481204"),
+    "Http1Connection.wait": (_http1.Http1Connection.wait, "c99d0494a840a2b6"),
+    "HttpStream.make_server_connection": (http_layers.HttpStream.make_server_connection, "ddc7bc72f4d2fbc7"),
+    "HttpStream.check_invalid": (http_layers.HttpStream.check_invalid, "ef0a126eef45d903"),
     "Master.run": (master.Master.run, "45c44c14f8f79349"),
 }
 """What was read, and the start of its source's SHA-256 as it was then (mitmproxy 12.2.3)."""

@@ -11,9 +11,9 @@ from mitmproxy.proxy.layers import ServerTLSLayer, modes
 from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
 from mitmproxy.test import tflow
 
-from addons.inplace import DirectHttpLayer
 from addons.nextlayer import GatewayNextLayer, RefusingLayer, choose_layer, looks_like_http
 from addons.relaying import GatewayClientTls
+from addons.straight import StraightHttpLayer
 from addons.tlslayers import GatewayServerTls
 from tests.addons.host import Host
 from tests.rig.clients import Raw
@@ -38,12 +38,12 @@ def context(*, inside: bool, secure: bool = False) -> Context:
         (False, b"", None),
         (False, b"\x16", None),
         (False, HELLO, GatewayClientTls),
-        (False, b"GET http://a/ HTTP/1.1", DirectHttpLayer),
-        (False, b"\x00\x01", DirectHttpLayer),  # which answers 400 and writes a row
+        (False, b"GET http://a/ HTTP/1.1", StraightHttpLayer),
+        (False, b"\x00\x01", StraightHttpLayer),  # which answers 400 and writes a row
         (True, b"", None),
         (True, b"\x16\x03", None),
         (True, HELLO, GatewayServerTls),
-        (True, b"GET / HTTP/1.1", DirectHttpLayer),
+        (True, b"GET / HTTP/1.1", StraightHttpLayer),
         (True, b"M-SEARCH", RefusingLayer),
         (True, b"GE", None),
         (True, b"SSH-2.0-OpenSSH", RefusingLayer),

@@ -1,0 +1,393 @@
+"""The straight way and the host's: the same bytes in, the same hooks, the same bytes out, the same state after.
+
+Shows: `addons.straight`. The two layers are driven side by side, by scripts that Hypothesis makes of ordinary messages,
+of messages that no two programs read alike, of hooks that answer, kill, wait or hold, and of ends in the middle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mitmproxy import ctx, http
+from mitmproxy.connection import Client, ConnectionState, Server
+from mitmproxy.options import Options
+from mitmproxy.proxy import commands, events
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http import HttpClient, HTTPMode
+
+from addons.flownotes import flow_notes
+from addons.httplayers import HeadLimits, install
+from addons.inplace import DirectHttpLayer
+from addons.straight import StraightHttpLayer, StraightStream
+
+GET = b"GET /lesson?page=1 HTTP/1.1\r\nHost: school.example\r\nAccept: text/html\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\nhello"
+
+ASKED = [
+    GET,
+    GET.replace(b"GET", b"HEAD"),
+    GET.replace(b"GET", b"OPTIONS"),
+    GET.replace(b"GET", b"get"),
+    GET.replace(b"1.1\r\nHost", b"1.0\r\nHost"),
+    GET.replace(b"Accept: text/html", b"Connection: keep-alive"),
+    GET.replace(b"Accept: text/html", b"Connection: close"),
+    GET.replace(b"Accept: text/html", b"Connection: keep-alive, x-class"),
+    GET.replace(b"Accept: text/html", b"Expect: 100-continue"),
+    GET.replace(b"Accept: text/html", b"Upgrade: websocket"),
+    GET.replace(b"Accept: text/html", b"Accept:\ttext/html \t"),
+    GET.replace(b"Accept: text/html", b"Accept:"),
+    GET.replace(b"Accept: text/html", b"Accept : text/html"),
+    GET.replace(b"Accept: text/html", b"Accept: text/html\r\n folded"),
+    GET.replace(b"Accept: text/html", b"Accept: a\x00b"),
+    GET.replace(b"Accept: text/html", b"Accept: caf\xc3\xa9"),
+    GET.replace(b"Accept: text/html", b"accept: a\r\nACCEPT: b"),
+    GET.replace(b"Accept: text/html", b"no colon"),
+    GET.replace(b"Host: school.example\r\n", b""),
+    GET.replace(b"Accept: text/html\r\n", b""),
+    GET.replace(b"\r\n", b"\n"),
+    GET.replace(b"\r\nAccept", b"\nAccept"),
+    GET.replace(b"/lesson?page=1", b"/lesson page"),
+    GET.replace(b"/lesson?page=1", b"/caf\xc3\xa9"),
+    GET.replace(b"/lesson?page=1", b"/a#b"),
+    GET.replace(b"/lesson?page=1", b"*"),
+    GET.replace(b"/lesson?page=1", b"http://other.example/x"),
+    GET.replace(b"/lesson?page=1 ", b"/lesson?page=1  "),
+    b"\r\n" + GET,
+    GET + b"\r\n",
+    GET + GET,
+    GET + GET + b"GET /half HTT",
+    b"CONNECT school.example:443 HTTP/1.1\r\nHost: school.example:443\r\n\r\n",
+    b"POST /form HTTP/1.1\r\nHost: school.example\r\nContent-Length: 3\r\n\r\na=b",
+    b"GET /form HTTP/1.1\r\nHost: school.example\r\nContent-Length: 3\r\n\r\na=b",
+    b"GET /form HTTP/1.1\r\nHost: school.example\r\nContent-Length: 0\r\n\r\n",
+    b"POST /form HTTP/1.1\r\nHost: school.example\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na=b\r\n0\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: school.example\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+]
+ANSWERED = [
+    OK,
+    OK.replace(b"5", b"4"),
+    OK.replace(b"5", b"6"),
+    OK.replace(b"5", b"05"),
+    OK.replace(b"5", b"+5"),
+    OK.replace(b": 5", b":5 "),
+    OK.replace(b"hello", b"").replace(b"5", b"0"),
+    OK.replace(b"200 OK", b"404 Not Found"),
+    OK.replace(b"200 OK", b"200"),
+    OK.replace(b"200 OK", b"200 "),
+    OK.replace(b"200 OK", b"200 Caf\xe9"),
+    OK.replace(b"200 OK", b"099 Odd"),
+    OK.replace(b"200 OK", b"600 Odd"),
+    OK.replace(b"HTTP/1.1", b"HTTP/1.0"),
+    OK.replace(b"HTTP/1.1", b"HTTP/2.0"),
+    OK.replace(b"text/html", b"text/html\r\nConnection: close"),
+    OK.replace(b"text/html", b"text/html\r\nConnection: keep-alive"),
+    OK.replace(b"text/html", b"text/html\r\nConnection: Keep-Alive"),
+    OK.replace(b"text/html", b"text/html\r\n folded"),
+    OK.replace(b"text/html", b"text/html\r\nX y: 1"),
+    OK.replace(b"text/html", b"text/html\r\nContent-Length: 5"),
+    OK.replace(b"text/html", b"text/html\r\nTransfer-Encoding: chunked"),
+    OK.replace(b"text/html", b"a\x0bb"),
+    OK.replace(b"\r\n", b"\n"),
+    OK + OK,
+    b"HTTP/1.1 204 No Content\r\n\r\n",
+    b"HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\n\r\n",
+    b"HTTP/1.1 304 Not Modified\r\n\r\nbody",
+    b"HTTP/1.1 200 OK\r\n\r\nuntil the end",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX: trailer\r\n\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\n" + OK,
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: nothing\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nUpgrade: h2c\r\n\r\nhello",
+    b"no HTTP at all\r\n\r\n",
+]
+HOOKS = ("requestheaders", "request", "responseheaders", "response")
+ACTS = ("pass", "pass", "pass", "kill", "answer", "wait", "hold", "close", "rename", "upload")
+
+
+class Page:
+    """A page that is held, and shown or not."""
+
+    cut = False
+    full = False
+    seconds = 1.0
+
+    def __init__(self, *, shown: bool) -> None:
+        self.held = 0
+        self.kept = b""
+        self.shown = shown
+
+    def hold(self, chunk: bytes) -> None:
+        self.kept += chunk
+        self.held += len(chunk)
+
+    def release(self) -> bytes:
+        return self.kept
+
+    def decide(self, *, last: bool) -> bool:
+        return self.shown
+
+    def passes(self, chunk: bytes, *, last: bool = False) -> bool:
+        return True
+
+    def left(self) -> None:
+        self.kept = b""
+
+
+def said(message: http.Message | None) -> Any:
+    """Everything a message says but when."""
+    if message is None:
+        return None
+    return {name: value for name, value in vars(message.data).items() if not name.startswith("timestamp")}
+
+
+@dataclass
+class Addons:
+    """In the place of the chain: writes down each hook, and does what the script says."""
+
+    acts: dict[tuple[str, int], str]
+    told: list[Any] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def call(self, hook: commands.StartHook) -> Any:
+        flow = getattr(hook, "flow", None)
+        self.told.append((hook.name, said(flow.request) if flow else None, said(flow.response) if flow else None))
+        if flow is None:
+            return None
+        number = self.counts[hook.name] = self.counts.get(hook.name, 0) + 1
+        act = self.acts.get((hook.name, number), "pass")
+        if hook.name == "responseheaders" and flow.response is not None and act != "close":
+            flow.response.stream = lambda chunk: (chunk, b"!") if chunk else b""
+        self._act(act, hook.name, flow)
+        return object() if act == "wait" else None
+
+    def _act(self, act: str, name: str, flow: http.HTTPFlow) -> None:
+        if act == "kill" and flow.killable:
+            flow.kill()
+        elif act == "answer" and name in ("requestheaders", "request") and flow.response is None:
+            flow.response = http.Response.make(403, b"closed", {"content-type": "text/plain"})
+        elif act == "hold" and name == "responseheaders":
+            flow_notes(flow).check = Page(shown=len(flow.request.path) % 2 == 0)
+        elif act == "close" and name == "responseheaders" and flow.response is not None:
+            flow.response.headers["connection"] = "close"
+        elif act == "rename" and name == "requestheaders":
+            flow.request.headers["accept"] = "nothing"
+            flow.request.path = "/other"
+        elif act == "upload" and name == "request":
+            flow.request.content = b"put in"
+
+
+class Wire:
+    """One connection's HTTP layer, with both its ends."""
+
+    def __init__(self, kind: type[DirectHttpLayer], acts: dict[tuple[str, int], str]) -> None:
+        self.client = Client(peername=("127.0.0.1", 1), sockname=("127.0.0.1", 2), state=ConnectionState.OPEN)
+        self.server = Server(address=("school.example", 443), tls=True)
+        self.server.state = ConnectionState.OPEN
+        context = Context(self.client, options)
+        context.server = self.server
+        self.addons = Addons(acts)
+        self.layer = kind(context, HTTPMode.transparent)
+        self.sent: dict[str, bytes] = {"client": b"", "server": b""}
+        self.log: list[str] = []
+        self.waiting: list[commands.StartHook] = []
+        self.give(events.Start())
+
+    def give(self, event: events.Event) -> None:
+        ctx.master = self  # type: ignore[assignment]
+        for command in self.layer.handle_event(event):
+            self._do(command)
+
+    def _do(self, command: commands.Command) -> None:
+        if isinstance(command, commands.SendData):
+            self.sent[self._name(command.connection)] += command.data
+        elif isinstance(command, commands.StartHook):
+            if command.__dict__.pop("waiting", None) is None:
+                self.addons.call(command)
+            if command.blocking:
+                self.waiting.append(command)
+        elif isinstance(command, commands.CloseConnection):
+            self.log.append(f"close {self._name(command.connection)}")
+            command.connection.state = ConnectionState.CLOSED
+        elif isinstance(command, commands.OpenConnection):
+            self.log.append("open")
+            self.layer_reply = command
+            self.waiting.append(command)  # type: ignore[arg-type]
+        elif isinstance(command, commands.RequestWakeup):
+            self.log.append(f"clock {command.delay}")
+
+    def _name(self, connection: Any) -> str:
+        return "client" if connection is self.client else "server"
+
+    def resume(self) -> None:
+        """Let what waits go on; no further origin can be reached."""
+        for _ in range(20):
+            if not self.waiting:
+                return
+            command: Any = self.waiting.pop(0)
+            if isinstance(command, commands.OpenConnection):
+                command.connection.error = "refused"
+                self.give(events.OpenConnectionCompleted(command, "refused"))
+            else:
+                self.give(events.HookCompleted(command))
+
+    def step(self, step: tuple[str, bytes]) -> None:
+        who, data = step
+        if who == "go on":
+            self.resume()
+            return
+        connection = self.client if who.startswith("client") else self.server
+        if connection.state is ConnectionState.CLOSED:
+            return
+        if who.endswith("leaves"):
+            connection.state &= ~ConnectionState.CAN_READ
+            if connection in self.layer.connections or connection is self.server:
+                self.give(events.ConnectionClosed(connection))
+            return
+        self.give(events.DataReceived(connection, data))
+
+    def state(self) -> Any:
+        """Where everything stands."""
+        found = {}
+        for connection, handler in self.layer.connections.items():
+            inner = handler.child_layer if isinstance(handler, HttpClient) else handler
+            place = getattr(inner, "state", None)
+            found[self._name(connection)] = (
+                getattr(place, "__name__", None),
+                getattr(inner, "stream_id", None),
+                bytes(getattr(inner, "buf", b"")),
+                said(getattr(inner, "request", None)),
+                said(getattr(inner, "response", None)),
+                getattr(inner, "request_done", None),
+                getattr(inner, "response_done", None),
+                connection.state,
+            )
+        streams = {
+            number: (stream.client_state.__name__, stream.server_state.__name__, stream.flow.live, stream.flow.error)
+            for number, stream in self.layer.streams.items()
+            if hasattr(stream, "flow")
+        }
+        return found, {number: (*most, str(error)) for number, (*most, error) in streams.items()}
+
+
+options = Options()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def host_layers() -> Iterator[None]:
+    """Ours in the host's place, and its context as it was afterwards."""
+    before = getattr(ctx, "master", None)
+    for name, kind, default in (
+        ("stream_large_bodies", str | None, None),
+        ("body_size_limit", str | None, None),
+        ("validate_inbound_headers", bool, True),
+        ("store_streamed_bodies", bool, False),
+        ("websocket", bool, True),
+        ("rawtcp", bool, False),
+        ("keep_host_header", bool, False),
+        ("connection_strategy", str, "lazy"),
+        ("proxy_debug", bool, False),
+    ):
+        if name not in options:
+            options.add_option(name, kind, default, "")
+    install(HeadLimits())
+    yield
+    if before is not None:
+        ctx.master = before
+
+
+def both(steps: list[tuple[str, bytes]], acts: dict[tuple[str, int], str]) -> tuple[Wire, Wire]:
+    """The same script on both ways; every step must leave both in the same place."""
+    straight, long = Wire(StraightHttpLayer, acts), Wire(DirectHttpLayer, acts)
+    for number, step in enumerate(steps):
+        failures = []
+        for wire in (straight, long):
+            try:
+                wire.step(step)
+                failures.append(None)
+            except (NotImplementedError, AssertionError, AttributeError) as failure:  # the host's own, in both
+                failures.append(type(failure))
+        where = f"after step {number}, {step}"
+        assert failures[0] == failures[1], where
+        assert straight.addons.told == long.addons.told, where
+        assert straight.sent == long.sent, where
+        assert straight.log == long.log, where
+        assert straight.state() == long.state(), where
+        if failures[0] is not None:
+            break
+    return straight, long
+
+
+@pytest.mark.parametrize("question", ASKED)
+def test_every_question(question: bytes) -> None:
+    """However it is written, it is answered, refused or waited for as by the host; and so is the one after it."""
+    both([("client", question), ("server", OK), ("client", GET), ("server", OK)], {})
+
+
+@pytest.mark.parametrize("answer", ANSWERED)
+def test_every_answer(answer: bytes) -> None:
+    """However it is written; and the next exchange is as it would have been."""
+    both([("client", GET), ("server", answer), ("client", GET), ("server", OK), ("server leaves", b"")], {})
+
+
+@pytest.mark.parametrize("name", HOOKS)
+@pytest.mark.parametrize("act", sorted(set(ACTS)))
+def test_whatever_a_hook_does(name: str, act: str) -> None:
+    """An addon may answer, kill, wait, hold a page, close the connection or change what is asked."""
+    steps = [("client", GET), ("go on", b""), ("server", OK), ("go on", b""), ("client", GET), ("server", OK)]
+    both(steps, {(name, 1): act})
+
+
+def test_ordinary_exchanges_take_the_straight_way() -> None:
+    """Else all of this would compare the host with itself."""
+    wire = Wire(StraightHttpLayer, {})
+    for number in range(3):
+        wire.step(("client", GET))
+        stream = wire.layer.streams[1 + 2 * number]
+        assert type(stream) is StraightStream
+        assert stream.waits_for_answer
+        wire.step(("server", OK))
+        assert stream.server_state.__name__ == "_over"
+    assert wire.sent["client"] == OK.replace(b"hello", b"hello!") * 3
+    assert wire.sent["server"] == GET * 3
+
+
+def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
+    """`data`, cut at these places."""
+    places = sorted({cut % (len(data) + 1) for cut in cuts} | {0, len(data)})
+    return [data[start:end] for start, end in pairwise(places)]
+
+
+@st.composite
+def scripts(draw: st.DrawFn) -> list[tuple[str, bytes]]:
+    """Up to four exchanges, whole or in pieces, with ends, pauses and words out of turn in between."""
+    steps: list[tuple[str, bytes]] = []
+    cuts = st.one_of(st.just([]), st.lists(st.integers(0, 400), max_size=2))
+    for _ in range(draw(st.integers(1, 4))):
+        for who, texts in (("client", ASKED), ("server", ANSWERED)):
+            usual = GET if who == "client" else OK
+            text = draw(st.one_of(st.just(usual), st.just(usual), st.sampled_from(texts)))
+            steps += [(who, part) for part in pieces(text, draw(cuts))]
+            if draw(st.booleans()):
+                steps.append(("go on", b""))
+        if draw(st.integers(0, 5)) == 0:
+            steps.append((draw(st.sampled_from(["client leaves", "server leaves"])), b""))
+    if draw(st.integers(0, 3)) == 0:
+        place = draw(st.integers(0, len(steps)))
+        steps.insert(place, (draw(st.sampled_from(["client leaves", "server leaves", "server"])), b"HTTP/1.1 2"))
+    return steps
+
+
+acts = st.dictionaries(st.tuples(st.sampled_from(HOOKS), st.integers(1, 3)), st.sampled_from(ACTS), max_size=3)
+
+
+@settings(max_examples=1500)
+@given(steps=scripts(), acts=acts)
+def test_any_script(steps: list[tuple[str, bytes]], acts: dict[tuple[str, int], str]) -> None:
+    """Step for step, the two ways cannot be told apart."""
+    both(steps, acts)
