@@ -24,6 +24,8 @@ from policy.model import Action, Reason, Verdict
 
 logger = logging.getLogger(__name__)
 
+_PATH = PATH.encode()
+
 
 class ReviewDesk:
     """Answers requests to `PATH`."""
@@ -34,7 +36,7 @@ class ReviewDesk:
 
     def begins(self, flow: http.HTTPFlow, notes: FlowNotes) -> bool:
         """True when the request is to the reserved path: it ends here on every host."""
-        if notes.url is None or urlsplit(flow.request.path).path != PATH:
+        if notes.url is None or _PATH not in flow.request.data.path or urlsplit(flow.request.path).path != PATH:
             return False
         notes.verdict = Verdict(
             action=Action.BLOCK,

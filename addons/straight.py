@@ -67,6 +67,9 @@ class Answered(HttpEvent):
 class StraightStream(GatewayStream):
     """One exchange that began with an ordinary request."""
 
+    stays = False
+    """True once it is over, and both connections stay open for another."""
+
     def __init__(self, context: Context, stream_id: int, outside: StraightHttpLayer) -> None:
         super().__init__(context, stream_id)
         self.mode = outside.mode
@@ -175,7 +178,8 @@ class StraightStream(GatewayStream):
         if self._stopped() and (yield from self.check_killed(False)):
             return
         flow.live = False
-        if not self.outside.over(self, flow.request, response):
+        self.stays = _stay_open(flow.request, response)
+        if not self.outside.over(self):
             yield http_layers.DropStream(self.stream_id)
             yield http_layers.SendHttp(ResponseEndOfMessage(self.stream_id), client)
         self._forget()
@@ -233,9 +237,8 @@ class StraightHttpLayer(DirectHttpLayer):
     def _answer(self, handler: BoundedHttp1Client, stream: StraightStream, answer: Answer) -> Commands:
         """As `Http1Client.read_headers` and `read_body`."""
         handler.response = response = new_response(answer)
-        request = handler.request
         yield from self.event_to_child(stream, Answered(stream.stream_id, response, answer.body))
-        if request is not None and _stay_open(request, response):
+        if stream.stays:
             handler.request_done = handler.response_done = False
             handler.request = handler.response = handler.stream_id = None
         else:
@@ -255,12 +258,12 @@ class StraightHttpLayer(DirectHttpLayer):
             and handler.state == handler.read_headers
         )
 
-    def over(self, stream: StraightStream, request: http.Request, response: http.Response) -> bool:
+    def over(self, stream: StraightStream) -> bool:
         """End an exchange whose answer is sent, as `mark_done`; False when there is more to it."""
         handler = self.connections[stream.context.client]
         if type(handler) is not BoundedHttp1Server:
             raise RuntimeError("an ordinary request that came another way")
-        if handler.buf or not _stay_open(request, response):
+        if handler.buf or not stream.stays:
             return False
         self.streams.pop(stream.stream_id, None)
         handler.request_done = handler.response_done = False

@@ -20,6 +20,8 @@ from policy.model import Action, Reason, Verdict
 CONTINUED = "warn-continued"
 """Note in the record of a request that passed because somebody went on."""
 
+_PATH = PATH.encode()
+
 
 class Warnings:
     """Answers `warn` verdicts."""
@@ -43,9 +45,10 @@ class Warnings:
 
     def pressed(self, flow: http.HTTPFlow, notes: FlowNotes) -> bool:
         """Take the button's token. True when the request was to the reserved path: it ends here on every host."""
-        url, at = notes.url, self.live.now()
-        if url is None or urlsplit(flow.request.path).path != PATH:
+        url = notes.url
+        if url is None or _PATH not in flow.request.data.path or urlsplit(flow.request.path).path != PATH:
             return False
+        at = self.live.now()
         notes.verdict = Verdict(
             action=Action.BLOCK,
             reason=Reason.GUARD,

@@ -20,6 +20,7 @@ from mitmproxy.utils import asyncio_utils
 from addons.inplace import called, held
 from addons.relaying import HalfClose
 from addons.shortway import HandOver
+from proxy.reading import read_directly
 
 logger = logging.getLogger("mitmproxy.proxy.server")
 
@@ -45,6 +46,22 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
     async def server_event(self, event: events.Event) -> None:
         """Give an event to the layers. Never waits; the host's callers await it."""
         self.take(event)
+
+    async def handle_connection(self, connection: Connection) -> None:
+        """As the host's, whose bytes come without its being woken for them."""
+        reader = self.transports[connection].reader
+        if isinstance(reader, asyncio.StreamReader):
+            read_directly(reader, self, connection)
+        await super().handle_connection(connection)
+
+    def settled(self) -> bool:
+        """Whether `drain_writers` would have nothing to wait for."""
+        if self._awaited and self._ahead > AHEAD:
+            return False
+        for io in self.transports.values():
+            if isinstance(io.writer, asyncio.StreamWriter) and io.writer.transport.get_write_buffer_size():
+                return False
+        return True
 
     def take(self, event: events.Event) -> None:
         """Give an event to the layers, and what follows from it. From within: when the layers are done with theirs."""

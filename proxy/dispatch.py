@@ -58,9 +58,10 @@ class DispatchManager(AddonManager):
         handlers = self._table.get(event.name)
         if handlers is None:
             handlers = self._handlers(event)
+        argument = _argument(event) if handlers else None
         for place, handler in enumerate(handlers):
             try:
-                result = handler(_argument(event))
+                result = handler(argument)
                 if result is not None and inspect.isawaitable(result):
                     return self._go_on(event, result, handlers[place + 1 :])
             except exceptions.AddonHalt:

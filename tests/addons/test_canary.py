@@ -62,6 +62,7 @@ READ: dict[str, tuple[Any, str]] = {
     "ConnectionHandler.handle_connection": (server.ConnectionHandler.handle_connection, "95c3f93e9824e527"),
     "ConnectionHandler.drain_writers": (server.ConnectionHandler.drain_writers, "6b57434604561e3e"),
     "StreamReader.read (Python's)": (asyncio.StreamReader.read, "b3e781f2317fe198"),
+    "StreamReader.feed_data (Python's)": (asyncio.StreamReader.feed_data, "f1dc194f7bceb07d"),
     "StreamReader._wait_for_data (Python's)": (asyncio.StreamReader._wait_for_data, "3064c5757b9dd9af"),
     "TlsConfig.tls_clienthello": (tlsconfig.TlsConfig.tls_clienthello, "d85ce5b87dbdaf61"),
     "TlsConfig.tls_start_server": (tlsconfig.TlsConfig.tls_start_server, "2e2dc9c25670cf64"),
