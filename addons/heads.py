@@ -1,8 +1,8 @@
 """Heads of ordinary messages, read in one go.
 
-In come the bytes of a whole HTTP/1.1 request without a body, or of a whole answer whose length is announced; out go
-their parts, or None for everything that is written, framed or asked for in any other way: that is read by the host's
-layers, which know every way there is. What is read here could be read in no second way (RFC 9112 §2 to §6). Pure.
+In come the bytes of a whole HTTP/1.1 request without a body, or of an answer whose head is there and says where it
+ends; out go their parts, or None for everything that is written, framed or asked for in any other way: that is read by
+the host's layers, which know every way there is. What is read here could be read in no second way (RFC 9112 §2 to §6).
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ _LENGTH: Final = re.compile(rb"0|[1-9][0-9]{0,17}")
 OTHERWISE: Final = frozenset({b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"trailer"})
 """A request with one of these has a body, or asks for more than an answer."""
 KEPT: Final = (b"keep-alive", b"Keep-Alive")
+CHUNKED: Final = [b"chunked"]
+"""The one coding of a body in pieces that is read here (RFC 9112 §7.1)."""
 BODILESS: Final = (204, 304)
 """Answers without a body, whatever their head says (RFC 9112 §6.3)."""
 
@@ -41,7 +43,7 @@ class RequestHead(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """An answer that is there as a whole; the connection stays open after it."""
+    """An answer to a GET; the connection stays open after it."""
 
     status: int
     """Status code."""
@@ -52,7 +54,14 @@ class Answer(NamedTuple):
     by_name: Index
     """Their values by name in lower case."""
     body: bytes
-    """What came behind the head; empty when the answer has none."""
+    """What came behind the head."""
+    length: int | None
+    """Bytes of the body; None when it comes in chunks."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of it is there."""
+        return self.length == len(self.body)
 
 
 def ordinary_request(data: bytes, most_lines: int) -> RequestHead | None:
@@ -69,25 +78,27 @@ def ordinary_request(data: bytes, most_lines: int) -> RequestHead | None:
 
 
 def ordinary_answer(data: bytes) -> Answer | None:
-    """The answer to a GET that `data` is, all of it and nothing else; None when it is no ordinary one."""
+    """The answer to a GET that `data` begins with, and nothing behind it; None when it is no ordinary one."""
     found = _ANSWER.match(data, 0, LONGEST)
     if found is None:
         return None
     fields, index = _read(found.group(3))
-    if b"transfer-encoding" in index or b"upgrade" in index or b"trailer" in index or not _kept(index):
+    if b"upgrade" in index or b"trailer" in index or not _kept(index):
         return None
-    status = int(found.group(1))
-    body = data[found.end() :]
-    lengths = index.get(b"content-length", [])
-    announced = -1
-    if len(lengths) == 1 and _LENGTH.fullmatch(lengths[0]) is not None:
-        announced = int(lengths[0])
-    elif lengths:
+    status, body = int(found.group(1)), data[found.end() :]
+    lengths, coding = index.get(b"content-length"), index.get(b"transfer-encoding")
+    if coding is not None:
+        chunked = coding == CHUNKED and lengths is None and status not in BODILESS
+        return Answer(status, found.group(2), fields, index, body, None) if chunked else None
+    if lengths is not None and (len(lengths) != 1 or _LENGTH.fullmatch(lengths[0]) is None):
         return None
-    expected = 0 if status in BODILESS else announced
-    if expected != len(body):
+    if status in BODILESS:
+        length = 0
+    elif lengths is not None:
+        length = int(lengths[0])
+    else:
         return None
-    return Answer(status, found.group(2), fields, index, body)
+    return Answer(status, found.group(2), fields, index, body, length) if len(body) <= length else None
 
 
 def _kept(index: Index) -> bool:

@@ -18,7 +18,7 @@ from mitmproxy.connection import Client, Server
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import http as http_layers
-from mitmproxy.proxy.layers.http import HTTPMode
+from mitmproxy.proxy.layers.http import HTTPMode, _http1
 from mitmproxy.proxy.layers.http._events import (
     HttpEvent,
     RequestEndOfMessage,
@@ -64,6 +64,14 @@ class Answered(HttpEvent):
     """Its body, which may be empty."""
 
 
+@dataclass(slots=True)
+class Began(HttpEvent):
+    """The head of an answer; its body follows in the host's way."""
+
+    response: http.Response
+    """What it says."""
+
+
 class StraightStream(GatewayStream):
     """One exchange that began with an ordinary request."""
 
@@ -81,6 +89,8 @@ class StraightStream(GatewayStream):
             return self._asked(event.request)  # type: ignore[attr-defined]
         if kind is Answered:
             return self._answered(event.response, event.body)  # type: ignore[attr-defined]
+        if kind is Began:
+            return self._began(event.response)  # type: ignore[attr-defined]
         return super()._handle_event(event)
 
     @property
@@ -184,6 +194,18 @@ class StraightStream(GatewayStream):
             yield http_layers.SendHttp(ResponseEndOfMessage(self.stream_id), client)
         self._forget()
 
+    def _began(self, received: http.Response) -> Commands:
+        """As `state_wait_for_response_headers`, for an answer with a body."""
+        self.flow.response = received
+        yield HttpResponseHeadersHook(self.flow)
+        if self._stopped() and (yield from self.check_killed(True)):
+            return
+        response = self._answer()
+        if response is not None and response.stream:
+            yield from self.start_response_stream()
+        else:
+            self.server_state = self.state_consume_response_body
+
     def _answer_otherwise(self, response: http.Response, body: bytes) -> Commands:
         if body and response.stream:
             yield from self.start_response_stream()
@@ -237,6 +259,13 @@ class StraightHttpLayer(DirectHttpLayer):
     def _answer(self, handler: BoundedHttp1Client, stream: StraightStream, answer: Answer) -> Commands:
         """As `Http1Client.read_headers` and `read_body`."""
         handler.response = response = new_response(answer)
+        if not answer.whole:
+            yield from self.event_to_child(stream, Began(stream.stream_id, response))
+            handler.body_reader = _http1.make_body_reader(answer.length)
+            handler.buf += answer.body
+            handler.state = handler.read_body
+            yield from super().handle_event(events.DataReceived(handler.conn, b""))
+            return
         yield from self.event_to_child(stream, Answered(stream.stream_id, response, answer.body))
         if stream.stays:
             handler.request_done = handler.response_done = False
