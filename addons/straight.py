@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from itertools import count
 
 from mitmproxy import http
-from mitmproxy.connection import Client, Server
+from mitmproxy.connection import Server
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import http as http_layers
@@ -35,7 +34,7 @@ from mitmproxy.proxy.layers.http._hooks import (
 
 from addons import httplayers
 from addons.flownotes import flow_notes
-from addons.headers import indexed
+from addons.flowparts import new_flow, new_request, new_response
 from addons.heads import BODILESS, Answer, RequestHead, ordinary_answer, ordinary_request
 from addons.httplayers import BoundedHttp1Client, BoundedHttp1Server, GatewayStream
 from addons.inplace import DirectHttpLayer, forked
@@ -340,55 +339,3 @@ def _stay_open(request: http.Request, response: http.Response) -> bool:
 def _kept(headers: http.Headers) -> bool:
     said = headers.get("connection")
     return said is None or said in KEPT
-
-
-def new_request(head: RequestHead, address: tuple[str, int], scheme: bytes) -> http.Request:
-    """As the host's constructor, which looks at the type of everything."""
-    made = http.Request.__new__(http.Request)
-    made.data = http.RequestData(
-        http_version=b"HTTP/1.1",
-        headers=indexed(head.fields, head.by_name),
-        content=None,
-        trailers=None,
-        timestamp_start=time.time(),
-        timestamp_end=None,
-        host=address[0],
-        port=address[1],
-        method=b"GET",
-        scheme=scheme,
-        authority=b"",
-        path=head.path,
-    )
-    return made
-
-
-def new_response(answer: Answer) -> http.Response:
-    """As the host's constructor, which looks at the type of everything."""
-    made = http.Response.__new__(http.Response)
-    made.data = http.ResponseData(
-        http_version=b"HTTP/1.1",
-        headers=indexed(answer.fields, answer.by_name),
-        content=None,
-        trailers=None,
-        timestamp_start=time.time(),
-        timestamp_end=None,
-        status_code=answer.status,
-        reason=answer.reason,
-    )
-    return made
-
-
-_numbers = count(1)
-
-
-def new_flow(client: Client, server: Server) -> http.HTTPFlow:
-    """As the host's constructor, without a random name: nobody asks for it."""
-    flow = http.HTTPFlow.__new__(http.HTTPFlow)
-    flow.id = f"straight-{next(_numbers)}"
-    flow.client_conn, flow.server_conn = client, server
-    flow.live, flow.intercepted = True, False
-    flow.timestamp_created = time.time()
-    flow._resume_event = flow._backup = flow.is_replay = None
-    flow.marked = flow.comment = ""
-    flow.metadata = {}
-    return flow
