@@ -1,13 +1,14 @@
 """Events become the next batch of a producer; what cannot be read is set aside on the way.
 
-In come a producer and its spool, out goes a `Batch`: finished rows, and the cursor that holds once they are stored.
+In come a producer and its spool, out goes a `Batch`: finished rows, and the cursor that holds once they are stored. A
+batch is gathered in small portions, so that the next one can be while the store is busy with the one before.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from logstore.encoding import EncodingProblem, Fact
@@ -19,9 +20,25 @@ from logstore.sending import Batch
 logger = logging.getLogger(__name__)
 
 PART = 2_000
-"""Events read at a time: so many fit into the processor's cache, from the disk to the row."""
+"""Events read at a time."""
+PORTION = 500
+"""Events merged at a time: so many take two or three milliseconds, for which a server has been sent enough to do."""
 
 type FactTaker = Callable[[Sequence[tuple[SpoolCursor, Fact]]], None]
+
+
+@dataclass(slots=True)
+class Gathering:
+    """A batch that is being gathered."""
+
+    after: SpoolCursor
+    """Where reading begins again when gathering fails: before all of it."""
+    batch: Batch
+    """What there is of it."""
+    facts: list[tuple[SpoolCursor, Fact]] = field(default_factory=list)
+    """What of it is no request."""
+    unmerged: list[SpoolEvent] = field(default_factory=list)
+    """Events that were read and are not in the batch yet."""
 
 
 @dataclass(slots=True)
@@ -45,32 +62,53 @@ class Collector:
     orphans: int = 0
     """Closes without their open so far."""
 
-    def collect(self, producer: Producer, stored: SpoolCursor) -> Batch:
-        """The next batch of a producer, perhaps without a row.
+    def begin(self, after: SpoolCursor) -> Gathering:
+        """Begin the producer's next batch; `after` is the cursor of the one before."""
+        return Gathering(after, Batch(SpoolCursor(after.producer, 0)))
 
-        Raises `OSError` when the quarantine cannot be written, and what the taker of facts raises. Then nothing is
-        lost: reading begins again after `stored`, the cursor the store has.
-        """
+    def go_on(self, gathering: Gathering, producer: Producer) -> bool:
+        """Gather a portion more; False when there is none now. Raises as `finish` does."""
         try:
-            return self._collect(producer)
+            return self._go_on(gathering, producer)
         except BaseException:
-            self.merger.forget(producer.name)
-            self.reader.seek(stored)
+            self._give_up(gathering)
             raise
 
-    def _collect(self, producer: Producer) -> Batch:
-        name = producer.name
-        batch = Batch(SpoolCursor(name, 0))
-        facts: list[tuple[SpoolCursor, Fact]] = []
-        while events := self.reader.read(producer, min(PART, self.rows - batch.events)):
+    def finish(self, gathering: Gathering, producer: Producer) -> Batch:
+        """The batch once everything is gathered, perhaps without a row.
+
+        Raises `OSError` when the quarantine cannot be written, and what the taker of facts raises. Then nothing is
+        lost: the gathering is over, and reading begins again after the cursor it began with.
+        """
+        try:
+            while self._go_on(gathering, producer):
+                pass
+            return self._finish(gathering, producer)
+        except BaseException:
+            self._give_up(gathering)
+            raise
+
+    def _give_up(self, gathering: Gathering) -> None:
+        self.merger.forget(gathering.after.producer)
+        self.reader.seek(gathering.after)
+
+    def _go_on(self, gathering: Gathering, producer: Producer) -> bool:
+        batch = gathering.batch
+        if not gathering.unmerged:
+            events = self.reader.read(producer, min(PART, self.rows - batch.events)) if batch.events < self.rows else []
             batch.events += len(events)
             batch.oldest_us = batch.oldest_us or next(filter(None, map(event_time_us, events)), 0)
-            self._feed(events, batch, facts)
-            if batch.events >= self.rows or self.reader.is_busy(name):
-                break
-        if facts and self.take_facts is not None:
-            self.take_facts(facts)
-        self.facts += len(facts)
+            gathering.unmerged = events
+        portion, gathering.unmerged = gathering.unmerged[:PORTION], gathering.unmerged[PORTION:]
+        self._feed(portion, batch, gathering.facts)
+        more = batch.events < self.rows and not self.reader.is_busy(producer.name)
+        return bool(portion) and (more or bool(gathering.unmerged))
+
+    def _finish(self, gathering: Gathering, producer: Producer) -> Batch:
+        name, batch = producer.name, gathering.batch
+        if gathering.facts and self.take_facts is not None:
+            self.take_facts(gathering.facts)
+        self.facts += len(gathering.facts)
         if not producer.alive and batch.events < self.rows and not self.reader.is_busy(name):
             batch.rows += self.merger.ended(name)
         batch.rows += self.merger.overdue(name)

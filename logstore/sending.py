@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import sqlalchemy.exc
 
@@ -38,6 +38,14 @@ class RowStore(Protocol):
 
     def close(self) -> None:
         """Let go of it."""
+
+
+@runtime_checkable
+class WaitingStore(Protocol):
+    """A store whose server does the work: while it does, there is time for something else."""
+
+    def meanwhile(self, work: Callable[[], bool]) -> None:
+        """Do `work`, portion by portion, whenever `append` waits; it says whether there is more, and never raises."""
 
 
 @dataclass(slots=True)

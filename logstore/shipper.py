@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from logstore.allocation import no_collections
-from logstore.collecting import Collector, FactTaker
+from logstore.collecting import Collector, FactTaker, Gathering
 from logstore.daily import DailyJob
 from logstore.disk import SpoolLimits, measure
 from logstore.ids import wall_clock_us
@@ -27,7 +27,7 @@ from logstore.merge import WAIT_SECONDS, Merger, Row, event_time_us
 from logstore.quarantine import Quarantine
 from logstore.reading import Producer, SpoolCursor, SpoolReader
 from logstore.segments import Segment, list_locks, remove_lock, remove_segment, remove_strays
-from logstore.sending import TRIES, Batch, RowStore, find_poison, in_words, is_away
+from logstore.sending import TRIES, Batch, RowStore, WaitingStore, find_poison, in_words, is_away
 from logstore.shipping import ShipperStatus, ShipReport, write_status
 
 logger = logging.getLogger(__name__)
@@ -90,6 +90,8 @@ class Shipper:
         self._store: RowStore | None = None
         self._stored: dict[str, int] = {}
         self._batches: dict[str, Batch] = {}
+        self._following: Producer | None = None
+        self._ahead: Gathering | None = None
         self._totals = _Totals()
         self._told_at = 0.0
         self._tidy_at = 0.0
@@ -124,8 +126,13 @@ class Shipper:
         trouble: Exception | None = None
         try:
             store = self._opened()
-            for producer in self._reader.producers():
+            producers = self._reader.producers()
+            full: list[Producer] = []
+            for place, producer in enumerate(producers):
                 batch = self._next_batch(producer)
+                if batch.events >= self._rows:
+                    full.append(producer)
+                self._following = next(iter((*producers[place + 1 :], *full)), None)
                 try:
                     self._send(store, producer.name, batch)
                 except Exception as error:
@@ -140,6 +147,7 @@ class Shipper:
             self._tidy_folder()
         except Exception as error:
             trouble, sent = error, 0
+        self._following = None
         self._note(trouble, sent)
         return ShipReport(
             rows, events, more=more, ok=trouble is None and not self._reader.busy, error=self._totals.error
@@ -190,6 +198,8 @@ class Shipper:
     def _opened(self) -> RowStore:
         if self._store is None:
             self._store = self._open_store()
+            if isinstance(self._store, WaitingStore):
+                self._store.meanwhile(self._gather_ahead)
             self._stored = dict(self._store.cursors())
             for producer in self._reader.producers():
                 if not self._reader.position(producer.name):
@@ -218,9 +228,30 @@ class Shipper:
         """The batch that waits to be sent again, else the next one."""
         batch = self._batches.get(producer.name)
         if batch is None:
-            cursor = SpoolCursor(producer.name, self._stored.get(producer.name, 0))
-            batch = self._batches[producer.name] = self._collector.collect(producer, cursor)
+            gathering = self._ahead
+            if gathering is None or gathering.after.producer != producer.name:
+                gathering = self._collector.begin(SpoolCursor(producer.name, self._stored.get(producer.name, 0)))
+            else:
+                self._ahead = None
+            batch = self._batches[producer.name] = self._collector.finish(gathering, producer)
         return batch
+
+    def _gather_ahead(self) -> bool:
+        """While the store is busy with one batch: a portion of the next. False when there is nothing to gather."""
+        producer = self._following
+        if producer is None:
+            return False
+        if self._ahead is None:
+            batch = self._batches.get(producer.name)
+            stored = SpoolCursor(producer.name, self._stored.get(producer.name, 0))
+            self._ahead = self._collector.begin(stored if batch is None else batch.cursor)
+        if self._ahead.after.producer != producer.name:
+            return False
+        try:
+            return self._collector.go_on(self._ahead, producer)
+        except Exception:  # it comes again when this batch is wanted, and is told then
+            self._ahead = self._following = None
+            return False
 
     def _send(self, store: RowStore, name: str, batch: Batch) -> None:
         """The rows and their cursor, in that order, into the store. Raises what the store raised."""
@@ -277,6 +308,8 @@ class Shipper:
         if over:
             remove_lock(self.folder, name)
             reader.forget(name)
+            if self._ahead is not None and self._ahead.after.producer == name:
+                self._ahead = None
 
     def _retire(self, segment: Segment) -> None:
         path = segment.path(self.folder)
@@ -304,6 +337,9 @@ class Shipper:
             batch = self._batches.get(producer.name)
             unread = self._reader.newest(producer) - self._reader.position(producer.name)
             lag += unread + (batch.events if batch else 0)
+            if (ahead := self._ahead) is not None and ahead.after.producer == producer.name:
+                batch = batch or ahead.batch
+                lag += ahead.batch.events
             if batch and batch.oldest_us:
                 times.append(batch.oldest_us)
             elif unread and (event := self._reader.first_unread(producer)) is not None:

@@ -7,8 +7,9 @@ holds twice, so a batch that comes again, or again in other company, stores what
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
@@ -30,6 +31,7 @@ from logstore.postgres import chains, locks
 from logstore.postgres.days import AHEAD
 from logstore.postgres.db import open_engine
 from logstore.postgres.names import learn
+from logstore.postgres.waiting import Work, Working, with_working_connections
 from logstore.record import Ending, LogRecord
 from logstore.rowcheck import fault
 from logstore.schema import day_file, log, log_cursor, retention_run
@@ -41,6 +43,7 @@ COPY = f"COPY log ({', '.join(f'"{name}"' for name in COLUMNS)}) FROM STDIN (FOR
 """How rows go in."""
 COPY_TYPES = [_TYPES[str(column.type).partition(" ")[0]] for column in log.columns]
 """Types of the columns, in their order."""
+_STATUS = COLUMNS.index("status")
 _SMALL, _INT = (1 << 15) - 1, (1 << 31) - 1
 _ROW_ERRORS = (
     ValueError, TypeError, AttributeError, OverflowError, sqlalchemy.exc.DataError, sqlalchemy.exc.ProgrammingError,
@@ -61,13 +64,14 @@ class PostgresStore:
         """
         upgrade(database)
         self._clock = clock
-        self._engine = open_engine(database, role="schoolgate shipper")
+        self._engine = with_working_connections(open_engine(database, role="schoolgate shipper"))
         self._connection = self._engine.connect()
         self._days = Days()
         self._made: set[str] = set()
         self._gateway = gateway
         self._number = chains.NOBODY if gateway is None else gateway.number
         self._claimed_us = 0
+        self._work: Work | None = None
         self.refused = 0
         """Rows not taken since this was opened, because they are older than what may be kept."""
         try:
@@ -93,6 +97,10 @@ class PostgresStore:
         with self._connection.begin():
             found = self._connection.execute(select(log_cursor.c.producer, log_cursor.c.seq))
             return {row.producer: row.seq for row in found}
+
+    def meanwhile(self, work: Work) -> None:
+        """Do `work`, portion after portion, whenever `append` waits for the server; see `logstore.sending`."""
+        self._work = work
 
     def append(self, batch: Sequence[Pair], cursor: Position | None = None) -> int:
         """Store `batch` and the place it came from, both or neither; says how many rows were new.
@@ -135,7 +143,7 @@ class PostgresStore:
         notes: list[dict[str, Any]] = []
         hours: set[Hour] = set()
         try:
-            with self._connection.begin():
+            with self._working(), self._connection.begin():
                 # Retention announces what goes under the same lock: no row of such a day is on its way meanwhile.
                 self._connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock_shared({locks.ROWS})")
                 chains.take_turn(self._connection, self._number)
@@ -158,6 +166,17 @@ class PostgresStore:
             raise
         self.refused += refused
         return new
+
+    @contextlib.contextmanager
+    def _working(self) -> Iterator[None]:
+        """Within, waiting for the server is time for other work."""
+        raw: Any = self._connection.connection.driver_connection
+        connection: Working = raw
+        connection.work = self._work
+        try:
+            yield
+        finally:
+            connection.work = None
 
     def _copy_day(self, day: str, rows: Sequence[Pair], *, again: bool) -> dict[str, Any]:
         names: list[Name] = []
@@ -183,6 +202,9 @@ class PostgresStore:
         }
 
     def _copy(self, values: Sequence[tuple[Any, ...]]) -> None:
+        # The driver would cut a larger one short without a word.
+        if any(status is not None and not -_SMALL <= status <= _SMALL for status in {row[_STATUS] for row in values}):
+            raise ValueError("a status does not fit 16 bits")
         raw: Any = self._connection.connection.driver_connection
         with raw.cursor() as cursor, cursor.copy(COPY) as copy:
             copy.set_types(COPY_TYPES)

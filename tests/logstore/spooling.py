@@ -85,3 +85,22 @@ class FaultyStore:
 
     def close(self) -> None:
         """Kept open: the test still wants it."""
+
+
+class BusyStore(FaultyStore):
+    """One whose server does the work: the shipper does something else meanwhile, before it hears how it went."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.portions = 0
+        self._work: Callable[[], bool] = lambda: False
+
+    def meanwhile(self, work: Callable[[], bool]) -> None:
+        self._work = work
+
+    def append(self, batch: Sequence[Row], cursor: SpoolCursor | None) -> int:
+        more = True
+        while more:
+            self.portions += 1
+            more = self._work()
+        return super().append(batch, cursor)

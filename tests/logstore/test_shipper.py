@@ -23,7 +23,7 @@ from logstore.segments import INSERT, Segment, list_segments
 from logstore.shipper import Shipper
 from logstore.shipping import ShipperBusy, read_status, shipper_lock
 from logstore.spool import SpoolLimits, SpoolWriter
-from tests.logstore.spooling import DELIVERED, FaultyStore, fill, make_record, stored
+from tests.logstore.spooling import DELIVERED, BusyStore, FaultyStore, fill, make_record, stored
 from tests.logstore.test_spool import wait_for
 
 AWAY = sqlalchemy.exc.OperationalError(
@@ -49,11 +49,12 @@ class School:
         return stored(self.store_folder)
 
 
-@pytest.fixture
-def school(tmp_path: Path) -> Iterator[School]:
+@pytest.fixture(params=[FaultyStore, BusyStore])
+def school(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[School]:
+    """With a store that is waited for, and with one during whose work the next batch is gathered."""
     spool = tmp_path / "spool"
     writer = SpoolWriter(spool, "w0", limits=SpoolLimits(ballast_bytes=0), rows=200)
-    store = FaultyStore(tmp_path / "store")
+    store = request.param(tmp_path / "store")
     yield School(spool, tmp_path / "store", writer, RecordIds(0), store, tmp_path / "run" / "shipper.json")
     store.store.close()
     writer.shut()

@@ -1,0 +1,139 @@
+"""While the server works the writer does something else, and nothing of it shows in what is stored."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from logstore.db import upgrade
+from logstore.filter import LogFilter
+from logstore.folding import BadRow
+from logstore.ids import RecordIds
+from logstore.place import Database
+from logstore.postgres.db import open_engine
+from logstore.postgres.store import PostgresStore
+from logstore.postgres.waiting import Working, with_working_connections
+from logstore.query import Archive
+from logstore.shipper import Shipper
+from logstore.spool import SpoolLimits, SpoolWriter
+from logstore.verify import verify
+from tests.logstore.rows import AT, batch
+from tests.logstore.spooling import fill
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture
+def working(database: Database) -> Iterator[Working]:
+    """A connection to an empty record."""
+    upgrade(database)
+    engine = with_working_connections(open_engine(database))
+    with engine.connect() as connection:
+        raw = connection.connection.driver_connection
+        assert isinstance(raw, Working)
+        yield raw
+    engine.dispose()
+
+
+def test_a_wait_is_filled_and_a_short_one_is_not(working: Working) -> None:
+    done: list[float] = []
+
+    def work() -> bool:
+        done.append(time.monotonic())
+        time.sleep(0.002)
+        return True
+
+    working.work = work
+    begin = time.monotonic()
+    working.execute("SELECT pg_sleep(0.3)")
+    assert time.monotonic() - begin >= 0.3
+    assert len(done) > 3
+    assert working.execute("SELECT 7").fetchone() == (7,)
+
+
+def test_without_more_work_the_answer_is_waited_for(working: Working) -> None:
+    asked: list[int] = []
+    working.work = lambda: bool(asked.append(len(asked)))
+    assert working.execute("SELECT 7 FROM pg_sleep(0.2)").fetchone() == (7,)
+    assert 0 < len(asked) < 5, "it asks again and again instead of sleeping"
+
+
+def test_what_goes_wrong_in_the_server_is_raised(working: Working) -> None:
+    """With work in hand, in a statement and in a COPY; the connection is of use after."""
+    working.work = lambda: True
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        working.execute("SELECT 1 / 0 FROM pg_sleep(0.1)")
+    working.rollback()
+    with pytest.raises(psycopg.errors.NotNullViolation), working.cursor().copy("COPY log_cursor FROM STDIN") as copy:
+        for number in range(50_000):
+            copy.write(f"w-{number}\t\\N\t0\n")
+    working.rollback()
+    assert working.execute("SELECT 7").fetchone() == (7,)
+
+
+def test_a_server_that_hangs_up_is_noticed_at_work(working: Working, database: Database) -> None:
+    """The wait ends with an error, however much work there is."""
+    pid = working.info.backend_pid
+    engine = open_engine(database)
+    portions: list[int] = []
+
+    def work() -> bool:
+        portions.append(1)
+        if len(portions) == 3:
+            with engine.connect() as other:
+                other.exec_driver_sql("SELECT pg_terminate_backend(%s)", (pid,))
+        time.sleep(0.001)
+        return True
+
+    working.work = work
+    with pytest.raises(psycopg.OperationalError):
+        working.execute("SELECT pg_sleep(60)")
+    engine.dispose()
+
+
+def test_the_writer_works_only_while_it_stores(database: Database) -> None:
+    """A batch that fails, too: nothing goes on behind it."""
+    portions: list[int] = []
+
+    def work() -> bool:
+        portions.append(1)
+        return True
+
+    with PostgresStore(database, lambda: AT * 1000) as store:
+        store.meanwhile(work)
+        assert store.append(batch(3000)) == 3000
+        assert portions
+        portions.clear()
+        store.cursors()
+        assert not portions
+        record, ending = batch(3001)[-1]
+        with pytest.raises(BadRow):
+            store.append([(record, dataclasses.replace(ending, status=1 << 40))])
+        portions.clear()
+        assert store.append(batch(3010)) == 10
+
+
+def test_batches_gathered_while_the_server_worked_are_all_there(database: Database, tmp_path: Path) -> None:
+    """Once each, under an unbroken chain."""
+    writer = SpoolWriter(tmp_path / "spool", "w0", limits=SpoolLimits(ballast_bytes=0))
+    done = fill(writer, RecordIds(0), 5000)
+    gathered: list[int] = []
+    store = PostgresStore(database)
+    shipper = Shipper(tmp_path / "spool", lambda: store, rows=1000)
+    shipper.run_once()
+    ahead, shipper._gather_ahead = shipper._gather_ahead, lambda: False  # type: ignore[method-assign]
+    store.meanwhile(lambda: bool(gathered.append(1)) or ahead())
+    assert shipper.drain()
+    writer.shut()
+    assert shipper.drain()
+    shipper.close()
+    assert gathered
+    with Archive(database) as archive:
+        assert [row.id for row in archive.walk(LogFilter(), rising=True)] == sorted(done)
+    report = verify(database)
+    assert (report.problems, report.rows) == ([], 5000)

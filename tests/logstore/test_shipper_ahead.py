@@ -1,0 +1,106 @@
+"""The next batch is gathered while the store is busy with one: every record is stored once all the same.
+
+Shows: `logstore.shipper`, `logstore.collecting`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from logstore.ids import RecordIds
+from logstore.merge import Row
+from logstore.segments import INSERT, list_segments
+from logstore.spool import SpoolLimits, SpoolWriter
+from tests.logstore.spooling import DELIVERED, BusyStore, FaultyStore, fill, make_record
+from tests.logstore.test_shipper import AWAY, School, failing_for
+
+
+@pytest.fixture(params=[FaultyStore, BusyStore])
+def school(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[School]:
+    """With a store that is only waited for, and with one during whose work something else is done."""
+    spool = tmp_path / "spool"
+    writer = SpoolWriter(spool, "w0", limits=SpoolLimits(ballast_bytes=0), rows=200)
+    store = request.param(tmp_path / "store")
+    yield School(spool, tmp_path / "store", writer, RecordIds(0), store, tmp_path / "run" / "shipper.json")
+    store.store.close()
+    writer.shut()
+
+
+def test_the_next_batch_is_gathered_while_the_store_is_busy(school: School) -> None:
+    """Of every worker, in order; of the last look's as of this one's."""
+    other = SpoolWriter(school.spool, "w1", limits=SpoolLimits(ballast_bytes=0), rows=200)
+    try:
+        others_ids = RecordIds(1)
+        done = fill(school.writer, school.ids, 700) + fill(other, others_ids, 500)
+        order: list[int] = []
+        school.store.fault = lambda rows: order.extend(row[0].id for row in rows)
+        shipper = school.shipper(rows=200)
+        assert shipper.drain()
+        assert school.rows() == dict.fromkeys(done, "response")
+        assert sorted(order) == sorted(done), "a row was handed over twice"
+        assert [one for one in order if one in set(done[:700])] == done[:700]
+        assert shipper.status().lag_events == 0
+        if isinstance(school.store, BusyStore):
+            assert school.store.portions == len(school.store.calls), "one portion a batch of this size"
+    finally:
+        other.shut()
+
+
+@pytest.mark.parametrize("dies", [1, 2, 3])
+def test_what_was_gathered_ahead_is_neither_lost_nor_doubled(school: School, dies: int) -> None:
+    """The store goes away, again and again, with a batch under way and the next one in hand; then the shipper dies."""
+    download = make_record(school.ids)
+    school.writer.open(download)
+    done = fill(school.writer, school.ids, 450)
+    calls: list[int] = []
+
+    def away(rows: Sequence[Row]) -> Exception | None:
+        calls.append(len(rows))
+        return AWAY if len(calls) % (dies + 1) == 0 else None
+
+    school.store.fault = away
+    first = school.shipper(rows=100)
+    for _ in range(3):
+        first.run_once()
+    assert first.status().lag_events > 0, "what is in hand still lags"
+    school.store.fault = lambda rows: None
+    school.writer.close(download.id, DELIVERED)
+    second = school.shipper(rows=100)
+    assert second.drain()
+    assert school.rows() == dict.fromkeys([*done, download.id], "response")
+    assert not second.quarantine.folder.exists()
+
+
+def test_what_cannot_be_gathered_ahead_is_gathered_again(school: School) -> None:
+    """The disk takes no quarantine while the store is busy with the batch before: nothing is lost, the batch counts."""
+    done = fill(school.writer, school.ids, 130)
+    school.writer.shut()
+    (*_, segment) = list_segments(school.spool)[school.writer.producer]
+    with sqlite3.connect(segment.path(school.spool)) as connection:
+        connection.execute(INSERT, (261, 77, b""))
+    connection.close()
+    in_the_way = school.spool / "quarantine"
+    in_the_way.write_text("not a folder")
+    shipper = school.shipper(rows=200)
+    assert not shipper.drain()
+    assert school.rows() == dict.fromkeys(done[:100], "response")
+    in_the_way.unlink()
+    assert shipper.drain()
+    assert school.rows() == dict.fromkeys(done, "response")
+    assert shipper.status().quarantined == 1
+
+
+def test_a_bad_row_goes_to_the_quarantine_with_the_next_batch_in_hand(school: School) -> None:
+    """Its neighbours are stored, and so is what was gathered meanwhile."""
+    done = fill(school.writer, school.ids, 350)
+    school.store.fault = failing_for(done[30], done[180])
+    shipper = school.shipper(rows=100)
+    for _ in range(12):
+        shipper.run_once()
+    assert school.rows() == dict.fromkeys([one for one in done if one not in (done[30], done[180])], "response")
+    assert shipper.status().quarantined == 2
+    assert shipper.status().lag_events == 0
