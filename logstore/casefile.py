@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from functools import partial
@@ -36,7 +36,7 @@ from logstore.chain import (
 )
 from logstore.db import days_folder, reading, reading_file
 from logstore.export import as_json
-from logstore.filecheck import texts_of
+from logstore.filecheck import NAMED, names_with
 from logstore.place import ClickHouse, Database, Where
 from logstore.rows import row_from
 from logstore.schema import day_file
@@ -49,8 +49,8 @@ class _Chain:
 
     name: str
     """As its first mark has it: the file, or day and gateway."""
-    batches: Sequence[Batch]
-    """All of them."""
+    batches: Iterable[Batch]
+    """All of them, to be gone through once: a large day's are too many to be held."""
     rows: Callable[[int, list[int]], list[tuple[Any, ...]]]
     """Gives rows of some ids, by id, in the columns of a form, as they are hashed."""
     sha256: str | None
@@ -78,7 +78,7 @@ def _in_files(store: Path, catalog: Connection, day: str) -> Iterator[_Chain]:
         with reading_file(days_folder(store) / file) as part:
             part.exec_driver_sql("BEGIN")
             if has_chain(part):
-                yield _Chain(file, list(batches_in(part)), partial(rows_with, part), sha256)
+                yield _Chain(file, batches_in(part), partial(rows_with, part), sha256)
 
 
 def _in_tables(catalog: Connection, day: str) -> Iterator[_Chain]:
@@ -88,26 +88,29 @@ def _in_tables(catalog: Connection, day: str) -> Iterator[_Chain]:
     from logstore.postgres.store import partition
 
     with moment(catalog):
-        for name, batches in chains.batches_of(catalog, partition(day)).items():
+        for name, batches in chains.each_chain(catalog, partition(day)):
             yield _Chain(name, batches, partial(chains.rows_with, catalog), None)
 
 
 def _of_chain(catalog: Connection, chain: _Chain, left: set[int]) -> Iterator[dict[str, Any]]:
     """The lines of one chain; ids that are proved are taken out of `left`."""
-    batches = chain.batches
-    touched = [(batch, ids) for batch in batches if left.intersection(ids := ids_of(batch))]
-    if not touched:
+    prev, last = genesis(chain.name), None
+    begun: tuple[int, bytes] | None = None
+    contents: list[str] = []
+    for batch in chain.batches:
+        touched = bool(left) and not left.isdisjoint(ids := ids_of(batch))
+        if touched and begun is None:
+            begun = (batch.number, prev)
+        if begun is not None:
+            contents.append(content_of(batch).hex())
+        if touched:
+            yield _batch(chain.name, batch)
+            yield from _rows(catalog, chain, batch, ids, left)
+        prev, last = batch.mark, batch
+    if begun is None or last is None:
         return
-    texts = texts_of(catalog, batches)
-    for batch, ids in touched:
-        yield _batch(chain.name, batch)
-        yield from _rows(chain, batch, ids, left, texts)
-    first = touched[0][0].number
-    prev = genesis(chain.name) if first == 1 else batches[first - 2].mark
-    contents = [content_of(batch).hex() for batch in batches[first - 1 :]]
-    end = [batches[-1].number, batches[-1].mark.hex()]
-    yield {"kind": "chain", "file": chain.name, "from": first, "prev": prev.hex(), "contents": contents, "end": end,
-           "sealed": chain.sha256}  # fmt: skip
+    yield {"kind": "chain", "file": chain.name, "from": begun[0], "prev": begun[1].hex(), "contents": contents,
+           "end": [last.number, last.mark.hex()], "sealed": chain.sha256}  # fmt: skip
 
 
 def _batch(file: str, batch: Batch) -> dict[str, Any]:
@@ -116,15 +119,14 @@ def _batch(file: str, batch: Batch) -> dict[str, Any]:
     return {"kind": "batch", "file": file, **told, **{name: value.hex() for name, value in hashes.items()}}
 
 
-def _rows(
-    chain: _Chain, batch: Batch, ids: list[int], left: set[int], texts: Mapping[tuple[str, int], str | bytes]
-) -> Iterator[dict[str, Any]]:
+def _rows(catalog: Connection, chain: _Chain, batch: Batch, ids: list[int], left: set[int]) -> Iterator[dict[str, Any]]:
     columns = FORMS[batch.form]
     rows = chain.rows(batch.form, ids)
     leaves = leaves_of(rows)
-    for place, row in enumerate(rows):
-        if row[0] not in left:
-            continue
+    wanted = [(place, row) for place, row in enumerate(rows) if row[0] in left]
+    places = [(place, column) for place, column in enumerate(columns) if column in NAMED]
+    texts = names_with(catalog, {(column, row[place]) for _, row in wanted for place, column in places if row[place]})
+    for place, row in wanted:
         left.discard(row[0])
         named = {column: texts.get((column, value)) for column, value in zip(columns, row, strict=True) if value}
         proof = prove(leaves, place)

@@ -27,6 +27,8 @@ from logstore.schema import log
 CATALOG = "catalog.db"
 """Where a problem is that is of names."""
 _BY_COLUMN: Mapping[str, Dimension] = {dimension.column: dimension for dimension in FOLDED}
+NAMED = frozenset(_BY_COLUMN)
+"""Columns of `log` whose numbers stand for a text in the catalog."""
 
 
 def sha256_of(path: Path) -> str:

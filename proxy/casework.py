@@ -8,6 +8,7 @@ nothing else.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 from collections.abc import Iterator
@@ -61,7 +62,7 @@ def export_case(args: argparse.Namespace, settings: Settings, zone: tzinfo) -> i
             request.note("began an export", {"asked": request.asked, "format": "case"})
             number, mark = note_ends(store, who=request.who, why=f"case {request.subject}", at=now)
             with Archive(store, seconds=SEARCH_SECONDS) as archive:
-                rows = list(archive.walk(wanted, limit=1_000))[: ROWS + 1]
+                rows = list(itertools.islice(archive.walk(wanted, limit=1_000), ROWS + 1))
             if len(rows) > ROWS:
                 raise Refused(f"a case has at most {ROWS:,} rows; narrow it, or use `log search --out`")
             days = sorted({day_of(row.id) for row in rows})

@@ -11,6 +11,7 @@ import itertools
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, func, select
@@ -29,6 +30,8 @@ from logstore.source import ids_of
 
 ROWS = 5_000
 """Rows of one batch."""
+HELD = 20
+"""Batches that are already there and whose ids are kept at a time."""
 ADOPTED = "took rows in under the chain"
 """How the audit trail calls it."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -90,7 +93,21 @@ def _adopt_day(database: Database, file: str, day: str, at: datetime) -> int:
 
 
 def _unchained(connection: Connection, file: str, day: str) -> Iterator[tuple[Any, ...]]:
-    """The rows of a day that are in none of its batches."""
-    batches = itertools.chain.from_iterable(chains.batches_of(connection, file).values())
-    chained = {record for batch in batches for record in ids_in_batch(batch)}
-    return (row for row in chains.rows_in(connection, FORM, *ids_of(day)) if row[0] not in chained)
+    """The rows of a day that are in none of its batches. Of those no more than `HELD` are in memory."""
+    spans = [
+        (ids[0], ids[-1], name, batch.number)
+        for name, batches in chains.each_chain(connection, file)
+        for batch in batches
+        if (ids := ids_in_batch(batch))
+    ]
+
+    @lru_cache(HELD)
+    def chained(name: str, number: int) -> frozenset[int]:
+        return frozenset(ids_in_batch(chains.batch_of(connection, name, number)))
+
+    for some in itertools.batched(chains.rows_in(connection, FORM, *ids_of(day)), ROWS, strict=False):
+        low, high = some[0][0], some[-1][0]
+        # Batches lie together in time, so few have ids of any stretch.
+        among = [(name, number) for first, last, name, number in spans if first <= high and last >= low]
+        known = {record for one in among for record in chained(*one) if low <= record <= high}
+        yield from (row for row in some if row[0] not in known)

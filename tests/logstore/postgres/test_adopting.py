@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from datetime import UTC, datetime
 
 import pytest
@@ -11,7 +12,7 @@ from logstore.db import migrate_with, open_catalog, reading, upgrade
 from logstore.evidence import note_ends
 from logstore.place import Database
 from logstore.postgres.adopting import ADOPTED, adopt
-from logstore.postgres.chains import ends
+from logstore.postgres.chains import batches_of, ends
 from logstore.store import open_store
 from logstore.verify import verify
 from tests.logstore.rows import AT, batch
@@ -66,3 +67,22 @@ def test_a_day_the_trail_knows_is_not_taken_in_again(older: Database, postgres: 
         connection.execute("UPDATE day_file SET batches = NULL")
     assert adopt(older, who="nightly evidence", at=NOW) == 0
     assert "the audit trail knows them" in " ".join(problem.what for problem in verify(older).problems)
+
+
+def test_a_day_is_taken_in_without_its_batches_in_memory(older: Database, postgres: Postgres) -> None:
+    """A day of a hundred million rows has gigabytes of ids in its batches; few of them are held."""
+    with open_store(older, clock=lambda: AT * 1000) as store:
+        for end in range(30, 170):
+            store.append(batch(end + 1)[end:])
+    large = 200_000
+    with postgres.connect(str(older.url.database)) as connection:
+        connection.execute("UPDATE chain_batch SET hints = %s", (bytes(large),))
+    tracemalloc.start()
+    try:
+        assert adopt(older, who="nightly evidence", at=NOW) == 20
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 140 * large / 2
+    with reading(older) as catalog:
+        assert sum(batch.rows for of_one in batches_of(catalog, FILE).values() for batch in of_one) == 170
