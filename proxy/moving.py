@@ -2,7 +2,8 @@
 
 Settings in; rows and decisions in the database, a line in its audit trail. The rules: rows go in by their numbers
 through the usual writer, so that a move that was broken off is run again; decisions go in only where nothing was
-decided yet; where they come from is only read.
+decided yet; where they come from is only read. Holds stay where they are, and nothing moves before somebody said that
+this is known; the trail notes where that of the other record ended.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from pathlib import Path
 
 from sqlalchemy import Connection, func, select
 
-from logstore.audit import record_change
+from logstore.audit import head, record_change
 from logstore.db import catalog_path, open_catalog, reading, upgrade
+from logstore.export import printable
 from logstore.filter import LogFilter
 from logstore.gateways import Gateway, identity_in
+from logstore.holds import holds
 from logstore.place import Beside, ClickHouse, Database, fault_of_store, is_database
 from logstore.query import Archive
 from logstore.store import open_store
@@ -48,6 +51,10 @@ def move(args: argparse.Namespace, settings: Settings) -> int:
         return 2
     if isinstance(origin, Path):
         upgrade(origin)
+    held = tuple(one.case for one in holds(origin))
+    if held and not args.leave_holds:
+        print(f"db: nothing was moved. {_of_holds(origin, held)}", file=sys.stderr)
+        return 1
     upgrade(store)
     decided = _decisions(origin, catalog_at)
     size = MANY if isinstance(store, ClickHouse) else ROWS
@@ -60,7 +67,10 @@ def move(args: argparse.Namespace, settings: Settings) -> int:
             if sys.stderr.isatty():
                 print(f"\rdb: {rows:,} rows read, {new:,} of them new", end="", file=sys.stderr)
         refused = into.refused
-    facts = {"rows": rows, "new": new, "refused": refused, "decisions": decided}
+    with reading(origin) as catalog:
+        number, mark = head(catalog)
+    counts = {"rows": rows, "new": new, "refused": refused, "decisions": decided}
+    facts = {**counts, "holds": held, "head": f"{number}:{mark}"}
     engine = open_catalog(store)
     try:
         with engine.begin() as catalog:
@@ -75,7 +85,22 @@ def move(args: argparse.Namespace, settings: Settings) -> int:
         return 0
     told = "none: something was decided there already" if decided is None else f"{decided:,} lines"
     print(f"{rows:,} rows read, {new:,} of them new, {refused:,} too old to be kept; decisions: {told}")
+    if held:
+        stayed = (
+            f"{len(held)} hold(s) stayed in {origin}: {', '.join(held)}. Keep it until two people have released them"
+        )
+        print(f"db: {printable(stayed)}", file=sys.stderr)
     return 0
+
+
+def _of_holds(origin: Beside, held: tuple[str, ...]) -> str:
+    """Why a move waits for holds, and the two ways on."""
+    return printable(
+        f"{len(held)} hold(s) are in force in {origin}, and do not come along: {', '.join(held)}. "
+        "Have two people release each (`hold release`, then `hold approve`), with settings whose record is there; or "
+        "say --leave-holds: then they stay in force there, with the rows they have and those to come of days that go, "
+        "and that record has to be kept until they are released"
+    )
 
 
 def _origin(args: argparse.Namespace, settings: Settings) -> tuple[Beside | None, str]:

@@ -83,6 +83,9 @@ def _move(tasks: Any) -> argparse.ArgumentParser:
     move.add_argument(
         "--from-password-file", dest="origin_password_file", type=Path, metavar="FILE", help="its password, mode 0600"
     )
+    move.add_argument(
+        "--leave-holds", action="store_true", help="move although holds are in force; they stay where they are"
+    )
     return move
 
 

@@ -15,11 +15,14 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from logstore.audit import entries
+from logstore.audit import entries, head
 from logstore.db import open_catalog, reading, upgrade
 from logstore.exportbook import Export, note_export
 from logstore.filter import LogFilter
 from logstore.gateways import identity_in
+from logstore.holdcopy import copy_hold
+from logstore.holdrelease import approve, sign
+from logstore.holds import HoldRefused, holds, place
 from logstore.place import Database
 from logstore.query import Archive
 from logstore.retention import oldest_day
@@ -75,6 +78,50 @@ def test_rows_and_decisions_come_along(school: Settings, capsys: pytest.CaptureF
         assert entries(catalog, limit=9)[-1].what == "moved a record in"
     status, told = typed(school, capsys, "db", "move", "--why", "again")
     assert (status, told["rows"], told["new"], told["decisions"]) == (0, 31, 0, None)
+
+
+def test_holds_keep_a_record_from_moving_until_two_people_released_them(
+    school: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What must not die is not left behind unsaid."""
+    files, wanted = school.data / "store", LogFilter(user="pupil-0001")
+    kept = place(files, "CASE-1", "a threat", wanted, NOW + timedelta(days=90), who="cli:dsl", at=NOW)
+    rows = copy_hold(files, kept, who="cli:dsl", at=NOW)
+    assert rows > 0
+    assert main(["--settings", str(school.data.parent / "schoolgate.yaml"), "db", "move"]) == 1
+    said = capsys.readouterr().err
+    assert "nothing was moved" in said
+    assert all(word in said for word in ("CASE-1", "hold approve", "--leave-holds"))
+    upgrade(school.store)
+    with Archive(school.store) as there:
+        assert list(there.walk(LogFilter())) == []
+    sign(files, "CASE-1", who="cli:dsl", why="closed", at=NOW)
+    with pytest.raises(HoldRefused, match="two different people"):
+        approve(files, "CASE-1", who="cli:dsl", why="closed", at=NOW)
+    approve(files, "CASE-1", who="cli:head", why="closed", at=NOW)
+    status, told = typed(school, capsys, "db", "move")
+    assert (status, told["rows"], told["holds"]) == (0, 31, [])
+
+
+def test_holds_that_are_left_stay_in_force_and_the_trail_says_so(
+    school: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two people release them where they are, with every row they kept; the old trail is pinned in the new one."""
+    files, wanted = school.data / "store", LogFilter(user="left-long-ago")
+    kept = place(files, "CASE-2", "a threat", wanted, NOW + timedelta(days=90), who="cli:dsl", at=NOW)
+    assert copy_hold(files, kept, who="cli:dsl", at=NOW) == 1
+    with reading(files) as catalog:
+        number, mark = head(catalog)
+    status, told = typed(school, capsys, "db", "move", "--leave-holds")
+    assert (status, told["holds"], told["head"]) == (0, ["CASE-2"], f"{number}:{mark}")
+    with reading(school.store) as catalog:
+        line = entries(catalog, limit=9)[-1]
+        assert (line.what, line.after["holds"], line.after["head"]) == ("moved a record in", ["CASE-2"], told["head"])
+    prune_all(school, NOW, LONDON, clock_is_right=True)
+    assert [(one.case, one.rows) for one in holds(files)] == [("CASE-2", 1)]
+    sign(files, "CASE-2", who="cli:dsl", why="closed", at=NOW)
+    assert approve(files, "CASE-2", who="cli:head", why="closed", at=NOW).rows == 1
+    assert holds(files) == ()
 
 
 def test_a_move_needs_files_and_a_database(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
