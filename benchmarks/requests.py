@@ -29,7 +29,7 @@ from benchmarks.wire.clients import Conversation, Way, WrongAnswer, expect
 from benchmarks.wire.ours import Measured
 from benchmarks.wire.peers import NotHere, Place, Running, e2guardian, mitmdump, squid
 from benchmarks.wire.site import ADDRESS, Site
-from benchmarks.wire.work import Figures, Inner, Settle, Work, measure, names, workloads
+from benchmarks.wire.work import DOWNLOADED, Figures, Inner, Settle, Work, measure, names, workloads
 
 LISTED = "adult"
 """Folder of the tree whose hosts must be blocked."""
@@ -48,6 +48,8 @@ TARGETS = {
     "tls-new": (RIVAL, Target("CPU of a new inspected connection, to the same", 1.0)),
     "html-50k": ("e2guardian", Target("CPU of a 50 kB page, to e2guardian's", 0.1)),
 }
+
+BYTES = Target("inspected download, megabytes for a CPU-second", 250, "MB", at_least=True)
 
 
 def main() -> int:
@@ -246,6 +248,11 @@ def compare(entrants: dict[str, Entrant], *, judged: bool) -> bool:
             print(f"{target.what}: NOT MEASURED")
             continue
         met &= target.tell(both[0].cpu_ms / both[1].cpu_ms, judged=judged)
+    ours = entrants[OURS].found.get("download") if OURS in entrants else None
+    if ours is None:
+        print(f"{BYTES.what}: NOT MEASURED")
+    else:
+        met &= BYTES.tell(DOWNLOADED / ours.cpu_ms * 1e3)
     return met
 
 

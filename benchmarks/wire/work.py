@@ -23,6 +23,8 @@ SITES = 8
 MIX_SITES = 120
 VISIT = 12
 """Most pages of one visit."""
+DOWNLOADED = 300.0
+"""Megabytes of the download."""
 TRIES = 150
 """Exchanges of a client that is alone: what it waits is the proxy's own time."""
 type Settle = Callable[[], None]
@@ -123,7 +125,7 @@ def _opening(scheme: str, path: str, size: int) -> Doing:
 def workloads(requests: Sequence[str]) -> list[Work]:
     """All of them; `requests` are the URLs whose shape the mix has."""
     mix = mixed(requests)
-    large, slow = 300_000_000, 1_000_000
+    large, slow = int(DOWNLOADED * 1e6), 1_000_000
     return [
         Work("http-1k", "1 kB, HTTP, kept open", 3000, _keeping("http", "/1k", 1000)),
         Work("https-1k", "1 kB, HTTPS, kept open", 3000, _keeping("https", "/1k", 1000)),
