@@ -11,6 +11,8 @@ reads. Pure; never raises for what a page contains.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -234,15 +236,20 @@ class _Shown(dict[str | None, str | None]):
 _shown = _Shown()
 
 
-def _special(marks: list[str | None]) -> list[int]:
-    """Which want a look."""
-    return [number for number, mark in enumerate(marks) if mark is None] if None in marks else []
+def _special(marks: list[str | None]) -> Iterator[int]:
+    """Which want a look; each is given its mark before the next is asked for."""
+    number = -1
+    with suppress(ValueError):
+        while True:
+            yield (number := marks.index(None, number + 1))
 
 
 def _told(name: str | None, other: str | None) -> tuple[str, str | None]:
     """What stands for a token that is no usual tag; and what to call the stretch it begins, where that is not sure."""
     closes = ""
     if other is not None:
+        if other[0] == "!":
+            return MARK, None
         found = _ELEMENT.match(f"<{other}")
         if found is None:
             return MARK, None

@@ -16,6 +16,8 @@ from categories.readings import Readings
 
 PIECE = 32 * 1024
 """Octets that are waited for before they are looked at: one long look is cheaper than many short ones."""
+_TOGETHER = 64 * 1024
+"""Octets of readings that are searched together: the tables of an engine come from memory each time."""
 _SEAM = MARK.encode()
 """Stands between readings: none of them has it (`categories.readings`)."""
 
@@ -39,6 +41,8 @@ class PageScan:
         self._codec = ""
         self._counted: tuple[int, tuple[Finding, ...]] = (0, ())
         self._decoder: codecs.IncrementalDecoder | None = None
+        self._read: list[bytes] = []
+        self._unsearched = 0
         self._found: set[int] = set()
         self._ended = False
 
@@ -52,6 +56,8 @@ class PageScan:
         """What the page is about, by all that has come; `last` says that nothing more will."""
         if (self._waiting or last) and not self._ended:
             self._look(last=last)
+        if self._read:
+            self._search()
         if len(self._found) != self._counted[0]:  # counting all of them for every piece would be a way to keep us busy
             self._counted = (len(self._found), self._table.findings(self._found))
         return self._counted[1]
@@ -69,8 +75,17 @@ class PageScan:
         piece = self._visible.feed(source, last=last)
         self.text += len(piece) * len(octets) // max(1, len(source))
         if piece or last:
-            # All readings at once: no phrase has a mark in it, and none is found across one.
-            self._found |= self._table.needles.found(_SEAM.join(self._readings.of(piece, last=last)))
+            for octets in self._readings.of(piece, last=last):
+                self._read.append(octets)
+                self._unsearched += len(octets)
+            if self._unsearched > _TOGETHER:
+                self._search()
+
+    def _search(self) -> None:
+        """Look for phrases in what was read, all at once: no phrase has a mark in it, and none is found across one."""
+        self._found |= self._table.needles.found(_SEAM.join(self._read))
+        self._read.clear()
+        self._unsearched = 0
 
     def _settled(self, octets: bytes) -> bytes:
         """Settle the charset by what has come; what is to be decoded now: all, when it is another than it seemed."""

@@ -225,6 +225,7 @@ def e2guardian(place: Place) -> Running:
     subprocess.run(["openssl", "rehash", str(folder / "trust")], check=True)
     settings = {
         "filterip": "127.0.0.1", "checkip": "127.0.0.1", "filterports": str(port), "nodaemon": "on", "enablessl": "on",
+        "transparenthttpsport": str(free_port()),
         "cacertificatepath": str(certificate), "caprivatekeypath": str(key), "certprivatekeypath": str(leaf),
         "generatedcertpath": f"{folder}/generated/", "sslcertificatepath": f"{folder}/trust",
         "loglocation": f"{folder}/access.log", "daemonuser": "root", "daemongroup": "root",
