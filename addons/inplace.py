@@ -21,6 +21,8 @@ from mitmproxy.proxy.layers.http import HttpClient
 from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import RequestHeaders
 
+from addons.flownotes import flow_notes
+
 type Commands = layer.CommandGenerator[None]
 
 
@@ -86,6 +88,7 @@ class DirectHttpLayer(http_layers.HttpLayer):
 
     def event_to_child(self, child: layer.Layer, event: events.Event) -> Commands:
         """As the original; the frequent commands are looked for first."""
+        over = None
         for command in child.handle_event(event):
             kind = type(command)
             if kind is commands.SendData or kind is commands.Log:
@@ -102,9 +105,11 @@ class DirectHttpLayer(http_layers.HttpLayer):
                 handler = self.connections[command.connection]  # type: ignore[attr-defined]
                 yield from self.event_to_child(handler, command.event)  # type: ignore[attr-defined]
             elif kind is http_layers.DropStream:
-                self.streams.pop(command.stream_id, None)  # type: ignore[attr-defined]
+                over = self.streams.pop(command.stream_id, None)  # type: ignore[attr-defined]
             else:
                 yield from self._seldom(child, command)
+        if over is not None and not over._paused:
+            left(over)
 
     def _receive(self, told: HttpEvent) -> Commands:
         if type(told) is RequestHeaders:
@@ -137,6 +142,19 @@ class DirectHttpLayer(http_layers.HttpLayer):
         if type(handler) is HttpClient and not command.err:
             self.connections[command.connection] = handler.child_layer
         yield from super().register_connection(command)
+
+
+def left(stream: http_layers.HttpStream) -> None:
+    """Let go of an exchange that is over: what leads back to itself would stay until the next garbage collection."""
+    stream.client_state = stream.server_state = _over
+    stream.context.layers.clear()
+    if (flow := stream.__dict__.get("flow")) is not None:
+        flow_notes(flow).check = None
+
+
+def _over(_: events.Event) -> Commands:
+    """The state of an exchange that is over."""
+    yield from ()
 
 
 def forked(context: Context) -> Context:

@@ -3,23 +3,25 @@
 In come the host's events and the commands of its layers, as in `ConnectionHandler` (mitmproxy 12.2.3), whose work this
 repeats. What is left out is what costs a third of a request there: a task, a lock and a turn of the event loop for each
 hook, though all of ours are plain functions; a send for each piece of an answer; and waiting for sockets that have
-nothing to send.
+nothing to send. What a connection was made of is taken apart when it is over, and is no work for the garbage collector.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from typing import Any
 
 from mitmproxy.connection import Client, Connection, ConnectionState, Server
-from mitmproxy.proxy import commands, events, mode_servers, server
-from mitmproxy.utils import asyncio_utils
+from mitmproxy.proxy import commands, events, mode_servers, server, server_hooks
+from mitmproxy.proxy.context import Context
 
-from addons.inplace import called, held
+from addons.inplace import called, forked, held
 from addons.relaying import HalfClose
 from addons.shortway import HandOver
+from proxy.lifetime import Watchdog, taken_apart
 from proxy.reading import read_directly
 
 logger = logging.getLogger("mitmproxy.proxy.server")
@@ -33,6 +35,7 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
     """The host's handler, without a task for each hook."""
 
     master: Any
+    timeout_watchdog: Watchdog
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)  # type: ignore[no-untyped-call]
@@ -42,17 +45,113 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
         self._awaited = 0
         self._ahead = 0
         self._settled = asyncio.Event()
+        self.timeout_watchdog = Watchdog(self.timeout_watchdog.timeout, self._idle)
+
+    async def handle_client(self) -> None:
+        """As the host's; the idle clock is no task, and what is over is taken apart."""
+        self.timeout_watchdog.begin()
+        self.log("client connect")
+        await self.handle_hook(server_hooks.ClientConnectedHook(self.client))
+        if self.client.error:
+            self.log("client kill connection")
+            writer = self.transports.pop(self.client).writer
+            if writer is not None:
+                writer.close()
+        else:
+            self.take(events.Start())
+            await self._until_closed(self._task(self.handle_connection(self.client)))
+        self.timeout_watchdog.end()
+        while self.wakeup_timer:
+            self.wakeup_timer.pop().cancel()
+        self.log("client disconnect")
+        self.client.timestamp_end = time.time()
+        await self.handle_hook(server_hooks.ClientDisconnectedHook(self.client))
+        left = [io.handler for io in self.transports.values() if io.handler is not None]
+        for handler in left:
+            handler.cancel("client disconnected")
+        if left:
+            await asyncio.wait(left)
+        if not self._awaited and not self._at_work:  # an answer that is still waited for must find its layers
+            self.layer, over = _OVER, self.layer
+            taken_apart(over)
+
+    async def _until_closed(self, handler: asyncio.Task[None]) -> None:
+        self.transports[self.client].handler = handler
+        await asyncio.wait([handler])
+        if not handler.cancelled() and (error := handler.exception()):
+            self.log(
+                f"connection handler has crashed: {error}",
+                logging.ERROR,
+                exc_info=(type(error), error, error.__traceback__),
+            )
+
+    async def handle_connection(self, connection: Connection) -> None:
+        """As the host's, whose bytes come without its being woken for them; and the exception that ends it does not
+        keep it."""
+        reader = self.transports[connection].reader
+        if isinstance(reader, asyncio.StreamReader):
+            read_directly(reader, self, connection)
+        try:
+            await super().handle_connection(connection)
+        except asyncio.CancelledError as error:
+            raise error.with_traceback(None) from None
+
+    async def open_connection(self, command: commands.OpenConnection) -> None:
+        """As the host's, without words that nobody reads."""
+        origin = command.connection
+        if not origin.address:
+            self.take(events.OpenConnectionCompleted(command, "Cannot open connection, no hostname given."))
+            return
+        about = server_hooks.ServerConnectionHookData(client=self.client, server=origin)
+        await self.handle_hook(server_hooks.ServerConnectHook(about))
+        if origin.error:
+            await self.handle_hook(server_hooks.ServerConnectErrorHook(about))
+            self.take(events.OpenConnectionCompleted(command, f"Connection killed: {origin.error}"))
+            return
+        async with self.max_conns[origin.address]:
+            try:
+                origin.timestamp_start = time.time()
+                if origin.transport_protocol != "tcp":
+                    raise OSError(f"{origin.transport_protocol} is not spoken here")
+                reader, writer = await asyncio.open_connection(*origin.address, local_addr=origin.sockname)
+            except (OSError, asyncio.CancelledError) as error:
+                origin.error = str(error) or "connection cancelled"
+                await self.handle_hook(server_hooks.ServerConnectErrorHook(about))
+                self.take(events.OpenConnectionCompleted(command, origin.error))
+                if isinstance(error, asyncio.CancelledError):
+                    raise
+                return
+            await self._serve(command, about, server.ConnectionIO(asyncio.current_task(), reader, writer))
+
+    async def _serve(self, command: commands.OpenConnection, about: Any, io: server.ConnectionIO) -> None:
+        """An origin that was reached, until it is left."""
+        origin, writer = command.connection, io.writer
+        if writer is None:
+            raise TypeError("an origin without a way to it")
+        origin.timestamp_tcp_setup = time.time()
+        origin.state = ConnectionState.OPEN
+        origin.peername = writer.get_extra_info("peername")
+        origin.sockname = writer.get_extra_info("sockname")
+        self.transports[origin] = io
+        del io  # it holds this task, and what ends the task would hold it
+        await self.handle_hook(server_hooks.ServerConnectedHook(about))
+        self.take(events.OpenConnectionCompleted(command, None))
+        try:
+            await self.handle_connection(origin)
+        finally:
+            origin.timestamp_end = time.time()
+            await self.handle_hook(server_hooks.ServerDisconnectedHook(about))
+
+    def _idle(self) -> None:
+        """No byte for so long: the end."""
+        io = self.transports.get(self.client)
+        if io is not None and io.handler is not None:
+            self.log(f"Closing connection due to inactivity: {self.client}")
+            io.handler.cancel("timeout")
 
     async def server_event(self, event: events.Event) -> None:
         """Give an event to the layers. Never waits; the host's callers await it."""
         self.take(event)
-
-    async def handle_connection(self, connection: Connection) -> None:
-        """As the host's, whose bytes come without its being woken for them."""
-        reader = self.transports[connection].reader
-        if isinstance(reader, asyncio.StreamReader):
-            read_directly(reader, self, connection)
-        await super().handle_connection(connection)
 
     def settled(self) -> bool:
         """Whether `drain_writers` would have nothing to wait for."""
@@ -94,11 +193,11 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
         elif isinstance(command, commands.StartHook):
             self._tell(command)
         elif isinstance(command, commands.OpenConnection):
-            task = self._task(self.open_connection(command), f"server connection {command.connection.address}")
+            task = self._task(self.open_connection(command))
             self.transports[command.connection] = server.ConnectionIO(handler=task)
             self._await()
         elif isinstance(command, commands.RequestWakeup):
-            self.wakeup_timer.add(self._task(self.wakeup(command), f"wakeup timer ({command.delay:.1f}s)"))
+            self.wakeup_timer.add(self._task(self.wakeup(command)))
         elif isinstance(command, commands.ConnectionCommand):
             if command.connection in self.transports:
                 self._close(command)
@@ -156,7 +255,7 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
             return
         if hook.blocking:
             self._await()
-        task = self._task(self._complete(hook, waiting), f"hook {hook.name}")
+        task = self._task(self._complete(hook, waiting))
         _waiting.add(task)
         task.add_done_callback(_waiting.discard)
 
@@ -209,9 +308,19 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
         if logger.isEnabledFor(level):
             super().log(message, level, exc_info)
 
-    def _task(self, work: Any, name: str) -> asyncio.Task[Any]:
-        return asyncio_utils.create_task(work, name=name, keep_ref=False, client=self.client.peername)
+    def _task(self, work: Any) -> asyncio.Task[Any]:
+        return asyncio.get_running_loop().create_task(work)
 
+
+class _Over:
+    """In the place of the layers of a connection that is over."""
+
+    def handle_event(self, _: events.Event) -> tuple[commands.Command, ...]:
+        """Nothing follows."""
+        return ()
+
+
+_OVER: Any = _Over()
 
 _waiting: set[asyncio.Task[Any]] = set()
 """The event loop itself holds tasks only weakly."""
@@ -229,3 +338,4 @@ def install() -> None:
     """Have the host handle connections so."""
     mode_servers.ProxyConnectionHandler = GatewayConnection  # type: ignore[misc]
     Connection.__eq__ = _same  # type: ignore[method-assign]
+    Context.fork = forked  # type: ignore[method-assign, assignment]

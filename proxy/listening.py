@@ -60,6 +60,16 @@ class GatewayMode(mode_specs.ProxyMode):
 class GatewayServer(mode_servers.AsyncioServerInstance[GatewayMode]):
     """Listens with `SO_REUSEPORT`, or on the sockets it was given."""
 
+    _told: tuple[Any, tuple[Any, ...]] = (None, ())
+    """The listeners, and the addresses they listen on: the host asks at each connection, and asks the kernel."""
+
+    @property
+    def listen_addrs(self) -> tuple[Any, ...]:
+        """Where it listens, as long as the listeners are the same."""
+        if self._told[0] is not self._servers:
+            self._told = (self._servers, super().listen_addrs)
+        return self._told[1]
+
     def make_top_layer(self, context: Context) -> Layer:
         """The layer a connection starts with."""
         return modes.HttpProxy(context)

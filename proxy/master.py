@@ -15,7 +15,7 @@ from typing import Any
 from mitmproxy import master
 from mitmproxy.addons import block, core, disable_h2c, errorcheck, proxyserver
 
-from addons import build_addons
+from addons import build_addons, clienthello
 from addons.flownotes import busy
 from addons.live import Live
 from addons.tls import GatewayTls
@@ -57,6 +57,7 @@ class GatewayMaster(master.Master):
         super().__init__(SettledOptions(), with_termlog=False)
         self._legacy_log_events.uninstall()
         connection.install()
+        clienthello.install()
         self.addons = DispatchManager(self)  # before any addon: the first manager is only weakly held, and goes
         self.live = live
         self.arrivals = told.arrivals

@@ -14,8 +14,11 @@ from typing import Any
 
 import pytest
 from mitmproxy import addonmanager, certs, connection, flow, hooks, http, master, optmanager
-from mitmproxy.addons import tlsconfig
+from mitmproxy import tls as host_tls
+from mitmproxy.addons import proxyserver, tlsconfig
+from mitmproxy.contrib.kaitaistruct import tls_client_hello
 from mitmproxy.coretypes import multidict
+from mitmproxy.net import check
 from mitmproxy.net import tls as net_tls
 from mitmproxy.net.http import validate
 from mitmproxy.net.http.http1 import assemble, read
@@ -25,7 +28,7 @@ from mitmproxy.proxy.layers import tcp, tls
 from mitmproxy.proxy.layers.http import _http1
 from OpenSSL import SSL
 
-from addons import headers
+from addons import clienthello, headers
 
 READ: dict[str, tuple[Any, str]] = {
     "HttpStream.state_wait_for_request_headers": (
@@ -121,6 +124,16 @@ READ: dict[str, tuple[Any, str]] = {
     "Http1Connection.wait": (_http1.Http1Connection.wait, "c99d0494a840a2b6"),
     "HttpStream.make_server_connection": (http_layers.HttpStream.make_server_connection, "ddc7bc72f4d2fbc7"),
     "HttpStream.check_invalid": (http_layers.HttpStream.check_invalid, "ef0a126eef45d903"),
+    "ConnectionHandler.wakeup": (server.ConnectionHandler.wakeup, "6e42e075ee5fa3df"),
+    "ConnectionHandler.__init__": (server.ConnectionHandler.__init__, "ffb8e6c9e6c6d020"),
+    "TimeoutWatchdog": (server.TimeoutWatchdog, "95c9f187c70d4d09"),
+    "AsyncioServerInstance.listen_addrs": (mode_servers.AsyncioServerInstance.listen_addrs.fget, "1396fd19311682b5"),
+    "Proxyserver.server_connect": (proxyserver.Proxyserver.server_connect, "1fc787ebda12ea02"),
+    "parse_client_hello": (clienthello.host_parser, "537b0089913d85d9"),
+    "get_client_hello": (tls.get_client_hello, "7fda12c4e3ef01b9"),
+    "ClientHello": (host_tls.ClientHello, "46ba2420b3f5380d"),
+    "TlsClientHello": (tls_client_hello.TlsClientHello, "c3ceb0d7530eea11"),
+    "is_valid_host": (check.is_valid_host, "76efad3bee98e9b5"),
     "Master.run": (master.Master.run, "45c44c14f8f79349"),
 }
 """What was read, and the start of its source's SHA-256 as it was then (mitmproxy 12.2.3)."""

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from addons.destinations import read_destinations
+from proxy import outbound
 from proxy.lookups import LOOKUPS_PER_ZONE
 from proxy.outbound import OutboundLoop, Refused, own_addresses
 
@@ -235,6 +236,90 @@ def test_a_domain_that_does_not_answer_keeps_nobody_elsewhere(monkeypatch: pytes
     monkeypatch.setattr(socket, "getaddrinfo", answering)
     found = ask_all([*(f"s{number}.stuck.example" for number in range(100)), "www.lessons.example"])
     assert not [one for one in found if isinstance(one, BaseException)]
+
+
+def reach_often(host: str, port: int, times: int) -> list[str]:
+    """Connect to a name so often on one loop, one time after the other; "reached", or what was raised."""
+
+    async def main() -> list[str]:
+        told = []
+        for _ in range(times):
+            try:
+                _, writer = await asyncio.open_connection(host, port)
+            except OSError as error:
+                told.append(str(error).split(":")[0])
+            else:
+                writer.close()
+                told.append("reached")
+        return told
+
+    loop = OutboundLoop()
+    loop.destinations = read_destinations(("127.0.0.1",), {}, own_ports=(), own_addresses=(), own_names=())
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        return runner.run(main())
+
+
+def test_a_name_that_is_known_is_not_asked_for_again(listener: socket.socket, resolve: Resolver) -> None:
+    """Thirty children open the same page."""
+    asked = resolve({"known.example": ["127.0.0.1"]})
+    told = reach_often("known.example", port_of(listener), 5)
+    assert told == ["reached"] * 5
+    assert asked == ["known.example"]
+
+
+def test_an_answer_that_is_old_is_asked_for_again(
+    listener: socket.socket, resolve: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A site that moves is found where it is now."""
+    monkeypatch.setattr(outbound, "KEPT_SECONDS", 0.0)
+    asked = resolve({"known.example": ["127.0.0.1"]})
+    reach_often("known.example", port_of(listener), 3)
+    assert asked == ["known.example"] * 3
+
+
+def test_an_answer_that_leads_nowhere_is_asked_for_again(resolve: Resolver) -> None:
+    """The origin has failed, and its name leads to its stand-in since."""
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = port_of(gone)
+    asked = resolve({"known.example": ["127.0.0.1"]})
+    told = reach_often("known.example", port, 2)
+    assert "reached" not in told
+    assert asked == ["known.example"] * 2
+
+
+def test_a_known_answer_is_judged_for_each_connection(listener: socket.socket, resolve: Resolver) -> None:
+    """The name may be asked to a port that is ours, or the settings may have changed: what is known is not allowed."""
+    asked = resolve({"known.example": ["127.0.0.1"]})
+    port = port_of(listener)
+    loop = OutboundLoop()
+    loop.destinations = read_destinations(("127.0.0.1",), {}, own_ports=(), own_addresses=(), own_names=())
+
+    async def main() -> None:
+        _, writer = await asyncio.open_connection("known.example", port)
+        writer.close()
+        loop.destinations = read_destinations((), {}, own_ports=(), own_addresses=(), own_names=())
+        with pytest.raises(Refused, match="loopback"):
+            await asyncio.open_connection("known.example", port)
+
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(main())
+    assert asked == ["known.example"]
+
+
+def test_names_that_are_known_do_not_fill_the_memory(resolve: Resolver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for ever new names makes the gateway forget old ones, nothing else."""
+    monkeypatch.setattr(outbound, "KEPT", 3)
+    names = [f"s{number}.known.example" for number in range(5)]
+    asked = resolve({name: ["192.88.99.7"] for name in names})
+    loop = OutboundLoop()
+
+    async def main() -> None:
+        for name in [*names, names[-1], names[0]]:
+            await loop.getaddrinfo(name, 443, type=socket.SOCK_STREAM)
+
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(main())
+    assert asked == [*names, names[0]]
 
 
 def test_our_own_addresses_are_known() -> None:
