@@ -36,6 +36,8 @@ FORMS: Mapping[int, tuple[str, ...]] = {
 theirs."""
 GROUP = 64
 """Hashes that are hashed together before a batch's groups are: a proof of one row is that much shorter."""
+PORTION = 1_000
+"""Rows hashed at a time by `Hashing`: two milliseconds."""
 _GENESIS = b"schoolgate record chain 1\0"
 _IN_GROUP, _IN_BATCH = b"\1", b"\2"
 _sha256 = hashlib.sha256
@@ -92,6 +94,31 @@ def leaves_of(rows: Iterable[Sequence[Any]]) -> bytes:
     return b"".join(map(_digest, map(_sha256, map(_pack, rows))))
 
 
+class Hashing:
+    """The hashes of many rows, made in portions: whoever waits for something else can make some meanwhile."""
+
+    def __init__(self, rows: Sequence[Sequence[Any]]) -> None:
+        """`rows` as `make_batch` takes them."""
+        self._rows = rows
+        self._done: list[bytes] = []
+
+    def go_on(self) -> bool:
+        """Make a portion; False when all are made, or a row cannot be hashed, which `whole` then says."""
+        begin = len(self._done) * PORTION
+        if begin >= len(self._rows):
+            return False
+        try:
+            self._done.append(leaves_of(self._rows[begin : begin + PORTION]))
+        except (ValueError, TypeError, OverflowError):
+            return False
+        return True
+
+    def whole(self) -> bytes:
+        """All of them, one behind the other. Raises what a row that cannot be hashed raises."""
+        rest = self._rows[len(self._done) * PORTION :]
+        return b"".join((*self._done, leaves_of(rest)))
+
+
 def hints_of(leaves: bytes) -> bytes:
     """What a batch keeps of the hashes of its rows."""
     return leaves[0::32] + leaves[1::32]
@@ -109,11 +136,21 @@ def groups_of(leaves: bytes) -> list[bytes]:
 
 
 def make_batch(
-    prev: bytes, number: int, rows: Sequence[Sequence[Any]], names: Sequence[Name], at_us: int, form: int = FORM
+    prev: bytes,
+    number: int,
+    rows: Sequence[Sequence[Any]],
+    names: Sequence[Name],
+    at_us: int,
+    form: int = FORM,
+    *,
+    hashed: Hashing | None = None,
 ) -> Batch:
-    """The batch of `rows`, which are sorted by their id and hold the columns of `form`, behind the mark `prev`."""
+    """The batch of `rows`, which are sorted by their id and hold the columns of `form`, behind the mark `prev`.
+
+    `hashed`: their hashes, when some of them are made already.
+    """
     vouched = sorted(names, key=lambda name: name[:2])
-    leaves, name_leaves = leaves_of(rows), leaves_of(vouched)
+    leaves, name_leaves = (hashed or Hashing(rows)).whole(), leaves_of(vouched)
     ids, packed_names = pack_ids([row[0] for row in rows]), pack_names(vouched)
     root, names_root = root_of(leaves), root_of(name_leaves)
     hints = hints_of(leaves) + hints_of(name_leaves)

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from logstore.batches import End, Values
-from logstore.chain import FORMS, Batch, Name, genesis, make_batch
+from logstore.chain import FORMS, Batch, Hashing, Name, genesis, make_batch
 from logstore.postgres import locks
 from logstore.schema import BYTEWISE, day_file
 
@@ -69,16 +69,24 @@ def take_turn(connection: Connection, gateway: int) -> None:
 
 
 def add_batch(
-    connection: Connection, file: str, gateway: int, values: Values, names: Sequence[Name], at_us: int
+    connection: Connection,
+    file: str,
+    gateway: int,
+    values: Values,
+    names: Sequence[Name],
+    at_us: int,
+    hashed: Hashing | None = None,
 ) -> int:
     """Add the batch of rows that this transaction stores; how many batches that were: one, or none for nothing.
 
-    `values` are in the order of the columns of `log`. Within a transaction that has the turn.
+    `values` are in the order of the columns of `log`; with `hashed`, which is of them, sorted by their id. Within a
+    transaction that has the turn.
     """
     if not values and not names:
         return 0
     end = _end_of(connection, file, gateway)
-    batch = make_batch(end.mark, end.number + 1, sorted(values, key=itemgetter(0)), names, at_us)
+    rows = sorted(values, key=itemgetter(0)) if hashed is None else values
+    batch = make_batch(end.mark, end.number + 1, rows, names, at_us, hashed=hashed)
     told = {name: getattr(batch, name) for name in _BATCH}
     connection.execute(chain_batch.insert().values(file=file, gateway=gateway, **told))
     return 1

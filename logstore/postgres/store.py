@@ -11,6 +11,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any, Self
 
 import psycopg
@@ -19,7 +20,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from logstore.allocation import no_collections
-from logstore.chain import Name
+from logstore.chain import Hashing, Name
 from logstore.cleaning import clean_record, clean_values
 from logstore.db import upgrade
 from logstore.encoding import ENDING_FIELDS, RECORD_FIELDS
@@ -43,6 +44,7 @@ COPY = f"COPY log ({', '.join(f'"{name}"' for name in COLUMNS)}) FROM STDIN (FOR
 """How rows go in."""
 COPY_TYPES = [_TYPES[str(column.type).partition(" ")[0]] for column in log.columns]
 """Types of the columns, in their order."""
+_id = itemgetter(0)
 _STATUS = COLUMNS.index("status")
 _SMALL, _INT = (1 << 15) - 1, (1 << 31) - 1
 _ROW_ERRORS = (
@@ -168,15 +170,16 @@ class PostgresStore:
         return new
 
     @contextlib.contextmanager
-    def _working(self) -> Iterator[None]:
-        """Within, waiting for the server is time for other work."""
+    def _working(self, first: Work | None = None) -> Iterator[None]:
+        """Within, waiting for the server is time for other work; for `first` before it."""
         raw: Any = self._connection.connection.driver_connection
         connection: Working = raw
-        connection.work = self._work
+        before, work = connection.work, self._work
+        connection.work = (lambda: first() or (work is not None and work())) if first is not None else work
         try:
             yield
         finally:
-            connection.work = None
+            connection.work = before
 
     def _copy_day(self, day: str, rows: Sequence[Pair], *, again: bool) -> dict[str, Any]:
         names: list[Name] = []
@@ -185,10 +188,13 @@ class PostgresStore:
             if (other := other_record(self._connection, values)) is not None:
                 raise BadRow(other, "another record has this id: two gateways or workers gave the same ids")
             values = self._absent(values)
+        values.sort(key=_id)
+        hashed = Hashing(values)
         if values:
-            self._copy(values)
+            with self._working(hashed.go_on):
+                self._copy(values)
         now = self._clock() // 1000
-        batches = chains.add_batch(self._connection, partition(day), self._number, values, names, now)
+        batches = chains.add_batch(self._connection, partition(day), self._number, values, names, now, hashed)
         offsets = [value[1] for value in values] or [0]
         return {
             "day": day,

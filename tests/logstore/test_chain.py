@@ -9,7 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logstore import chain
-from logstore.chain import FORM, FORMS, Batch, broken_link, genesis, leaf, leaves_of, make_batch, prove, root_of
+from logstore.chain import (
+    FORM,
+    FORMS,
+    PORTION,
+    Batch,
+    Hashing,
+    broken_link,
+    genesis,
+    leaf,
+    leaves_of,
+    make_batch,
+    prove,
+    root_of,
+)
 from logstore.schema import log
 
 IDS = st.lists(st.integers(0, 2**62), unique=True, min_size=0, max_size=200).map(sorted)
@@ -91,6 +104,20 @@ def test_one_row_is_proved_without_the_others(size: int) -> None:
         assert not proof.leads_to(leaf(row(place, path="/other")), root_of(leaves))
         assert not dataclasses.replace(proof, place=place + 1).leads_to(leaf(rows[place]), root_of(leaves))
         assert not proof.leads_to(leaf(rows[place]), root_of(leaves_of(rows[:-1])))
+
+
+@pytest.mark.parametrize("portions", [0, 1, 2, 9])
+def test_hashes_made_in_portions_are_the_same(portions: int) -> None:
+    """However many were made before the batch is; a row that cannot be hashed is told at its end."""
+    rows = [row(n) for n in range(2 * PORTION + 7)]
+    hashed = Hashing(rows)
+    assert [hashed.go_on() for _ in range(portions)] == [True, True, True, *[False] * 6][:portions]
+    assert hashed.whole() == leaves_of(rows)
+    assert make_batch(genesis("day"), 1, rows, [], 0, hashed=hashed) == make_batch(genesis("day"), 1, rows, [], 0)
+    odd = Hashing([*rows, row(1, path="\ud800")])
+    assert [odd.go_on() for _ in range(4)] == [True, True, False, False]
+    with pytest.raises(UnicodeEncodeError):
+        odd.whole()
 
 
 def test_hashes_do_not_change_between_releases() -> None:
