@@ -168,7 +168,7 @@ class StraightStream(GatewayStream):
         if response is None:
             raise RuntimeError("a hook took the answer away")
         stream = response.stream
-        if not body or not callable(stream) or flow_notes(flow).check is not None:
+        if not body or not callable(stream) or flow_notes(flow).check is not None or _in_pieces(response):
             yield from self._answer_otherwise(response, body)
             return
         parts = [stream(body), stream(b"")]
@@ -331,9 +331,16 @@ class StraightHttpLayer(DirectHttpLayer):
 def _stay_open(request: http.Request, response: http.Response) -> bool:
     """Whether the connection stays open after an exchange, whatever addons have made of it."""
     ends = response.headers
-    if "transfer-encoding" in ends or not ("content-length" in ends or response.status_code in BODILESS):
+    if _in_pieces(response) or not ("content-length" in ends or response.status_code in BODILESS):
+        return False
+    if not request.data.http_version == response.data.http_version == b"HTTP/1.1":
         return False
     return _kept(request.headers) and _kept(ends)
+
+
+def _in_pieces(response: http.Response) -> bool:
+    """Whether an addon has given a whole answer another coding: its body is then sent in chunks (RFC 9112 §7.1)."""
+    return "transfer-encoding" in response.headers
 
 
 def _kept(headers: http.Headers) -> bool:

@@ -25,96 +25,10 @@ from addons.flownotes import flow_notes
 from addons.httplayers import HeadLimits, install
 from addons.inplace import DirectHttpLayer
 from addons.straight import StraightHttpLayer, StraightStream
+from tests.addons.messages import ANSWERED, ASKED, GET, OK
 
-GET = b"GET /lesson?page=1 HTTP/1.1\r\nHost: school.example\r\nAccept: text/html\r\n\r\n"
-OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\nhello"
-
-ASKED = [
-    GET,
-    GET.replace(b"GET", b"HEAD"),
-    GET.replace(b"GET", b"OPTIONS"),
-    GET.replace(b"GET", b"get"),
-    GET.replace(b"1.1\r\nHost", b"1.0\r\nHost"),
-    GET.replace(b"Accept: text/html", b"Connection: keep-alive"),
-    GET.replace(b"Accept: text/html", b"Connection: close"),
-    GET.replace(b"Accept: text/html", b"Connection: keep-alive, x-class"),
-    GET.replace(b"Accept: text/html", b"Expect: 100-continue"),
-    GET.replace(b"Accept: text/html", b"Upgrade: websocket"),
-    GET.replace(b"Accept: text/html", b"Accept:\ttext/html \t"),
-    GET.replace(b"Accept: text/html", b"Accept:"),
-    GET.replace(b"Accept: text/html", b"Accept : text/html"),
-    GET.replace(b"Accept: text/html", b"Accept: text/html\r\n folded"),
-    GET.replace(b"Accept: text/html", b"Accept: a\x00b"),
-    GET.replace(b"Accept: text/html", b"Accept: caf\xc3\xa9"),
-    GET.replace(b"Accept: text/html", b"accept: a\r\nACCEPT: b"),
-    GET.replace(b"Accept: text/html", b"no colon"),
-    GET.replace(b"Host: school.example\r\n", b""),
-    GET.replace(b"Accept: text/html\r\n", b""),
-    GET.replace(b"\r\n", b"\n"),
-    GET.replace(b"\r\nAccept", b"\nAccept"),
-    GET.replace(b"/lesson?page=1", b"/lesson page"),
-    GET.replace(b"/lesson?page=1", b"/caf\xc3\xa9"),
-    GET.replace(b"/lesson?page=1", b"/a#b"),
-    GET.replace(b"/lesson?page=1", b"*"),
-    GET.replace(b"/lesson?page=1", b"http://other.example/x"),
-    GET.replace(b"/lesson?page=1 ", b"/lesson?page=1  "),
-    b"\r\n" + GET,
-    GET + b"\r\n",
-    GET + GET,
-    GET + GET + b"GET /half HTT",
-    b"CONNECT school.example:443 HTTP/1.1\r\nHost: school.example:443\r\n\r\n",
-    b"POST /form HTTP/1.1\r\nHost: school.example\r\nContent-Length: 3\r\n\r\na=b",
-    b"GET /form HTTP/1.1\r\nHost: school.example\r\nContent-Length: 3\r\n\r\na=b",
-    b"GET /form HTTP/1.1\r\nHost: school.example\r\nContent-Length: 0\r\n\r\n",
-    b"POST /form HTTP/1.1\r\nHost: school.example\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na=b\r\n0\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: school.example\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-]
-ANSWERED = [
-    OK,
-    OK.replace(b"5", b"4"),
-    OK.replace(b"5", b"6"),
-    OK.replace(b"5", b"05"),
-    OK.replace(b"5", b"+5"),
-    OK.replace(b": 5", b":5 "),
-    OK.replace(b"hello", b"").replace(b"5", b"0"),
-    OK.replace(b"200 OK", b"404 Not Found"),
-    OK.replace(b"200 OK", b"200"),
-    OK.replace(b"200 OK", b"200 "),
-    OK.replace(b"200 OK", b"200 Caf\xe9"),
-    OK.replace(b"200 OK", b"099 Odd"),
-    OK.replace(b"200 OK", b"600 Odd"),
-    OK.replace(b"HTTP/1.1", b"HTTP/1.0"),
-    OK.replace(b"HTTP/1.1", b"HTTP/2.0"),
-    OK.replace(b"text/html", b"text/html\r\nConnection: close"),
-    OK.replace(b"text/html", b"text/html\r\nConnection: keep-alive"),
-    OK.replace(b"text/html", b"text/html\r\nConnection: Keep-Alive"),
-    OK.replace(b"text/html", b"text/html\r\n folded"),
-    OK.replace(b"text/html", b"text/html\r\nX y: 1"),
-    OK.replace(b"text/html", b"text/html\r\nContent-Length: 5"),
-    OK.replace(b"text/html", b"text/html\r\nTransfer-Encoding: chunked"),
-    OK.replace(b"text/html", b"a\x0bb"),
-    OK.replace(b"\r\n", b"\n"),
-    OK + OK,
-    b"HTTP/1.1 204 No Content\r\n\r\n",
-    b"HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\n\r\n",
-    b"HTTP/1.1 304 Not Modified\r\n\r\nbody",
-    b"HTTP/1.1 200 OK\r\n\r\nuntil the end",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n0\r\n\r\n",
-    b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n" + OK,
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX: trailer\r\n\r\n",
-    b"HTTP/1.1 100 Continue\r\n\r\n" + OK,
-    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: nothing\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nUpgrade: h2c\r\n\r\nhello",
-    b"no HTTP at all\r\n\r\n",
-]
 HOOKS = ("requestheaders", "request", "responseheaders", "response")
-ACTS = ("pass", "pass", "pass", "kill", "answer", "wait", "hold", "close", "rename", "upload")
+ACTS = ("pass", "pass", "pass", "kill", "answer", "wait", "hold", "close", "rename", "upload", "pieces", "older")
 
 
 class Page:
@@ -187,6 +101,11 @@ class Addons:
             flow.request.path = "/other"
         elif act == "upload" and name == "request":
             flow.request.content = b"put in"
+        elif act == "pieces" and name == "responseheaders" and flow.response is not None:
+            flow.response.headers.pop("content-length", None)
+            flow.response.headers["transfer-encoding"] = "chunked"
+        elif act == "older" and flow.response is not None:
+            flow.response.http_version = "HTTP/1.0"
 
 
 class Wire:
