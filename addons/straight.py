@@ -37,7 +37,7 @@ from addons.flownotes import flow_notes
 from addons.flowparts import new_flow, new_request, new_response
 from addons.heads import BODILESS, Answer, RequestHead, ordinary_answer, ordinary_request
 from addons.httplayers import BoundedHttp1Client, BoundedHttp1Server, GatewayStream
-from addons.inplace import DirectHttpLayer, forked
+from addons.inplace import DirectHttpLayer, forked, left
 
 KEPT = ("keep-alive", "Keep-Alive")
 """What a `Connection` field may say of a connection that stays open."""
@@ -191,7 +191,7 @@ class StraightStream(GatewayStream):
         if not self.outside.over(self):
             yield http_layers.DropStream(self.stream_id)
             yield http_layers.SendHttp(ResponseEndOfMessage(self.stream_id), client)
-        self._forget()
+        left(self)
 
     def _began(self, received: http.Response) -> Commands:
         """As `state_wait_for_response_headers`, for an answer with a body."""
@@ -213,16 +213,6 @@ class StraightStream(GatewayStream):
         if body:
             yield from self.server_state(ResponseData(self.stream_id, body))
         yield from self.server_state(ResponseEndOfMessage(self.stream_id))
-
-    def _forget(self) -> None:
-        """Let go of what refers to itself: an exchange that is over is freed at once, not by the collector."""
-        self.client_state = self.server_state = _over
-        self.context.layers = []
-
-
-def _over(event: events.Event) -> Commands:
-    """What comes for an exchange that is over is nothing."""
-    yield from ()
 
 
 class StraightHttpLayer(DirectHttpLayer):
