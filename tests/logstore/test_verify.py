@@ -80,8 +80,8 @@ CHANGES: dict[str, tuple[str, str]] = {
         f"{FILE}, batch 3, record {IDS[29]}: the row is missing",
     ),
     "a row put in": (
-        f"INSERT INTO log SELECT {IDS[5] + 1}, {', '.join(c for c in FORMS[FORM][1:])} FROM log "
-        f"WHERE id = {IDS[5]}",
+        f"INSERT INTO log (id, {', '.join(FORMS[FORM][1:])}) "
+        f"SELECT {IDS[5] + 1}, {', '.join(FORMS[FORM][1:])} FROM log WHERE id = {IDS[5]}",
         f"{FILE}, record {IDS[5] + 1}: the row is in no batch: it was added behind the record's back",
     ),
     "a batch": (
