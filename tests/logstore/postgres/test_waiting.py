@@ -40,6 +40,20 @@ def working(database: Database) -> Iterator[Working]:
     engine.dispose()
 
 
+def dawdle(database: Database) -> None:
+    """Have the server take its time over each batch: a quick one is done before anything else is begun."""
+    engine = open_engine(database)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN PERFORM pg_sleep(0.05); RETURN NULL; END $$"
+        )
+        connection.exec_driver_sql(
+            "CREATE TRIGGER dawdle BEFORE INSERT ON log FOR EACH STATEMENT EXECUTE FUNCTION dawdle()"
+        )
+    engine.dispose()
+
+
 def test_a_wait_is_filled_and_a_short_one_is_not(working: Working) -> None:
     done: list[float] = []
 
@@ -107,6 +121,7 @@ def test_the_writer_works_only_while_it_stores(database: Database) -> None:
         return True
 
     with PostgresStore(database, lambda: AT * 1000) as store:
+        dawdle(database)
         store.meanwhile(work)
         assert store.append(batch(3000)) == 3000
         assert portions
@@ -128,6 +143,7 @@ def test_batches_gathered_while_the_server_worked_are_all_there(database: Databa
     store = PostgresStore(database)
     shipper = Shipper(tmp_path / "spool", lambda: store, rows=1000)
     shipper.run_once()
+    dawdle(database)
     ahead, shipper._gather_ahead = shipper._gather_ahead, lambda: False  # type: ignore[method-assign]
     store.meanwhile(lambda: bool(gathered.append(1)) or ahead())
     assert shipper.drain()
