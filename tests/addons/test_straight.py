@@ -191,6 +191,9 @@ class Wire:
                 said(getattr(inner, "response", None)),
                 getattr(inner, "request_done", None),
                 getattr(inner, "response_done", None),
+                getattr(inner, "_blank", None),
+                getattr(inner, "_tail", None),
+                getattr(inner, "_waiting", None) is None,
                 connection.state,
             )
         streams = {
@@ -253,6 +256,11 @@ def both(steps: list[tuple[str, bytes]], acts: dict[tuple[str, int], str]) -> tu
 def test_every_question(question: bytes) -> None:
     """However it is written, it is answered, refused or waited for as by the host; and so is the one after it."""
     both([("client", question), ("server", OK), ("client", GET), ("server", OK)], {})
+
+
+def test_empty_lines_before_a_question() -> None:
+    """The clock that runs for a head that has begun stops with it, or an idle pupil would be told of a slow one."""
+    both([("client", b"\r\n\r\n"), ("client", GET), ("server", OK), ("client", b"\r\n"), ("client", GET)], {})
 
 
 @pytest.mark.parametrize("answer", ANSWERED)
