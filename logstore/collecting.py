@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from logstore.encoding import EncodingProblem, Fact
-from logstore.merge import Merger, Orphan, event_time_us
+from logstore.merge import Merger, Other, event_time_us
 from logstore.quarantine import Quarantine
-from logstore.reading import Producer, SpoolCursor, SpoolEvent, SpoolReader
+from logstore.reading import Lying, Producer, SpoolCursor, SpoolEvent, SpoolReader
 from logstore.sending import Batch
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Gathering:
     """What there is of it."""
     facts: list[tuple[SpoolCursor, Fact]] = field(default_factory=list)
     """What of it is no request."""
-    unmerged: list[SpoolEvent] = field(default_factory=list)
+    unmerged: list[Lying] = field(default_factory=list)
     """Events that were read and are not in the batch yet."""
 
 
@@ -95,12 +95,16 @@ class Collector:
     def _go_on(self, gathering: Gathering, producer: Producer) -> bool:
         batch = gathering.batch
         if not gathering.unmerged:
-            events = self.reader.read(producer, min(PART, self.rows - batch.events)) if batch.events < self.rows else []
+            room = self.rows - batch.events
+            events = self.reader.read_lying(producer, min(PART, room)) if room > 0 else []
             batch.events += len(events)
-            batch.oldest_us = batch.oldest_us or next(filter(None, map(event_time_us, events)), 0)
+            if not batch.oldest_us:
+                times = (event_time_us(SpoolEvent(producer.name, *event)) for event in events)
+                batch.oldest_us = next(filter(None, times), 0)
             gathering.unmerged = events
         portion, gathering.unmerged = gathering.unmerged[:PORTION], gathering.unmerged[PORTION:]
-        self._feed(portion, batch, gathering.facts)
+        for event, other in self.merger.feed_all(producer.name, portion, batch.rows):
+            self._take(SpoolEvent(producer.name, *event), other, gathering)
         more = batch.events < self.rows and not self.reader.is_busy(producer.name)
         return bool(portion) and (more or bool(gathering.unmerged))
 
@@ -115,26 +119,16 @@ class Collector:
         batch.cursor = SpoolCursor(name, self.merger.cursor(name, self.reader.position(name)))
         return batch
 
-    def _feed(self, events: Sequence[SpoolEvent], batch: Batch, facts: list[tuple[SpoolCursor, Fact]]) -> None:
-        feed, take = self.merger.feed, batch.rows.append
-        for event in events:
-            try:
-                merged = feed(event)
-            except EncodingProblem as problem:
-                self._set_aside(event, str(problem))
-                continue
-            if type(merged) is tuple:  # a row: asked first, because nearly all are
-                take(merged)
-            elif merged is not None:
-                self._take(event, merged, batch, facts)
-
-    def _take(self, event: SpoolEvent, merged: object, batch: Batch, facts: list[tuple[SpoolCursor, Fact]]) -> None:
-        if isinstance(merged, Fact):
-            facts.append((SpoolCursor(event.producer, event.seq), merged))
-        elif isinstance(merged, Orphan):
+    def _take(self, event: SpoolEvent, merged: Other, gathering: Gathering) -> None:
+        """What is no row."""
+        if isinstance(merged, EncodingProblem):
+            self._set_aside(event, str(merged))
+        elif isinstance(merged, Fact):
+            gathering.facts.append((SpoolCursor(event.producer, event.seq), merged))
+        else:
             self.orphans += 1
             if self.reader.is_damaged(event.producer) and merged.row is not None:
-                batch.rows.append(merged.row)
+                gathering.batch.rows.append(merged.row)
             elif self.reader.is_damaged(event.producer):
                 self._set_aside(event, "its open record was lost with a damaged part of the spool")
 

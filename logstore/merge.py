@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, final
 
@@ -27,7 +27,7 @@ from logstore.encoding import (
     decode_repeat,
     decode_write,
 )
-from logstore.reading import SpoolEvent
+from logstore.reading import Lying, SpoolEvent
 from logstore.record import Ending, EndingKind, LogRecord
 from logstore.told import read_close, read_open
 from logstore.unread import GROUPS, KINDS, ending_of, record_of
@@ -72,6 +72,10 @@ class Orphan:
     """A repeat whose head is not here, as a row: which it is when the head was lost, and not when it was settled."""
 
 
+type Other = Orphan | Fact | EncodingProblem
+"""What an event is that neither opens nor completes a row."""
+
+
 @final
 class _Pending:
     """A record that waits for its end."""
@@ -110,14 +114,37 @@ class Merger:
 
     def feed(self, event: SpoolEvent) -> Row | Fact | Orphan | None:
         """What the event completes; None when it only opens. Raises `EncodingProblem` when it cannot be read."""
-        values: tuple[Any, ...] = event  # a damaged segment may hold anything
-        producer: str = values[0]
-        seq: int = values[1]
-        kind, payload = values[2], values[3]
+        values: tuple[Any, ...] = event  # not by name: those have types, and a damaged segment may hold anything
+        return self._merge(values[0], values[1], values[2], values[3], self._clock())
+
+    def feed_all(self, producer: str, events: Sequence[tuple[Any, ...]], rows: list[Row]) -> list[tuple[Lying, Other]]:
+        """Feed many events of a producer; `rows` gets the rows, and what else they are is given back.
+
+        An event that cannot be read is given back with its problem, and those behind it are fed.
+        """
+        others: list[tuple[Lying, Other]] = []
+        now = self._clock()
+        for event in events:
+            values: tuple[Any, ...] = event
+            try:
+                merged = self._merge(producer, values[0], values[1], values[2], now)
+            except EncodingProblem as problem:
+                others.append((event, problem))
+                continue
+            if merged is None:
+                continue
+            if isinstance(merged, tuple):
+                rows.append(merged)
+            else:
+                others.append((event, merged))
+        return others
+
+    def _merge(self, producer: str, seq: int, kind: Any, payload: Any, now: float) -> Row | Fact | Orphan | None:
+        """What an event completes; a damaged segment may hold anything as its kind and payload."""
         if kind == _OPEN or kind == _CARRY:  # noqa: PLR1714, SIM109 - a tuple would be made for each
             told = read_open(payload, GROUPS)
             record = decode_open(payload) if told is None else record_of(told[0], told[1], told[2])
-            self._wait_for(producer, seq, record)
+            self._wait_for(producer, seq, record, now)
             return None
         if kind == _CLOSE:
             closed = read_close(payload, GROUPS, KINDS)
@@ -132,7 +159,8 @@ class Merger:
         if kind == _FACT:
             return decode_fact(payload)
         if kind == _HEAD:
-            return self._begin(producer, *decode_close(payload))
+            head, ending = decode_close(payload)
+            return self._begin(producer, head, ending, now)
         if kind == _REPEAT:
             return self._repeat(producer, *decode_repeat(payload))
         if kind == _OVER:
@@ -158,7 +186,7 @@ class Merger:
         oldest = next(iter(self._open.get(producer, {}).values()), None)
         return last_read if oldest is None else oldest.seq - 1
 
-    def _wait_for(self, producer: str, seq: int, record: LogRecord) -> None:
+    def _wait_for(self, producer: str, seq: int, record: LogRecord, now: float) -> None:
         pending = self._open.get(producer)
         if pending is None:
             pending = self._open[producer] = {}
@@ -166,7 +194,7 @@ class Merger:
         before = pending.pop(record_id, None)
         if before is None:
             self._count += 1
-            pending[record_id] = _Pending(seq, record, self._clock())
+            pending[record_id] = _Pending(seq, record, now)
         else:
             pending[record_id] = _Pending(seq, record, before.since)
 
@@ -178,12 +206,12 @@ class Merger:
         self._count -= 1
         return pending.record
 
-    def _begin(self, producer: str, head: int, ending: Ending) -> Orphan | None:
+    def _begin(self, producer: str, head: int, ending: Ending, now: float) -> Orphan | None:
         """The end of `head` is known; its row waits for those that repeat it, and keeps the cursor before it."""
         pending = self._open.get(producer, {}).get(head)
         if pending is None:
             return Orphan(head)
-        pending.ending, pending.since = ending, self._clock()
+        pending.ending, pending.since = ending, now
         return None
 
     def _repeat(self, producer: str, record_id: int, ending: Ending, head: int) -> Orphan | None:

@@ -10,7 +10,6 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,8 +21,8 @@ _PASSING = frozenset(
     {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL,
      sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL}
 )  # fmt: skip
-_SELECT = "SELECT ?, seq, kind, payload FROM q WHERE seq > ? ORDER BY seq LIMIT ?"
-_SELECT_BACK = "SELECT ?, seq, kind, payload FROM q WHERE seq > ? ORDER BY seq DESC"
+_SELECT = "SELECT seq, kind, payload FROM q WHERE seq > ? ORDER BY seq LIMIT ?"
+_SELECT_BACK = "SELECT seq, kind, payload FROM q WHERE seq > ? ORDER BY seq DESC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +48,9 @@ class SpoolEvent(NamedTuple):
     """See `logstore.encoding`."""
 
 
-_event = partial(tuple.__new__, SpoolEvent)
-"""An event from its values in order, made without a Python call: a batch has thousands."""
+type Lying = tuple[int, int, bytes]
+"""Number, kind and payload of an event, as its producer's segment holds them: a batch has thousands, and to make an
+object of each costs as much as to read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Producer:
 class SegmentReading:
     """What one segment gave."""
 
-    events: list[SpoolEvent] = field(default_factory=list)
+    events: list[Lying] = field(default_factory=list)
     """Its events, in order."""
     damage: str = ""
     """Why it cannot be read whole; empty when it can."""
@@ -123,21 +123,25 @@ class SpoolReader:
 
     def read(self, producer: Producer, limit: int) -> list[SpoolEvent]:
         """The next events of a producer, at most `limit` or what one damaged segment holds, in order."""
+        return [SpoolEvent(producer.name, *lying) for lying in self.read_lying(producer, limit)]
+
+    def read_lying(self, producer: Producer, limit: int) -> list[Lying]:
+        """What `read` gives, as it lies there."""
         place = self._places.setdefault(producer.name, _Place())
-        events: list[SpoolEvent] = []
+        events: list[Lying] = []
         for segment in producer.segments:
             room = limit - len(events)
             if room <= 0 or segment.number < place.number:
                 continue
             reading = self._read_segment(segment, place.seq, room)
             found = reading.events
-            if found and found[0].seq > place.seq + 1:
-                late = self._late(producer, segment, place, found[0].seq)
+            if found and found[0][0] > place.seq + 1:
+                late = self._late(producer, segment, place, found[0][0])
                 found = late + found
             if found:
                 place.number = segment.number
                 self._count_gap(producer.name, place.seq, found)
-                place.seq = self._ends[segment] = found[-1].seq
+                place.seq = self._ends[segment] = found[-1][0]
                 events += found
             if reading.busy:
                 break
@@ -158,8 +162,8 @@ class SpoolReader:
         for segment in producer.segments:
             if segment.number >= self.segment_number(producer.name):
                 path = segment.path(self.folder)
-                for event in read_segment(path, producer.name, self.position(producer.name), 1).events:
-                    return event
+                for lying in read_segment(path, self.position(producer.name), 1).events:
+                    return SpoolEvent(producer.name, *lying)
         return None
 
     def end_of(self, segment: Segment) -> int:
@@ -186,23 +190,23 @@ class SpoolReader:
         for segment in [segment for segment in self.damaged if segment.producer == producer]:
             del self.damaged[segment]
 
-    def _late(self, producer: Producer, segment: Segment, place: _Place, before: int) -> list[SpoolEvent]:
+    def _late(self, producer: Producer, segment: Segment, place: _Place, before: int) -> list[Lying]:
         """The writer went on to `segment` between two looks: what it had still put into the one before."""
-        late: list[SpoolEvent] = []
+        late: list[Lying] = []
         for earlier in producer.segments:
             if place.number <= earlier.number < segment.number:
-                after = late[-1].seq if late else place.seq
-                late += [one for one in self._read_segment(earlier, after, -1).events if one.seq < before]
-                self._ends[earlier] = late[-1].seq if late else self._ends.get(earlier, 0)
+                after = late[-1][0] if late else place.seq
+                late += [one for one in self._read_segment(earlier, after, -1).events if one[0] < before]
+                self._ends[earlier] = late[-1][0] if late else self._ends.get(earlier, 0)
         return late
 
-    def _count_gap(self, name: str, after: int, found: list[SpoolEvent]) -> None:
-        missing = found[-1].seq - after - len(found)
+    def _count_gap(self, name: str, after: int, found: list[Lying]) -> None:
+        missing = found[-1][0] - after - len(found)
         if missing > 0:
             self.gaps[name] = self.gaps.get(name, 0) + missing
 
     def _read_segment(self, segment: Segment, after: int, limit: int) -> SegmentReading:
-        reading = read_segment(segment.path(self.folder), segment.producer, after, limit)
+        reading = read_segment(segment.path(self.folder), after, limit)
         if reading.damage:
             self.damaged.setdefault(segment, reading.damage)
         self.busy.pop(segment, None)
@@ -211,7 +215,7 @@ class SpoolReader:
         return reading
 
 
-def read_segment(path: Path, producer: str, after: int, limit: int) -> SegmentReading:
+def read_segment(path: Path, after: int, limit: int) -> SegmentReading:
     """Events of one segment after `after`, at most `limit` (-1: all).
 
     A damaged one is read from both ends, so that only what is damaged is lost.
@@ -219,17 +223,17 @@ def read_segment(path: Path, producer: str, after: int, limit: int) -> SegmentRe
     reading = SegmentReading()
     try:
         with _opened(path) as connection:
-            wanted = (producer, after, limit)
+            wanted = (after, limit)
             try:
-                reading.events += map(_event, connection.execute(_SELECT, wanted).fetchall())
+                reading.events += connection.execute(_SELECT, wanted).fetchall()
             except sqlite3.DatabaseError as error:
                 _judge(error, path, reading)
                 with contextlib.suppress(sqlite3.DatabaseError):  # again, for those before what cannot be read
                     for row in connection.execute(_SELECT, wanted):
-                        reading.events.append(_event(row))
+                        reading.events.append(row)
                 if reading.damage:
-                    last = reading.events[-1].seq if reading.events else after
-                    reading.events += reversed(list(_from_the_end(connection, producer, last)))
+                    last = reading.events[-1][0] if reading.events else after
+                    reading.events += reversed(list(_from_the_end(connection, last)))
     except sqlite3.Error as error:
         _judge(error, path, reading)
     return reading
@@ -255,9 +259,9 @@ def _has_log(path: Path) -> bool:
     return log.exists() and log.stat().st_size > 0
 
 
-def _from_the_end(connection: sqlite3.Connection, producer: str, after: int) -> Iterator[SpoolEvent]:
+def _from_the_end(connection: sqlite3.Connection, after: int) -> Iterator[Lying]:
     with contextlib.suppress(sqlite3.Error):
-        yield from map(_event, connection.execute(_SELECT_BACK, (producer, after)))
+        yield from connection.execute(_SELECT_BACK, (after,))
 
 
 @contextlib.contextmanager

@@ -37,6 +37,8 @@ ROWS = 40_000
 gives as many: then pages of indexes are written once for four times the rows."""
 PAUSE = 0.5
 """Seconds between two looks at the spool when there is no full batch."""
+SPELL_SECONDS = 5.0
+"""Longest time, in seconds, for full batches without a search for circular garbage between them."""
 LAST_SECONDS = 5.0
 """Longest time, in seconds, for what lies in the spool when the shipper is told to stop; the rest waits there."""
 LONGEST_PAUSE = 30.0
@@ -99,10 +101,9 @@ class Shipper:
     def run(self, stop: threading.Event) -> None:
         """Ship until `stop` is set; the batch in hand is finished first."""
         while not stop.is_set():
-            report = self.run_once()
+            report = self._spell(time.monotonic() + SPELL_SECONDS, stop)
             if self._job is not None:
                 self._job.run_if_due()
-            self.tell(every=1.0)
             if not report.more:
                 self._rest(stop, self._delay())
         self.drain(until=time.monotonic() + LAST_SECONDS)
@@ -110,7 +111,7 @@ class Shipper:
 
     def drain(self, until: float = float("inf")) -> bool:
         """Ship until nothing is left that can be shipped now, or `until` (monotonic); False when the store failed."""
-        while (report := self.run_once()).more and time.monotonic() < until:
+        while (report := self._spell(min(until, time.monotonic() + SPELL_SECONDS))).more and time.monotonic() < until:
             pass
         self.tell()
         return report.ok
@@ -119,6 +120,18 @@ class Shipper:
         """One look at every producer: at most one batch each."""
         with no_collections():
             return self._look()
+
+    def _spell(self, until: float, stop: threading.Event | None = None) -> ShipReport:
+        """Looks while there are full batches, until `until` (monotonic) or `stop`; how the last one went.
+
+        The next batch is in hand when one is stored: a search for garbage between them would go through all of it.
+        """
+        with no_collections():
+            while True:
+                report = self._look()
+                self.tell(every=1.0)
+                if not report.more or time.monotonic() >= until or (stop is not None and stop.is_set()):
+                    return report
 
     def _look(self) -> ShipReport:
         rows = events = sent = 0

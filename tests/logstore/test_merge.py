@@ -7,9 +7,9 @@ import dataclasses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logstore.encoding import EventKind, Fact, encode_close, encode_fact, encode_open, encode_write
+from logstore.encoding import EncodingProblem, EventKind, Fact, encode_close, encode_fact, encode_open, encode_write
 from logstore.ids import RecordIds
-from logstore.merge import STILL_OPEN, TOO_MANY_OPEN, WORKER_ENDED, Merger, Orphan, interrupted
+from logstore.merge import STILL_OPEN, TOO_MANY_OPEN, WORKER_ENDED, Merger, Orphan, Row, interrupted
 from logstore.reading import SpoolEvent
 from logstore.record import LogRecord
 from tests.logstore.spooling import DELIVERED, make_record
@@ -168,3 +168,36 @@ def test_a_record_changed_by_nobody_stays_as_it_was() -> None:
     row = merger.feed(closed(2, record))
     assert isinstance(row, tuple)
     assert row[0] == record
+
+
+EVENTS = [
+    *(opened(number, record)[1:] for number, record in enumerate(RECORDS, 1)),
+    *(closed(number, record)[1:] for number, record in enumerate(RECORDS, 10)),
+    (20, EventKind.WRITE, encode_write(RECORDS[0], DELIVERED)),
+    (21, EventKind.FACT, encode_fact(Fact("sign-in", 5, {}))),
+    (22, 77, b""),
+    (23, EventKind.OPEN, b"\x92\x63\xc0"),
+    (24, None, None),
+    (25, EventKind.CLOSE, "no bytes"),
+]
+
+
+@given(st.lists(st.sampled_from(EVENTS), max_size=40))
+def test_events_fed_together_become_what_they_become_alone(events: list[tuple[int, int, bytes]]) -> None:
+    """Rows in order; facts, orphans and what cannot be read with the event they are."""
+    one, all_of_them = Merger(clock=lambda: 0.0), Merger(clock=lambda: 0.0)
+    rows, others = [], []
+    for event in events:
+        try:
+            merged = one.feed(SpoolEvent("w0", *event))
+        except EncodingProblem as problem:
+            others.append((event, str(problem)))
+            continue
+        if isinstance(merged, tuple):
+            rows.append(merged)
+        elif merged is not None:
+            others.append((event, str(merged)))
+    found: list[Row] = []
+    told = all_of_them.feed_all("w0", events, found)
+    assert (found, [(event, str(other)) for event, other in told]) == (rows, others)
+    assert (len(one), one.cursor("w0", 99)) == (len(all_of_them), all_of_them.cursor("w0", 99))

@@ -5,6 +5,7 @@ Shows: `logstore.shipper`, `logstore.collecting`.
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -48,6 +49,27 @@ def test_the_next_batch_is_gathered_while_the_store_is_busy(school: School) -> N
             assert school.store.portions == len(school.store.calls), "one portion a batch of this size"
     finally:
         other.shut()
+
+
+def test_nothing_is_searched_for_garbage_between_full_batches(school: School) -> None:
+    """The next batch may be in hand already: each search would go through all of it."""
+    done, told, before = fill(school.writer, school.ids, 500), list[str](), gc.get_threshold()
+
+    def begins(phase: str, _: object) -> None:
+        told.append(phase)
+
+    school.store.fault = lambda rows: told.append("batch")
+    gc.callbacks.append(begins)
+    gc.set_threshold(1)
+    try:
+        assert school.shipper(rows=100).drain()
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(begins)
+    first, last = told.index("batch"), len(told) - told[::-1].index("batch")
+    assert set(told[first:last]) == {"batch"}
+    assert told.count("batch") == 10
+    assert school.rows() == dict.fromkeys(done, "response")
 
 
 @pytest.mark.parametrize("dies", [1, 2, 3])
