@@ -69,15 +69,19 @@ class HoldingStream(InPlace, http_layers.HttpStream):
             raise RuntimeError("a page is held that nothing looks at")
         if isinstance(event, ResponseData):
             check.hold(event.data)
-            if check.full:
-                yield from self._decide(check)
-            elif self._deadline is None and not self._whole(check):
-                self._deadline = wakeup = commands.RequestWakeup(check.seconds)
-                yield wakeup
+            yield from self._look_on(check)
         elif isinstance(event, ResponseTrailers):
             self._response.trailers = event.trailers
         elif isinstance(event, ResponseEndOfMessage):
             yield from self._decide(check, event)
+
+    def _look_on(self, check: Holding) -> Commands:
+        """Decide a page of which no more can be held; else wait for the rest of it, for so long."""
+        if check.full:
+            yield from self._decide(check)
+        elif self._deadline is None and not self._whole(check):
+            self._deadline = wakeup = commands.RequestWakeup(check.seconds)
+            yield wakeup
 
     def state_stream_response_body(self, event: Any) -> Commands:
         """As the original; a page whose rest turns bad ends here, for the client as for the origin."""

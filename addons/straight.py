@@ -10,6 +10,7 @@ origin still to be reached, a page that waits, an end in the middle) goes on the
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mitmproxy import http
@@ -167,11 +168,25 @@ class StraightStream(GatewayStream):
         response = self._answer()
         if response is None:
             raise RuntimeError("a hook took the answer away")
-        stream = response.stream
-        if not body or not callable(stream) or flow_notes(flow).check is not None or _in_pieces(response):
+        stream, check = response.stream, flow_notes(flow).check
+        if not body or not callable(stream) or _in_pieces(response):
             yield from self._answer_otherwise(response, body)
             return
-        parts = [stream(body), stream(b"")]
+        if check is None:
+            shown: Iterable[bytes] | bytes = stream(body)
+        else:
+            self.server_state = self.state_hold_response_body
+            check.hold(body)
+            if check.full or not self._whole(check):
+                yield from self._look_on(check)
+                if self.server_state in (self.state_hold_response_body, self.state_stream_response_body):
+                    yield from self.server_state(ResponseEndOfMessage(self.stream_id))
+                return
+            if not check.decide(last=True):
+                yield from self._answer_instead()
+                return
+            shown = check.release()
+        parts = [shown, stream(b"")]
         sent = b"".join(part if isinstance(part, bytes) else b"".join(part) for part in parts)
         data = response.data
         client = self.context.client

@@ -14,7 +14,7 @@ from categories.markup import MARK, Visible
 from categories.pagetable import Finding, PageTable
 from categories.readings import Readings
 
-PIECE = 32 * 1024
+PIECE = 64 * 1024
 """Octets that are waited for before they are looked at: one long look is cheaper than many short ones."""
 _TOGETHER = 64 * 1024
 """Octets of readings that are searched together: the tables of an engine come from memory each time."""

@@ -28,20 +28,24 @@ from addons.straight import StraightHttpLayer, StraightStream
 from tests.addons.messages import ANSWERED, ASKED, GET, OK
 
 HOOKS = ("requestheaders", "request", "responseheaders", "response")
-ACTS = ("pass", "pass", "pass", "kill", "answer", "wait", "hold", "close", "rename", "upload", "pieces", "older")
+ACTS = ("pass", "pass", "pass", "kill", "answer", "wait", "close", "rename", "upload", "pieces", "older")
+PAGES = {"hold": (True, False), "hold and shut": (False, False), "fill": (True, True), "fill and shut": (False, True)}
+"""Acts that hold a page: whether it is shown in the end, and whether what has come is all that can be held."""
+ACTS = (*ACTS, *PAGES)
 
 
 class Page:
     """A page that is held, and shown or not."""
 
     cut = False
-    full = False
     seconds = 1.0
 
-    def __init__(self, *, shown: bool) -> None:
+    def __init__(self, flow: http.HTTPFlow, *, shown: bool, full: bool) -> None:
         self.held = 0
         self.kept = b""
+        self.flow = flow
         self.shown = shown
+        self.full = full
 
     def hold(self, chunk: bytes) -> None:
         self.kept += chunk
@@ -51,6 +55,8 @@ class Page:
         return self.kept
 
     def decide(self, *, last: bool) -> bool:
+        if not self.shown:
+            self.flow.response = http.Response.make(403, b"closed page", {"content-type": "text/html"})
         return self.shown
 
     def passes(self, chunk: bytes, *, last: bool = False) -> bool:
@@ -92,8 +98,9 @@ class Addons:
             flow.kill()
         elif act == "answer" and name in ("requestheaders", "request") and flow.response is None:
             flow.response = http.Response.make(403, b"closed", {"content-type": "text/plain"})
-        elif act == "hold" and name == "responseheaders":
-            flow_notes(flow).check = Page(shown=len(flow.request.path) % 2 == 0)
+        elif act in PAGES and name == "responseheaders":
+            shown, full = PAGES[act]
+            flow_notes(flow).check = Page(flow, shown=shown, full=full)
         elif act == "close" and name == "responseheaders" and flow.response is not None:
             flow.response.headers["connection"] = "close"
         elif act == "rename" and name == "requestheaders":
@@ -256,6 +263,18 @@ def both(steps: list[tuple[str, bytes]], acts: dict[tuple[str, int], str]) -> tu
 def test_every_question(question: bytes) -> None:
     """However it is written, it is answered, refused or waited for as by the host; and so is the one after it."""
     both([("client", question), ("server", OK), ("client", GET), ("server", OK)], {})
+
+
+@pytest.mark.parametrize("act", PAGES)
+def test_a_whole_page_that_is_held(act: str) -> None:
+    """It is shown, or our page is, and the next exchange is as it would have been."""
+    straight, _ = both(
+        [("client", GET), ("server", OK), ("client", GET), ("server", OK)], {("responseheaders", 1): act}
+    )
+    shown = straight.sent["client"].startswith(b"HTTP/1.1 200 OK")
+    assert shown is PAGES[act][0]
+    asked_again = act != "fill and shut"  # there the origin was left in the middle of its answer
+    assert straight.sent["client"].count(b"hello") == asked_again + shown
 
 
 def test_empty_lines_before_a_question() -> None:
