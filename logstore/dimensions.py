@@ -50,6 +50,13 @@ class Dimension:
     """Fields of `Ending`."""
     derive: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
     """Makes the columns that searches look at; None for a dimension of one text."""
+    _spelling: tuple[tuple[int, str, Any], ...] = dataclasses.field(init=False, repr=False, compare=False)
+    """Place in a key of each field, in the order of the names, what stands before its value, and its default."""
+
+    def __post_init__(self) -> None:
+        names = (*self.record, *(_END + name for name in self.ending))
+        spelling = tuple((names.index(name), f'"{name}":', _DEFAULTS[name]) for name in sorted(names))
+        object.__setattr__(self, "_spelling", spelling)
 
     def keys(self, records: Sequence[LogRecord], endings: Sequence[Ending]) -> list[Any]:
         """One hashable key for each row; None when a dimension of one text has none."""
@@ -63,7 +70,13 @@ class Dimension:
         """The key as it is stored."""
         if self.derive is None:
             return str(key)
-        return _text(self.values(key))
+        values = (*key[0], *key[1]) if self.ending else key
+        told: list[str] = []
+        for place, name, default in self._spelling:
+            value = values[place]
+            if value != default:  # a text alone is spelt out far faster than by the encoder of anything
+                told.append(name + (_quoted(value) if type(value) is str else _encode(value)))
+        return "{" + ",".join(told) + "}"
 
     def values(self, key: Any) -> dict[str, Any]:
         """The fields of a key by name; those of the ending carry a prefix."""
@@ -85,14 +98,6 @@ class Dimension:
         told = record | {_END + name: value for name, value in ending.items()}
         names = (*self.record, *(_END + name for name in self.ending))
         return self.derive({name: told.get(name, _DEFAULTS[name]) for name in names})
-
-
-def _text(values: Mapping[str, Any]) -> str:
-    """What `_encode` makes of the values that differ from their defaults; a text alone it spells out far faster."""
-    return "{" + ",".join([
-        f'"{name}":{_quoted(value) if type(value) is str else _encode(value)}'
-        for name, value in sorted(values.items()) if value != _DEFAULTS[name]
-    ]) + "}"  # fmt: skip
 
 
 def reversed_labels(host: str) -> str:

@@ -136,7 +136,7 @@ def encode_fact(fact: Fact) -> bytes:
 def decode_open(payload: bytes) -> LogRecord:
     """The record of an OPEN or CARRY event. Raises `EncodingProblem`."""
     found = read_open(payload, GROUPS)
-    return _record(_parts(payload, 2)[1]) if found is None else record_of(*found)
+    return _record(_parts(payload, 2)[1]) if found is None else record_of(found)
 
 
 def decode_close(payload: bytes) -> tuple[int, Ending]:

@@ -1,7 +1,8 @@
 """A batch as the columns of `log`: what every engine's writer does before its own way in.
 
-In come pairs of `LogRecord` and `Ending`; out go the days they belong to, the ids of their dimensions and the values of
-their rows. Nothing here opens a database: what is new is learned by the function that is handed in.
+In come rows of a spool, or pairs of `LogRecord` and `Ending`; out go the days they belong to, the ids of their
+dimensions and the values of their rows. Nothing here opens a database: what is new is learned by the function that is
+handed in.
 """
 
 from __future__ import annotations
@@ -15,14 +16,10 @@ from typing import Any, Final, Protocol, final
 
 from logstore.dimensions import FOLDED, Dimension
 from logstore.ids import COUNTER_BITS, EPOCH_US, NODE_BITS
-from logstore.record import Ending, LogRecord
 from logstore.schema import log
 from logstore.told import DECIDED, ENDED, WHERE, WHO, Ended, Group, Opened, Told
-from logstore.unread import UnreadEnding, UnreadRecord, ended_of, opened_of
+from logstore.unread import Row, ended_of, opened_of
 
-type Pair = tuple[LogRecord, Ending]
-type _Keys = tuple[Told, Told, tuple[Told, Told], Any, Any]
-"""What a row is folded by: who, where, verdict, entry, media."""
 type _Getter = Callable[[Any], Any]
 type Learn = Callable[[Dimension, Set[Any]], Mapping[Any, int]]
 
@@ -31,6 +28,7 @@ COLUMNS = tuple(column.name for column in log.columns)
 _DAY_MS: Final = 86_400_000
 _ID_BITS: Final = NODE_BITS + COUNTER_BITS
 _EPOCH_US: Final = EPOCH_US
+_HOUR_US: Final = 3_600_000_000
 _FIRST_DAY = date(2025, 1, 1)
 _BY_COLUMN = {dimension.column: (place, dimension) for place, dimension in enumerate(FOLDED)}
 
@@ -93,6 +91,23 @@ def day_of(record_id: int) -> str:
 
 
 @final
+class Missing:
+    """What rows name and a day is not known to use."""
+
+    def __init__(self) -> None:
+        self.who: set[Told] = set()
+        """Groups of `WHO`."""
+        self.where: set[Told] = set()
+        """Groups of `WHERE`."""
+        self.verdict: set[tuple[Told, Told]] = set()
+        """What was decided and how it ended."""
+        self.entry: set[Any] = set()
+        """Entries."""
+        self.media: set[Any] = set()
+        """Media types."""
+
+
+@final
 class Known:
     """The ids one day is known to use: what of a row repeats, in few look-ups.
 
@@ -121,22 +136,20 @@ class Known:
         group.known, group.numbers = self.sign, numbers
         return True
 
-    def learn(self, keys: Sequence[_Keys], learn: Learn) -> None:
-        """Learn what of `keys` is not known yet; `learn` is asked once for each dimension."""
-        who, where = {one[0] for one in keys}.difference(self.who), {one[1] for one in keys}.difference(self.where)
-        verdict = {one[2] for one in keys}.difference(self.verdict)
-        wanted = {place: set(map(part, who)) for place, part in _WHO}
-        wanted |= {place: set(map(part, where)) for place, part in _WHERE}
-        wanted[_VERDICT] = {_verdict_key(one) for one in verdict}
-        wanted |= {_ENTRY: {one[3] for one in keys}, _MEDIA: {one[4] for one in keys}}
+    def learn(self, missing: Missing, learn: Learn) -> None:
+        """Learn what is not known yet; `learn` is asked once for each dimension."""
+        wanted = {place: set(map(part, missing.who)) for place, part in _WHO}
+        wanted |= {place: set(map(part, missing.where)) for place, part in _WHERE}
+        wanted[_VERDICT] = {_verdict_key(one) for one in missing.verdict}
+        wanted |= {_ENTRY: missing.entry, _MEDIA: missing.media}
         for place, there in enumerate(self.ids):
             if unknown := wanted[place].difference(there):
                 there.update(learn(FOLDED[place], unknown))
-        for key in who:
-            self.who[key] = tuple(self.ids[place][part(key)] for place, part in _WHO)
-        for key in where:
-            self.where[key] = tuple(self.ids[place][part(key)] for place, part in _WHERE)
-        for one in verdict:
+        for key in missing.who:
+            self.who[key] = tuple([self.ids[place][part(key)] for place, part in _WHO])
+        for key in missing.where:
+            self.where[key] = tuple([self.ids[place][part(key)] for place, part in _WHERE])
+        for one in missing.verdict:
             blocked, at_end = one[0][_BLOCKED], one[1][_BLOCKED_AT_END]
             number = self.ids[_VERDICT][_verdict_key(one)]
             self.verdict[one] = number, 1 if (blocked if at_end is None else at_end) else 0
@@ -174,17 +187,17 @@ class Days:
         self._days.clear()
 
 
-def fold(batch: Sequence[Pair], known: Known, learn: Learn) -> list[tuple[Any, ...]]:
+def fold(batch: Sequence[Row], known: Known, learn: Learn) -> list[tuple[Any, ...]]:
     """The rows as they stand in `log`; what of them is not `known` yet is learned, and known from then on.
 
     One pass over the fields of each row, while the processor has them at hand: a pass over the whole batch for each
     dimension took three times as long.
     """
-    rows, missed = _folded(batch, known)
+    missing = Missing()
+    rows, missed = _folded(batch, known, missing)
     if missed:
-        rest = [batch[place] for place in missed]
-        known.learn([_keys(*pair) for pair in rest], learn)
-        learned, unknown = _folded(rest, known)
+        known.learn(missing, learn)
+        learned, unknown = _folded([batch[place] for place in missed], known, missing)
         if unknown:
             raise LookupError("a row names what was just learned, and it is not known")
         for place, row in zip(missed, learned, strict=True):
@@ -192,61 +205,105 @@ def fold(batch: Sequence[Pair], known: Known, learn: Learn) -> list[tuple[Any, .
     return rows
 
 
-def _folded(batch: Sequence[Pair], known: Known) -> tuple[list[tuple[Any, ...]], list[int]]:
-    """The rows, and the places of those that name something which is not known; their rows are empty."""
+def _folded(batch: Sequence[Row], known: Known, missing: Missing) -> tuple[list[tuple[Any, ...]], list[int]]:
+    """The rows, and the places of those that name something which is `missing`; their rows are empty."""
     sign, whos, wheres = known.sign, known.who, known.where
     entries, medias = known.ids[_ENTRY], known.ids[_MEDIA]
     rows: list[tuple[Any, ...]] = []
     missed: list[int] = []
     for record, ending in batch:
-        opened: Opened = record.told if record.__class__ is UnreadRecord else opened_of(record)
-        ended: Ended = ending.told if ending.__class__ is UnreadEnding else ended_of(ending)
+        opened: Opened = record if isinstance(record, Opened) else opened_of(record)
+        ended: Ended = ending if isinstance(ending, Ended) else ended_of(ending)
         who, where, decided = opened.who, opened.where, opened.decided
-        if not (
-            (who.known is sign or known.gives(who, whos))
-            and (where.known is sign or known.gives(where, wheres))
-            and opened.entry in entries
-            and ended.media in medias
-        ):
-            missed.append(len(rows))
-            rows.append(())
-            continue
+        whole = True
+        if who.known is not sign and not known.gives(who, whos):
+            missing.who.add(who.told)
+            whole = False
+        if where.known is not sign and not known.gives(where, wheres):
+            missing.where.add(where.told)
+            whole = False
+        entry: Any = opened.entry
+        if entry is not None:
+            named = entry
+            entry = entries.get(named)
+            if entry is None:
+                missing.entry.add(named)
+                whole = False
+        media: Any = medias.get(ended.media)
+        if media is None and ended.media is not None:
+            missing.media.add(ended.media)
+            whole = False
         if decided.known is not sign:
             decided.known, decided.ends = sign, {}
         verdict = decided.ends.get(ended.group)
         if verdict is None:
-            verdict = known.verdict.get((decided.told, ended.group.told))
+            pair = decided.told, ended.group.told
+            verdict = known.verdict.get(pair)
             if verdict is None:
-                missed.append(len(rows))
-                rows.append(())
-                continue
-            decided.ends[ended.group] = verdict
-        record_id: int = record.id
+                missing.verdict.add(pair)
+                whole = False
+            else:
+                decided.ends[ended.group] = verdict
+        if not whole or verdict is None:
+            missed.append(len(rows))
+            rows.append(())
+            continue
+        record_id: int = opened.id
         asker, target, terms = who.numbers, where.numbers, opened.terms
         rows.append((
-            record_id, record.time_us - (record_id >> _ID_BITS) * 1000 - _EPOCH_US,
+            record_id, opened.time_us - (record_id >> _ID_BITS) * 1000 - _EPOCH_US,
             asker[0], asker[1], asker[2], asker[3], target[0], target[1], verdict[0], asker[4],
-            entries[opened.entry], medias[ended.media], verdict[1],
+            entry, media, verdict[1],
             ended.status, ended.up, ended.down, ended.duration, opened.note, ended.error, ended.title,
             json.dumps(terms, ensure_ascii=False) if terms else None, opened.path, opened.query, ended.repeats or None,
         ))  # fmt: skip
     return rows, missed
 
 
-def _keys(record: LogRecord, ending: Ending) -> _Keys:
-    opened: Opened = opened_of(record)
-    ended: Ended = ended_of(ending)
-    verdict = opened.decided.told, ended.group.told
-    return opened.who.told, opened.where.told, verdict, opened.entry, ended.media
+@final
+class Reach:
+    """Where folded rows lie in time."""
+
+    def __init__(self, values: Sequence[tuple[Any, ...]]) -> None:
+        """`values` as `fold` gives them."""
+        first: int = values[0][0] if values else 0
+        last = early = late = 0
+        before = -1
+        hours: set[int] = set()
+        for value in values:
+            record_id: int = value[0]
+            offset: int = value[1]
+            if record_id > last:
+                last = record_id
+            elif record_id < first:
+                first = record_id
+            if offset < early:
+                early = offset
+            elif offset > late:
+                late = offset
+            hour = ((record_id >> _ID_BITS) * 1000 + _EPOCH_US + offset) // _HOUR_US
+            if hour != before:
+                hours.add(hour)
+                before = hour
+        self.first: int | None = first if values else None
+        """The least id; None without rows."""
+        self.last: int | None = last if values else None
+        """The greatest."""
+        self.early_us: int = -early
+        """How much earlier than its id a row was at most, microseconds."""
+        self.late_us: int = late
+        """How much later."""
+        self.hours: set[int] = hours
+        """Hours since the Unix epoch in which there are rows, by their own time."""
 
 
-def by_day(batch: Sequence[Pair]) -> Iterator[tuple[str, Sequence[Pair]]]:
+def by_day(batch: Sequence[Row]) -> Iterator[tuple[str, Sequence[Row]]]:
     """The rows of each UTC day, oldest day first."""
     ids = [record.id for record, _ in batch]
     if ids and (day := day_of(min(ids))) == day_of(max(ids)):
         yield day, batch
         return
-    days: dict[str, list[Pair]] = {}
+    days: dict[str, list[Row]] = {}
     for pair in batch:
         days.setdefault(day_of(pair[0].id), []).append(pair)
     yield from sorted(days.items())

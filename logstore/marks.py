@@ -12,8 +12,8 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, delete, select, text
 
-from logstore.record import LogRecord
 from logstore.schema import log_hour
+from logstore.unread import Row
 
 HOUR_US = 3_600_000_000
 """An hour in microseconds; hours are counted from the Unix epoch."""
@@ -25,7 +25,7 @@ _MARK = text(
 type Hour = tuple[str, int]
 
 
-def hours_of(day: str, rows: Iterable[tuple[LogRecord, object]]) -> set[Hour]:
+def hours_of(day: str, rows: Iterable[Row]) -> set[Hour]:
     """The hours that rows of one UTC day lie in, by their own time."""
     return {(day, hour) for hour in {record.time_us // HOUR_US for record, _ in rows}}
 

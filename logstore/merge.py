@@ -1,6 +1,6 @@
 """Opens and closes become rows: one request, one row, whatever happened in between.
 
-In come spool events in order, out go `(LogRecord, Ending)` pairs and facts. What is open waits in memory, within a
+In come spool events in order, out go rows and facts. What is open waits in memory, within a
 bound; a record whose worker died, or that has been open too long, becomes an *interrupted* row.
 
 The cursor of a producer is the event before its oldest open record, so nothing that waits here is lost when the process
@@ -29,10 +29,8 @@ from logstore.encoding import (
 )
 from logstore.reading import Lying, SpoolEvent
 from logstore.record import Ending, EndingKind, LogRecord
-from logstore.told import read_close, read_open
-from logstore.unread import GROUPS, KINDS, ending_of, record_of
-
-type Row = tuple[LogRecord, Ending]
+from logstore.told import Ended, Opened, read_close, read_open
+from logstore.unread import GROUPS, KINDS, Pair, Row, ended_of, pair_of
 
 # Plain numbers: two events a row are compared with them, and an enumeration's members are slow to reach.
 _OPEN: Final = int(EventKind.OPEN)
@@ -80,16 +78,16 @@ type Other = Orphan | Fact | EncodingProblem
 class _Pending:
     """A record that waits for its end."""
 
-    def __init__(self, seq: int, record: LogRecord, since: float) -> None:
+    def __init__(self, seq: int, record: LogRecord | Opened, since: float) -> None:
         self.seq: int = seq
-        self.record: LogRecord = record
+        self.record: LogRecord | Opened = record
         self.since: float = since
         self.ending: Ending | None = None
         """Its ending, when it waits for those that repeat it."""
 
-    def row(self, why: str) -> Row:
+    def row(self, why: str) -> Pair:
         """It as a row; interrupted, for the reason given, when its end is not known."""
-        return self.record, interrupted(why) if self.ending is None else self.ending
+        return pair_of((self.record, interrupted(why) if self.ending is None else self.ending))
 
 
 @final
@@ -103,7 +101,7 @@ class Merger:
         self._wait = wait
         self._most = most
         self._clock = clock
-        self._open: dict[str, dict[int, _Pending]] = {}
+        self._open: dict[str, dict[Any, _Pending]] = {}
         self._count = 0
         self.folded = 0
         """Repeats counted in the row of another."""
@@ -112,13 +110,14 @@ class Merger:
         """Records that wait for their end."""
         return self._count
 
-    def feed(self, event: SpoolEvent) -> Row | Fact | Orphan | None:
+    def feed(self, event: SpoolEvent) -> Pair | Fact | Orphan | None:
         """What the event completes; None when it only opens. Raises `EncodingProblem` when it cannot be read."""
         values: tuple[Any, ...] = event  # not by name: those have types, and a damaged segment may hold anything
-        return self._merge(values[0], values[1], values[2], values[3], self._clock())
+        merged = self._merge(values[0], values[1], values[2], values[3], self._clock())
+        return pair_of(merged) if isinstance(merged, tuple) else merged
 
     def feed_all(self, producer: str, events: Sequence[tuple[Any, ...]], rows: list[Row]) -> list[tuple[Lying, Other]]:
-        """Feed many events of a producer; `rows` gets the rows, and what else they are is given back.
+        """Feed many events of a producer; `rows` gets the rows as `Row`s, and what else they are is given back.
 
         An event that cannot be read is given back with its problem, and those behind it are fed.
         """
@@ -143,17 +142,23 @@ class Merger:
         """What an event completes; a damaged segment may hold anything as its kind and payload."""
         if kind == _OPEN or kind == _CARRY:  # noqa: PLR1714, SIM109 - a tuple would be made for each
             told = read_open(payload, GROUPS)
-            record = decode_open(payload) if told is None else record_of(told[0], told[1], told[2])
-            self._wait_for(producer, seq, record, now)
+            if told is None:
+                record = decode_open(payload)
+                self._wait_for(producer, seq, record.id, record, now)
+            else:
+                self._wait_for(producer, seq, told.id, told, now)
             return None
         if kind == _CLOSE:
             closed = read_close(payload, GROUPS, KINDS)
+            record_id: Any
+            ended: Ended
             if closed is None:
                 record_id, ending = decode_close(payload)
+                ended = ended_of(ending)
             else:
-                record_id, ending = closed[0], ending_of(closed[1])
+                record_id, ended = closed
             taken = self._take(producer, record_id)
-            return Orphan(record_id) if taken is None else (taken, ending)
+            return Orphan(record_id) if taken is None else (taken, ended)
         if kind == _WRITE:
             return decode_write(payload)
         if kind == _FACT:
@@ -167,7 +172,7 @@ class Merger:
             return self._over(producer, decode_over(payload))
         raise EncodingProblem(f"an event of kind {kind!r} is unknown; kinds are 1 to {max(EventKind)}")
 
-    def ended(self, producer: str) -> list[Row]:
+    def ended(self, producer: str) -> list[Pair]:
         """The producer is dead and all it wrote has been fed: its open records, as interrupted rows."""
         pending = self._open.pop(producer, {})
         self._count -= len(pending)
@@ -177,7 +182,7 @@ class Merger:
         """The producer's events will be fed again from its cursor on."""
         self._count -= len(self._open.pop(producer, {}))
 
-    def overdue(self, producer: str) -> list[Row]:
+    def overdue(self, producer: str) -> list[Pair]:
         """Records open too long, or too many, as interrupted rows, oldest first."""
         return list(self._give_up(producer))
 
@@ -186,11 +191,10 @@ class Merger:
         oldest = next(iter(self._open.get(producer, {}).values()), None)
         return last_read if oldest is None else oldest.seq - 1
 
-    def _wait_for(self, producer: str, seq: int, record: LogRecord, now: float) -> None:
+    def _wait_for(self, producer: str, seq: int, record_id: Any, record: LogRecord | Opened, now: float) -> None:
         pending = self._open.get(producer)
         if pending is None:
             pending = self._open[producer] = {}
-        record_id = record.id
         before = pending.pop(record_id, None)
         if before is None:
             self._count += 1
@@ -198,7 +202,7 @@ class Merger:
         else:
             pending[record_id] = _Pending(seq, record, before.since)
 
-    def _take(self, producer: str, record_id: int) -> LogRecord | None:
+    def _take(self, producer: str, record_id: Any) -> LogRecord | Opened | None:
         waiting = self._open.get(producer)
         pending = waiting.pop(record_id, None) if waiting else None
         if pending is None:
@@ -237,7 +241,7 @@ class Merger:
         self._take(producer, head)
         return pending.record, pending.ending
 
-    def _give_up(self, producer: str) -> Iterator[Row]:
+    def _give_up(self, producer: str) -> Iterator[Pair]:
         pending = self._open.get(producer, {})
         now = self._clock()
         too_old, settled = now - self._wait, now - HEAD_SECONDS

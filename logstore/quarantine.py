@@ -20,10 +20,11 @@ from pathlib import Path
 
 from logstore.aside import is_same
 from logstore.encoding import EventKind, encode_write
-from logstore.merge import Row, event_time_us
+from logstore.merge import event_time_us
 from logstore.prunereport import Cleaned, Cleaner, Stayed
 from logstore.reading import SpoolEvent
 from logstore.segments import COMPANIONS, list_segments, sync_folder
+from logstore.unread import Row, pair_of
 
 FOLDER = "quarantine"
 """Name of the folder within the spool."""
@@ -47,7 +48,7 @@ class Quarantine:
 
     def add_row(self, producer: str, row: Row, reason: str, at: datetime) -> None:
         """Set aside a row the store refuses. On the disk when this returns. Raises `OSError`."""
-        self._add(producer, row[0].id, EventKind.WRITE, encode_write(*row), reason, at)
+        self._add(producer, row[0].id, EventKind.WRITE, encode_write(*pair_of(row)), reason, at)
 
     def add_segment(self, path: Path, reason: str) -> None:
         """Move a damaged segment here. Raises `OSError`."""

@@ -14,9 +14,9 @@ from typing import Protocol, runtime_checkable
 import sqlalchemy.exc
 
 from logstore.gateways import GatewayClash
-from logstore.merge import Row
 from logstore.reading import SpoolCursor
 from logstore.store import BadRow
+from logstore.unread import Row
 
 TRIES = 3
 """Failures of a batch before one of its rows is blamed."""

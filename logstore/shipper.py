@@ -23,12 +23,13 @@ from logstore.collecting import Collector, FactTaker, Gathering
 from logstore.daily import DailyJob
 from logstore.disk import SpoolLimits, measure
 from logstore.ids import wall_clock_us
-from logstore.merge import WAIT_SECONDS, Merger, Row, event_time_us
+from logstore.merge import WAIT_SECONDS, Merger, event_time_us
 from logstore.quarantine import Quarantine
 from logstore.reading import Producer, SpoolCursor, SpoolReader
 from logstore.segments import Segment, list_locks, remove_lock, remove_segment, remove_strays
 from logstore.sending import TRIES, Batch, RowStore, WaitingStore, find_poison, in_words, is_away
 from logstore.shipping import ShipperStatus, ShipReport, write_status
+from logstore.unread import Row
 
 logger = logging.getLogger(__name__)
 

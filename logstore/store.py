@@ -1,6 +1,6 @@
 """Rows in: the one writer of the record.
 
-In come batches of `(LogRecord, Ending)` with the place in the spool they come from; they go into the day file of their
+In come batches of rows with the place in the spool they come from; they go into the day file of their
 id, and the place into the catalog after. The rule: any crash in between is healed by sending the batch again, because
 a row is known by its id and stored once. Order on disk: names (catalog), rows (day file), place (catalog).
 """
@@ -24,18 +24,19 @@ from logstore.batches import End, adopt, store_batch
 from logstore.chain import Name
 from logstore.db import create_day, days_folder, open_catalog, open_writer, reading_file, upgrade, write_lock
 from logstore.dimensions import Dimension, learn, stored
-from logstore.folding import COLUMNS, BadRow, Days, Pair, Position, by_day, day_of, fold
+from logstore.folding import COLUMNS, BadRow, Days, Position, Reach, by_day, day_of, fold
 from logstore.gateways import RENEW_US, Gateway, claim, other_record
-from logstore.marks import Hour, hours_of, mark_hours
+from logstore.marks import Hour, mark_hours
 from logstore.place import ClickHouse, Database, Where
 from logstore.rowcheck import fault
 from logstore.schema import day_file, log, log_cursor, retention_run
+from logstore.unread import Row, pair_of
 
 if TYPE_CHECKING:
     from logstore.clickhouse.store import ClickHouseStore
     from logstore.postgres.store import PostgresStore
 
-__all__ = ["BadRow", "Pair", "Position", "day_of"]
+__all__ = ["BadRow", "Position", "day_of"]
 
 OPEN_DAYS = 3
 """Day files held open at a time."""
@@ -64,10 +65,7 @@ class _Tally:
 
     file: str
     new: int
-    first: int
-    last: int
-    early_us: int
-    late_us: int
+    reach: Reach
     end: End
 
 
@@ -131,7 +129,7 @@ class Store:
             found = self._catalog.execute(select(log_cursor.c.producer, log_cursor.c.seq))
             return {row.producer: row.seq for row in found}
 
-    def append(self, batch: Sequence[Pair], cursor: Position | None = None) -> int:
+    def append(self, batch: Sequence[Row], cursor: Position | None = None) -> int:
         """Store `batch`, then the place it came from; says how many rows were new.
 
         Rows that are there already are left alone. Rows of days that retention has removed are counted, not stored.
@@ -147,7 +145,7 @@ class Store:
             self._days.forget()
             self._counted.clear()
             if isinstance(error, _ROW_ERRORS) and not isinstance(error, BadRow):
-                for record, ending in batch:
+                for record, ending in map(pair_of, batch):
                     if why := fault(record, ending):
                         raise BadRow(getattr(record, "id", None), why) from error
             raise
@@ -160,7 +158,7 @@ class Store:
                 claim(self._catalog, self._gateway, now)
             self._claimed_us = now
 
-    def _append(self, batch: Sequence[Pair], cursor: Position | None) -> int:
+    def _append(self, batch: Sequence[Row], cursor: Position | None) -> int:
         kept_from = self._kept_from()
         self._leave(kept_from)
         tallies: list[_Tally] = []
@@ -170,36 +168,30 @@ class Store:
             if day < kept_from:
                 refused[day] = len(rows)
             else:
-                tallies.append(self._append_day(day, rows))
-                hours |= hours_of(day, rows)
+                tally, reach = self._append_day(day, rows)
+                tallies.append(tally)
+                hours |= {(day, hour) for hour in reach.hours}
         if tallies or refused or cursor is not None:
             self._note(tallies, refused, hours, cursor)
         self.refused += sum(refused.values())
         return sum(tally.new for tally in tallies)
 
-    def _append_day(self, day: str, rows: Sequence[Pair]) -> _Tally:
+    def _append_day(self, day: str, rows: Sequence[Row]) -> tuple[_Tally, Reach]:
+        """What a day was given, and where all of it lies, new or not."""
         with self._catalog.begin():
             target = self._target(day)
             values, names = self._folded(day, rows)
+        reach = added = Reach(values)
         if target.elsewhere:
             values = self._not_elsewhere(target, values)
+            added = Reach(values)
         with target.connection.begin():
             new, end = store_batch(target.connection, target.file, values, names, self._clock() // 1000, _insert)
             if new != len(values) and (other := other_record(target.connection, values)) is not None:
                 raise BadRow(other, "another record has this id: two gateways or workers gave the same ids")
-        offsets = [value[1] for value in values]
-        keys = [value[0] for value in values]
-        return _Tally(
-            target.file,
-            new,
-            min(keys, default=0),
-            max(keys, default=0),
-            max(0, -min(offsets, default=0)),
-            max(0, *offsets, 0),
-            end,
-        )
+        return _Tally(target.file, new, added, end), reach
 
-    def _folded(self, day: str, rows: Sequence[Pair]) -> tuple[list[tuple[Any, ...]], list[Name]]:
+    def _folded(self, day: str, rows: Sequence[Row]) -> tuple[list[tuple[Any, ...]], list[Name]]:
         """The rows as they stand in `log`, and the names among theirs that are new that day."""
         names: list[Name] = []
 
@@ -273,6 +265,8 @@ class Store:
 
     def _count(self, tally: _Tally, now: int) -> None:
         rows: Any = day_file.c.rows + tally.new
+        reach = tally.reach
+        first, last = reach.first or 0, reach.last or 0
         if tally.file not in self._counted:
             # A crash between a batch's rows and its place leaves them uncounted: count once, then add.
             rows = self._rows_in(tally.file)
@@ -282,10 +276,10 @@ class Store:
             .where(day_file.c.file == tally.file)
             .values(
                 rows=rows,
-                min_id=func.min(func.ifnull(day_file.c.min_id, tally.first), tally.first),
-                max_id=func.max(func.ifnull(day_file.c.max_id, tally.last), tally.last),
-                early_us=func.max(day_file.c.early_us, tally.early_us),
-                late_us=func.max(day_file.c.late_us, tally.late_us),
+                min_id=func.min(func.ifnull(day_file.c.min_id, first), first),
+                max_id=func.max(func.ifnull(day_file.c.max_id, last), last),
+                early_us=func.max(day_file.c.early_us, reach.early_us),
+                late_us=func.max(day_file.c.late_us, reach.late_us),
                 batches=tally.end.number,
                 mark=tally.end.mark.hex(),
                 changed_us=now,

@@ -67,11 +67,25 @@ class Group:
 
 @final
 class Opened:
-    """What an OPEN tells beside its id and its time."""
+    """What an OPEN tells."""
 
     def __init__(
-        self, who: Group, where: Group, decided: Group, entry: Any, path: Any, query: Any, terms: Any, note: Any
+        self,
+        record_id: Any,
+        time_us: Any,
+        who: Group,
+        where: Group,
+        decided: Group,
+        entry: Any,
+        path: Any,
+        query: Any,
+        terms: Any,
+        note: Any,
     ) -> None:
+        self.id: Any = record_id
+        """Id of the record."""
+        self.time_us: Any = time_us
+        """When it was, microseconds since the Unix epoch."""
         self.who: Group = who
         """Values of `WHO`."""
         self.where: Group = where
@@ -178,8 +192,8 @@ class Groups:
         return group
 
 
-def read_open(payload: object, groups: Groups) -> tuple[Any, Any, Opened] | None:
-    """Id, time and what else an OPEN tells; None when it must be unpacked whole, be it sound or not."""
+def read_open(payload: object, groups: Groups) -> Opened | None:
+    """What an OPEN tells; None when it must be unpacked whole, be it sound or not."""
     if not isinstance(payload, bytes) or not payload.startswith(_OPEN_ARRAY):
         return None
     try:
@@ -200,7 +214,7 @@ def read_close(payload: object, groups: Groups, kinds: dict[Any, Any]) -> tuple[
         return None
 
 
-def _opened(payload: bytes, groups: Groups) -> tuple[Any, Any, Opened] | None:
+def _opened(payload: bytes, groups: Groups) -> Opened | None:
     record_id, time_us = _two_numbers(payload, 6)
     if record_id > _LARGEST or payload[14] != 0xCF:
         return None
@@ -216,7 +230,9 @@ def _opened(payload: bytes, groups: Groups) -> tuple[Any, Any, Opened] | None:
     if _past(payload, note, 1) != len(payload):
         return None
     searched: Any = () if payload[terms] == 0x90 else _unpack(payload[terms:note], use_list=False)
-    opened = Opened(
+    return Opened(
+        record_id,
+        time_us,
         groups.packed(b"\x9b", payload[_WHO_AT:where]),
         groups.packed(b"\x95", payload[where:path] + payload[domain:decided]),
         groups.packed(b"\x9a", payload[decided:entry] + payload[stage:terms]),
@@ -226,7 +242,6 @@ def _opened(payload: bytes, groups: Groups) -> tuple[Any, Any, Opened] | None:
         searched,
         _text(payload, note, len(payload)),
     )
-    return record_id, time_us, opened
 
 
 def _ended(payload: bytes, groups: Groups, kinds: dict[Any, Any]) -> tuple[Any, Ended] | None:

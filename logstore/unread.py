@@ -3,7 +3,8 @@
 In come what an event tells (`logstore.told`) or its values by position, out go a `LogRecord` and an `Ending` that hold
 them in groups, by which a row is folded (`logstore.folding`); their fields are set when somebody asks for one. A
 shipper seldom does, and what it does not ask for need not be set fifty times a row. The rule: nobody can tell the
-difference, but by the class, until a field is asked for.
+difference, but by the class, until a field is asked for. Nearly every row of a batch is not even that, but what its two
+events tell (`Row`): a record has room for all its fields, and to make one costs more than to fold it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ _who, _where, _decided = attrgetter(*WHO), attrgetter(*WHERE), attrgetter(*DECID
 _alone, _ended, _alone_at_end = attrgetter(*ALONE), attrgetter(*ENDED), attrgetter(*ALONE_AT_END)
 _where_at, _decided_at = itemgetter(13, 14, 15, 16, 19), itemgetter(20, 21, 22, 23, 24, 25, 26, 27, 28, 30)
 _alone_at = itemgetter(29, 17, 18, 31, 32)
+
+type Pair = tuple[LogRecord, Ending]
+type Row = tuple[LogRecord | Opened, Ending | Ended]
+"""A row on its way, of which anything is asked but its id and its time by `pair_of`."""
+
 KINDS: dict[Any, EndingKind] = {str(kind): kind for kind in EndingKind}
 """Kinds of endings, by how they are written."""
 GROUPS = Groups()
@@ -67,11 +73,20 @@ _set_id: Callable[[Any, int], None] = LogRecord.__dict__["id"].__set__
 _set_time: Callable[[Any, int], None] = LogRecord.__dict__["time_us"].__set__
 
 
-def record_of(record_id: int, time_us: int, opened: Opened) -> LogRecord:
+def pair_of(row: Row) -> Pair:
+    """A row as its record and its ending."""
+    record, ending = row
+    return (
+        record_of(record) if isinstance(record, Opened) else record,
+        ending_of(ending) if isinstance(ending, Ended) else ending,
+    )
+
+
+def record_of(opened: Opened) -> LogRecord:
     """The record an OPEN tells of. `id` and `time_us` can be asked for as they are."""
     made = _new(UnreadRecord)
-    _set_id(made, record_id)
-    _set_time(made, time_us)
+    _set_id(made, opened.id)
+    _set_time(made, opened.time_us)
     _tell_record(made, opened)
     return made
 
@@ -87,7 +102,7 @@ def unread_record(values: tuple[Any, ...]) -> LogRecord:
     """The record of these values: all of them, in the order of `logstore.encoding.RECORD_FIELDS`."""
     one = GROUPS.of
     groups = one(values[2:13]), one(_where_at(values)), one(_decided_at(values))
-    return record_of(values[0], values[1], Opened(*groups, *_alone_at(values)))
+    return record_of(Opened(values[0], values[1], *groups, *_alone_at(values)))
 
 
 def unread_ending(values: tuple[Any, ...]) -> Ending:
@@ -100,17 +115,22 @@ def unread_ending(values: tuple[Any, ...]) -> Ending:
     return ending_of(Ended(group, content_type, status, up, down, duration, error, title, values[15]))
 
 
-def opened_of(record: LogRecord) -> Opened:
+def opened_of(record: LogRecord | Opened) -> Opened:
     """What the open of any record tells."""
+    if isinstance(record, Opened):
+        return record
     if record.__class__ is UnreadRecord:
         opened: Opened = record.told
         return opened
     one = GROUPS.of
-    return Opened(one(_who(record)), one(_where(record)), one(_decided(record)), *_alone(record))
+    groups = one(_who(record)), one(_where(record)), one(_decided(record))
+    return Opened(record.id, record.time_us, *groups, *_alone(record))
 
 
-def ended_of(ending: Ending) -> Ended:
+def ended_of(ending: Ending | Ended) -> Ended:
     """What the close of any ending tells."""
+    if isinstance(ending, Ended):
+        return ending
     if ending.__class__ is UnreadEnding:
         ended: Ended = ending.told
         return ended

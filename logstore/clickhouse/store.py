@@ -1,6 +1,6 @@
 """Rows into ClickHouse: the writer of a record that is larger than one database server.
 
-In come batches of `(LogRecord, Ending)` with the place in the spool they come from. Order: names and what is about to
+In come batches of rows with the place in the spool they come from. Order: names and what is about to
 be sent (catalog), rows (ClickHouse, one block a day), place (catalog). The rule: any crash in between is healed by
 sending the batch again, in whatever company its rows come, because those that can be there already are looked up.
 """
@@ -21,16 +21,19 @@ from logstore.clickhouse.sent import Sent
 from logstore.clickhouse.tables import COLUMNS
 from logstore.encoding import decode_write, encode_write
 from logstore.folding import COLUMNS as ROW
-from logstore.folding import BadRow, Days, Pair, Position, by_day, fold
+from logstore.folding import BadRow, Days, Position, by_day, fold
 from logstore.gateways import RENEW_US, Gateway
 from logstore.marks import Hour, hours_of
 from logstore.place import ClickHouse
 from logstore.rowcheck import fault
+from logstore.told import WHO
+from logstore.unread import Row, opened_of, pair_of
 
 NOBODY = "nobody"
 """Producer of rows that come without a place: of such rows it is never known that they are new."""
 _LAST = (1 << 63) - 1
 _ID, _OFFSET = COLUMNS.index("id"), COLUMNS.index("offset_us")
+_SITE = WHO.index("site")
 
 type Columns = list[list[Any]]
 
@@ -78,7 +81,7 @@ class ClickHouseStore:
         """How far each producer's spool has been stored."""
         return self._books.cursors()
 
-    def append(self, batch: Sequence[Pair], cursor: Position | None = None) -> int:
+    def append(self, batch: Sequence[Row], cursor: Position | None = None) -> int:
         """Store `batch`, then the place it came from; says how many rows were new.
 
         Rows that are there already are left alone. Rows of days that retention has removed are counted, not stored.
@@ -90,12 +93,13 @@ class ClickHouseStore:
             raise
         except ValueError:
             # A catalog in PostgreSQL holds no NUL and no half a letter: such text is spelt out, as the spool does.
-            cleaned = [decode_write(encode_write(*pair)) for pair in batch]
-            if cleaned == list(batch):
+            pairs = list(map(pair_of, batch))
+            cleaned = [decode_write(encode_write(*pair)) for pair in pairs]
+            if cleaned == pairs:
                 raise
             return self._taken(cleaned, cursor)
 
-    def _taken(self, batch: Sequence[Pair], cursor: Position | None) -> int:
+    def _taken(self, batch: Sequence[Row], cursor: Position | None) -> int:
         producer = NOBODY if cursor is None else cursor.producer
         try:
             self._claim()
@@ -109,12 +113,12 @@ class ClickHouseStore:
             self._sent.forget(producer)
             self._sent.doubt(producer, map(_id_of, batch))
             if isinstance(error, Exception) and not isinstance(error, OSError):
-                for record, ending in batch:
+                for record, ending in map(pair_of, batch):
                     if why := fault(record, ending):
                         raise BadRow(getattr(record, "id", None), why) from error
             raise
 
-    def _append(self, batch: Sequence[Pair], cursor: Position | None, producer: str) -> int:
+    def _append(self, batch: Sequence[Row], cursor: Position | None, producer: str) -> int:
         refused: dict[str, int] = {}
         hours: set[Hour] = set()
         ready: list[tuple[str, Columns]] = []
@@ -125,7 +129,8 @@ class ClickHouseStore:
                     refused[day] = len(pairs)
                     continue
                 values = zip(*fold(pairs, self._days.known(day), partial(learned, catalog, day)), strict=True)
-                ready.append((day, _columns([record.site for record, _ in pairs], values)))
+                sites = [opened_of(record).who.told[_SITE] for record, _ in pairs]
+                ready.append((day, _columns(sites, values)))
                 hours |= hours_of(day, pairs)
             last = max((max(columns[_ID]) for _, columns in ready), default=0)
             note_sending(catalog, [day for day, _ in ready], cursor, last, self._now())

@@ -1,6 +1,6 @@
 """Rows into PostgreSQL: the writer of a record that several gateways share.
 
-In come batches of `(LogRecord, Ending)` with the place in the spool they come from. Names, rows, the proof of them and
+In come batches of rows with the place in the spool they come from. Names, rows, the proof of them and
 the place go in within one transaction, the rows by binary COPY. The rule: a row is known by its id, which no partition
 holds twice, so a batch that comes again, or again in other company, stores what is not there yet and nothing else.
 """
@@ -24,9 +24,9 @@ from logstore.chain import Hashing, Name
 from logstore.cleaning import clean_record, clean_values
 from logstore.db import upgrade
 from logstore.encoding import ENDING_FIELDS, RECORD_FIELDS
-from logstore.folding import COLUMNS, BadRow, Days, Pair, Position, by_day, fold
+from logstore.folding import COLUMNS, BadRow, Days, Position, Reach, by_day, fold
 from logstore.gateways import RENEW_US, Gateway, claim, other_record
-from logstore.marks import Hour, hours_of, mark_hours
+from logstore.marks import Hour, mark_hours
 from logstore.place import Database
 from logstore.postgres import chains, locks
 from logstore.postgres.days import AHEAD
@@ -36,6 +36,7 @@ from logstore.postgres.waiting import Work, Working, with_working_connections
 from logstore.record import Ending, LogRecord
 from logstore.rowcheck import fault
 from logstore.schema import day_file, log, log_cursor, retention_run
+from logstore.unread import Pair, Row, pair_of
 
 TRIES = 3
 """How often a batch is tried whose rows turn out to be there: another writer may be about to store them."""
@@ -104,7 +105,7 @@ class PostgresStore:
         """Do `work`, portion after portion, whenever `append` waits for the server; see `logstore.sending`."""
         self._work = work
 
-    def append(self, batch: Sequence[Pair], cursor: Position | None = None) -> int:
+    def append(self, batch: Sequence[Row], cursor: Position | None = None) -> int:
         """Store `batch` and the place it came from, both or neither; says how many rows were new.
 
         Rows that are there already are left alone. Rows of days that retention has removed are counted, not stored.
@@ -118,15 +119,16 @@ class PostgresStore:
         except BadRow:
             raise
         except _ROW_ERRORS as error:
-            for record, ending in batch:
+            pairs = list(map(pair_of, batch))
+            for record, ending in pairs:
                 if why := fault(record, ending) or _too_large(record, ending):
                     raise BadRow(getattr(record, "id", None), why) from error
-            cleaned = [_cleaned(*pair) for pair in batch]
-            if cleaned == list(batch):
+            cleaned = [_cleaned(*pair) for pair in pairs]
+            if cleaned == pairs:
                 raise
             return self._stored(cleaned, cursor)
 
-    def _stored(self, batch: Sequence[Pair], cursor: Position | None) -> int:
+    def _stored(self, batch: Sequence[Row], cursor: Position | None) -> int:
         days = list(by_day(batch))
         self._make_days(day for day, _ in days)
         for tries in range(TRIES):
@@ -138,7 +140,7 @@ class PostgresStore:
         raise AssertionError("unreachable")
 
     def _in_one_transaction(
-        self, days: Sequence[tuple[str, Sequence[Pair]]], cursor: Position | None, *, again: bool
+        self, days: Sequence[tuple[str, Sequence[Row]]], cursor: Position | None, *, again: bool
     ) -> int:
         """All of a batch; `again` when some of its rows are there already."""
         new = refused = 0
@@ -155,9 +157,10 @@ class PostgresStore:
                         refused += len(rows)
                         notes.append({"day": day, "state": "dropped", "refused": len(rows)})
                     else:
-                        notes.append(self._copy_day(day, rows, again=again))
-                        new += notes[-1]["rows"]
-                        hours |= hours_of(day, rows)
+                        note, reach = self._copy_day(day, rows, again=again)
+                        notes.append(note)
+                        new += note["rows"]
+                        hours |= {(day, hour) for hour in reach.hours}
                 self._note(notes, hours, cursor)
         except BaseException as error:
             # What a transaction taught is void when it was rolled back; an id kept here would name somebody else.
@@ -181,13 +184,16 @@ class PostgresStore:
         finally:
             connection.work = before
 
-    def _copy_day(self, day: str, rows: Sequence[Pair], *, again: bool) -> dict[str, Any]:
+    def _copy_day(self, day: str, rows: Sequence[Row], *, again: bool) -> tuple[dict[str, Any], Reach]:
+        """Store what is new of a day; what to write down of it, and where all of it lies, new or not."""
         names: list[Name] = []
         values = fold(rows, self._days.known(day), lambda one, new: learn(self._connection, one, new, day, names))
+        reach = new = Reach(values)
         if again:
             if (other := other_record(self._connection, values)) is not None:
                 raise BadRow(other, "another record has this id: two gateways or workers gave the same ids")
             values = self._absent(values)
+            new = Reach(values)
         values.sort(key=_id)
         hashed = Hashing(values)
         if values:
@@ -195,17 +201,17 @@ class PostgresStore:
                 self._copy(values)
         now = self._clock() // 1000
         batches = chains.add_batch(self._connection, partition(day), self._number, values, names, now, hashed)
-        offsets = [value[1] for value in values] or [0]
-        return {
+        note = {
             "day": day,
             "state": "open",
             "rows": len(values),
             "batches": batches,
-            "min_id": min((value[0] for value in values), default=None),
-            "max_id": max((value[0] for value in values), default=None),
-            "early_us": max(0, -min(offsets)),
-            "late_us": max(0, *offsets, 0),
+            "min_id": new.first,
+            "max_id": new.last,
+            "early_us": new.early_us,
+            "late_us": new.late_us,
         }
+        return note, reach
 
     def _copy(self, values: Sequence[tuple[Any, ...]]) -> None:
         # The driver would cut a larger one short without a word.

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from logstore.ids import RecordIds, id_time_us
-from logstore.merge import Row
 from logstore.reading import SpoolCursor
 from logstore.record import Ending, EndingKind, LogRecord
 from logstore.spool import SpoolFull, SpoolWriter
 from logstore.store import Store
+from logstore.unread import Row
 
 DELIVERED = Ending(kind=EndingKind.RESPONSE, status=200, content_type="text/html", bytes_down=4096, duration_us=90_000)
 

@@ -14,7 +14,7 @@ from logstore.filter import LogFilter
 from logstore.flood import Flood, may_fold
 from logstore.gateways import node_of
 from logstore.ids import RecordIds
-from logstore.merge import HEAD_SECONDS, Merger, Orphan, Row
+from logstore.merge import HEAD_SECONDS, Merger, Orphan
 from logstore.query import Archive
 from logstore.reading import SpoolEvent, SpoolReader
 from logstore.record import Ending, EndingKind, LogRecord
@@ -22,6 +22,7 @@ from logstore.shipper import Shipper
 from logstore.spool import SpoolLimits, SpoolWriter
 from logstore.stats import top, totals
 from logstore.store import Store
+from logstore.unread import Pair
 from tests.logstore.spooling import DELIVERED, make_record, stored
 
 BLOCKED = Ending(kind=EndingKind.BLOCKED, status=403)
@@ -50,7 +51,7 @@ def exchange(writer: SpoolWriter, ids: RecordIds, path: str = "/poll", **ending:
     return record
 
 
-def requests_of(rows: list[Row]) -> int:
+def requests_of(rows: list[Pair]) -> int:
     return sum(1 + ending.repeats for _, ending in rows)
 
 
@@ -131,13 +132,13 @@ def test_every_request_is_counted_once_whenever_the_shipper_is_killed(tmp_path: 
             running.append(make_record(ids, path=chance.choice(("/poll", "/poll", "/a"))))
             writer.open(running[-1])
     events = events_in(tmp_path)
-    found: dict[int, Row] = {}
+    found: dict[int, Pair] = {}
     cursor, folded = 0, 0
     while cursor < events[-1].seq:
         merger, read = Merger(), cursor
         last = chance.random() < 0.2  # else it is killed on the way, before or after the cursor was stored
         stop = events[-1].seq if last else min(events[-1].seq, cursor + chance.randrange(1, 120))
-        rows: list[Row] = []
+        rows: list[Pair] = []
         for event in events:
             if cursor < event.seq <= stop:
                 merged, read = merger.feed(event), event.seq

@@ -17,12 +17,12 @@ import sqlalchemy.exc
 
 from logstore.encoding import EventKind, Fact
 from logstore.ids import RecordIds
-from logstore.merge import Row
 from logstore.reading import SpoolCursor, SpoolReader
 from logstore.segments import INSERT, Segment, list_segments
 from logstore.shipper import Shipper
 from logstore.shipping import ShipperBusy, read_status, shipper_lock
 from logstore.spool import SpoolLimits, SpoolWriter
+from logstore.unread import Row
 from tests.logstore.spooling import DELIVERED, BusyStore, FaultyStore, fill, make_record, stored
 from tests.logstore.test_spool import wait_for
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from logstore.ids import RecordIds
-from logstore.merge import Row
 from logstore.segments import INSERT, list_segments
 from logstore.spool import SpoolLimits, SpoolWriter
+from logstore.unread import Row
 from tests.logstore.spooling import DELIVERED, BusyStore, FaultyStore, fill, make_record
 from tests.logstore.test_shipper import AWAY, School, failing_for
 

@@ -44,8 +44,8 @@ def agrees(payload: bytes) -> bool:
     if (found := read_open(payload, groups)) is not None:
         version, values = msgpack.unpackb(payload, use_list=False)
         assert (version, len(values)) == (VERSION, len(RECORD_FIELDS))
-        assert (found[0], found[1]) == values[:2]
-        assert opened(found[2]) == opened(opened_of(unread_record(values)))
+        assert (found.id, found.time_us) == values[:2]
+        assert opened(found) == opened(opened_of(unread_record(values)))
         return True
     if (close := read_close(payload, groups, KINDS)) is not None:
         version, record_id, values = msgpack.unpackb(payload, use_list=False)

@@ -107,7 +107,7 @@ def test_remembering_has_a_bound() -> None:
         host = dataclasses.replace(PUPIL, host=f"h{number}.example")
         found = read_open(encode_open(host), groups)
         assert found is not None
-        assert found[2].where.told[2] == host.host
+        assert found.where.told[2] == host.host
         assert groups.of((host.host,)).told == (host.host,)
     assert len(groups) <= 30
 

@@ -26,7 +26,7 @@ from logstore.clickhouse.store import ClickHouseStore
 from logstore.clickhouse.tables import log
 from logstore.db import StoreError, open_catalog, reading
 from logstore.filter import LogFilter
-from logstore.folding import BadRow, Pair
+from logstore.folding import BadRow
 from logstore.place import ClickHouse, Database
 from logstore.postgres.locks import ROWS
 from logstore.prunereport import PruneReport
@@ -34,6 +34,7 @@ from logstore.query import Archive
 from logstore.retention import prune
 from logstore.schema import day_file, log_cursor, log_sent, retention_run
 from logstore.store import Store
+from logstore.unread import Pair
 from logstore.verify import verify
 from tests.logstore.rows import AT, batch, ended, ids_from, request
 from tests.rig import clickhouse

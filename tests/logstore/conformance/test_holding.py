@@ -16,7 +16,6 @@ from logstore.annual import cells_of, count_closed, counted_to
 from logstore.audit import entries, verify
 from logstore.db import reading
 from logstore.filter import LogFilter
-from logstore.folding import Pair
 from logstore.holdcopy import altered, copy_hold, held_rows
 from logstore.holdrelease import approve, sign
 from logstore.holds import Hold, HoldRefused, find, holds, place, writing_holds
@@ -24,6 +23,7 @@ from logstore.place import Database, Where, catalog_of
 from logstore.query import Archive
 from logstore.retention import last_run, prune
 from logstore.store import open_store
+from logstore.unread import Pair
 from tests.logstore.rows import AT, ended, ids_from, request
 
 DAY_US = 86_400_000_000

@@ -13,13 +13,13 @@ import pytest
 from logstore.audit import entries, verify
 from logstore.db import reading
 from logstore.filter import LogFilter
-from logstore.folding import Pair
 from logstore.place import Database, Where
 from logstore.postgres.days import stray_rows
 from logstore.query import Archive
 from logstore.retention import last_run, oldest_day, overdue, prune
 from logstore.schema import dim_user
 from logstore.store import open_store
+from logstore.unread import Pair
 from tests.logstore.rows import AT, ended, ids_from, request
 
 DAY_US = 86_400_000_000

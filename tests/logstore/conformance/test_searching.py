@@ -20,12 +20,13 @@ import sqlalchemy as sa
 from logstore import stats
 from logstore.db import reading
 from logstore.filter import LogFilter
-from logstore.folding import Pair, day_of
+from logstore.folding import day_of
 from logstore.ids import id_time_us
 from logstore.place import Database, Where
 from logstore.query import Archive, SearchTooWide, Tail
 from logstore.rows import Row
 from logstore.store import open_store
+from logstore.unread import Pair
 from tests.logstore.conformance.conftest import ENGINES
 from tests.logstore.rows import AT, ended, ids_from, request
 from tests.rig import clickhouse

@@ -13,13 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from logstore.filter import LogFilter
-from logstore.folding import Pair, day_of
+from logstore.folding import day_of
 from logstore.place import Where
 from logstore.query import Archive
 from logstore.reading import SpoolCursor
 from logstore.record import EndingKind
 from logstore.stats import series, top, totals
 from logstore.store import BadRow, open_store
+from logstore.unread import Pair
 from tests.logstore.rows import AT, batch, ended, ids_from, request
 
 DAY_US = 86_400_000_000
