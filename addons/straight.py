@@ -186,8 +186,8 @@ class StraightStream(GatewayStream):
                 yield from self._answer_instead()
                 return
             shown = check.release()
-        parts = [shown, stream(b"")]
-        sent = b"".join(part if isinstance(part, bytes) else b"".join(part) for part in parts)
+        parts = (shown, stream(b""))
+        sent = b"".join([part if isinstance(part, bytes) else b"".join(part) for part in parts if part])
         data = response.data
         client = self.context.client
         self.outside.connections[client].response = response  # type: ignore[attr-defined]

@@ -23,6 +23,12 @@ except ImportError:  # an extra; the other engine answers the same
 
 logger = logging.getLogger(__name__)
 
+SHORT = 6
+"""Octets up to which a text is looked for by itself: some hundred short ones among ten thousand have Hyperscan look twice at
+nearly every place, and its tables are then larger than the memory that is near."""
+_FORM = b"short-and-long"
+"""Begins what is compiled."""
+
 
 class Needles(Protocol):
     """The texts looked for, compiled. Safe to use from any thread."""
@@ -60,9 +66,9 @@ class Hyperscan:
 
     engine = "hyperscan"
 
-    def __init__(self, database: Any) -> None:
-        self._database = database
-        self._lock = threading.Lock()  # its working memory is for one scan at a time
+    def __init__(self, *databases: Any) -> None:
+        self._databases = databases
+        self._lock = threading.Lock()  # their working memory is for one scan at a time
 
     def found(self, octets: bytes) -> set[int]:
         """Numbers of the texts that stand in `octets`."""
@@ -75,7 +81,8 @@ class Hyperscan:
             add(number)
 
         with self._lock:
-            self._database.scan(octets, match_event_handler=hear)
+            for database in self._databases:
+                database.scan(octets, match_event_handler=hear)
         return numbers
 
 
@@ -83,11 +90,19 @@ def precompiled(parts: Sequence[str]) -> bytes | None:
     """The texts compiled, to be kept in a file and opened by `opened`; None where Hyperscan is not installed."""
     if hyperscan is None or not parts:
         return None
+    numbered = [(part.encode("utf-8", "surrogatepass"), number) for number, part in enumerate(parts)]
+    short = [one for one in numbered if len(one[0]) <= SHORT]
+    long = [one for one in numbered if len(one[0]) > SHORT]
+    dumps = [_dumped(those) for those in (short, long) if those]
+    return _FORM + bytes([len(dumps)]) + b"".join(len(dump).to_bytes(8, "little") + dump for dump in dumps)
+
+
+def _dumped(numbered: Sequence[tuple[bytes, int]]) -> bytes:
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     database.compile(
-        expressions=[part.encode("utf-8", "surrogatepass") for part in parts],
-        ids=list(range(len(parts))),
-        flags=[hyperscan.HS_FLAG_SINGLEMATCH] * len(parts),
+        expressions=[octets for octets, _ in numbered],
+        ids=[number for _, number in numbered],
+        flags=[hyperscan.HS_FLAG_SINGLEMATCH] * len(numbered),
         literal=True,
     )
     raw: bytes = hyperscan.dumpb(database)
@@ -96,28 +111,45 @@ def precompiled(parts: Sequence[str]) -> bytes | None:
 
 def opened(raw: bytes | None, parts: Sequence[str]) -> Needles:
     """The texts, from what `precompiled` gave; by Aho-Corasick when there is none, or it is for another machine."""
-    if raw is not None and (database := _loaded(raw)) is not None:
-        return Hyperscan(database)
+    if raw is not None and (databases := _loaded(raw)):
+        return Hyperscan(*databases)
     return AhoCorasick(parts)
 
 
 def loads(raw: bytes) -> bool:
     """Whether what was compiled can be used here: Hyperscan installed, its version and the processor the same."""
-    return _loaded(raw) is not None
+    return bool(_loaded(raw))
 
 
 def installed() -> str:
     """What `precompiled` would use, with its version: when that changes, what lies compiled is stale."""
-    return "aho-corasick" if hyperscan is None else f"hyperscan {getattr(hyperscan, '__version__', '')}"
+    return (
+        "aho-corasick" if hyperscan is None else f"hyperscan {getattr(hyperscan, '__version__', '')} {_FORM.decode()}"
+    )
 
 
-def _loaded(raw: bytes) -> Any:
+def _loaded(raw: bytes) -> list[Any]:
+    """What was compiled; none where it cannot be used here."""
     if hyperscan is None:
-        return None
+        return []
     try:
-        database = hyperscan.loadb(raw, hyperscan.HS_MODE_BLOCK)
-        database.scratch = hyperscan.Scratch(database)
-        return database
+        databases = [hyperscan.loadb(dump, hyperscan.HS_MODE_BLOCK) for dump in _parted(raw)]
+        for database in databases:
+            database.scratch = hyperscan.Scratch(database)
     except hyperscan.HyperscanError as error:
         logger.warning("the compiled phrases are for another processor or version (%s); found more slowly", error)
-        return None
+        return []
+    return databases
+
+
+def _parted(raw: bytes) -> list[bytes]:
+    """The dumps in what was compiled; what is cut or spoilt comes as it is, and does not load."""
+    if not raw.startswith(_FORM):
+        return [raw]
+    dumps, place = [], len(_FORM) + 1
+    while place < len(raw):
+        begin = place + 8
+        place = begin + int.from_bytes(raw[begin - 8 : begin], "little")
+        dumps.append(raw[begin:place])
+    whole = place == len(raw) and raw[len(_FORM) :][:1] == bytes([len(dumps)])
+    return dumps if whole else [raw]

@@ -36,8 +36,9 @@ class PageScan:
         self._markup, self._xml = markup, xml
         self._visible = Visible(markup=markup, xml=xml)
         self._readings = Readings()
-        self._waiting = bytearray()
-        self._head = bytearray()
+        self._waiting: list[bytes] = []
+        self._waits = 0
+        self._head = b""
         self._codec = ""
         self._counted: tuple[int, tuple[Finding, ...]] = (0, ())
         self._decoder: codecs.IncrementalDecoder | None = None
@@ -48,8 +49,9 @@ class PageScan:
 
     def feed(self, octets: bytes) -> None:
         """Take more of the page; looked at once there is a piece of it."""
-        self._waiting += octets
-        if len(self._waiting) >= PIECE:
+        self._waiting.append(octets)
+        self._waits += len(octets)
+        if self._waits >= PIECE:
             self._look(last=False)
 
     def findings(self, *, last: bool = False) -> tuple[Finding, ...]:
@@ -63,8 +65,9 @@ class PageScan:
         return self._counted[1]
 
     def _look(self, *, last: bool) -> None:
-        octets = bytes(self._waiting)
+        octets = b"".join(self._waiting)  # what is joined with nothing is not copied
         self._waiting.clear()
+        self._waits = 0
         self._ended = last
         self.scanned += len(octets)
         if len(self._head) < HEAD:
@@ -89,9 +92,9 @@ class PageScan:
 
     def _settled(self, octets: bytes) -> bytes:
         """Settle the charset by what has come; what is to be decoded now: all, when it is another than it seemed."""
-        before = bytes(self._head)
-        self._head += octets
-        codec = charset_of(bytes(self._head), self._charset)
+        before = self._head
+        self._head = head = before + octets
+        codec = charset_of(head, self._charset)
         if codec == self._codec:
             return octets
         self._codec = codec

@@ -27,6 +27,8 @@ _UPPER = bytes(range(ord("A"), ord("Z") + 1))
 _SIGNS = bytes((*range(ord("/")), *b":;=?@[\\]^_`")).replace(_MARK, b"")
 _AS_WRITTEN = bytes.maketrans(_UPPER + _SIGNS, _UPPER.lower() + b" " * len(_SIGNS))
 _ALL_SIGNS = bytes(octet for octet in range(128) if not chr(octet).isalnum()).replace(_MARK, b"")
+_MORE_SIGNS = tuple(sorted(set(_ALL_SIGNS) - set(_SIGNS)))
+"""What is a blank between bare words and itself as written: `/ < > { | } ~` and a control."""
 _AS_WORDS = bytes.maketrans(_UPPER + _ALL_SIGNS, _UPPER.lower() + b" " * len(_ALL_SIGNS))
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
@@ -115,8 +117,7 @@ def _both_ways(octets: bytes, table: bytes) -> tuple[bytes, bytes]:
 
 def _bare(octets: bytes) -> bytes:
     """As bare words, of what has single blanks and no signs beyond ASCII; the same where it has no signs."""
-    words = octets.translate(_AS_WORDS)
-    return octets if words == octets else _single(words)
+    return _single(octets.translate(_AS_WORDS)) if any(sign in octets for sign in _MORE_SIGNS) else octets
 
 
 def _single(octets: bytes) -> bytes:

@@ -86,7 +86,12 @@ LETTERS = (
 )
 
 
-@given(st.text(LETTERS, max_size=40) | st.text(max_size=40) | st.text("ab, é’/" + MARK, max_size=200))
+@given(
+    st.text(LETTERS, max_size=40)
+    | st.text(max_size=40)
+    | st.text("ab, é’/" + MARK, max_size=200)
+    | st.text("aB .-/<>{|}~\x7f" + MARK, max_size=60)
+)
 def test_read_as_if_letter_by_letter(text: str) -> None:
     """What is looked up in runs, left out because it is the same, or done to all octets at once changes nothing."""
     assert set(Readings().of(text, last=True)) == plainly(text)
