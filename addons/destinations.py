@@ -116,6 +116,14 @@ class Destinations:
             return "own address"
         return _special(address) or _special(written)
 
+    def is_own(self, literal: str) -> bool:
+        """Whether this address is the machine's own, in whatever form; what cannot be read counts as such."""
+        try:
+            address = unwrap(ipaddress.ip_address(literal.partition("%")[0]))
+        except ValueError:
+            return True
+        return address.is_loopback or address.is_unspecified or str(address) in self.own_addresses
+
     def _name_allowed(self, name: str, port: int) -> bool:
         return (name, None) in self.allowed_names or (name, port) in self.allowed_names
 

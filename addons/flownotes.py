@@ -43,6 +43,8 @@ class ConnectionNotes:
 
     address: str
     """Client IP address."""
+    wanted: tuple[str, int] | None = None
+    """Address and port its device meant to connect to, when it knew of no proxy (transparent use)."""
     identity: Identity | None = None
     """Who is asking, as resolved last."""
     client: Client = UNKNOWN

@@ -21,7 +21,7 @@ from addons.live import Live
 from identity.basic import Credentials, parse_basic
 from identity.directory import Person
 from identity.model import Evidence, Identity
-from identity.resolve import resolve, resolve_session
+from identity.resolve import resolve, resolve_session, resolve_unasked
 from identity.sessions import ConcurrentUses, Standing, signed_in
 from policy.client import STRICTEST_BAND, Band, Client
 from policy.rows import Policy
@@ -67,7 +67,7 @@ class Identify:
         notes = connection_notes(flow.client_conn)
         header = flow.request.headers.get("proxy-authorization")
         inside = notes.connect is not None and flow.request.method != "CONNECT"
-        if header is not None and not inside and self.live.sign_in != "off":
+        if header is not None and not inside and self.live.sign_in != "off" and notes.wanted is None:
             return self._identify_by(header, flow, notes)
         try:
             if inside:
@@ -99,10 +99,8 @@ class Identify:
             self._known(notes, identity)
 
     def _by_address(self, notes: ConnectionNotes) -> None:
-        directory = self.live.directory
-        identity = resolve(Evidence(notes.address), directory, self.live.sign_in, None, self.live.now())
         notes.session = None
-        self._known(notes, identity)
+        self._known(notes, by_address(notes, self.live))
 
     async def _sign_in(self, notes: ConnectionNotes, header: str) -> None:
         directory, at = self.live.directory, self.live.now()
@@ -154,8 +152,16 @@ class Identify:
         logger.exception("who is asking could not be found out")
         self.live.metrics.hook_failures.labels("identify").inc()
         notes.session, notes.directory_revision = None, None
-        notes.identity = Identity(notes.address, refused="sign-in" if self.live.sign_in == "required" else None)
+        asked = self.live.sign_in == "required" and notes.wanted is None
+        notes.identity = Identity(notes.address, refused="sign-in" if asked else None)
         notes.client = Client(address=notes.address)
+
+
+def by_address(notes: ConnectionNotes, live: Live) -> Identity:
+    """Who is on a connection on which nobody has signed in."""
+    if notes.wanted is not None:  # it knows of no proxy, and cannot be asked
+        return resolve_unasked(notes.address, live.directory, live.sign_in)
+    return resolve(Evidence(notes.address), live.directory, live.sign_in, None, live.now())
 
 
 def to_client(identity: Identity, live: Live) -> Client:

@@ -49,9 +49,7 @@ def choose_layer(context: Context, data: bytes) -> layer.Layer | None:
         return stack[0]
     if looks_like_http(data):
         return StraightHttpLayer(context, HTTPMode.transparent)
-    if b" " in data or not data.isalpha() or len(data) > LONGEST_METHOD:
-        return RefusingLayer(context)
-    return None
+    return None if may_become_http(data) else RefusingLayer(context)
 
 
 def _outermost(context: Context, data: bytes) -> layer.Layer | None:
@@ -69,6 +67,11 @@ def looks_like_http(data: bytes) -> bool:
     """True when the bytes begin with a method token and a space."""
     method, space, _ = data[: LONGEST_METHOD + 1].partition(b" ")
     return bool(space) and method.isalpha() and method.isupper()
+
+
+def may_become_http(data: bytes) -> bool:
+    """True while the bytes may be the beginning of a method token."""
+    return data.isalpha() and len(data) <= LONGEST_METHOD
 
 
 class RefusingLayer(layer.Layer):

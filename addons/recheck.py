@@ -13,11 +13,10 @@ from typing import Any
 from mitmproxy.flow import Flow
 
 from addons.flownotes import ConnectionNotes, connection_notes, flow_notes, open_flows
-from addons.identify import to_client
+from addons.identify import by_address, to_client
 from addons.live import Live
 from addons.proceed import after_grant, scope_of
-from identity.model import Evidence
-from identity.resolve import resolve, resolve_session
+from identity.resolve import resolve_session
 from policy.client import Client
 from policy.model import Action, Request, Stage
 
@@ -72,5 +71,5 @@ def _client_now(live: Live, notes: ConnectionNotes) -> Client | None:
     if notes.session is not None:
         identity = resolve_session(notes.address, notes.session, directory, at)
     else:
-        identity = resolve(Evidence(notes.address), directory, live.sign_in, None, at)
+        identity = by_address(notes, live)
     return None if identity.refused is not None else to_client(identity, live)

@@ -124,7 +124,8 @@ class Child:
             handed = (theirs.fileno(),) if theirs is not None else ()
             extra = ["--control", str(handed[0])] if handed else []
             for door in self.doors.open() if self.doors is not None else ():
-                handed, extra = (*handed, door.fileno()), [*extra, "--listener", str(door.fileno())]
+                kind = "--redirected" if door.redirected else "--listener"
+                handed, extra = (*handed, door.end.fileno()), [*extra, kind, str(door.end.fileno())]
             if self._counts is not None:
                 handed, extra = (*handed, self._counts), [*extra, "--counts", str(self._counts)]
             process = self.process = await asyncio.create_subprocess_exec(

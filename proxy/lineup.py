@@ -12,6 +12,7 @@ from pathlib import Path
 
 from logstore.gateways import WORKERS
 from proxy.children import Child
+from proxy.listeners import Listener
 from proxy.reserving import Doors
 from proxy.settings import Settings
 
@@ -26,6 +27,8 @@ class Ports:
     """Port of the metrics."""
     console: int
     """Port of the console."""
+    transparent: tuple[Listener, ...] = ()
+    """Where redirected traffic arrives."""
 
 
 def line_up(
@@ -45,7 +48,7 @@ def line_up(
     if settings.console.enabled:
         children.append(child("console", "console", "--under-run", "--port", str(ports.console)))
     for number in range(settings.proxy.workers or min(os.cpu_count() or 1, WORKERS)):
-        doors = Doors(settings.proxy.host, ports.proxy)
+        doors = Doors(settings.proxy.host, ports.proxy, ports.transparent)
         children.append(line_up_worker(number, doors, arguments, ports, run_folder, metrics_folder, counts))
     return children
 
@@ -61,6 +64,8 @@ def line_up_worker(
 ) -> Child:
     """A worker of that number, which listens on those sockets. `counts`: descriptor of what workers count together."""
     told = ["--port", str(ports.proxy), "--metrics-port", str(ports.metrics), "--console-port", str(ports.console)]
+    for place in ports.transparent:
+        told += ["--transparent-port", str(place.port)]
     worker = Child(
         f"worker{number}",
         [*arguments, "worker", "--number", str(number), *told],

@@ -44,6 +44,8 @@ class Arrivals:
     """Bound sockets to listen on; none to make them here."""
     balancers: tuple[Network, ...] = ()
     """Who must say for whom it connects."""
+    redirected: Sequence[socket.socket] = ()
+    """Bound sockets where traffic arrives that the firewall redirects; none for an explicit proxy alone."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class GatewayServer(mode_servers.AsyncioServerInstance[GatewayMode]):
     async def handle_stream(self, reader: Any, writer: Any = None) -> None:
         """Serve one client. The host leaves the socket open when it is cut while waiting for its own lock."""
         try:
-            balancers = _arrivals().balancers
+            balancers = arrivals().balancers
             if not balancers or await _introduced(reader, writer, balancers):
                 await super().handle_stream(reader, writer)
         finally:
@@ -86,12 +88,12 @@ class GatewayServer(mode_servers.AsyncioServerInstance[GatewayMode]):
 
     async def listen(self, host: str, port: int) -> Any:
         """One listening socket a worker and address."""
-        given = _arrivals().sockets
+        given = arrivals().sockets
         serve = partial(asyncio.start_server, self.handle_stream, backlog=BACKLOG)
         return [await serve(sock=end) for end in given] or [await serve(host or None, port, reuse_port=True)]
 
 
-def _arrivals() -> Arrivals:
+def arrivals() -> Arrivals:
     """What the one master of this process was told; the host makes servers itself, with nothing of ours."""
     told: Arrivals = ctx.master.arrivals  # type: ignore[attr-defined]
     return told
@@ -117,9 +119,9 @@ async def _introduced(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     except asyncio.IncompleteReadError as error:
         if not error.partial and error.expected:
             return False  # looked whether the port is open, and went
-        await _refused(writer, "half a PROXY header")
+        await turned_away(writer, "half a PROXY header")
     except (HeaderMistake, TimeoutError) as error:
-        await _refused(writer, str(error) or "no PROXY header in time")
+        await turned_away(writer, str(error) or "no PROXY header in time")
     except OSError:
         return False
     else:
@@ -152,7 +154,7 @@ def _take_for(writer: asyncio.StreamWriter, announced: Announced) -> None:
     writer.get_extra_info = told  # type: ignore[method-assign]
 
 
-async def _refused(writer: asyncio.StreamWriter, why: str) -> None:
+async def turned_away(writer: asyncio.StreamWriter, why: str) -> None:
     """A row of it, under the balancer's own address, and no answer."""
     client = Client(
         peername=writer.get_extra_info("peername"),

@@ -22,6 +22,7 @@ from addons.tls import GatewayTls
 from proxy import connection
 from proxy.dispatch import DispatchManager
 from proxy.listening import Arrivals
+from proxy.redirected import REDIRECTED
 from proxy.relay import Relaying
 from proxy.settled import SettledOptions
 
@@ -74,7 +75,7 @@ class GatewayMaster(master.Master):
             Relaying(self.server.connections, idle=told.idle_timeout, longest=told.tunnel_timeout),
         )
         self.options.update(
-            mode=["gateway"],
+            mode=["gateway", f"{REDIRECTED}@0"] if told.arrivals.redirected else ["gateway"],
             listen_host=told.listen_host,
             listen_port=told.listen_port,
             confdir=str(told.confdir),
@@ -92,6 +93,12 @@ class GatewayMaster(master.Master):
             store_streamed_bodies=False,
             tcp_timeout=told.idle_timeout,
         )
+
+    @property
+    def listening(self) -> bool:
+        """Whether clients can come in everywhere they should."""
+        servers = list(self.server.servers)
+        return bool(servers) and all(server.is_running for server in servers)
 
     async def drain(self, seconds: float) -> int:
         """Close the listeners, give open connections `seconds`, cut the rest. Returns how many were cut."""

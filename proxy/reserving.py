@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import fcntl
 import socket
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
+from proxy.listeners import Listener
 from proxy.settings import ConsoleSettings
 
 
@@ -34,24 +36,33 @@ def reserve_console(told: ConsoleSettings) -> socket.socket:
     return reserve(told.host, told.port, "console.port") if told.enabled else reserve("127.0.0.1", 0)
 
 
+class Door(NamedTuple):
+    """One socket to listen on."""
+
+    end: socket.socket
+    """Bound, not listening."""
+    redirected: bool
+    """Whether what comes was redirected here by the firewall, and knows of no proxy."""
+
+
 class Doors:
     """The sockets one worker listens on, held by its supervisor: one an address of the host.
 
     Bound but not listening until a worker listens; what waits in them to be accepted outlives the worker.
     """
 
-    def __init__(self, host: str, port: int) -> None:
-        self._place = (host, port)
-        self._open: list[socket.socket] = []
+    def __init__(self, host: str, port: int, transparent: Sequence[Listener] = ()) -> None:
+        self._places = [(Listener(host, port), False), *((place, True) for place in transparent)]
+        self._open: list[Door] = []
 
-    def open(self) -> list[socket.socket]:
+    def open(self) -> list[Door]:
         """The sockets, made when there are none. Raises `OSError`."""
         if not self._open:
-            host, port = self._place
-            found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
             try:
-                for family, *_, address in dict.fromkeys(found):
-                    self._open.append(_door(family, address))
+                for (host, port), redirected in self._places:
+                    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+                    for family, *_, address in dict.fromkeys(found):
+                        self._open.append(Door(_door(family, address), redirected))
             except OSError:
                 self.close()
                 raise
@@ -59,8 +70,8 @@ class Doors:
 
     def close(self) -> None:
         """Let go of them: with no worker on them either, the kernel gives new connections to the others."""
-        for end in self._open:
-            end.close()
+        for door in self._open:
+            door.end.close()
         self._open = []
 
 

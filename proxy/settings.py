@@ -20,6 +20,7 @@ from logstore.gateways import NUMBERS, WORKERS
 from logstore.place import Beside, Where
 from policy.client import Band
 from proxy.list_settings import ListChecks, ListSettings, Servers
+from proxy.listeners import parse_listener
 from proxy.record_settings import RecordSettings
 from proxy.settingsproblems import SettingsError, SettingsProblem, problems_of, repeated_keys
 from proxy.statutory_settings import StatutorySettings
@@ -62,6 +63,9 @@ class ProxySettings(Section):
     balancers: tuple[str, ...] = ()
     """Load balancers in front, as networks or addresses. Each must begin every connection with a PROXY header (version
     1 or 2) that says whose it is, or is refused; nobody else's header is believed."""
+    transparent: tuple[str, ...] = ()
+    """Where traffic of devices that know of no proxy is redirected to by the firewall: `:8090` (every address of this
+    machine), `10.0.0.1:8090`, `[::]:8090`. Connections that were not redirected are refused there."""
     connect_ports: tuple[Port, ...] = (443,)
     """Ports a CONNECT may ask for."""
     http_ports: tuple[Port, ...] = (80, 443, 8000, 8008, 8080, 8088, 8443, 8888)
@@ -103,6 +107,11 @@ class ProxySettings(Section):
     @classmethod
     def _balancers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(str(ipaddress.ip_network(text, strict=False)) for text in value)
+
+    @field_validator("transparent")
+    @classmethod
+    def _transparent(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(parse_listener(text)) for text in value)
 
     @model_validator(mode="after")
     def _destinations(self) -> ProxySettings:

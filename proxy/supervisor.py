@@ -29,6 +29,7 @@ from proxy.control import serve_control, socket_path
 from proxy.expiry import Expiry
 from proxy.family import Family
 from proxy.lineup import Ports
+from proxy.listeners import Listener, parse_listener
 from proxy.listlife import ListLife, failures
 from proxy.metrics import Facts, read_status, serve_metrics
 from proxy.reloadable import data_named, restart_needed
@@ -69,6 +70,7 @@ class Supervisor:
         self._verified = ""
         self._alarm = StatutoryAlarm(settings.store)
         self.proxy_port = settings.proxy.port
+        self.transparent = tuple(map(parse_listener, settings.proxy.transparent))
         self.metrics_port = settings.metrics.port
         self.console_port = settings.console.port
         self.family: Family | None = None
@@ -78,6 +80,10 @@ class Supervisor:
         """Everything, start to stop. Raises what preparing raises, before anything listens."""
         reserved = reserve(self.settings.proxy.host, self.proxy_port)
         self.proxy_port = reserved.getsockname()[1]
+        held = [reserve(*place, "proxy.transparent") for place in self.transparent]
+        self.transparent = tuple(
+            Listener(place.host, end.getsockname()[1]) for place, end in zip(self.transparent, held, strict=True)
+        )
         console = reserve_console(self.settings.console)
         self.console_port = console.getsockname()[1]
         owned = own_data(self.settings.data)
@@ -114,8 +120,8 @@ class Supervisor:
             self._say_ready(authority)
             await self.stopping.wait()
         finally:
-            reserved.close()
-            console.close()
+            for end in (reserved, console, *held):
+                end.close()
             for task in watching:
                 task.cancel()
             control.close()
@@ -127,7 +133,7 @@ class Supervisor:
         return 0
 
     def _make_family(self, arguments: list[str]) -> Family:
-        ports = Ports(self.proxy_port, self.metrics_port, self.console_port)
+        ports = Ports(self.proxy_port, self.metrics_port, self.console_port, self.transparent)
         family = Family(self.settings, arguments, ports)
         family.on_decision = self._note_decision
         self.facts.list_updates = lambda: failures(self.settings)
@@ -142,7 +148,8 @@ class Supervisor:
         return [] if self.family is None else self.family.workers
 
     def _say_ready(self, authority: CaStatus) -> None:
-        ports = {"proxy": self.proxy_port, "metrics": self.metrics_port, "pid": os.getpid()}
+        ports: dict[str, Any] = {"proxy": self.proxy_port, "metrics": self.metrics_port, "pid": os.getpid()}
+        ports["transparent"] = [place.port for place in self.transparent]
         if self.settings.console.enabled:
             ports["console"] = self.console_port
         fresh = self.run_folder / "ports.new"

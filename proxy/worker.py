@@ -81,13 +81,18 @@ class WorkerPlace:
     """Port of the console, which the proxy never connects to; 0 without one."""
     listeners: tuple[int, ...] = ()
     """File descriptors of the sockets to listen on, bound; none to make one."""
+    redirected: tuple[int, ...] = ()
+    """File descriptors of the sockets where redirected traffic arrives."""
+    transparent_ports: tuple[int, ...] = ()
+    """Their ports."""
     counts: int | None = None
     """File descriptor of what workers count together; None to count alone."""
 
     def own_ports(self, settings: Settings) -> tuple[int, ...]:
         """Ports of this gateway: nobody reaches them through it."""
         console = (self.console_port, settings.console.port) if settings.console.enabled else ()
-        return (self.port, self.metrics_port, settings.proxy.port, settings.metrics.port, *console)
+        ours = (self.port, self.metrics_port, settings.proxy.port, settings.metrics.port)
+        return (*ours, *console, *self.transparent_ports)
 
 
 def make_live(settings: Settings, place: WorkerPlace, engine: Engine) -> Live:
@@ -169,6 +174,7 @@ class Worker:
             arrivals=Arrivals(
                 tuple(socket.socket(fileno=number) for number in self.place.listeners),
                 tuple(map(ipaddress.ip_network, settings.proxy.balancers)),
+                tuple(socket.socket(fileno=number) for number in self.place.redirected),
             ),
             passphrase=passphrase.decode() if passphrase is not None else None,
         )
@@ -240,7 +246,7 @@ class Worker:
         return {"ca": master.tls.certstore.default_ca.fingerprint().hex()}
 
     async def _until_listening(self) -> None:
-        while self.master is None or not any(server.is_running for server in self.master.server.servers):
+        while self.master is None or not self.master.listening:
             await asyncio.sleep(0.01)
 
     def _in_force(self) -> dict[str, str]:

@@ -19,6 +19,8 @@ def add(commands: Any) -> None:
     parser.add_argument("--console-port", type=int, default=0)
     parser.add_argument("--control", type=int, required=True)
     parser.add_argument("--listener", type=int, action="append", default=[])
+    parser.add_argument("--redirected", type=int, action="append", default=[])
+    parser.add_argument("--transparent-port", type=int, action="append", default=[])
     parser.add_argument("--counts", type=int)
     parser.set_defaults(handle=handle)
 
@@ -31,7 +33,8 @@ def handle(args: argparse.Namespace, settings: Settings) -> int:
 
     try:
         ports = (args.port, args.metrics_port, args.control, args.console_port)
-        place = WorkerPlace(args.number, *ports, tuple(args.listener), args.counts)
+        doors = (tuple(args.listener), tuple(args.redirected), tuple(args.transparent_port))
+        place = WorkerPlace(args.number, *ports, *doors, args.counts)
         return run_worker(settings, place)
     except TROUBLES as error:
         print(f"worker {args.number} cannot start: {in_words(error)}", file=sys.stderr)

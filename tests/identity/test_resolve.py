@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from identity.basic import Cost, PasswordCheck, hash_password, parse_basic
 from identity.directory import Directory, Person, Place
 from identity.model import Evidence, Identity
-from identity.resolve import SignIn, resolve
+from identity.resolve import SignIn, resolve, resolve_unasked
 
 AT = datetime(2026, 11, 17, 10, 20, tzinfo=UTC)
 WORD = "otter kite lamp"
@@ -131,6 +131,27 @@ def test_nobody_signed_in(address: str, sign_in: SignIn, band: str | None, refus
     assert (identity.band, identity.refused) == (band, refused)
     assert (identity.user, identity.verified) == (None, False)
     assert identity.source == ("none" if address == UNKNOWN else "address")
+
+
+@pytest.mark.parametrize(
+    ("address", "sign_in", "band", "groups"),
+    [
+        (CLASSROOM, "off", "ks2", {"room-1"}),
+        (CLASSROOM, "optional", "ks2", {"room-1"}),
+        (CLASSROOM, "required", None, set()),
+        (SUITE, "required", "ks2", {"it-suite"}),
+        (OFFICE, "optional", "staff", set()),
+        (OFFICE, "required", None, set()),
+        (UNKNOWN, "off", None, set()),
+        (UNKNOWN, "required", None, set()),
+    ],
+)
+def test_nobody_can_be_asked(address: str, sign_in: SignIn, band: str | None, groups: set[str]) -> None:
+    """A device that knows of no proxy is never refused for it; where sign-in is required its address says little more
+    than the site: the strictest band decides, and no group makes it another."""
+    identity = resolve_unasked(address, SCHOOL, sign_in)
+    assert (identity.band, identity.groups, identity.refused) == (band, groups, None)
+    assert (identity.user, identity.verified) == (None, False)
 
 
 def test_with_sign_in_off_a_header_says_nothing() -> None:

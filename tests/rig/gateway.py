@@ -166,8 +166,7 @@ class Gateway:
                 told = json.loads(ports.read_text())
                 self.port, self.metrics_port = told["proxy"], told["metrics"]
                 self.console_port = told.get("console", 0)
-                with socket.create_connection(self.address, 1):
-                    return True
+                return self.reached()
             return False
 
         try:
@@ -176,6 +175,11 @@ class Gateway:
             self.kill()
             raise
         return self
+
+    def reached(self) -> bool:
+        """Whether it takes connections. Raises `OSError` when not."""
+        with socket.create_connection(self.address, 1):
+            return True
 
     def family(self) -> list[psutil.Process]:
         """The process and everything it started that is alive."""

@@ -11,6 +11,7 @@ import contextlib
 import socket
 import ssl
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from urllib.parse import parse_qsl, urlsplit
@@ -35,6 +36,8 @@ class Origin:
     connections: int = 0
     """TCP connections accepted."""
     port: int = 0
+    own: str = "127.0.0.1"
+    """Whose certificate a client gets that names nobody."""
 
     def seen(self, host: str) -> list[Arrival]:
         """Requests that named `host`."""
@@ -53,13 +56,14 @@ class Origin:
         """Where it listens, as `127.0.0.1:port`."""
         return f"127.0.0.1:{self.port}"
 
-    def start(self) -> Origin:
-        """Listen; returns itself once the port is open."""
-        listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-        listener.setblocking(False)
-        self.port = listener.getsockname()[1]
+    def start(self, listeners: Sequence[socket.socket] = ()) -> Origin:
+        """Listen, on these sockets when there are some; returns itself once the port is open."""
+        listeners = listeners or [socket.create_server(("127.0.0.1", 0), backlog=1024)]
+        for listener in listeners:
+            listener.setblocking(False)
+        self.port = listeners[0].getsockname()[1]
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, args=(listener,), name="origin", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(listeners,), name="origin", daemon=True)
         self._thread.start()
         return self
 
@@ -76,17 +80,21 @@ class Origin:
     ) -> None:
         self.stop()
 
-    def _run(self, listener: socket.socket) -> None:
+    def _run(self, listeners: Sequence[socket.socket]) -> None:
         asyncio.set_event_loop(self._loop)
-        self._serving = self._loop.create_task(self._accept(listener))
+        self._serving = self._loop.create_task(self._accept_all(listeners))
         with contextlib.suppress(asyncio.CancelledError):
             self._loop.run_until_complete(self._serving)
         for task in asyncio.all_tasks(self._loop):
             task.cancel()
             with contextlib.suppress(BaseException):
                 self._loop.run_until_complete(task)
-        listener.close()
+        for listener in listeners:
+            listener.close()
         self._loop.close()
+
+    async def _accept_all(self, listeners: Sequence[socket.socket]) -> None:
+        await asyncio.gather(*map(self._accept, listeners))
 
     async def _accept(self, listener: socket.socket) -> None:
         tasks: set[asyncio.Task[None]] = set()
@@ -134,7 +142,7 @@ class Origin:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.sni_callback = choose
         context.set_alpn_protocols(["http/1.1"])
-        context.load_cert_chain(self.authority.chain("127.0.0.1"))
+        context.load_cert_chain(self.authority.chain(self.own))
         return context
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, secure: bool) -> bool:
