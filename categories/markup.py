@@ -29,6 +29,8 @@ _KEPT = 1024
 """Characters of an unfinished tag that are kept to be read again with more of it."""
 _FEW, _MORE, _MANY = 4, 64, 1024
 """Tags that are read at once, behind a drawing, at first, and at most: what comes behind one is read again."""
+_STRETCH, _DRAWINGS = 2048, 16
+"""Characters that are read at once where there are more drawings and the like than that."""
 _NAMES, _LONGEST_NAME = 1024, 24
 """Names of elements that are remembered, as they are written, and their characters."""
 _TAIL = 12
@@ -48,6 +50,7 @@ _BORDERS = frozenset(
 """Elements that part words. Any other, also one that nobody knows, stands within a line."""
 _UNSURE = frozenset(("svg", "math", "noscript", "iframe", "noembed", "noframes", "xmp", "plaintext"))
 """Elements whose content is text or markup, as the browser and its settings are."""
+_UNSURE_TAG = re.compile("<(?:" + "|".join(sorted(_UNSURE)) + ")", re.IGNORECASE)
 # A tag from behind its name to its end: what begins and does not end goes on to the end of what there is.
 _REST = (
     rf"""(?:[{_BLANKS}/]++|(?:=[^{_BLANKS}/>=]*+|[^{_BLANKS}/>=]++)"""
@@ -92,6 +95,7 @@ _RESUMED = {
 }
 _CLOSES_ITSELF = re.compile(rf"""^<(?i:svg|math)(?:[^=]*|.*[{_BLANKS}"'])/>\Z""", re.DOTALL)
 _BEGUN = re.compile(r"<(?:!-{0,3}|/?[a-z]{0,12})?\Z", re.IGNORECASE)
+_LONGEST_BEGUN = len("</abcdefghijkl")
 _ENDS = {
     "comment": re.compile(r"--!?>"),
     "bogus": re.compile(r">"),
@@ -118,7 +122,7 @@ class Visible:
 
     def __init__(self, *, markup: bool = True, xml: bool = False) -> None:
         """`markup` is False for plain text; `xml` is True where elements close themselves and CDATA is text."""
-        self._markup = markup
+        self._markup, self._xml = markup, xml
         self._source = ""
         self._word = ""
         self._within: _Unfinished | None = None
@@ -127,7 +131,7 @@ class Visible:
 
     def feed(self, source: str, *, last: bool = False) -> str:
         """The text of one more piece."""
-        text = self._word + (self._read(source, last).replace("\0", "") if self._markup else source)
+        text = self._word + (self._shown(source, last).replace("\0", "") if self._markup else source)
         self._word = ""
         if not last:
             end = max(text.rfind(" "), text.rfind("\n")) + 1
@@ -137,6 +141,18 @@ class Visible:
                 end = reference_begun(text)
                 text, self._word = text[:end], shortened(text[end:])
         return characters(text) if self._markup else text
+
+    def _shown(self, source: str, last: bool) -> str:
+        """The text of a piece; of one with many drawings a stretch at a time, as behind each its rest is read anew."""
+        if len(source) <= _STRETCH or self._xml or len(_UNSURE_TAG.findall(source)) <= _DRAWINGS:
+            return self._read(source, last)
+        parts, begin = [], 0
+        while begin < len(source):
+            end = source.find("<", begin + _STRETCH)  # no tag is cut
+            end = len(source) if end < 0 else end
+            parts.append(self._read(source[begin:end], last and end == len(source)))
+            begin = end
+        return "".join(parts)
 
     def _read(self, source: str, last: bool) -> str:
         """The text of a piece, stretch by stretch."""
@@ -163,7 +179,7 @@ class Visible:
                 return before, source
             if self._within is not None and not source:
                 return before, None
-        begun = None if last else _BEGUN.search(source, max(0, len(source) - _KEPT))
+        begun = None if last else _BEGUN.search(source, max(0, len(source) - _LONGEST_BEGUN))
         if begun is not None:
             source, self._source = source[: begun.start()], source[begun.start() :]
         parts, step = [before], self._step
@@ -171,10 +187,12 @@ class Visible:
             pieces = _TOKENS.split(source, step)
             names, others = pieces[1::3], pieces[2::3]
             marks = list(map(_shown.__getitem__, names))
+            tokens, at = None, 0
             for number in _special(marks):
                 marks[number], unsure = _told(names[number], others[number])
                 if unsure is not None:
-                    found = next(islice(_TOKENS.finditer(source), number, None))
+                    tokens = tokens or _TOKENS.finditer(source)
+                    found, at = next(islice(tokens, number - at, None)), number + 1
                     if _opens(found.group()):
                         parts += _woven(pieces[: 3 * number + 1 : 3], marks[: number + 1])
                         self._unsure, self._step = Unsure(unsure, _border), _FEW

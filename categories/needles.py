@@ -24,8 +24,8 @@ except ImportError:  # an extra; the other engine answers the same
 logger = logging.getLogger(__name__)
 
 SHORT = 6
-"""Octets up to which a text is in the table for short ones: some hundred of these among ten thousand have Hyperscan look
-twice at nearly every place."""
+"""Octets up to which a text is in the table for short ones: some hundred of these among ten thousand have Hyperscan
+look twice at nearly every place."""
 _FORM = b"short-and-long"
 """Begins what is compiled."""
 

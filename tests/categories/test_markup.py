@@ -175,15 +175,17 @@ SCRAPS = [
 
 @given(st.lists(st.sampled_from(SCRAPS), max_size=120), st.integers(0, 400))
 def test_it_makes_no_difference_how_many_tags_are_read_at_once(scraps: list[str], cut: int) -> None:
-    """One after the other, four and more, or a thousand."""
+    """One after the other, four and more, or a thousand; nor how long the stretches are of a page full of drawings."""
     page = "".join(scraps)
     found = []
-    for few, many in ((1, 1), (4, 1024), (1024, 1024)):
+    for few, many, stretch in ((1, 1, 10_000), (4, 1024, 10_000), (1024, 1024, 10_000), (4, 1024, 7)):
         with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(source, "_STRETCH", stretch)
+            patch.setattr(source, "_DRAWINGS", 0)
             patch.setattr(source, "_FEW", few)
             patch.setattr(source, "_MANY", many)
             found.append(seen(page[:cut], page[cut:]))
-    assert found[0] == found[1] == found[2]
+    assert found[0] == found[1] == found[2] == found[3]
 
 
 @pytest.mark.parametrize(
@@ -191,6 +193,8 @@ def test_it_makes_no_difference_how_many_tags_are_read_at_once(scraps: list[str]
     [
         "<svg></svg>",
         "<svg></svg><b>",
+        "<svg/><p>",
+        "<svg a='' /><iframe><p>",
         "<",
         "<b",
         "<script>",
@@ -210,13 +214,14 @@ def test_it_makes_no_difference_how_many_tags_are_read_at_once(scraps: list[str]
     ],
 )
 def test_a_page_made_to_be_slow_is_not(piece: str) -> None:
-    """Half a megabyte of it in small pieces is looked at once."""
+    """Half a megabyte of it in pieces is looked at once."""
     page = piece * (512 * 1024 // len(piece))
-    visible = Visible()
     began = time.process_time()
-    for start in range(0, len(page), 16 * 1024):
-        visible.feed(page[start : start + 16 * 1024])
-    visible.feed("", last=True)
+    for size in (16 * 1024, 64 * 1024):
+        visible = Visible()
+        for start in range(0, len(page), size):
+            visible.feed(page[start : start + size])
+        visible.feed("", last=True)
     assert time.process_time() - began < 8.0  # what looks at it again and again needs minutes
 
 
