@@ -9,6 +9,8 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from addons.tallies import TalliedCounter, Tallies
+
 DECISION_BUCKETS = (5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 2.5e-2, 0.1)
 LATENCY_BUCKETS = (2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 1.0)
 
@@ -27,29 +29,37 @@ class Metrics:
     """Counters and histograms of one worker; multiprocess mode adds workers up."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self.tallies = Tallies()
+        """What an exchange counts, before the metrics are told."""
         self.requests = Counter(
             "schoolgate_requests",
             "Exchanges decided, by what was done, for which band and why.",
             ["action", "band", "reason"],
             registry=registry,
         )
-        self.decision_seconds = Histogram(
-            "schoolgate_decision_seconds",
-            "Time of one decision: lists and policy.",
-            buckets=DECISION_BUCKETS,
-            registry=registry,
+        self.decision_seconds = self.tallies.histogram(
+            Histogram(
+                "schoolgate_decision_seconds",
+                "Time of one decision: lists and policy.",
+                buckets=DECISION_BUCKETS,
+                registry=registry,
+            )
         )
-        self.added_latency_seconds = Histogram(
-            "schoolgate_added_latency_seconds",
-            "Time a request head waits in the gateway before it is sent on or answered.",
-            buckets=LATENCY_BUCKETS,
-            registry=registry,
+        self.added_latency_seconds = self.tallies.histogram(
+            Histogram(
+                "schoolgate_added_latency_seconds",
+                "Time a request head waits in the gateway before it is sent on or answered.",
+                buckets=LATENCY_BUCKETS,
+                registry=registry,
+            )
         )
-        self.record_seconds = Histogram(
-            "schoolgate_record_seconds",
-            "Time to append one record to the spool.",
-            buckets=DECISION_BUCKETS,
-            registry=registry,
+        self.record_seconds = self.tallies.histogram(
+            Histogram(
+                "schoolgate_record_seconds",
+                "Time to append one record to the spool.",
+                buckets=DECISION_BUCKETS,
+                registry=registry,
+            )
         )
         self.hook_failures = Counter(
             "schoolgate_hook_failures",
@@ -86,11 +96,13 @@ class Metrics:
             ["why"],
             registry=registry,
         )
-        self.page_scan_seconds = Histogram(
-            "schoolgate_page_scan_seconds",
-            "Time to undo the encoding of one page and look at its words.",
-            buckets=LATENCY_BUCKETS,
-            registry=registry,
+        self.page_scan_seconds = self.tallies.histogram(
+            Histogram(
+                "schoolgate_page_scan_seconds",
+                "Time to undo the encoding of one page and look at its words.",
+                buckets=LATENCY_BUCKETS,
+                registry=registry,
+            )
         )
         self.slow_cut = Counter(
             "schoolgate_slow_cut",
@@ -110,8 +122,11 @@ class Metrics:
         self.traffic_connections = Counter("schoolgate_traffic_connections", *ways["connections"], registry=registry)
         self.traffic_requests = Counter("schoolgate_traffic_requests", *ways["requests"], registry=registry)
         self.traffic_bytes = Counter("schoolgate_traffic_bytes", *ways["bytes"], registry=registry)
-        self._children: dict[tuple[str, str, str], Counter] = {}
-        self._ways = {way: (self.traffic_requests.labels(way), self.traffic_bytes.labels(way)) for way in WAYS}
+        counter = self.tallies.counter
+        self._children: dict[tuple[str, str, str], TalliedCounter] = {}
+        self._ways = {
+            way: (counter(self.traffic_requests.labels(way)), counter(self.traffic_bytes.labels(way))) for way in WAYS
+        }
 
     def count_exchange(self, way: Way, size: int) -> None:
         """One exchange that is over, by what became of it, and the bytes of its bodies or of its tunnel both ways."""
@@ -125,5 +140,5 @@ class Metrics:
         key = (action, band, reason)
         child = self._children.get(key)
         if child is None:
-            child = self._children[key] = self.requests.labels(*key)
+            child = self._children[key] = self.tallies.counter(self.requests.labels(*key))
         child.inc()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mitmproxy import master
-from mitmproxy.addons import block, core, disable_h2c, errorcheck, proxyserver
+from mitmproxy.addons import block, core, errorcheck, proxyserver
 
 from addons import build_addons, clienthello
 from addons.flownotes import busy
@@ -69,7 +69,6 @@ class GatewayMaster(master.Master):
             self.server,
             errorcheck.ErrorCheck(),
             block.Block(),
-            disable_h2c.DisableH2C(),
             self.tls,
             *build_addons(live),
             Relaying(self.server.connections, idle=told.idle_timeout, longest=told.tunnel_timeout),

@@ -199,6 +199,7 @@ class Worker:
             await serving
         for task in side:
             task.cancel()
+        self.live.metrics.tallies.tell()
         self.live.spool.shut()
 
     async def _listen_to_supervisor(self) -> None:

@@ -168,9 +168,9 @@ def squid(place: Place, *, guard: bool) -> Running:
         "memory_pools on",
     ]
     if guard:
-        config = squidguard_conf(place, folder)
+        redirector = installed("squidGuard", "squidguard")
         lines += [
-            f"url_rewrite_program {installed('squidGuard', 'squidguard')} -c {config}",
+            f"url_rewrite_program {redirector} -c {squidguard_conf(place, folder, redirector)}",
             "url_rewrite_children 2 startup=2 idle=1",
             "acl tunnels method CONNECT",
             "url_rewrite_access deny tunnels",
@@ -183,7 +183,7 @@ def squid(place: Place, *, guard: bool) -> Running:
     return Running(name, way, process.pid, filters=guard, log=folder / "access.log", process=process)
 
 
-def squidguard_conf(place: Place, folder: Path) -> Path:
+def squidguard_conf(place: Place, folder: Path, program: str) -> Path:
     """squidGuard's configuration with every category blocked; its `.db` files are made when they are not there."""
     parts = []
     for name in place.categories:
@@ -198,7 +198,7 @@ def squidguard_conf(place: Place, folder: Path) -> Path:
         + f"\nacl {{ default {{ pass {passed} all\n redirect 302:http://blocked.invalid/%t }} }}\n"
     )
     if not all(made(place.tree / name / "domains") for name in place.categories):
-        subprocess.run(["squidGuard", "-c", str(config), "-C", "all"], check=True, capture_output=True)
+        subprocess.run([program, "-c", str(config), "-C", "all"], check=True, capture_output=True)
         for file in place.tree.rglob("*.db"):
             shutil.chown(file, "proxy", "proxy")
     return config

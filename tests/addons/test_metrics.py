@@ -64,8 +64,8 @@ def test_connections_go_up_and_down(host: Host, name: str) -> None:
     from tests.rig.waiting import wait_for
 
     gauge = host.live.metrics.connections._value
-    before = gauge.get()
+    wait_for(lambda: gauge.get() == 0, "earlier clients to be forgotten")
     with Browser(host) as browser:
         browser.fetch(f"http://{name}/page")
-        assert gauge.get() == before + 1
-    wait_for(lambda: gauge.get() == before, "the connection to be forgotten")
+        assert gauge.get() == 1
+    wait_for(lambda: gauge.get() == 0, "the connection to be forgotten")
