@@ -241,9 +241,11 @@ def e2guardian(place: Place) -> Running:
                 file.write_text(text.replace(str(source), str(folder)), encoding="latin-1")
     _set(folder / "e2guardian.conf", settings)
     _set(folder / "e2guardianf1.conf", {"sslmitm": "on", "naughtynesslimit": "160"})
-    with (folder / "lists" / "bannedsitelist").open("a") as out:
+    lists = folder / "lists"
+    lists = found if (found := lists / "example.group").is_dir() else lists  # so from 5.5 on
+    with (lists / "bannedsitelist").open("a") as out:
         out.writelines(f"{host}\n" for host in place.blocked)
-    with (folder / "lists" / "bannedphraselist").open("a") as out:
+    with (lists / "bannedphraselist").open("a") as out:
         out.write(f"\n<{BAD_WORDS}>\n")
     process = launch("e2guardian", place, [program, "-c", str(folder / "e2guardian.conf"), "-N"], port, folder)
     way = Way(("127.0.0.1", port), certificate)
