@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol, final
 from logstore.dimensions import FOLDED, Dimension
 from logstore.ids import COUNTER_BITS, EPOCH_US, NODE_BITS
 from logstore.schema import log
-from logstore.told import DECIDED, ENDED, WHERE, WHO, Ended, Group, Opened, Told
+from logstore.told import DECIDED, ENDED, WHERE, WHO, Ended, Group, Opened
 from logstore.unread import Row, ended_of, opened_of
 
 type _Getter = Callable[[Any], Any]
@@ -38,21 +38,26 @@ def _part(group: Sequence[str], names: Sequence[str]) -> _Getter:
     return itemgetter(*(group.index(name) for name in names))
 
 
-_WHO = tuple(
+_WHO: Final = tuple(
     (place, _part(WHO, dimension.record))
     for place, dimension in map(
         _BY_COLUMN.__getitem__, ("user_id", "device_id", "address_id", "client_id", "engine_id")
     )
 )
 """The dimensions a `WHO` names: their place in `FOLDED`, and what gives their key."""
-_WHERE = tuple(
+_WHERE: Final = tuple(
     (place, _part(WHERE, dimension.record))
     for place, dimension in map(_BY_COLUMN.__getitem__, ("manner_id", "host_id"))
 )
 """The dimensions a `WHERE` names."""
-_VERDICT, _ENTRY, _MEDIA = (_BY_COLUMN[column][0] for column in ("verdict_id", "entry_id", "media_id"))
-_decided, _at_end = _part(DECIDED, FOLDED[_VERDICT].record), _part(ENDED, FOLDED[_VERDICT].ending)
-_BLOCKED, _BLOCKED_AT_END = DECIDED.index("blocked"), ENDED.index("blocked")
+_VERDICT: Final = _BY_COLUMN["verdict_id"][0]
+_ENTRY: Final = _BY_COLUMN["entry_id"][0]
+_MEDIA: Final = _BY_COLUMN["media_id"][0]
+_decided: Final = _part(DECIDED, FOLDED[_VERDICT].record)
+_at_end: Final = _part(ENDED, FOLDED[_VERDICT].ending)
+_UNKNOWN: Final = object()
+_BLOCKED: Final = DECIDED.index("blocked")
+_BLOCKED_AT_END: Final = ENDED.index("blocked")
 
 
 class Position(Protocol):
@@ -91,23 +96,6 @@ def day_of(record_id: int) -> str:
 
 
 @final
-class Missing:
-    """What rows name and a day is not known to use."""
-
-    def __init__(self) -> None:
-        self.who: set[Told] = set()
-        """Groups of `WHO`."""
-        self.where: set[Told] = set()
-        """Groups of `WHERE`."""
-        self.verdict: set[tuple[Told, Told]] = set()
-        """What was decided and how it ended."""
-        self.entry: set[Any] = set()
-        """Entries."""
-        self.media: set[Any] = set()
-        """Media types."""
-
-
-@final
 class Known:
     """The ids one day is known to use: what of a row repeats, in few look-ups.
 
@@ -121,42 +109,51 @@ class Known:
             {None: None} if dimension.derive is None else {} for dimension in FOLDED
         )
         """The ids of each dimension, in the order of `FOLDED`; None is known to be NULL."""
-        self.who: dict[Told, tuple[int | None, ...]] = {}
-        """User, device, address, client and engine of each who."""
-        self.where: dict[Told, tuple[int | None, ...]] = {}
-        """Manner and host of each where."""
-        self.verdict: dict[tuple[Told, Told], tuple[int | None, int]] = {}
-        """The id of what was decided and how it ended, and 1 for what was blocked."""
+        self.missing: tuple[set[Any], ...] = tuple([set() for _ in FOLDED])
+        """What rows named of each dimension and is not known."""
+        self.lacking = object()
+        """By it a `Group` knows that something of it is missing, until that is learned."""
 
-    def gives(self, group: Group, known: Mapping[Told, tuple[int | None, ...]]) -> bool:
-        """Tell a group its numbers, which are among the `known` of its kind; False when they are not."""
-        numbers = known.get(group.told)
-        if numbers is None:
+    def gives(self, group: Group, parts: Sequence[tuple[int, _Getter]]) -> bool:
+        """Tell a group its numbers, those of its `parts`; False when one is not known, which is then missing."""
+        numbers: list[Any] = []
+        for place, part in parts:
+            key = part(group.told)
+            number = self.ids[place].get(key, _UNKNOWN)
+            if number is _UNKNOWN:
+                self.missing[place].add(key)
+            else:
+                numbers.append(number)
+        if len(numbers) != len(parts):
+            group.known = self.lacking
             return False
-        group.known, group.numbers = self.sign, numbers
+        group.known, group.numbers = self.sign, tuple(numbers)
         return True
 
-    def learn(self, missing: Missing, learn: Learn) -> None:
-        """Learn what is not known yet; `learn` is asked once for each dimension."""
-        wanted = {place: set(map(part, missing.who)) for place, part in _WHO}
-        wanted |= {place: set(map(part, missing.where)) for place, part in _WHERE}
-        wanted[_VERDICT] = {_verdict_key(one) for one in missing.verdict}
-        wanted |= {_ENTRY: missing.entry, _MEDIA: missing.media}
-        for place, there in enumerate(self.ids):
-            if unknown := wanted[place].difference(there):
-                there.update(learn(FOLDED[place], unknown))
-        for key in missing.who:
-            self.who[key] = tuple([self.ids[place][part(key)] for place, part in _WHO])
-        for key in missing.where:
-            self.where[key] = tuple([self.ids[place][part(key)] for place, part in _WHERE])
-        for one in missing.verdict:
-            blocked, at_end = one[0][_BLOCKED], one[1][_BLOCKED_AT_END]
-            number = self.ids[_VERDICT][_verdict_key(one)]
-            self.verdict[one] = number, 1 if (blocked if at_end is None else at_end) else 0
+    def verdict(self, decided: Group, ended: Group) -> bool:
+        """Tell a verdict its numbers with this ending: its id, and 1 for what was blocked; False when it is missing."""
+        key = _decided(decided.told), _at_end(ended.told)
+        number = self.ids[_VERDICT].get(key)
+        if number is None:
+            self.missing[_VERDICT].add(key)
+            return False
+        blocked, at_end = decided.told[_BLOCKED], ended.told[_BLOCKED_AT_END]
+        decided.ends[ended] = number, 1 if (blocked if at_end is None else at_end) else 0
+        return True
 
+    def begin(self) -> None:
+        """Nothing is missing: what a batch that failed had left so is looked for again."""
+        self.lacking = object()
+        for left in self.missing:
+            left.clear()
 
-def _verdict_key(key: tuple[Told, Told]) -> tuple[Any, Any]:
-    return _decided(key[0]), _at_end(key[1])
+    def learn(self, learn: Learn) -> None:
+        """Learn what is missing; `learn` is asked once for each dimension."""
+        self.lacking = object()
+        for place, unknown in enumerate(self.missing):
+            if unknown:
+                self.ids[place].update(learn(FOLDED[place], unknown))
+                unknown.clear()
 
 
 @final
@@ -193,11 +190,11 @@ def fold(batch: Sequence[Row], known: Known, learn: Learn) -> list[tuple[Any, ..
     One pass over the fields of each row, while the processor has them at hand: a pass over the whole batch for each
     dimension took three times as long.
     """
-    missing = Missing()
-    rows, missed = _folded(batch, known, missing)
+    known.begin()
+    rows, missed = _folded(batch, known)
     if missed:
-        known.learn(missing, learn)
-        learned, unknown = _folded([batch[place] for place in missed], known, missing)
+        known.learn(learn)
+        learned, unknown = _folded([batch[place] for place in missed], known)
         if unknown:
             raise LookupError("a row names what was just learned, and it is not known")
         for place, row in zip(missed, learned, strict=True):
@@ -205,46 +202,35 @@ def fold(batch: Sequence[Row], known: Known, learn: Learn) -> list[tuple[Any, ..
     return rows
 
 
-def _folded(batch: Sequence[Row], known: Known, missing: Missing) -> tuple[list[tuple[Any, ...]], list[int]]:
-    """The rows, and the places of those that name something which is `missing`; their rows are empty."""
-    sign, whos, wheres = known.sign, known.who, known.where
-    entries, medias = known.ids[_ENTRY], known.ids[_MEDIA]
+def _folded(batch: Sequence[Row], known: Known) -> tuple[list[tuple[Any, ...]], list[int]]:
+    """The rows, and the places of those that name something which is missing; their rows are empty."""
+    sign, lacking, entries, medias = known.sign, known.lacking, known.ids[_ENTRY], known.ids[_MEDIA]
     rows: list[tuple[Any, ...]] = []
     missed: list[int] = []
     for record, ending in batch:
         opened: Opened = record if isinstance(record, Opened) else opened_of(record)
         ended: Ended = ending if isinstance(ending, Ended) else ended_of(ending)
         who, where, decided = opened.who, opened.where, opened.decided
-        whole = True
-        if who.known is not sign and not known.gives(who, whos):
-            missing.who.add(who.told)
-            whole = False
-        if where.known is not sign and not known.gives(where, wheres):
-            missing.where.add(where.told)
+        whole = who.known is sign or (who.known is not lacking and known.gives(who, _WHO))
+        if where.known is not sign and (where.known is lacking or not known.gives(where, _WHERE)):
             whole = False
         entry: Any = opened.entry
         if entry is not None:
             named = entry
             entry = entries.get(named)
             if entry is None:
-                missing.entry.add(named)
+                known.missing[_ENTRY].add(named)
                 whole = False
         media: Any = medias.get(ended.media)
         if media is None and ended.media is not None:
-            missing.media.add(ended.media)
+            known.missing[_MEDIA].add(ended.media)
             whole = False
         if decided.known is not sign:
             decided.known, decided.ends = sign, {}
         verdict = decided.ends.get(ended.group)
-        if verdict is None:
-            pair = decided.told, ended.group.told
-            verdict = known.verdict.get(pair)
-            if verdict is None:
-                missing.verdict.add(pair)
-                whole = False
-            else:
-                decided.ends[ended.group] = verdict
-        if not whole or verdict is None:
+        if verdict is None and known.verdict(decided, ended.group):
+            verdict = decided.ends[ended.group]
+        if verdict is None or not whole:
             missed.append(len(rows))
             rows.append(())
             continue

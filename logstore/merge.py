@@ -140,7 +140,8 @@ class Merger:
 
     def _merge(self, producer: str, seq: int, kind: Any, payload: Any, now: float) -> Row | Fact | Orphan | None:
         """What an event completes; a damaged segment may hold anything as its kind and payload."""
-        if kind == _OPEN or kind == _CARRY:  # noqa: PLR1714, SIM109 - a tuple would be made for each
+        number: int = kind if isinstance(kind, int) else 0
+        if number == _OPEN or number == _CARRY:  # noqa: PLR1714, SIM109 - a tuple would be made for each
             told = read_open(payload, GROUPS)
             if told is None:
                 record = decode_open(payload)
@@ -148,7 +149,7 @@ class Merger:
             else:
                 self._wait_for(producer, seq, told.id, told, now)
             return None
-        if kind == _CLOSE:
+        if number == _CLOSE:
             closed = read_close(payload, GROUPS, KINDS)
             record_id: Any
             ended: Ended
@@ -159,16 +160,16 @@ class Merger:
                 record_id, ended = closed
             taken = self._take(producer, record_id)
             return Orphan(record_id) if taken is None else (taken, ended)
-        if kind == _WRITE:
+        if number == _WRITE:
             return decode_write(payload)
-        if kind == _FACT:
+        if number == _FACT:
             return decode_fact(payload)
-        if kind == _HEAD:
+        if number == _HEAD:
             head, ending = decode_close(payload)
             return self._begin(producer, head, ending, now)
-        if kind == _REPEAT:
+        if number == _REPEAT:
             return self._repeat(producer, *decode_repeat(payload))
-        if kind == _OVER:
+        if number == _OVER:
             return self._over(producer, decode_over(payload))
         raise EncodingProblem(f"an event of kind {kind!r} is unknown; kinds are 1 to {max(EventKind)}")
 
@@ -195,18 +196,20 @@ class Merger:
         pending = self._open.get(producer)
         if pending is None:
             pending = self._open[producer] = {}
-        before = pending.pop(record_id, None)
+        before = pending.get(record_id)
         if before is None:
             self._count += 1
             pending[record_id] = _Pending(seq, record, now)
         else:
+            del pending[record_id]  # it goes behind all others
             pending[record_id] = _Pending(seq, record, before.since)
 
     def _take(self, producer: str, record_id: Any) -> LogRecord | Opened | None:
         waiting = self._open.get(producer)
-        pending = waiting.pop(record_id, None) if waiting else None
-        if pending is None:
+        pending = None if waiting is None else waiting.get(record_id)
+        if waiting is None or pending is None:
             return None
+        del waiting[record_id]
         self._count -= 1
         return pending.record
 
