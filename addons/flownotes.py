@@ -149,6 +149,9 @@ class FlowNotes:
     """Response body bytes seen."""
     title: str | None = None
     """Page title."""
+    heeds: tuple[bool, float, tuple[object, ...]] | None = None
+    """Whether words on the page could close it; when that was settled (`perf_counter`), by which engine, for what and
+    whom."""
     check: Holding | None = None
     """What looks at the page before it is shown; None when nothing does."""
 

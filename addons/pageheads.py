@@ -8,6 +8,7 @@ MIME type"; MIME Sniffing), and a request in which nothing is asked for that cou
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from mitmproxy import http
 
@@ -39,10 +40,21 @@ _PARTS = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*+"?)++')
 _PARAMETERS = re.compile(r';[\t\n\r ]*+([^;="]*+)(?:=(?:"((?:[^"\\]|\\.)*+)"?[^;]*+|([^;]*+)))?+')
 _TYPE = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+/[!#$%&'*+.^_`|~0-9a-z-]+\Z")
 _BLANK = "\t\n\r "
+USUAL = 100
+"""Longest Content-Type that is remembered, characters."""
 
 
 def media_type(value: str) -> tuple[str, str | None]:
     """Essence and charset of a Content-Type, several in a list, too; "" where it says nothing a browser heeds."""
+    return _usual(value) if len(value) <= USUAL else _media_type(value)
+
+
+@lru_cache(maxsize=1024)
+def _usual(value: str) -> tuple[str, str | None]:
+    return _media_type(value)
+
+
+def _media_type(value: str) -> tuple[str, str | None]:
     essence, charset = "", None
     for part in _PARTS.findall(value):
         name, _, _ = part.partition(";")

@@ -11,6 +11,7 @@ import http.client
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -22,8 +23,10 @@ from mitmproxy.options import Options
 from mitmproxy.proxy.commands import RequestWakeup
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http._events import ResponseData
+from mitmproxy.test import tflow
 
 from addons import pagecheck
+from addons.content import AT_ONCE, Content
 from addons.flownotes import flow_notes
 from addons.holding import HoldingStream
 from addons.pagebody import PADDING, BodyKind, PageBody, PageLimits
@@ -35,8 +38,9 @@ from categories.snapshot import build_snapshot, open_snapshot
 from categories.sources import ListSource
 from categories.taxonomy import load_taxonomy
 from logstore.record import EndingKind
+from policy.client import Client
 from policy.engine import Engine
-from policy.model import Request
+from policy.model import Action, Reason, Request, Verdict
 from policy.rules import load_policy
 from tests.addons.host import Host
 from tests.rig.certificates import Authority
@@ -177,6 +181,35 @@ def test_a_page_nobody_can_say_whether_to_hold_is_not_shown(
     with Raw(host, source="127.0.0.1") as raw:  # type: ignore[arg-type]
         raw.send(f"GET {url(name, GOOD)} HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
         assert GOOD not in raw.read_all()
+
+
+def test_what_is_settled_for_a_request_holds_for_an_answer_at_once(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for one that takes its time, nor for somebody else: a lesson may have begun, a policy been published."""
+    questions: list[Client] = []
+
+    def asks(self: Engine, request: Request, client: Client, at: datetime) -> bool:
+        questions.append(client)
+        return True
+
+    monkeypatch.setattr(Engine, "heeds_page", asks)
+    content, flow = Content(host.live), tflow.tflow(resp=True)
+    answer, flow.response = flow.response, None
+    notes = flow_notes(flow)
+    notes.verdict, notes.asked = (
+        Verdict(Action.ALLOW, Reason.DEFAULT, "fine"),
+        Request(canonical_url("http://a.example/")),
+    )
+    content.requestheaders(flow)
+    flow.response = answer
+    content.responseheaders(flow)
+    assert len(questions) == 1
+    assert notes.heeds is not None
+    notes.heeds = (notes.heeds[0], notes.heeds[1] - AT_ONCE, notes.heeds[2])
+    content.responseheaders(flow)
+    assert len(questions) == 2
+    notes.client = Client(address="127.0.0.9")
+    content.responseheaders(flow)
+    assert questions[2:] == [notes.client]
 
 
 def test_a_page_is_closed_though_ours_cannot_be_made(host: Host, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
