@@ -64,6 +64,7 @@ def answer(kind: str, length: int) -> bytes:
 
 PAGES: dict[str, bytes] = {
     "/1k": (small := page(1000)) and answer("text/plain", len(small)) + small,
+    "/1k.png": answer("image/png", len(small)) + small,  # nobody reads its words
     "/bad50k": (bad := bad_page(50_000)) and answer("text/html; charset=utf-8", len(bad)) + bad,
     "/html50k": (large := page(50_000)) and answer("text/html; charset=utf-8", len(large)) + large,
 }

@@ -127,8 +127,9 @@ def workloads(requests: Sequence[str]) -> list[Work]:
     mix = mixed(requests)
     large, slow = int(DOWNLOADED * 1e6), 1_000_000
     return [
-        Work("http-1k", "1 kB, HTTP, kept open", 3000, _keeping("http", "/1k", 1000)),
-        Work("https-1k", "1 kB, HTTPS, kept open", 3000, _keeping("https", "/1k", 1000)),
+        Work("http-1k", "1 kB of text, HTTP, kept open", 3000, _keeping("http", "/1k", 1000)),
+        Work("https-1k", "1 kB of text, HTTPS, kept open", 3000, _keeping("https", "/1k", 1000)),
+        Work("https-1k-png", "1 kB that is no page, HTTPS, kept open", 3000, _keeping("https", "/1k.png", 1000)),
         Work("tls-new", "1 kB, HTTPS, a connection each", 600, _opening("https", "/1k", 1000), alone=60),
         Work("html-50k", "50 kB of HTML, HTTPS, kept open", 1000, _keeping("https", "/html50k", 50_000)),
         Work(
