@@ -68,6 +68,12 @@ class Content:
         title = PageBody(kind) if kind is not None and kind.markup and notes.check is None else None
         response.stream = count_down(notes, title)
 
+    async def page_read(self, flow: http.HTTPFlow) -> None:
+        """Look at the rest of what came of a page, between other connections' turns."""
+        check = flow_notes(flow).check
+        if check is not None:
+            await check.read_on()
+
     def _heeds(self, notes: FlowNotes) -> bool:
         """Whether words on the page that answers could close it."""
         engine, asked, client = self.live.engine, notes.asked, notes.client

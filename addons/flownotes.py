@@ -94,6 +94,19 @@ class Holding(Protocol):
     def hold(self, chunk: bytes) -> None:
         """Take a chunk that is not passed on yet."""
 
+    @property
+    def busy(self) -> bool:
+        """Whether something of what came is still to be looked at, in further turns of the loop."""
+
+    def anew(self) -> bool:
+        """Begin again when the lists changed while it was held; whether something is still to be looked at."""
+
+    async def read_on(self) -> None:
+        """Look at the rest of what came, a turn at a time."""
+
+    def take(self, chunk: bytes) -> None:
+        """Look at a chunk of a page that was let go; `passes` is asked about it when `busy` is False."""
+
     def release(self) -> bytes:
         """What was held, to be passed on."""
 

@@ -8,6 +8,7 @@ upstream.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from mitmproxy import http
@@ -34,7 +35,18 @@ GATHERED = 4096
 GATHER_SECONDS = 0.05
 """Longest they wait for one another."""
 
+SWAPS = 3
+"""How often a page is begun anew because the lists changed; then it is decided by those it was read with."""
+
 type Commands = layer.CommandGenerator[None]
+
+
+@dataclass
+class PageReadHook(commands.StartHook):
+    """What came of a page is more than is looked at in one turn: `addons.content` looks at the rest, turn by turn."""
+
+    flow: http.HTTPFlow
+    """The exchange."""
 
 
 class HoldingStream(InPlace, http_layers.HttpStream):
@@ -77,6 +89,8 @@ class HoldingStream(InPlace, http_layers.HttpStream):
 
     def _look_on(self, check: Holding) -> Commands:
         """Decide a page of which no more can be held; else wait for the rest of it, for so long."""
+        if check.busy and not (yield from self._read_on(check)):
+            return
         if check.full:
             yield from self._decide(check)
         elif self._deadline is None and not self._whole(check):
@@ -111,6 +125,9 @@ class HoldingStream(InPlace, http_layers.HttpStream):
         self._gathered = b""
         if check is None or not gathered or self.server_state != self.state_stream_response_body:
             return True
+        check.take(gathered)
+        if check.busy and not (yield from self._read_on(check)):
+            return False
         yield from super().state_stream_response_body(ResponseData(self.stream_id, gathered))
         if check.cut:
             yield from self._cut(over=False)
@@ -142,7 +159,20 @@ class HoldingStream(InPlace, http_layers.HttpStream):
     def _held(self) -> bool:
         return bool(self.server_state == self.state_hold_response_body)
 
+    def _read_on(self, check: Holding) -> layer.CommandGenerator[bool]:
+        """Have others their turn until all that came was looked at; whether somebody still waits for it."""
+        yield PageReadHook(self.flow)
+        if (yield from self.check_killed(True)):
+            check.left()
+            return False
+        return True
+
     def _decide(self, check: Holding, end: ResponseEndOfMessage | None = None) -> Commands:
+        for _ in range(SWAPS):
+            if not check.anew():
+                break
+            if not (yield from self._read_on(check)):
+                return
         if check.decide(last=end is not None):
             self.server_state = self.state_stream_response_body
             client = self.context.client

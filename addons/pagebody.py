@@ -6,6 +6,7 @@ Bounded in bytes decoded, so a compressed bomb costs no more than a page; never 
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
@@ -68,6 +69,8 @@ class PageBody:
         self._longest = most if scan is None else PADDING * most
         self._decoder = make_decoder(kind.encoding)
         self._raw: bytes | None = b""
+        self._coming: deque[bytes] = deque()
+        self._octets, self._at = b"", 0
         if self._decoder is None:
             self.trouble = "encoding"
 
@@ -81,24 +84,53 @@ class PageBody:
         """True once nothing more is looked at."""
         return self.trouble is not None or (self._scan is None and (self._title is None or self._title.done))
 
+    @property
+    def unread(self) -> bool:
+        """Whether something of it is still to be looked at."""
+        return (bool(self._coming) or self._at < len(self._octets)) and not self.done
+
+    @property
+    def unpacked(self) -> int:
+        """Bytes that were decoded and are still to be looked at."""
+        return 0 if self.done else len(self._octets) - self._at
+
+    def give(self, chunk: bytes) -> None:
+        """Take one chunk, to be looked at."""
+        if chunk and not self.done and self._decoder is not None:
+            self._coming.append(chunk)
+
+    def look(self) -> None:
+        """Look at some of what is still unread: a moment's work."""
+        if self._at >= len(self._octets):
+            if not self._coming:
+                return
+            self._unpack(self._coming.popleft())
+        piece = self._octets[self._at : self._at + _SLICE]
+        self._at += len(piece)
+        self.decoded += len(piece)
+        if self._scan is not None and piece:
+            self._scan.feed(piece)
+        if self.decoded >= self._longest or (self._scan is not None and self._scan.text >= self._most):
+            self.trouble = self.trouble or "size"
+        if self._at >= len(self._octets) or self.done:
+            self._octets, self._at = b"", 0
+        if self.done:
+            self._coming.clear()
+
     def feed(self, chunk: bytes) -> None:
-        """Look at one chunk."""
-        if self.done or not chunk or self._decoder is None:
-            return
-        octets = self._undone(self._decoder, chunk)
+        """Look at one chunk, all of it."""
+        self.give(chunk)
+        while self.unread:
+            self.look()
+
+    def _unpack(self, chunk: bytes) -> None:
+        octets = None if self._decoder is None else self._undone(self._decoder, chunk)
         if octets is None:
             self.trouble = "encoding"
             return
         if self._title is not None:
             self._title.feed(octets)
-        for start in range(0, len(octets), _SLICE):
-            piece = octets[start : start + _SLICE]
-            self.decoded += len(piece)
-            if self._scan is not None:
-                self._scan.feed(piece)
-            if self.decoded >= self._longest or (self._scan is not None and self._scan.text >= self._most):
-                self.trouble = "size"
-                return
+        self._octets, self._at = octets, 0
 
     def _undone(self, decoder: Decoder, chunk: bytes) -> bytes | None:
         """What a chunk says; None from where it is not written as it should be."""

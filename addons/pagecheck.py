@@ -7,6 +7,7 @@ exception closes the page (design §5.1). See docs/decisions/0036.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from weakref import WeakSet
@@ -28,6 +29,10 @@ logger = logging.getLogger(__name__)
 
 HELD_TOGETHER = 64 * 1024 * 1024
 """Most bytes of held pages in a worker; beyond that a page is decided by what has come of it."""
+UNPACKED_TOGETHER = 64 * 1024 * 1024
+"""Most bytes of pages in a worker that are unpacked and not looked at yet; beyond that others wait for their turn."""
+TURN = 0.02
+"""Seconds after which the other connections of a worker have theirs, whatever is left to be read of a page."""
 LITTLE = 64 * 1024
 """Bytes a page may hold without the others being counted."""
 MOST_CPU = 10.0
@@ -64,6 +69,7 @@ class PageCheck:
         self._known: tuple[Finding, ...] = ()
         self._counted = False
         self._broken = False
+        self._taken = False
         self._begin(table)
         _holding.add(self)
 
@@ -85,11 +91,58 @@ class PageCheck:
         """Take a chunk that is not passed on yet."""
         self._chunks.append(chunk)
         self.held += len(chunk)
+        self._body.give(chunk)
+        self._go_on()
+
+    @property
+    def busy(self) -> bool:
+        """Whether something of what came is still to be looked at, in further turns of the loop (`read_on`)."""
+        return self._body.unread and not self._broken
+
+    async def read_on(self) -> None:
+        """Look at the rest of what came, a turn at a time. Never raises."""
+        _slow.add(self)
         try:
-            self._look(chunk)
+            while self.busy:
+                await asyncio.sleep(0)
+                self._go_on()
+        finally:
+            _slow.discard(self)
+
+    def _go_on(self) -> None:
+        """Look at what came, for one turn at most."""
+        try:
+            end = time.perf_counter() + TURN
+            while self._body.unread and time.perf_counter() < end and self._may_unpack():
+                self._look()
+            self._notes.title = self._body.title
         except Exception:
             self._failed("a page could not be looked at and is closed")
             self._broken = True
+
+    def _may_unpack(self) -> bool:
+        return self._body.unpacked > 0 or sum(one._body.unpacked for one in _slow) <= UNPACKED_TOGETHER
+
+    def anew(self) -> bool:
+        """Begin again when the lists changed while it was held; whether something is still to be looked at."""
+        table = self._live.engine.index.pages
+        if table is not self._table and table is not None and not self._released and not self._broken:
+            try:
+                self._begin(table)
+                for chunk in self._chunks:
+                    self._body.give(chunk)
+            except Exception:
+                self._failed("a page could not be looked at by new lists and is closed")
+                self._broken = True
+            self._go_on()
+        return self.busy
+
+    def take(self, chunk: bytes) -> None:
+        """Look at a chunk of a page that was let go; `passes` is asked about it when `busy` is False."""
+        if not self._body.done:
+            self._taken = True
+            self._body.give(chunk)
+            self._go_on()
 
     def release(self) -> bytes:
         """What was held, to be passed on: from here on `passes` is asked."""
@@ -102,7 +155,7 @@ class PageCheck:
     def decide(self, *, last: bool) -> bool:
         """Whether it may be shown; if not, our page is the answer. `last` says that all of it is there."""
         try:
-            verdict = failure_verdict(self._live) if self._broken else self._verdict(last=last)
+            verdict = failure_verdict(self._live) if self._broken or self.busy else self._verdict(last=last)
         except Exception:
             self._failed("a page could not be decided and is closed")
             verdict = failure_verdict(self._live)
@@ -116,11 +169,13 @@ class PageCheck:
 
     def passes(self, chunk: bytes, *, last: bool = False) -> bool:
         """Whether a chunk of a page that was let go may follow. Never raises."""
-        if self._body.done and not last:
+        if self._body.done and not last and not self._taken:
             return True
         try:
-            self._look(chunk)
-            verdict = self._verdict(last=last)
+            if not self._taken:
+                self.take(chunk)
+            self._taken = False
+            verdict = failure_verdict(self._live) if self._broken or self.busy else self._verdict(last=last)
         except Exception:
             self._failed("the rest of a page could not be looked at and is cut off")
             verdict = failure_verdict(self._live)
@@ -142,10 +197,9 @@ class PageCheck:
         self._finish("left")
         self._drop()
 
-    def _look(self, chunk: bytes) -> None:
+    def _look(self) -> None:
         began, busy = time.perf_counter(), time.thread_time()
-        self._body.feed(chunk)
-        self._notes.title = self._body.title
+        self._body.look()
         self._spend(began, busy)
 
     def _spend(self, began: float, busy: float) -> None:
@@ -157,11 +211,6 @@ class PageCheck:
     def _verdict(self, *, last: bool) -> Verdict | None:
         """The verdict that closes the page, by all that has come; None when nothing does."""
         engine = self._live.engine
-        table = engine.index.pages
-        if table is not self._table and table is not None and not self._released:
-            self._begin(table)  # the lists changed while it was held
-            for chunk in self._chunks:
-                self._look(chunk)
         began, busy = time.perf_counter(), time.thread_time()
         found = self._scan.findings(last=last or self._body.trouble is not None)
         self._spend(began, busy)
@@ -231,6 +280,9 @@ class PageCheck:
 
 _holding: WeakSet[PageCheck] = WeakSet()
 """Pages that are held."""
+
+_slow: set[PageCheck] = set()
+"""Pages that are read in several turns."""
 
 
 def not_scanned(live: Live, flow: http.HTTPFlow, notes: FlowNotes, why: str, told: str | None = None) -> None:

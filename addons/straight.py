@@ -177,7 +177,7 @@ class StraightStream(GatewayStream):
         else:
             self.server_state = self.state_hold_response_body
             check.hold(body)
-            if check.full or not self._whole(check):
+            if check.anew() or check.full or not self._whole(check):
                 yield from self._look_on(check)
                 if self.server_state in (self.state_hold_response_body, self.state_stream_response_body):
                     yield from self.server_state(ResponseEndOfMessage(self.stream_id))

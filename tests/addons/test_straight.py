@@ -29,8 +29,15 @@ from tests.addons.messages import ANSWERED, ASKED, GET, OK
 
 HOOKS = ("requestheaders", "request", "responseheaders", "response")
 ACTS = ("pass", "pass", "pass", "kill", "answer", "wait", "close", "rename", "upload", "pieces", "older")
-PAGES = {"hold": (True, False), "hold and shut": (False, False), "fill": (True, True), "fill and shut": (False, True)}
-"""Acts that hold a page: whether it is shown in the end, and whether what has come is all that can be held."""
+PAGES = {
+    "hold": (True, False, False),
+    "hold and shut": (False, False, False),
+    "fill": (True, True, False),
+    "fill and shut": (False, True, False),
+    "read on": (True, False, True),
+    "read on and shut": (False, True, True),
+}
+"""Acts that hold a page: whether it is shown in the end, whether no more can be held, whether it is read in turns."""
 ACTS = (*ACTS, *PAGES)
 
 
@@ -40,7 +47,8 @@ class Page:
     cut = False
     seconds = 1.0
 
-    def __init__(self, flow: http.HTTPFlow, *, shown: bool, full: bool) -> None:
+    def __init__(self, flow: http.HTTPFlow, *, shown: bool, full: bool, busy: bool) -> None:
+        self.busy = busy
         self.held = 0
         self.kept = b""
         self.flow = flow
@@ -50,6 +58,15 @@ class Page:
     def hold(self, chunk: bytes) -> None:
         self.kept += chunk
         self.held += len(chunk)
+
+    def anew(self) -> bool:
+        return self.busy
+
+    async def read_on(self) -> None:
+        self.busy = False
+
+    def take(self, chunk: bytes) -> None:
+        pass
 
     def release(self) -> bytes:
         return self.kept
@@ -88,6 +105,8 @@ class Addons:
             return None
         number = self.counts[hook.name] = self.counts.get(hook.name, 0) + 1
         act = self.acts.get((hook.name, number), "pass")
+        if hook.name == "page_read":
+            flow_notes(flow).check.busy = False
         if hook.name == "responseheaders" and flow.response is not None and act != "close":
             flow.response.stream = lambda chunk: (chunk, b"!") if chunk else b""
         self._act(act, hook.name, flow)
@@ -99,8 +118,8 @@ class Addons:
         elif act == "answer" and name in ("requestheaders", "request") and flow.response is None:
             flow.response = http.Response.make(403, b"closed", {"content-type": "text/plain"})
         elif act in PAGES and name == "responseheaders":
-            shown, full = PAGES[act]
-            flow_notes(flow).check = Page(flow, shown=shown, full=full)
+            shown, full, busy = PAGES[act]
+            flow_notes(flow).check = Page(flow, shown=shown, full=full, busy=busy)
         elif act == "close" and name == "responseheaders" and flow.response is not None:
             flow.response.headers["connection"] = "close"
         elif act == "rename" and name == "requestheaders":
@@ -273,7 +292,7 @@ def test_a_whole_page_that_is_held(act: str) -> None:
     )
     shown = straight.sent["client"].startswith(b"HTTP/1.1 200 OK")
     assert shown is PAGES[act][0]
-    asked_again = act != "fill and shut"  # there the origin was left in the middle of its answer
+    asked_again = PAGES[act][:2] != (False, True)  # there the origin was left in the middle of its answer
     assert straight.sent["client"].count(b"hello") == asked_again + shown
 
 
