@@ -90,6 +90,13 @@ def plain(flow: http.HTTPFlow, status: int, text: str) -> http.Response:
     return http.Response.make(status, text + "\n", headers)
 
 
+def too_much(flow: http.HTTPFlow, text: str) -> http.Response:
+    """The answer to a client that asks for too much at once (RFC 6585 §4): no page, which would cost more to make."""
+    response = plain(flow, 429, text)
+    response.headers["retry-after"] = "1"
+    return response
+
+
 def refuse(live: Live, flow: http.HTTPFlow, notes: FlowNotes, reason: Reason, because: str) -> None:
     """Answer with a refusal of our own; the page itself must never be why something passes."""
     verdict = Verdict(action=Action.BLOCK, reason=reason, because=because, revision=live.engine.revision)

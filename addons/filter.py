@@ -13,10 +13,10 @@ import time
 from mitmproxy import http
 from mitmproxy.tls import ClientHelloData
 
-from addons.answers import answer, failure_verdict, plain, sign_in_needed
+from addons.answers import answer, failure_verdict, plain, sign_in_needed, too_much
 from addons.asking import Asked, TooLong, Unreadable, looks_like_page, read_connect, read_request
 from addons.flownotes import FlowNotes, connection_notes, flow_notes
-from addons.guard import guard_verdict
+from addons.guard import guard_verdict, too_many_requests
 from addons.handoutdesk import RULE, HandoutDesk
 from addons.holding import CUT
 from addons.httplayers import TOO_LARGE
@@ -67,6 +67,10 @@ class Filter:
     def _connect(self, flow: http.HTTPFlow, notes: FlowNotes) -> None:
         connection = connection_notes(flow.client_conn)
         notes.url = connection.connect = url = read_connect(flow)
+        notes.verdict = too_many_requests(self.live, connection.address, Stage.CONNECT)
+        if notes.verdict is not None:
+            flow.response = too_much(flow, notes.verdict.because)
+            return
         notes.verdict = self._refusal(connection.identity.refused if connection.identity else None, Stage.CONNECT)
         if notes.verdict is not None and connection.identity is not None and connection.identity.refused == "sign-in":
             sign_in_needed(flow, self.live.realm)
@@ -152,6 +156,10 @@ class Filter:
         connection = connection_notes(flow.client_conn)
         asked = read_request(flow, connection)
         notes.url = asked.url
+        notes.verdict = too_many_requests(self.live, connection.address, Stage.REQUEST)
+        if notes.verdict is not None:
+            flow.response = too_much(flow, notes.verdict.because)
+            return
         notes.page = looks_like_page(flow.request)
         if self.handout.begins(flow, notes):
             return

@@ -52,6 +52,22 @@ class Guard:
         data.server.error = f"refused: {refusal}" if refusal else None
 
 
+def too_many_requests(live: Live, address: str, stage: Stage) -> Verdict | None:
+    """The refusal of a request, or CONNECT, of a client that has made too many within this second."""
+    most = live.requests_per_client
+    if not most or live.pace.asked(address, live.clock()) <= most:
+        return None
+    live.metrics.over_cap.inc()
+    return Verdict(
+        action=Action.BLOCK,
+        reason=Reason.GUARD,
+        because="This device asks for too much at once. Wait a moment, then try again.",
+        rule="guard:requests",
+        stage=stage,
+        revision=live.engine.revision,
+    )
+
+
 def refuse_destination(live: Live, host: str, port: int) -> str | None:
     """Why this destination is never connected to, as written; None when DNS may be asked."""
     if host and host == live.handout.host:

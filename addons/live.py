@@ -6,6 +6,7 @@ addon reads each reference once per stage and never keeps it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from addons.metrics import Metrics
 from addons.openconnections import OpenConnections
 from addons.pagebody import PageLimits
 from addons.pages import Surroundings
+from addons.requestpace import RequestPace
 from addons.reviewanswers import Answers
 from identity.basic import PasswordCheck
 from identity.directory import Directory
@@ -69,6 +71,10 @@ class Live:
     """Open connections by client address, at all workers."""
     connections_per_client: int = 512
     """Open connections one client address may hold."""
+    pace: RequestPace = field(default_factory=RequestPace, repr=False)
+    """Requests by client address within a second, at all workers."""
+    requests_per_client: int = 500
+    """Requests one client address may make in a second; 0 for no cap."""
     upload_limit: int = 1024**3
     """Largest request body in bytes."""
     pages: PageLimits = field(default_factory=PageLimits)
@@ -80,7 +86,9 @@ class Live:
     surroundings_by_site: Mapping[str | None, Surroundings] = field(default_factory=dict)
     """What pages say of each school."""
     now: Callable[[], datetime] = field(default=utc_now)
-    """The clock."""
+    """The time of day."""
+    clock: Callable[[], float] = field(default=time.monotonic)
+    """Seconds that only go forward, the same for all workers."""
 
     def surroundings(self, site: str | None) -> Surroundings:
         """What pages say of the school at `site`."""

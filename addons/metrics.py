@@ -112,6 +112,11 @@ class Metrics:
         )
         for what in ("upload", "nothing"):  # an increase from nothing at all is none to Prometheus
             self.slow_cut.labels(what)
+        self.over_cap = Counter(
+            "schoolgate_requests_over_cap",
+            "Requests refused because their client had made too many within a second.",
+            registry=registry,
+        )
         self.connections = Gauge(
             "schoolgate_connections",
             "Open client connections.",

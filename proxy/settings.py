@@ -98,6 +98,8 @@ class ProxySettings(Section):
     """Seconds over which `upload_rate` is measured; the first of them pass before anybody is cut."""
     connections_per_client: int = Field(default=512, ge=8)
     """Open connections one client address may hold."""
+    requests_per_client: int = Field(default=500, ge=0, le=50_000)
+    """Requests, and CONNECTs, one client address may make in a second; more are answered with 429. 0: no cap."""
     drain: float = Field(default=10.0, ge=0, le=300)
     """Seconds open connections are given at shutdown."""
     farewell: float = Field(default=1800.0, ge=0, le=86400)

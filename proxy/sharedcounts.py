@@ -1,4 +1,4 @@
-"""What the workers of a gateway count together: open connections by client, and wrong passwords.
+"""What the workers of a gateway count together: connections and requests of each client, and wrong passwords.
 
 The supervisor makes memory without a file and hands every worker its descriptor; it outlives the workers and dies with
 the gateway. Without it (the kernel refuses) each worker counts for itself, as strictly, only not together.
@@ -10,8 +10,9 @@ import logging
 import mmap
 import os
 
-from addons import openconnections
+from addons import openconnections, requestpace
 from addons.openconnections import OpenConnections
+from addons.requestpace import RequestPace
 from identity import attemptbook
 from identity.attemptbook import AttemptBook
 from logstore.gateways import WORKERS
@@ -19,7 +20,8 @@ from logstore.gateways import WORKERS
 logger = logging.getLogger(__name__)
 
 _CONNECTIONS = WORKERS * openconnections.REGION
-_SIZE = _CONNECTIONS + WORKERS * attemptbook.region()
+_PACE = _CONNECTIONS + WORKERS * requestpace.REGION
+_SIZE = _PACE + WORKERS * attemptbook.region()
 
 
 class SharedCounts:
@@ -34,9 +36,13 @@ class SharedCounts:
         """For the worker of that number."""
         return OpenConnections(self._memory[:_CONNECTIONS], worker, secret)
 
+    def pace(self, worker: int, secret: bytes) -> RequestPace:
+        """For the worker of that number."""
+        return RequestPace(self._memory[_CONNECTIONS:_PACE], worker, secret)
+
     def attempts(self, worker: int, secret: bytes) -> AttemptBook:
         """For the worker of that number."""
-        return AttemptBook(self._memory[_CONNECTIONS:], worker, secret)
+        return AttemptBook(self._memory[_PACE:], worker, secret)
 
     def gone(self, worker: int) -> None:
         """A worker ended, however: its connections are closed. Wrong passwords stay wrong."""

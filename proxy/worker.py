@@ -31,6 +31,7 @@ from addons.openconnections import OpenConnections
 from addons.pagebody import PageLimits
 from addons.pages import Surroundings
 from addons.recheck import recheck
+from addons.requestpace import RequestPace
 from addons.reviewanswers import read_answers
 from addons.uploadpace import UploadPace
 from categories.taxonomy import load_taxonomy
@@ -125,6 +126,8 @@ def make_live(settings: Settings, place: WorkerPlace, engine: Engine) -> Live:
         http_ports=frozenset(settings.proxy.http_ports),
         connections=counts.connections(place.number, secret) if counts is not None else OpenConnections(),
         connections_per_client=settings.proxy.connections_per_client,
+        pace=counts.pace(place.number, secret) if counts is not None else RequestPace(),
+        requests_per_client=settings.proxy.requests_per_client,
         upload_limit=settings.proxy.upload_limit,
         pages=PageLimits(**settings.pages.model_dump()),
         handout=handed_out(settings.data / "ca", settings.ca.page),

@@ -265,6 +265,20 @@ def test_one_machine_cannot_hold_every_connection(make_gateway, name: str) -> No
             raw.socket.close()
 
 
+def test_one_machine_cannot_ask_without_a_pause(make_gateway, name: str) -> None:
+    """Forty requests in one breath, of which one a second may be answered; every one has its row."""
+    gateway = make_gateway({"proxy": {"requests_per_client": 1}}).start()
+    with Raw(gateway, source=HILLVIEW, timeout=60) as raw:
+        raw.send(f"GET http://{name}/page HTTP/1.1\r\nHost: {name}\r\n\r\n".encode() * 40)
+        answers = [raw.answer() for _ in range(40)]
+    assert {answer.status for answer in answers} == {200, 429}
+    assert {answer.headers.get("retry-after") for answer in answers if answer.status == 429} == {"1"}
+    rows = gateway.wait_for_rows(40, host=name)
+    refused = [row for row in rows if row["rule"] == "guard:requests"]
+    assert len(refused) == sum(answer.status == 429 for answer in answers)
+    assert f"schoolgate_requests_over_cap_total {len(refused)}.0" in gateway.metrics()
+
+
 def test_one_machine_has_one_cap_at_all_workers(make_gateway, name: str) -> None:
     """Whichever worker a connection comes to; and what killed workers held is held no longer."""
     gateway = make_gateway({"proxy": {"connections_per_client": 20, "workers": 2}}).start()
