@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
+from prometheus_client.metrics import MetricWrapperBase
 
 from addons.metrics import Metrics
 from categories.model import ListStatus
@@ -16,15 +17,15 @@ from proxy.metrics import Facts, GatewayCollector
 def registered(folder: Path) -> dict[str, frozenset[str]]:
     """Sample name to label names, as a scrape of a gateway shows them (counters end in `_total`)."""
     registry = CollectorRegistry()
-    metrics = Metrics(registry)
+    Metrics(registry)
     facts = Facts(
         lists=(ListStatus("starter/games", "games", 1, 0, 0.0, "games.txt"),),
         list_updates=lambda: {"ut1": (1, 0.0)},
         processes=lambda: {"worker-1": 1},
     )
     found: dict[str, frozenset[str]] = {}
-    for metric in vars(metrics).values():
-        if hasattr(metric, "describe") and hasattr(metric, "_labelnames"):
+    for metric in registry._collector_to_names:
+        if isinstance(metric, MetricWrapperBase):
             for family in metric.describe():
                 found |= _samples(family, frozenset(metric._labelnames))
     for family in GatewayCollector(folder, facts).collect():
