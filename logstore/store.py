@@ -266,7 +266,10 @@ class Store:
     def _count(self, tally: _Tally, now: int) -> None:
         rows: Any = day_file.c.rows + tally.new
         reach = tally.reach
-        first, last = reach.first or 0, reach.last or 0
+        bounds: dict[str, Any] = {}
+        if reach.first is not None and reach.last is not None:  # else every row lies in a part that is closed
+            bounds["min_id"] = func.min(func.ifnull(day_file.c.min_id, reach.first), reach.first)
+            bounds["max_id"] = func.max(func.ifnull(day_file.c.max_id, reach.last), reach.last)
         if tally.file not in self._counted:
             # A crash between a batch's rows and its place leaves them uncounted: count once, then add.
             rows = self._rows_in(tally.file)
@@ -276,13 +279,12 @@ class Store:
             .where(day_file.c.file == tally.file)
             .values(
                 rows=rows,
-                min_id=func.min(func.ifnull(day_file.c.min_id, first), first),
-                max_id=func.max(func.ifnull(day_file.c.max_id, last), last),
                 early_us=func.max(day_file.c.early_us, reach.early_us),
                 late_us=func.max(day_file.c.late_us, reach.late_us),
                 batches=tally.end.number,
                 mark=tally.end.mark.hex(),
                 changed_us=now,
+                **bounds,
             )
         )
 

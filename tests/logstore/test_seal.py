@@ -111,6 +111,18 @@ class TestLateRows:
         assert len(rows(folder)) == 55
         assert verify(folder, deep=True).ok
 
+    def test_a_batch_that_is_all_in_the_sealed_day_leaves_no_bounds(self, folder: Path) -> None:
+        """A part without a row says so: else every search would begin with the first id there ever was."""
+        with Store(folder) as store:
+            seal(folder, CLOSED)
+            assert store.append(batch(50)[40:]) == 0
+            empty = books(folder, "2026-11-21.late1.db")
+            assert (empty["rows"], empty["min_id"], empty["max_id"]) == (0, None, None)
+            assert store.append([(request(IDS[49] + 1), ended())]) == 1
+        bounds = books(folder, "2026-11-21.late1.db")
+        assert (bounds["min_id"], bounds["max_id"]) == (IDS[49] + 1, IDS[49] + 1)
+        assert verify(folder, deep=True).ok
+
     def test_while_the_copy_is_made(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         late = iter([[(request(IDS[49] + 1, user="late"), ended())]])
         real = sealing._look
