@@ -125,7 +125,9 @@ def test_a_hello_in_pieces_is_waited_for(listener: Listener) -> None:
     assert not list(one.handle_event(events.Wakeup(clock))), "the clock ends with what it was for"
 
 
-@pytest.mark.parametrize("begun", [b"\x16", real_hello("lessons.example", [])[:60], b"GE"])
+@pytest.mark.parametrize(
+    "begun", [b"\x16", real_hello("lessons.example", [])[:60], b"GE"], ids=["one byte", "a hello", "a method"]
+)
 def test_who_dribbles_is_shown_out(listener: Listener, begun: bytes) -> None:
     one = arrived()
     (clock,) = [command for command in told(one, begun) if isinstance(command, commands.RequestWakeup)]
