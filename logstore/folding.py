@@ -202,6 +202,51 @@ def fold(batch: Sequence[Row], known: Known, learn: Learn) -> list[tuple[Any, ..
     return rows
 
 
+@final
+class Folding:
+    """A batch of one day that is folded in portions, before it is stored and perhaps before it is whole.
+
+    What was folded stays right as long as `known` is what its day is known to use, whatever else is folded meanwhile.
+    """
+
+    def __init__(self, batch: list[Row], known: Known) -> None:
+        """`batch` may still grow at its end."""
+        self.batch = batch
+        """The rows."""
+        self.known = known
+        """The ids they are given."""
+        self._rows: list[tuple[Any, ...]] = []
+        self._missed: list[int] = []
+        self._fails = False
+
+    def go_on(self, most: int) -> bool:
+        """Fold so many rows more; False when there is none now, or one that cannot be folded: `whole` says so."""
+        done = len(self._rows)
+        portion = self.batch[done : done + most]
+        if self._fails or not portion:
+            return False
+        try:
+            rows, missed = _folded(portion, self.known)
+        except Exception:  # told by whoever stores the batch
+            self._fails = True
+            return False
+        self._rows += rows
+        self._missed += [done + place for place in missed]
+        return True
+
+    def whole(self, learn: Learn) -> list[tuple[Any, ...]]:
+        """All rows of the batch, as `fold` gives them."""
+        while self.go_on(len(self.batch)):
+            pass
+        if self._fails:
+            return fold(self.batch, self.known, learn)
+        if self._missed:
+            learned = fold([self.batch[place] for place in self._missed], self.known, learn)
+            for place, row in zip(self._missed, learned, strict=True):
+                self._rows[place] = row
+        return self._rows
+
+
 def _folded(batch: Sequence[Row], known: Known) -> tuple[list[tuple[Any, ...]], list[int]]:
     """The rows, and the places of those that name something which is missing; their rows are empty."""
     sign, lacking, entries, medias = known.sign, known.lacking, known.ids[_ENTRY], known.ids[_MEDIA]

@@ -47,6 +47,9 @@ class WaitingStore(Protocol):
     def meanwhile(self, work: Callable[[], bool]) -> None:
         """Do `work`, portion by portion, whenever `append` waits; it says whether there is more, and never raises."""
 
+    def ahead(self, batch: list[Row]) -> bool:
+        """Part of that work: make a portion of the next batch ready to be stored; False when nothing is left to do."""
+
 
 @dataclass(slots=True)
 class Batch:

@@ -91,6 +91,7 @@ class Shipper:
         self._reader = SpoolReader(folder)
         self._collector = Collector(self._reader, Merger(wait=wait), self.quarantine, rows, facts, self._now)
         self._store: RowStore | None = None
+        self._waiting: WaitingStore | None = None
         self._stored: dict[str, int] = {}
         self._batches: dict[str, Batch] = {}
         self._following: Producer | None = None
@@ -212,8 +213,9 @@ class Shipper:
     def _opened(self) -> RowStore:
         if self._store is None:
             self._store = self._open_store()
-            if isinstance(self._store, WaitingStore):
-                self._store.meanwhile(self._gather_ahead)
+            self._waiting = self._store if isinstance(self._store, WaitingStore) else None
+            if self._waiting is not None:
+                self._waiting.meanwhile(self._gather_ahead)
             self._stored = dict(self._store.cursors())
             for producer in self._reader.producers():
                 if not self._reader.position(producer.name):
@@ -262,10 +264,14 @@ class Shipper:
         if self._ahead.after.producer != producer.name:
             return False
         try:
-            return self._collector.go_on(self._ahead, producer)
+            if self._collector.go_on(self._ahead, producer):
+                return True
         except Exception:  # it comes again when this batch is wanted, and is told then
             self._ahead = self._following = None
             return False
+        batch = self._ahead.batch
+        full = batch.events >= self._rows  # else more may come first, and be looked for each time
+        return full and self._waiting is not None and self._waiting.ahead(batch.rows)
 
     def _send(self, store: RowStore, name: str, batch: Batch) -> None:
         """The rows and their cursor, in that order, into the store. Raises what the store raised."""

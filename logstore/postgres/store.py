@@ -24,7 +24,7 @@ from logstore.chain import Hashing, Name
 from logstore.cleaning import clean_record, clean_values
 from logstore.db import upgrade
 from logstore.encoding import ENDING_FIELDS, RECORD_FIELDS
-from logstore.folding import COLUMNS, BadRow, Days, Position, Reach, by_day, fold
+from logstore.folding import COLUMNS, BadRow, Days, Folding, Learn, Position, Reach, by_day, day_of, fold
 from logstore.gateways import RENEW_US, Gateway, claim, other_record
 from logstore.marks import Hour, mark_hours
 from logstore.place import Database
@@ -38,6 +38,8 @@ from logstore.rowcheck import fault
 from logstore.schema import day_file, log, log_cursor, retention_run
 from logstore.unread import Pair, Row, pair_of
 
+PORTION = 500
+"""Rows folded ahead at a time: two milliseconds."""
 TRIES = 3
 """How often a batch is tried whose rows turn out to be there: another writer may be about to store them."""
 _TYPES = {"BIGINT": "int8", "INTEGER": "int4", "SMALLINT": "int2", "BOOLEAN": "bool", "TEXT": "text"}
@@ -75,6 +77,8 @@ class PostgresStore:
         self._number = chains.NOBODY if gateway is None else gateway.number
         self._claimed_us = 0
         self._work: Work | None = None
+        self._next: Folding | None = None
+        self._numbering = False
         self.refused = 0
         """Rows not taken since this was opened, because they are older than what may be kept."""
         try:
@@ -104,6 +108,21 @@ class PostgresStore:
     def meanwhile(self, work: Work) -> None:
         """Do `work`, portion after portion, whenever `append` waits for the server; see `logstore.sending`."""
         self._work = work
+
+    def ahead(self, batch: list[Row]) -> bool:
+        """Fold a portion of a batch that is about to come, which may still grow at its end; False when none is left.
+
+        For the work `meanwhile` was given: it does not use the connection and never raises.
+        """
+        if self._numbering or not batch:
+            return False
+        try:
+            known = self._days.known(day_of(batch[0][0].id))
+        except (ValueError, TypeError):  # told when the batch is stored
+            return False
+        if self._next is None or self._next.batch is not batch or self._next.known is not known:
+            self._next = Folding(batch, known)
+        return self._next.go_on(PORTION)
 
     def append(self, batch: Sequence[Row], cursor: Position | None = None) -> int:
         """Store `batch` and the place it came from, both or neither; says how many rows were new.
@@ -187,7 +206,7 @@ class PostgresStore:
     def _copy_day(self, day: str, rows: Sequence[Row], *, again: bool) -> tuple[dict[str, Any], Reach]:
         """Store what is new of a day; what to write down of it, and where all of it lies, new or not."""
         names: list[Name] = []
-        values = fold(rows, self._days.known(day), lambda one, new: learn(self._connection, one, new, day, names))
+        values = self._folded(day, rows, lambda one, new: learn(self._connection, one, new, day, names))
         reach = new = Reach(values)
         if again:
             if (other := other_record(self._connection, values)) is not None:
@@ -212,6 +231,18 @@ class PostgresStore:
             "late_us": new.late_us,
         }
         return note, reach
+
+    def _folded(self, day: str, rows: Sequence[Row], learning: Learn) -> list[tuple[Any, ...]]:
+        """The rows as they stand in `log`; those that were folded ahead are not folded again."""
+        folding, self._next = self._next, None
+        known = self._days.known(day)
+        self._numbering = True  # what is learned must hold still while the server says its numbers
+        try:
+            if folding is not None and folding.batch is rows and folding.known is known:
+                return folding.whole(learning)
+            return fold(rows, known, learning)
+        finally:
+            self._numbering = False
 
     def _copy(self, values: Sequence[tuple[Any, ...]]) -> None:
         # The driver would cut a larger one short without a word.

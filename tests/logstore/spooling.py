@@ -93,10 +93,15 @@ class BusyStore(FaultyStore):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.portions = 0
+        self.readied: list[int] = []
         self._work: Callable[[], bool] = lambda: False
 
     def meanwhile(self, work: Callable[[], bool]) -> None:
         self._work = work
+
+    def ahead(self, batch: list[Row]) -> bool:
+        self.readied.append(len(batch))
+        return False
 
     def append(self, batch: Sequence[Row], cursor: SpoolCursor | None) -> int:
         more = True

@@ -5,6 +5,7 @@ Shows: `logstore.folding`, `logstore.dimensions`.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Iterable
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from logstore.dimensions import FOLDED, Dimension
 from logstore.encoding import EventKind, encode_close, encode_open
-from logstore.folding import COLUMNS, Known, Reach, fold
+from logstore.folding import COLUMNS, Folding, Known, Reach, fold
 from logstore.ids import id_time_us
 from logstore.marks import HOUR_US
 from logstore.merge import Merger
@@ -111,6 +112,39 @@ def test_each_row_has_the_numbers_of_what_it_names(batches: list[list[Any]], dat
         except ConnectionError:
             names.fails = False
         assert fold(rows, known, names.learn) == [names.row(*pair) for pair in pairs]
+
+
+@given(st.lists(st.tuples(FIELDS, ENDINGS, st.booleans()), max_size=12), st.data())
+def test_a_batch_folded_ahead_is_the_batch(told: list[Any], data: st.DataObject) -> None:
+    """In portions, while it grows and another batch is folded in between, and also when that one fails."""
+    ids, known, names = ids_from(AT, 1_000), Known(), Names()
+    pairs = [(request(ids.next(), **fields), ended(**last)) for fields, last, _ in told]
+    rows = [
+        row
+        for pair, (*_, spooled) in zip(pairs, told, strict=True)
+        for row in (from_the_spool([pair]) if spooled else [pair])
+    ]
+    others = data.draw(st.permutations(pairs))
+    batch: list[Row] = []
+    folding = Folding(batch, known)
+    while len(batch) < len(rows):
+        batch += rows[len(batch) : len(batch) + data.draw(st.integers(1, 4))]
+        for _ in range(data.draw(st.integers(0, 3))):
+            folding.go_on(data.draw(st.integers(1, 3)))
+        names.fails = data.draw(st.booleans())
+        with contextlib.suppress(ConnectionError):
+            fold(others[: data.draw(st.integers(0, len(others)))], known, names.learn)
+    names.fails = False
+    assert folding.whole(names.learn) == [names.row(*pair) for pair in pairs]
+
+
+def test_a_row_that_cannot_be_folded_is_told_when_the_batch_is_stored() -> None:
+    """Not while something else is waited for."""
+    names, odd = Names(), (request(ids_from(AT).next(), user=["a list"]), ended())
+    folding = Folding([odd], Known())
+    assert not folding.go_on(1)
+    with pytest.raises(TypeError):
+        folding.whole(names.learn)
 
 
 @given(st.lists(LATE, max_size=20))

@@ -21,8 +21,9 @@ from logstore.postgres.waiting import Working, with_working_connections
 from logstore.query import Archive
 from logstore.shipper import Shipper
 from logstore.spool import SpoolLimits, SpoolWriter
+from logstore.unread import Row, pair_of
 from logstore.verify import verify
-from tests.logstore.rows import AT, batch
+from tests.logstore.rows import AT, batch, ended, ids_from, request
 from tests.logstore.spooling import fill
 
 pytestmark = pytest.mark.timeout(120)
@@ -133,6 +134,43 @@ def test_the_writer_works_only_while_it_stores(database: Database) -> None:
             store.append([(record, dataclasses.replace(ending, status=1 << 40))])
         portions.clear()
         assert store.append(batch(3010)) == 10
+
+
+def test_a_batch_folded_ahead_is_stored_as_it_was_told(database: Database) -> None:
+    """Also when the batch before it failed, whose names the server has forgotten by then."""
+    ids = ids_from(AT)
+    parts: list[list[Row]] = [
+        [
+            (request(ids.next(), user=f"pupil-{number % 7}-{part}", host=f"{part}-{number % 11}.example"), ended())
+            for number in range(1500)
+        ]
+        for part in "abcd"
+    ]
+    coming: list[Row] = []
+    folded = dict.fromkeys("abcd", 0)
+
+    def work() -> bool:
+        more = store.ahead(coming)
+        if more:
+            folded[str(pair_of(coming[0])[0].user)[-1]] += 1
+        return more
+
+    with PostgresStore(database, lambda: AT * 1000) as store:
+        dawdle(database)
+        store.meanwhile(work)
+        bad = (request(ids.next()), dataclasses.replace(ended(), status=1 << 40))
+        coming = parts[2]
+        with pytest.raises(BadRow):
+            store.append([*parts[1], bad])
+        for place, part in enumerate(parts):
+            coming = parts[place + 1] if place + 1 < len(parts) else []
+            assert store.append(part) == len(part)
+        assert store.append(parts[3]) == 0
+    assert min(folded[part] for part in "bcd") > 0
+    with Archive(database) as archive:
+        stored = {row.id: (row.record, row.ending) for row in archive.walk(LogFilter())}
+    assert stored == {record.id: (record, ending) for part in parts for record, ending in map(pair_of, part)}
+    assert verify(database, deep=True).ok
 
 
 def test_batches_gathered_while_the_server_worked_are_all_there(database: Database, tmp_path: Path) -> None:
