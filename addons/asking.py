@@ -67,6 +67,8 @@ def read_request(flow: HTTPFlow, connection: ConnectionNotes) -> Asked:
     data = request.data
     try:
         host = data.host = _host(data.host)
+        if data.method == b"PRI":  # RFC 9113 §3.4: how HTTP/2 begins, in a place where it is not spoken
+            raise NameProblem("the preface of HTTP/2")
         if len(data.path) > LONGEST_TARGET:
             raise TooLong(f"the address is longer than {LONGEST_TARGET // 1024} kB")
         if b"#" in data.path:  # no browser sends a fragment, and servers differ in what they make of one

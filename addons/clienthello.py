@@ -14,6 +14,7 @@ from typing import Any
 
 from mitmproxy import tls
 from mitmproxy.net import check
+from mitmproxy.net.http import url
 from mitmproxy.proxy.layers import tls as tls_layers
 
 HEADER = 4
@@ -30,6 +31,12 @@ _LONGEST_PLAIN = 253
 type Hello = tuple[str | None, list[bytes]]
 """Name and protocols."""
 
+LONGEST = 64 * 1024
+"""Most bytes a ClientHello may take."""
+PIECES = 16
+"""Most TLS records it may come in: it is read anew with each piece, and some clients cut theirs in a few."""
+
+original_check = check.is_valid_host
 host_parser = tls_layers.parse_client_hello
 """The host's, for what is unusual."""
 
@@ -60,12 +67,24 @@ class ReadHello(tls.ClientHello):
 
 def parse_client_hello(data: bytes) -> tls.ClientHello | None:
     """The ClientHello these bytes begin with; None while it is not whole. Raises `ValueError` for what is none."""
+    if len(data) > LONGEST or _in_shreds(data):
+        raise ValueError("a ClientHello without end, or in too many pieces")
     message = tls_layers.get_client_hello(data)
     if message is None:
         return None
     raw = bytes(message[HEADER:])
     read = read_hello(raw)
     return host_parser(data) if read is None else ReadHello(raw, read)
+
+
+def _in_shreds(data: bytes) -> bool:
+    """Whether more TLS records begin in these bytes than a ClientHello may come in."""
+    place = 0
+    for _ in range(PIECES):
+        if place + 5 > len(data):
+            return False
+        place += 5 + _number(data, place + 3)
+    return place < len(data)
 
 
 def read_hello(raw: bytes) -> Hello | None:
@@ -128,12 +147,21 @@ def _protocols(body: bytes) -> list[bytes] | None:
     return found
 
 
+def is_valid_host(host: Any) -> bool:
+    """The host's own check; a name on which Python's decoder of Punycode trips over itself is none (OverflowError)."""
+    try:
+        return bool(original_check(host))
+    except (OverflowError, ValueError):
+        return False
+
+
 def _is_host(name: bytes) -> bool:
     if len(name) <= _LONGEST_PLAIN and b"xn--" not in name and _PLAIN.fullmatch(name):
         return True
-    return bool(check.is_valid_host(name))
+    return is_valid_host(name)
 
 
 def install() -> None:
-    """Have the host read ClientHellos so."""
+    """Have the host read ClientHellos so, and names wherever they are checked."""
+    check.is_valid_host = url.is_valid_host = is_valid_host
     tls_layers.parse_client_hello = parse_client_hello

@@ -16,7 +16,7 @@ from mitmproxy.tls import ClientHelloData
 from addons.answers import answer, failure_verdict, plain, sign_in_needed, too_much
 from addons.asking import Asked, TooLong, Unreadable, looks_like_page, read_connect, read_request
 from addons.flownotes import FlowNotes, connection_notes, flow_notes
-from addons.guard import guard_verdict, too_many_requests
+from addons.guard import guard_verdict, is_literal, too_many_requests
 from addons.handoutdesk import RULE, HandoutDesk
 from addons.holding import CUT
 from addons.httplayers import TOO_LARGE
@@ -66,8 +66,9 @@ class Filter:
 
     def _connect(self, flow: http.HTTPFlow, notes: FlowNotes) -> None:
         connection = connection_notes(flow.client_conn)
+        over = too_many_requests(self.live, connection.address, Stage.CONNECT)  # what cannot be read counts, too
         notes.url = connection.connect = url = read_connect(flow)
-        notes.verdict = too_many_requests(self.live, connection.address, Stage.CONNECT)
+        notes.verdict = over
         if notes.verdict is not None:
             flow.response = too_much(flow, notes.verdict.because)
             return
@@ -113,6 +114,8 @@ class Filter:
             except NameProblem:
                 connection.signals.add(Signal.NO_SNI)
                 host = connect.host
+            if is_literal(host):  # an address is no server name (RFC 6066 §3)
+                name = None
             data.context.client.sni = host  # the host trips over trailing dots and odd labels
             if host != connect.host:
                 connection.sni = make_url("https", host, connect.port, "/")
@@ -154,9 +157,10 @@ class Filter:
 
     def _request(self, flow: http.HTTPFlow, notes: FlowNotes) -> None:
         connection = connection_notes(flow.client_conn)
+        over = too_many_requests(self.live, connection.address, Stage.REQUEST)
         asked = read_request(flow, connection)
         notes.url = asked.url
-        notes.verdict = too_many_requests(self.live, connection.address, Stage.REQUEST)
+        notes.verdict = over
         if notes.verdict is not None:
             flow.response = too_much(flow, notes.verdict.because)
             return

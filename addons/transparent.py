@@ -22,12 +22,12 @@ from mitmproxy.proxy.layers.http._events import RequestHeaders
 from mitmproxy.proxy.layers.http._hooks import HttpConnectedHook, HttpConnectErrorHook, HttpConnectHook
 
 from addons import httplayers
-from addons.clienthello import parse_client_hello
+from addons.clienthello import LONGEST, parse_client_hello
 from addons.flownotes import connection_notes
 from addons.flowparts import new_flow
 from addons.guard import is_literal
 from addons.httplayers import RefusedBytes, RefusedBytesHook, plain_page
-from addons.inplace import InPlace
+from addons.inplace import InPlace, call
 from addons.nextlayer import looks_like_http, may_become_http
 from addons.shortway import HandOver, short_way
 from addons.straight import StraightHttpLayer
@@ -35,8 +35,6 @@ from categories.names import NameProblem, canonical_host, make_url
 
 TLS_RECORD = 0x16
 """First byte of a handshake (RFC 8446 §5.1)."""
-LONGEST_HELLO = 64 * 1024
-"""Most bytes of a ClientHello."""
 
 type Commands = layer.CommandGenerator[None]
 
@@ -73,6 +71,9 @@ class TransparentLayer(InPlace):
             yield from self._close("not TLS or HTTP")
 
     def _hello(self) -> Commands:
+        if len(self._first) > LONGEST:
+            yield from self._close("a ClientHello without end")
+            return
         try:
             hello = parse_client_hello(self._first)
         except ValueError:  # goes by the address, and the TLS layer says what is wrong with it
@@ -80,8 +81,6 @@ class TransparentLayer(InPlace):
             return
         if hello is not None:
             yield from self._connect(hello.sni)
-        elif len(self._first) > LONGEST_HELLO:
-            yield from self._close("a ClientHello without end")
         else:
             yield from self._wait()
 
@@ -132,8 +131,9 @@ class TransparentLayer(InPlace):
 
     def _pass_on(self, event: events.Event) -> Commands:
         if isinstance(event, events.Wakeup) and event.command is self._clock:
+            self._clock = None
             return
-        if self.context.client.tls_established and not self._handed_over:
+        if self._clock is None and self.context.client.tls_established and not self._handed_over:
             self._handed_over = True
             yield HandOver(short_way(self._child))
         yield from self._child.handle_event(event)
@@ -165,7 +165,7 @@ class RedirectedHttpLayer(StraightHttpLayer):
 
     def _refuse(self, why: str) -> Commands:
         client = self.context.client
-        yield RefusedBytesHook(RefusedBytes(client, why, 400))
+        call(RefusedBytesHook(RefusedBytes(client, why, 400)))
         yield commands.SendData(client, assemble_response(plain_page(400, why)))
         yield commands.CloseConnection(client)
 

@@ -50,12 +50,12 @@ def resolve(evidence: Evidence, directory: Directory, sign_in: SignIn, checked: 
 def resolve_unasked(address: str, directory: Directory, sign_in: SignIn) -> Identity:
     """Who this is on a connection where nobody can be asked to sign in (transparent use): what the address says.
 
-    Where sign-in is required, the address of anything but a place marked shared says no more than the site: nobody is
-    refused, and the strictest band decides.
+    Where sign-in is required, the address of anything but a place marked shared says no more than the site, not even
+    which device it is, which a rule could let through: nobody is refused, and the strictest band decides.
     """
     here = _from_address(address, directory.place(address))
     found = _without_sign_in(here, sign_in, directory.place(address))
-    return found if found.refused is None else replace(found, groups=frozenset(), refused=None)
+    return found if found.refused is None else replace(found, groups=frozenset(), device=None, refused=None)
 
 
 def resolve_session(address: str, session: ConnectionSession, directory: Directory, at: datetime) -> Identity:

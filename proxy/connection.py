@@ -18,6 +18,8 @@ from mitmproxy.connection import Client, Connection, ConnectionState, Server
 from mitmproxy.proxy import commands, events, mode_servers, server, server_hooks
 from mitmproxy.proxy.context import Context
 
+from addons.flownotes import busy
+from addons.httplayers import RefusedBytes, RefusedBytesHook
 from addons.inplace import called, forked, held
 from addons.relaying import HalfClose
 from addons.shortway import HandOver
@@ -41,6 +43,7 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
         super().__init__(*arguments)  # type: ignore[no-untyped-call]
         self._arrived: deque[events.Event] = deque()
         self._at_work = False
+        self._broken = False
         self._outgoing: dict[Connection, list[commands.SendData]] = {}
         self._awaited = 0
         self._ahead = 0
@@ -186,6 +189,19 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
                 self._do(command)
         except Exception:
             self.log("mitmproxy has crashed!", logging.ERROR, exc_info=True)
+            self._break_off()
+
+    def _break_off(self) -> None:
+        """The layers failed and are in a state nobody knows: the client goes, with a row where nothing else tells."""
+        if self._broken or self.client not in self.transports:
+            return
+        self._broken = True
+        try:
+            if not busy(self.client):
+                self.master.addons.call(RefusedBytesHook(RefusedBytes(self.client, "the gateway failed", None)))
+        except Exception:
+            self.log("a failure could not be recorded", logging.ERROR, exc_info=True)
+        self.close_connection(self.client)
 
     def _do(self, command: commands.Command) -> None:
         if isinstance(command, commands.SendData):

@@ -134,6 +134,14 @@ def test_a_connect_is_read_in_one_spelling(host: str, port: int, canonical: str)
     assert flow.request.data.host == canonical
 
 
+def test_the_preface_of_http2_is_no_request() -> None:
+    """RFC 9113 3.4: what follows it is not HTTP/1."""
+    flow = request_flow(headers=[(b"Host", b"a.example")])
+    flow.request.data.method = b"PRI"
+    with pytest.raises(Unreadable, match="preface"):
+        names(flow)
+
+
 @pytest.mark.parametrize("host", ["", "a b", "a..b", "a/b", "x" * 300, "user@a.example"])
 def test_a_connect_to_nothing_readable_is_refused(host: str) -> None:
     """With words that say what was wrong."""

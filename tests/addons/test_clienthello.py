@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from mitmproxy.net.http import url
 from mitmproxy.proxy.layers import tls as tls_layers
 
 from addons import clienthello
@@ -163,6 +164,45 @@ def test_it_is_what_the_host_reads_of_a_broken_one(raw: bytes, place: int, value
 def test_it_is_what_the_host_reads_of_anything(data: bytes) -> None:
     """Bytes at random."""
     assert said(parse_client_hello, data) == said(host_parser, data)
+
+
+SPOILT = "xn--65536999999999990x7f"
+"""Letters, digits and a hyphen, on which Python 3.13's decoder of Punycode overflows."""
+
+
+@pytest.mark.parametrize("name", [SPOILT, f"www.{SPOILT}.example"])
+def test_a_name_that_no_decoder_can_read_is_none(name: str) -> None:
+    """The check itself fails on it, and with it would the layer that asked."""
+    assert not clienthello.is_valid_host(name)
+    assert clienthello.is_valid_host("xn--bcher-kva.example")
+    hello = parse_client_hello(recorded(message(extension(0, server_name(name.encode())))))
+    assert hello is not None
+    assert hello.sni is None
+    clienthello.install()
+    with pytest.raises(ValueError):
+        url.parse_authority(name, check=True)
+
+
+@pytest.mark.parametrize(("pieces", "read"), [(1, True), (12, True), (20, False), (400, False)])
+def test_a_hello_in_shreds_is_none(pieces: int, read: bool) -> None:
+    """It is read anew with each octet that comes: so many records would take milliseconds each time."""
+    raw = message(extension(0, server_name(b"lessons.example")), more=b"")
+    whole = b"\x01" + len(raw).to_bytes(3, "big") + raw + bytes(500)
+    size = -(-(len(raw) + 4) // pieces) if pieces < 100 else 1
+    data = b"".join(b"\x16\x03\x01" + listed(whole[at : at + size]) for at in range(0, len(raw) + 4, size))
+    if read:
+        hello = parse_client_hello(data)
+        assert hello is not None
+        assert hello.sni == "lessons.example"
+    else:
+        with pytest.raises(ValueError, match="pieces"):
+            parse_client_hello(data)
+
+
+def test_a_hello_without_end_is_none() -> None:
+    begun = b"\x01\xff\xff\xff" + bytes(0x3FFC)
+    with pytest.raises(ValueError, match="without end"):
+        parse_client_hello(b"".join(b"\x16\x03\x01" + listed(part) for part in [begun] * 5))
 
 
 def test_the_host_uses_it(monkeypatch: pytest.MonkeyPatch) -> None:

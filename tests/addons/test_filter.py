@@ -5,10 +5,17 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from mitmproxy.test import tflow
 
+from addons.filter import Filter
+from addons.flownotes import connection_notes
+from addons.live import Live
+from categories.names import make_url
+from policy.model import Action, Reason, Verdict
 from tests.addons.host import Host
 from tests.addons.people import PASSWORD, PUPIL
 from tests.rig.clients import Answer, Raw, basic, curl
@@ -218,3 +225,26 @@ def test_a_fault_in_one_decision_refuses_that_one_and_no_other(
         assert host.rows()[-1].reason == "failure"
     assert before._value.get() == count + 1
     assert curl(host, "https://fine-7.example/page").status == 200
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sni", "unread"),
+    [
+        ("bank.example", "bank.example", True),
+        ("bank.example", None, False),
+        ("203.0.113.10", None, False),
+        ("203.0.113.10", "203.0.113.10", False),
+        ("bank.example", "203.0.113.10", False),
+    ],
+)
+def test_only_a_name_lets_a_tunnel_pass_unread(live: Live, wanted: str, sni: str | None, unread: bool) -> None:
+    """RFC 6066 3: an address is no server name, also where a rule bypasses that address."""
+    client = tflow.tclient_conn()
+    notes = connection_notes(client)
+    notes.connect = make_url("https", wanted, 443, "/")
+    notes.connect_verdict = Verdict(Action.BYPASS, Reason.RULE, "a bank")
+    data: Any = SimpleNamespace(
+        context=SimpleNamespace(client=client), client_hello=SimpleNamespace(sni=sni), ignore_connection=False
+    )
+    Filter(live).tls_clienthello(data)
+    assert data.ignore_connection is unread

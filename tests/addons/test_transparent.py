@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mitmproxy import http, options
-from mitmproxy.proxy import commands, events
+from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import NextLayer
 from mitmproxy.test import taddons, tflow, tutils
 
 from addons import httplayers
+from addons.clienthello import LONGEST
 from addons.flownotes import connection_notes
 from addons.httplayers import RefusedBytes
 from addons.nextlayer import GatewayNextLayer
+from addons.shortway import HandOver
 from addons.tlslayers import GatewayServerTls
-from addons.transparent import LONGEST_HELLO, TransparentLayer, address_request
+from addons.transparent import TransparentLayer, address_request
 from proxy.dispatch import DispatchManager
 from tests.addons.test_clienthello import extension, listed, message, real_hello, recorded, server_name
 
@@ -140,9 +142,35 @@ def test_a_hello_without_end_is_cut_off(listener: Listener) -> None:
     record = b"\x16\x03\x01\x40\x00"
     one, done = arrived(), list[commands.Command]()
     start = record + b"\x01\xff\xff\xff" + b"x" * (0x4000 - 4)
-    done = told(one, start, *(record + b"x" * 0x4000 for _ in range(LONGEST_HELLO // 0x4000)))
+    done = told(one, start, *(record + b"x" * 0x4000 for _ in range(LONGEST // 0x4000)))
     assert closes(done)
     assert [refused.why for refused in listener.refused] == ["a ClientHello without end"]
+
+
+def test_a_hello_in_two_pieces_goes_the_short_way_once_its_clock_is_over(listener: Listener) -> None:
+    """As one that came whole does at once."""
+    hello = real_hello("lessons.example", [])
+    one = arrived()
+    (clock,) = [command for command in told(one, hello[:60]) if isinstance(command, commands.RequestWakeup)]
+    list(one.handle_event(events.DataReceived(one.context.client, hello[60:])))
+    one.context.client.timestamp_tls_setup = 1.0
+    one._child = Deaf(one.context)
+    assert not hands_over(one.handle_event(events.DataReceived(one.context.client, b"x"))), (
+        "the clock must find its layer"
+    )
+    assert not list(one.handle_event(events.Wakeup(clock)))
+    assert hands_over(one.handle_event(events.DataReceived(one.context.client, b"x")))
+
+
+class Deaf(layer.Layer):
+    """A layer that hears nothing."""
+
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        yield from ()
+
+
+def hands_over(done: Iterable[commands.Command]) -> bool:
+    return any(isinstance(command, HandOver) for command in done)
 
 
 @pytest.mark.parametrize("status", [400, 403, 407, 503])
@@ -224,6 +252,15 @@ def test_a_request_gets_the_address_a_proxys_client_would_have_written(
 def test_a_connect_is_no_request_of_such_a_device() -> None:
     request = tutils.treq(method=b"CONNECT", host="lessons.example", port=443, authority=b"lessons.example:443")
     assert address_request(request, ("203.0.113.10", 80)) == "a CONNECT that was redirected"
+
+
+def test_a_connect_that_was_redirected_is_refused_where_it_stands(listener: Listener) -> None:
+    """Nothing outside has to say that its row is written: there may be nothing outside any more."""
+    one = arrived(("203.0.113.10", 80))
+    done = told(one, b"CONNECT games.example:443 HTTP/1.1\r\nHost: games.example:443\r\n\r\n")
+    assert closes(done)
+    assert not [command for command in done if isinstance(command, commands.StartHook)]
+    assert [(refused.why, refused.status) for refused in listener.refused] == [("a CONNECT that was redirected", 400)]
 
 
 def test_the_chain_knows_what_to_do_inside(listener: Listener) -> None:

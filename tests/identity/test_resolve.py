@@ -154,6 +154,14 @@ def test_nobody_can_be_asked(address: str, sign_in: SignIn, band: str | None, gr
     assert (identity.user, identity.verified) == (None, False)
 
 
+def test_where_sign_in_is_required_a_name_of_the_machine_lets_nobody_through() -> None:
+    """A rule for the office's computer is for whoever signed in there, not for its address alone."""
+    office = Directory({}, (Place("10.4.9.3/32", "oakwood", band="staff", device="office-1"),))
+    assert resolve_unasked(OFFICE, office, "optional").device == "office-1"
+    unasked = resolve_unasked(OFFICE, office, "required")
+    assert (unasked.device, unasked.site, unasked.band) == (None, "oakwood", None)
+
+
 def test_with_sign_in_off_a_header_says_nothing() -> None:
     """A client that signs in where nobody asks is the address it comes from, whatever was checked."""
     assert ask(CLASSROOM, "teacher", sign_in="off", checked=True) == ask(CLASSROOM, sign_in="off")

@@ -18,6 +18,7 @@ import pytest
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 
+from addons.straight import StraightHttpLayer
 from proxy.connection import AHEAD, GatewayConnection
 from tests.addons.host import Host
 from tests.rig.certificates import Authority
@@ -115,6 +116,32 @@ def test_a_hook_that_waits_is_waited_for(host: Host) -> None:
 def test_a_broken_addon_does_not_keep_the_others_from_being_asked(host: Host) -> None:
     """The gatekeeper is one of the others."""
     assert talk(host, Broken(), Listener()) == ["before 1", "hook", "after 1", "before 2", "hook", "after 2"]
+
+
+@pytest.mark.parametrize("at", [1, 3])
+def test_whoever_meets_a_broken_layer_is_shown_out_with_a_row(
+    host: Host, name: str, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """At the first bytes or later: nobody hangs, nothing passes, somebody can read of it."""
+    whole, seen = StraightHttpLayer.handle_event, list[events.Event]()
+
+    def handle_event(self: StraightHttpLayer, event: events.Event) -> Any:
+        if isinstance(event, events.DataReceived) and event.connection is self.context.client:
+            seen.append(event)
+            if len(seen) == at:
+                raise RuntimeError("broken on purpose")
+        return whole(self, event)
+
+    monkeypatch.setattr(StraightHttpLayer, "handle_event", handle_event)
+    with Raw(host) as raw:
+        for _ in range(at - 1):
+            raw.send(f"GET http://{name}/page HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
+            assert raw.answer().status == 200
+        raw.send(f"GET http://{name}/page HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
+        assert raw.read_all() == b""
+    rows = host.rows()
+    assert len(rows) == at
+    assert (rows[-1].blocked, rows[-1].note) == (True, "the gateway failed")
 
 
 def test_the_host_uses_it(host: Host, origin: Origin, name: str) -> None:
