@@ -67,7 +67,8 @@ class Orphan:
     record_id: int
     """The record it would have ended."""
     row: Row | None = None
-    """A repeat whose head is not here, as a row: which it is when the head was lost, and not when it was settled."""
+    """A repeat whose head is not here, as a row: which it is when the head was lost, and not when it was settled.
+    Both look alike once reading has begun behind a producer's first event."""
 
 
 type Other = Orphan | Fact | EncodingProblem
@@ -102,6 +103,7 @@ class Merger:
         self._most = most
         self._clock = clock
         self._open: dict[str, dict[Any, _Pending]] = {}
+        self._began: dict[str, int] = {}
         self._count = 0
         self.folded = 0
         """Repeats counted in the row of another."""
@@ -113,6 +115,7 @@ class Merger:
     def feed(self, event: SpoolEvent) -> Pair | Fact | Orphan | None:
         """What the event completes; None when it only opens. Raises `EncodingProblem` when it cannot be read."""
         values: tuple[Any, ...] = event  # not by name: those have types, and a damaged segment may hold anything
+        self._begin_at(values[0], values[1])
         merged = self._merge(values[0], values[1], values[2], values[3], self._clock())
         return pair_of(merged) if isinstance(merged, tuple) else merged
 
@@ -123,6 +126,8 @@ class Merger:
         """
         others: list[tuple[Lying, Other]] = []
         now = self._clock()
+        if events:
+            self._begin_at(producer, events[0][0])
         for event in events:
             values: tuple[Any, ...] = event
             try:
@@ -166,9 +171,14 @@ class Merger:
             return decode_fact(payload)
         if number == _HEAD:
             head, ending = decode_close(payload)
+            _check_sums(ending)
             return self._begin(producer, head, ending, now)
         if number == _REPEAT:
-            return self._repeat(producer, *decode_repeat(payload))
+            record_id, ending, head = decode_repeat(payload)
+            _check_sums(ending)
+            if record_id == head:
+                raise EncodingProblem(f"record {head} repeats itself; a repeat names another record as its head")
+            return self._repeat(producer, record_id, ending, head)
         if number == _OVER:
             return self._over(producer, decode_over(payload))
         raise EncodingProblem(f"an event of kind {kind!r} is unknown; kinds are 1 to {max(EventKind)}")
@@ -176,12 +186,14 @@ class Merger:
     def ended(self, producer: str) -> list[Pair]:
         """The producer is dead and all it wrote has been fed: its open records, as interrupted rows."""
         pending = self._open.pop(producer, {})
+        self._began.pop(producer, None)
         self._count -= len(pending)
         return [one.row(WORKER_ENDED) for one in pending.values()]
 
     def forget(self, producer: str) -> None:
         """The producer's events will be fed again from its cursor on."""
         self._count -= len(self._open.pop(producer, {}))
+        self._began.pop(producer, None)
 
     def overdue(self, producer: str) -> list[Pair]:
         """Records open too long, or too many, as interrupted rows, oldest first."""
@@ -192,6 +204,11 @@ class Merger:
         oldest = next(iter(self._open.get(producer, {}).values()), None)
         return last_read if oldest is None else oldest.seq - 1
 
+    def _begin_at(self, producer: str, seq: int) -> None:
+        """Note with which event reading of a producer began, if it begins now."""
+        if producer not in self._began:
+            self._began[producer] = seq
+
     def _wait_for(self, producer: str, seq: int, record_id: Any, record: LogRecord | Opened, now: float) -> None:
         pending = self._open.get(producer)
         if pending is None:
@@ -200,14 +217,14 @@ class Merger:
         if before is None:
             self._count += 1
             pending[record_id] = _Pending(seq, record, now)
-        else:
+        elif before.ending is None:  # else it has ended, and repeats are counted in it: nothing opens it again
             del pending[record_id]  # it goes behind all others
             pending[record_id] = _Pending(seq, record, before.since)
 
     def _take(self, producer: str, record_id: Any) -> LogRecord | Opened | None:
         waiting = self._open.get(producer)
         pending = None if waiting is None else waiting.get(record_id)
-        if waiting is None or pending is None:
+        if waiting is None or pending is None or pending.ending is not None:  # a head ends once, and waits for its OVER
             return None
         del waiting[record_id]
         self._count -= 1
@@ -216,17 +233,24 @@ class Merger:
     def _begin(self, producer: str, head: int, ending: Ending, now: float) -> Orphan | None:
         """The end of `head` is known; its row waits for those that repeat it, and keeps the cursor before it."""
         pending = self._open.get(producer, {}).get(head)
-        if pending is None:
+        if pending is None or pending.ending is not None:
             return Orphan(head)
         pending.ending, pending.since = ending, now
         return None
 
-    def _repeat(self, producer: str, record_id: int, ending: Ending, head: int) -> Orphan | None:
-        """One more of `head`. A head that is not here was settled before a restart, with this one in its row."""
+    def _repeat(self, producer: str, record_id: int, ending: Ending, head: int) -> Row | Orphan | None:
+        """One more of `head`; a row of its own when nothing can have counted it.
+
+        That is so when the head waits and its ending could not be read; and when no head is here though all of the
+        producer's events were: else the head was settled before a restart, perhaps, with this one in its row.
+        """
         record = self._take(producer, record_id)
         pending = self._open.get(producer, {}).get(head)
         if pending is None or pending.ending is None:
-            return Orphan(record_id, None if record is None else (record, ending))
+            if record is None:
+                return Orphan(record_id)
+            counted = pending is None and self._began.get(producer, 0) != 1
+            return Orphan(record_id, (record, ending)) if counted else (record, ending)
         sums = pending.ending
         pending.ending = dataclasses.replace(
             sums,
@@ -241,7 +265,8 @@ class Merger:
         pending = self._open.get(producer, {}).get(head)
         if pending is None or pending.ending is None:
             return Orphan(head)
-        self._take(producer, head)
+        del self._open[producer][head]
+        self._count -= 1
         return pending.record, pending.ending
 
     def _give_up(self, producer: str) -> Iterator[Pair]:
@@ -261,19 +286,31 @@ class Merger:
 
 def event_time_us(event: SpoolEvent) -> int | None:
     """When an event was, microseconds since the Unix epoch; None for a close or a carry: they tell of earlier."""
+    one: Any = None
+    told: Any = None
     try:
         match event.kind:
             case EventKind.OPEN:
-                return decode_open(event.payload).time_us
+                one = decode_open(event.payload)
+                told = one.time_us
             case EventKind.WRITE:
-                return decode_write(event.payload)[0].time_us
+                one = decode_write(event.payload)[0]
+                told = one.time_us
             case EventKind.FACT:
-                return decode_fact(event.payload).at_us
+                told = decode_fact(event.payload).at_us
     except EncodingProblem:
         return None
-    return None
+    return told if type(told) is int else None  # a damaged record may say anything
 
 
 def interrupted(why: str) -> Ending:
     """The ending of a record whose end is not known."""
     return Ending(kind=EndingKind.INTERRUPTED, error=why)
+
+
+def _check_sums(ending: Any) -> None:
+    """What is added up in a head's row must be numbers; raises `EncodingProblem`."""
+    for name in ("repeats", "bytes_up", "bytes_down"):
+        value = getattr(ending, name)
+        if type(value) is not int:
+            raise EncodingProblem(f"{name} is {type(value).__name__}, not a whole number")

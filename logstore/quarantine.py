@@ -44,7 +44,8 @@ class Quarantine:
 
     def add_event(self, event: SpoolEvent, reason: str, at: datetime) -> None:
         """Set aside an event that cannot be read. On the disk when this returns. Raises `OSError`."""
-        self._add(event.producer, event.seq, int(event.kind), event.payload, reason, at)
+        kind: object = event.kind  # a damaged segment may hold anything
+        self._add(event.producer, event.seq, int(kind) if isinstance(kind, int) else 0, event.payload, reason, at)
 
     def add_row(self, producer: str, row: Row, reason: str, at: datetime) -> None:
         """Set aside a row the store refuses. On the disk when this returns. Raises `OSError`."""

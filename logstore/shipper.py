@@ -144,13 +144,13 @@ class Shipper:
             producers = self._reader.producers()
             full: list[Producer] = []
             for place, producer in enumerate(producers):
-                batch = self._next_batch(producer)
-                if batch.events >= self._rows:
-                    full.append(producer)
-                self._following = next(iter((*producers[place + 1 :], *full)), None)
                 try:
+                    batch = self._next_batch(producer)
+                    if batch.events >= self._rows:
+                        full.append(producer)
+                    self._following = next(iter((*producers[place + 1 :], *full)), None)
                     self._send(store, producer.name, batch)
-                except Exception as error:
+                except Exception as error:  # one producer's fault stops no other's records
                     if is_away(error):
                         raise
                     trouble = error

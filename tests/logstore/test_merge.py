@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from typing import Any
 
-from hypothesis import given
+import msgpack
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logstore.encoding import EncodingProblem, EventKind, Fact, encode_close, encode_fact, encode_open, encode_write
+from logstore.encoding import (
+    ENDING_FIELDS,
+    EncodingProblem,
+    EventKind,
+    Fact,
+    decode_open,
+    encode_close,
+    encode_fact,
+    encode_open,
+    encode_over,
+    encode_repeat,
+    encode_write,
+)
 from logstore.ids import RecordIds
 from logstore.merge import STILL_OPEN, TOO_MANY_OPEN, WORKER_ENDED, Merger, Orphan, interrupted
 from logstore.reading import SpoolEvent
@@ -202,3 +218,142 @@ def test_events_fed_together_become_what_they_become_alone(events: list[tuple[in
     told = all_of_them.feed_all("w0", events, found)
     assert ([pair_of(row) for row in found], [(event, str(other)) for event, other in told]) == (rows, others)
     assert (len(one), one.cursor("w0", 99)) == (len(all_of_them), all_of_them.cursor("w0", 99))
+
+
+def headed(seq: int, record: LogRecord) -> SpoolEvent:
+    return SpoolEvent("w0", seq, EventKind.HEAD, encode_close(record.id, DELIVERED))
+
+
+def repeated(seq: int, record: LogRecord, head: LogRecord) -> SpoolEvent:
+    return SpoolEvent("w0", seq, EventKind.REPEAT, encode_repeat(record.id, DELIVERED, head.id))
+
+
+def over(seq: int, head: LogRecord) -> SpoolEvent:
+    return SpoolEvent("w0", seq, EventKind.OVER, encode_over(head.id))
+
+
+def test_a_repeat_whose_head_has_no_end_is_a_row() -> None:
+    """The end could not be read: nothing will count the repeat."""
+    merger = Merger()
+    for seq, record in enumerate(RECORDS[:2], 8):
+        merger.feed(opened(seq, record))
+    assert merger.feed(repeated(10, RECORDS[1], RECORDS[0])) == (RECORDS[1], DELIVERED)
+    assert merger.ended("w0") == [(RECORDS[0], interrupted(WORKER_ENDED))]
+
+
+@pytest.mark.parametrize("first", [1, 8])
+def test_a_repeat_without_a_head_is_a_row_when_all_was_read(first: int) -> None:
+    """Else the head may have been settled before a restart, with the repeat in its row."""
+    merger = Merger()
+    merger.feed(opened(first, RECORDS[1]))
+    merged = merger.feed(repeated(first + 1, RECORDS[1], RECORDS[0]))
+    row = merged.row if isinstance(merged, Orphan) else merged
+    assert isinstance(row, tuple)
+    assert pair_of(row) == (RECORDS[1], DELIVERED)
+    assert isinstance(merged, Orphan) == (first != 1)
+    merger.forget("w0")
+    merger.feed(opened(9, RECORDS[1]))
+    assert isinstance(merger.feed(repeated(10, RECORDS[1], RECORDS[0])), Orphan)
+
+
+def test_a_head_keeps_what_was_counted_whatever_else_names_it() -> None:
+    """An id with a flipped bit may be the head's: it ends once, and its OVER gives its row."""
+    merger = Merger()
+    for seq, record in enumerate(RECORDS[:3], 1):
+        merger.feed(opened(seq, record))
+    merger.feed(headed(4, RECORDS[0]))
+    merger.feed(repeated(5, RECORDS[1], RECORDS[0]))
+    assert merger.feed(closed(6, RECORDS[0])) == Orphan(RECORDS[0].id)
+    assert merger.feed(headed(7, RECORDS[0])) == Orphan(RECORDS[0].id)
+    assert merger.feed(opened(8, RECORDS[0])) is None
+    with pytest.raises(EncodingProblem, match="repeats itself"):
+        merger.feed(repeated(9, RECORDS[0], RECORDS[0]))
+    assert (merger.cursor("w0", 9), len(merger)) == (0, 2)
+    row = merger.feed(over(10, RECORDS[0]))
+    assert isinstance(row, tuple)
+    assert (row[0], row[1].repeats, row[1].bytes_down) == (RECORDS[0], 1, 2 * DELIVERED.bytes_down)
+    assert (merger.cursor("w0", 10), len(merger)) == (2, 1)
+
+
+@pytest.mark.parametrize("field", ["repeats", "bytes_up", "bytes_down"])
+@pytest.mark.parametrize("odd", ["", None, 1.5, True, (1,)])
+def test_an_end_that_cannot_be_added_up_is_no_event(field: str, odd: Any) -> None:
+    """The record it names stays open, the head as it was."""
+    merger = Merger()
+    for seq, record in enumerate(RECORDS[:3], 1):
+        merger.feed(opened(seq, record))
+    merger.feed(headed(4, RECORDS[0]))
+    for event in (headed(5, RECORDS[1]), repeated(5, RECORDS[1], RECORDS[0])):
+        parts = msgpack.unpackb(event.payload)
+        parts[2][ENDING_FIELDS.index(field)] = odd
+        with pytest.raises(EncodingProblem, match=f"{field} is {type(odd).__name__}"):
+            merger.feed(event._replace(payload=msgpack.packb(parts)))
+    assert (len(merger), merger.folded) == (3, 0)
+    assert merger.feed(closed(6, RECORDS[1])) == (RECORDS[1], DELIVERED)
+
+
+FLOOD = [
+    *(opened(seq, record) for seq, record in enumerate(RECORDS[:3], 1)),
+    closed(4, RECORDS[1]),
+    headed(5, RECORDS[0]),
+    repeated(6, RECORDS[2], RECORDS[0]),
+    *(opened(seq, record) for seq, record in enumerate(RECORDS[3:9], 7)),
+    *(repeated(seq, record, RECORDS[0]) for seq, record in enumerate(RECORDS[3:7], 13)),
+    opened(17, RECORDS[7], kind=EventKind.CARRY),
+    over(18, RECORDS[0]),
+    closed(19, RECORDS[7]),
+]
+"""A flood of six among other pages; one page stays open."""
+ODD = st.sampled_from([None, True, -1, 2**63, 2**64 - 1, 1.5, "", "x", b"x", [], [1], {}, {"a": 1}])
+
+
+@st.composite
+def mutated(draw: st.DrawFn, payload: bytes) -> Any:
+    """A payload with flipped bits, another value in it, or another payload altogether."""
+    how = draw(st.sampled_from(["bits", "bits", "value", "value", "cut", "other"]))
+    if how == "bits":
+        places = draw(st.lists(st.integers(0, 8 * len(payload) - 1), min_size=1, max_size=2, unique=True))
+        number = int.from_bytes(payload)
+        for place in places:
+            number ^= 1 << place
+        return number.to_bytes(len(payload))
+    if how == "cut":
+        return payload[: draw(st.integers(0, len(payload) - 1))]
+    if how == "other":
+        return draw(st.sampled_from([None, "text", 5, b"", b"\xc1garbage"]))
+    parts = msgpack.unpackb(payload)
+    within = next((part for part in parts if isinstance(part, list)), None)
+    if within is not None and draw(st.integers(0, 3)):
+        within[draw(st.integers(0, len(within) - 1))] = draw(ODD)
+    else:
+        parts[draw(st.integers(0, len(parts) - 1))] = draw(ODD)
+    return msgpack.packb(parts)
+
+
+@settings(max_examples=400)
+@given(st.lists(st.integers(0, len(FLOOD) - 1), min_size=1, max_size=4, unique=True), st.data())
+def test_whatever_an_event_says_no_opened_record_is_lost(places: list[int], data: st.DataObject) -> None:
+    """It is stored, or waits, or is counted in a row that is; nothing but a problem with the event comes out."""
+    events: list[tuple[Any, Any, Any]] = [event[1:] for event in FLOOD]
+    for place in places:
+        seq, kind, payload = events[place]
+        if data.draw(st.integers(0, 9)):
+            payload = data.draw(mutated(payload))
+        else:
+            kind = data.draw(st.sampled_from([None, "1", 0, 99, 2.5, b"x", -1]))
+        events[place] = (seq, kind, payload)
+    merger = Merger()
+    rows: list[Row] = []
+    others = merger.feed_all("w0", events, rows)
+    unread = [event for event, other in others if isinstance(other, EncodingProblem)]
+    assert not [other for _, other in others if isinstance(other, Orphan) and other.row is not None]
+    pairs = [pair_of(row) for row in rows] + merger.overdue("w0") + merger.ended("w0")
+    assert len(merger) == 0
+    was_opened: list[int] = []
+    for event in events:
+        if event not in unread and event[1] in (EventKind.OPEN, EventKind.CARRY):
+            with contextlib.suppress(EncodingProblem):
+                was_opened.append(decode_open(event[2]).id)
+    lost = set(was_opened) - {record.id for record, _ in pairs}
+    counted = sum(ending.repeats for _, ending in pairs if ending.repeats > 0)
+    assert len(lost) <= merger.folded <= counted
