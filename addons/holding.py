@@ -33,7 +33,7 @@ CUT = "page cut off"
 GATHERED = 4096
 """Bytes of a page under way that are looked at together: many short looks would keep a worker busy."""
 GATHER_SECONDS = 0.05
-"""Longest they wait for one another."""
+"""Longest they wait for one another, and a page that fills what may be held for its end."""
 
 SWAPS = 3
 """How often a page is begun anew because the lists changed; then it is decided by those it was read with."""
@@ -55,6 +55,7 @@ class HoldingStream(InPlace, http_layers.HttpStream):
     _deadline: commands.RequestWakeup | None = None
     _gathering: commands.RequestWakeup | None = None
     _gathered: bytes = b""
+    _brimful = False
 
     def _handle_event(self, event: events.Event) -> Commands:
         if isinstance(event, events.Wakeup):
@@ -80,6 +81,11 @@ class HoldingStream(InPlace, http_layers.HttpStream):
         if check is None:
             raise RuntimeError("a page is held that nothing looks at")
         if isinstance(event, ResponseData):
+            if self._brimful:
+                yield from self._decide(check)
+                if self.server_state == self.state_stream_response_body:
+                    yield from self.state_stream_response_body(event)
+                return
             check.hold(event.data)
             yield from self._look_on(check)
         elif isinstance(event, ResponseTrailers):
@@ -88,13 +94,17 @@ class HoldingStream(InPlace, http_layers.HttpStream):
             yield from self._decide(check, event)
 
     def _look_on(self, check: Holding) -> Commands:
-        """Decide a page of which no more can be held; else wait for the rest of it, for so long."""
+        """Wait for the rest of a page, for so long; of one of which no more can be held only for its end, a moment.
+
+        What may be its last word is judged as such while it can still be closed.
+        """
         if check.busy and not (yield from self._read_on(check)):
             return
-        if check.full:
-            yield from self._decide(check)
-        elif self._deadline is None and not self._whole(check):
-            self._deadline = wakeup = commands.RequestWakeup(check.seconds)
+        if self._whole(check):
+            return
+        self._brimful = check.full
+        if self._brimful or self._deadline is None:
+            self._deadline = wakeup = commands.RequestWakeup(GATHER_SECONDS if self._brimful else check.seconds)
             yield wakeup
 
     def state_stream_response_body(self, event: Any) -> Commands:
@@ -104,30 +114,32 @@ class HoldingStream(InPlace, http_layers.HttpStream):
             yield from super().state_stream_response_body(event)
             return
         if isinstance(event, ResponseData):
-            self._gathered += event.data
-            if len(self._gathered) >= GATHERED:
-                yield from self._pass_gathered()
-            elif self._gathering is None:
+            if len(self._gathered) >= GATHERED and not (yield from self._pass_gathered()):
+                return
+            self._gathered += event.data  # what came last stays a moment: the end may be right behind
+            if self._gathering is None:
                 self._gathering = wakeup = commands.RequestWakeup(GATHER_SECONDS)
                 yield wakeup
             return
-        if isinstance(event, ResponseEndOfMessage):
-            if self._gathered and not (yield from self._pass_gathered()):
-                return
-            if not check.passes(b"", last=True):
-                yield from self._cut(over=True)
-                return
+        if isinstance(event, ResponseEndOfMessage) and not (yield from self._pass_gathered(last=True)):
+            return
         yield from super().state_stream_response_body(event)
 
-    def _pass_gathered(self) -> layer.CommandGenerator[bool]:
-        """Pass on what has come since, if it may; whether it might."""
+    def _pass_gathered(self, *, last: bool = False) -> layer.CommandGenerator[bool]:
+        """Pass on what has come since, if it may; whether it might. `last` says that it is the end of the page."""
         check, gathered = flow_notes(self.flow).check, self._gathered
         self._gathered = b""
-        if check is None or not gathered or self.server_state != self.state_stream_response_body:
+        if check is None or not (gathered or last) or self.server_state != self.state_stream_response_body:
             return True
-        check.take(gathered)
+        if gathered:
+            check.take(gathered)
         if check.busy and not (yield from self._read_on(check)):
             return False
+        if last and not check.passes(b"", last=True):
+            yield from self._cut(over=True)
+            return False
+        if not gathered:
+            return True
         yield from super().state_stream_response_body(ResponseData(self.stream_id, gathered))
         if check.cut:
             yield from self._cut(over=False)
@@ -147,6 +159,8 @@ class HoldingStream(InPlace, http_layers.HttpStream):
         """Whether all the origin announced is there: in HTTP/1 its end comes at once, and needs no clock."""
         if not self._response.http_version.startswith("HTTP/1"):
             return False  # the end is a word of its own, which may never come
+        if "transfer-encoding" in self._response.headers:
+            return False  # it outranks a length
         announced = self._response.headers.get("content-length", "")
         return bool(announced.isdecimal() and check.held >= int(announced))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from mitmproxy import http
 
@@ -33,6 +33,8 @@ UNPACKED_TOGETHER = 64 * 1024 * 1024
 """Most bytes of pages in a worker that are unpacked and not looked at yet; beyond that others wait for their turn."""
 TURN = 0.02
 """Seconds after which the other connections of a worker have theirs, whatever is left to be read of a page."""
+PAUSE = 0.005
+"""Seconds between the turns of all such pages together: what others need is more than one turn of the loop."""
 LITTLE = 64 * 1024
 """Bytes a page may hold without the others being counted."""
 MOST_CPU = 10.0
@@ -70,6 +72,7 @@ class PageCheck:
         self._counted = False
         self._broken = False
         self._taken = False
+        self._ended = False
         self._begin(table)
         _holding.add(self)
 
@@ -100,12 +103,17 @@ class PageCheck:
         return self._body.unread and not self._broken
 
     async def read_on(self) -> None:
-        """Look at the rest of what came, a turn at a time. Never raises."""
+        """Look at the rest of what came, a turn at a time, while the client is there. Never raises.
+
+        It is `busy` afterwards if the client went away: whatever asks then is told that the page is closed.
+        """
         _slow.add(self)
         try:
-            while self.busy:
-                await asyncio.sleep(0)
-                self._go_on()
+            while self.busy and self._flow.client_conn.connected:
+                async with _turn():
+                    if self._flow.client_conn.connected:
+                        self._go_on()
+                        await asyncio.sleep(PAUSE)
         finally:
             _slow.discard(self)
 
@@ -168,13 +176,16 @@ class PageCheck:
         return False
 
     def passes(self, chunk: bytes, *, last: bool = False) -> bool:
-        """Whether a chunk of a page that was let go may follow. Never raises."""
-        if self._body.done and not last and not self._taken:
-            return True
+        """Whether a chunk of a page that was let go may follow. Never raises.
+
+        `last` says that all of it is there; what was taken and not passed on yet is judged with it.
+        """
+        if self._ended or (self._body.done and not last and not self._taken):
+            return not self.cut
         try:
             if not self._taken:
                 self.take(chunk)
-            self._taken = False
+            self._taken, self._ended = False, last
             verdict = failure_verdict(self._live) if self._broken or self.busy else self._verdict(last=last)
         except Exception:
             self._failed("the rest of a page could not be looked at and is cut off")
@@ -283,6 +294,13 @@ _holding: WeakSet[PageCheck] = WeakSet()
 
 _slow: set[PageCheck] = set()
 """Pages that are read in several turns."""
+
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
+
+def _turn() -> asyncio.Lock:
+    """Held by the one page of this loop that is read now; the others stand in line."""
+    return _turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
 
 
 def not_scanned(live: Live, flow: http.HTTPFlow, notes: FlowNotes, why: str, told: str | None = None) -> None:

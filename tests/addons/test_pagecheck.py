@@ -25,7 +25,7 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http._events import ResponseData
 from mitmproxy.test import tflow
 
-from addons import pagecheck
+from addons import holding, pagecheck
 from addons.content import AT_ONCE, Content
 from addons.flownotes import flow_notes
 from addons.holding import HoldingStream
@@ -240,6 +240,54 @@ def test_the_rest_of_a_page_that_cannot_be_looked_at_is_cut(
     row = host.rows()[-1]
     ending = wait_for(lambda: host.endings().get(row.id), "the ending")
     assert (row.blocked, row.reason, ending.kind, ending.error) == (True, "failure", EndingKind.ERROR, "page cut off")
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"chunked": True}, {"head": ["Connection: close"]}], ids=["length", "chunked", "close"]
+)
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_the_last_word_of_a_page_that_fills_what_may_be_held_is_read(
+    host: Host, name: str, monkeypatch: pytest.MonkeyPatch, more: dict[str, Any], pieces: int
+) -> None:
+    """Its end is right behind: the page is closed while nothing of it has been shown."""
+    monkeypatch.setattr(holding, "GATHER_SECONDS", 30.0)  # how soon "right behind" is says the machine
+    page = b"<!--x-->" * 6 * 1024 + BAD
+    cut = len(page) // 2
+    parts = [gzip.compress(page)] if pieces == 1 else [gzip.compress(page[:cut]), gzip.compress(page[cut:])]
+    told = {**more, "head": ["Content-Type: text/html", "Content-Encoding: gzip", *more.get("head", [])]}
+    assert len(page) > host.live.pages.hold_bytes
+    answer = fetch(host, url(name, *parts, **told))
+    assert (answer.status, host.rows()[-1].reason) == (403, "content")
+    assert fetch(host, url(name, *parts[:-1], gzip.compress(page[-cut:] + b"s fall</p>"), **told)).status == 200
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_the_last_word_of_a_page_that_has_begun_to_show_is_read_before_it_passes(
+    host: Host, name: str, monkeypatch: pytest.MonkeyPatch, chunked: bool
+) -> None:
+    """It comes with the page's end, and stays behind when it closes the page."""
+    monkeypatch.setattr(holding, "GATHER_SECONDS", 30.0)  # as above
+    page, last = b"<p>tower" * 1250, b" tower" * 1000 + b" and a sword"
+    address = url(name, page, last, order=[0, 0, 0, 0, 1], pause=0.1, chunked=chunked)
+    with Raw(host, source="127.0.0.1") as raw:  # type: ignore[arg-type]
+        raw.send(f"GET {address} HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
+        body = raw.read_all()
+    assert b"tower" in body
+    assert b"sword" not in body
+    assert host.rows()[-1].blocked
+
+
+def test_a_length_that_counts_for_nothing_does_not_lift_the_bounds(host: Host, name: str) -> None:
+    """Chunks outrank it (RFC 9112 §6.3): a page of which more comes than was announced is not kept for ever."""
+    context = Context(ClientConnection(peername=("127.0.0.1", 1), sockname=("127.0.0.1", 2)), Options())
+    stream, flow = HoldingStream(context, 1), HTTPFlow(context.client, context.server)
+    flow.response = Response.make(200, b"", {"content-length": "4", "transfer-encoding": "chunked"})
+    stream.flow, notes, table = flow, flow_notes(flow), host.live.engine.index.pages
+    assert table is not None
+    notes.check = PageCheck(host.live, flow, notes, Request(canonical_url("http://a.example/")), table, BodyKind())
+    said = list(stream.state_hold_response_body(ResponseData(1, GOOD)))
+    assert [type(command) for command in said] == [RequestWakeup]
+    notes.check.left()
 
 
 def test_a_page_that_dribbles_is_looked_at_in_pieces(host: Host, name: str, monkeypatch: pytest.MonkeyPatch) -> None:

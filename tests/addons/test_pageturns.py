@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 from mitmproxy.connection import Client as ClientConnection
+from mitmproxy.connection import ConnectionState
 from mitmproxy.http import HTTPFlow
 from mitmproxy.options import Options
 from mitmproxy.proxy.context import Context
+from mitmproxy.test import tutils
 
 from addons import pagecheck
 from addons.flownotes import flow_notes
@@ -130,9 +132,60 @@ def test_pages_that_unpack_to_much_wait_for_one_another(host: Host, monkeypatch:
     other.left()
 
 
+def test_pages_are_read_one_at_a_time(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the turns of any two there is a pause, in which the loop does whatever else there is to do."""
+    monkeypatch.setattr(host.live, "pages", PageLimits())
+    monkeypatch.setattr(pagecheck, "TURN", 1e-9)
+    monkeypatch.setattr(pagecheck, "_slow", set())
+    happened: list[str] = []
+    whole = PageCheck._go_on
+
+    def noted(self: PageCheck) -> None:
+        happened.append("turn")
+        whole(self)
+
+    async def others(reading: asyncio.Future[object]) -> None:
+        while not reading.done():
+            happened.append("other")
+            await asyncio.sleep(0)
+
+    async def read() -> None:
+        reading = asyncio.gather(*(check.read_on() for check in checks))
+        await others(reading)
+        await reading
+
+    checks = [held(host, "gzip") for _ in range(5)]
+    for check in checks:
+        check.hold(gzip.compress(LONG[: 256 * 1024]))
+    monkeypatch.setattr(pagecheck, "TURN", 0.001)
+    monkeypatch.setattr(PageCheck, "_go_on", noted)
+    asyncio.run(read())
+    assert not any(check.busy for check in checks)
+    assert happened.count("turn") >= len(checks)
+    assert "turn, turn" not in ", ".join(happened)
+    for check in checks:
+        check.left()
+
+
+def test_a_page_whose_client_has_left_is_not_read_on(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was not read of it does not pass either."""
+    monkeypatch.setattr(host.live, "pages", PageLimits())
+    monkeypatch.setattr(pagecheck, "TURN", 1e-9)
+    check = held(host, "gzip")
+    check.hold(gzip.compress(LONG[: 256 * 1024]))
+    check._flow.request = tutils.treq()
+    check._flow.client_conn.state = ConnectionState.CLOSED
+    asyncio.run(check.read_on())
+    assert check.busy
+    assert not check.decide(last=True)
+    assert check._notes.verdict is not None
+    assert check._notes.verdict.blocked
+    assert not pagecheck._slow
+
+
 def held(host: Host, encoding: str = "") -> PageCheck:
     """A page that waits."""
-    client = ClientConnection(peername=("127.0.0.1", 1), sockname=("127.0.0.1", 2))
+    client = ClientConnection(peername=("127.0.0.1", 1), sockname=("127.0.0.1", 2), state=ConnectionState.OPEN)
     context = Context(client, Options())
     flow, table = HTTPFlow(client, context.server), host.live.engine.index.pages
     assert table is not None
