@@ -174,6 +174,7 @@ def test_a_page_whose_client_has_left_is_not_read_on(host: Host, monkeypatch: py
     check = held(host, "gzip")
     check.hold(gzip.compress(LONG[: 256 * 1024]))
     check._flow.request = tutils.treq()
+    monkeypatch.setattr(pagecheck, "TURN", 0.02)
     check._flow.client_conn.state = ConnectionState.CLOSED
     asyncio.run(check.read_on())
     assert check.busy
