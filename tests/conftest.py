@@ -35,6 +35,12 @@ def pytest_configure(config: pytest.Config) -> None:
             pytest.exit(checked.stderr.strip(), returncode=4)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Long bytes are called by their length: a time or a random number in them would give each process of a run other
+    names, and then none of its tests are run."""
+    return f"{argname}{len(val)}" if isinstance(val, bytes) and len(val) > 32 else None
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real third-party lists; skips, saying so, when it is not beside the clone."""
