@@ -67,10 +67,12 @@ class ReadHello(tls.ClientHello):
 
 def parse_client_hello(data: bytes) -> tls.ClientHello | None:
     """The ClientHello these bytes begin with; None while it is not whole. Raises `ValueError` for what is none."""
-    if len(data) > LONGEST or _in_shreds(data):
-        raise ValueError("a ClientHello without end, or in too many pieces")
+    if _in_shreds(data):
+        raise ValueError("a ClientHello in too many pieces")
     message = tls_layers.get_client_hello(data)
     if message is None:
+        if len(data) > LONGEST:
+            raise ValueError("a ClientHello without end")
         return None
     raw = bytes(message[HEADER:])
     read = read_hello(raw)
@@ -78,12 +80,18 @@ def parse_client_hello(data: bytes) -> tls.ClientHello | None:
 
 
 def _in_shreds(data: bytes) -> bool:
-    """Whether more TLS records begin in these bytes than a ClientHello may come in."""
-    place = 0
+    """Whether more TLS records begin in these bytes than a ClientHello may come in; what follows it does not count."""
+    place = found = wanted = 0
     for _ in range(PIECES):
         if place + 5 > len(data):
             return False
-        place += 5 + _number(data, place + 3)
+        size = _number(data, place + 3)
+        if not found and size >= HEADER and place + 5 + HEADER <= len(data):
+            wanted = HEADER + int.from_bytes(data[place + 6 : place + 9])
+        found += size
+        place += 5 + size
+        if wanted and found >= wanted:
+            return False
     return place < len(data)
 
 

@@ -71,13 +71,13 @@ class TransparentLayer(InPlace):
             yield from self._close("not TLS or HTTP")
 
     def _hello(self) -> Commands:
-        if len(self._first) > LONGEST:
-            yield from self._close("a ClientHello without end")
-            return
         try:
             hello = parse_client_hello(self._first)
         except ValueError:  # goes by the address, and the TLS layer says what is wrong with it
-            yield from self._connect(None)
+            if len(self._first) > LONGEST:
+                yield from self._close("a ClientHello without end")
+            else:
+                yield from self._connect(None)
             return
         if hello is not None:
             yield from self._connect(hello.sni)

@@ -199,6 +199,15 @@ def test_a_hello_in_shreds_is_none(pieces: int, read: bool) -> None:
             parse_client_hello(data)
 
 
+@pytest.mark.parametrize("size", [17, 100_000])
+def test_what_follows_a_hello_is_not_part_of_it(size: int) -> None:
+    """However much came with it, and whatever it looks like."""
+    for more in (b"x" * size, b"\x16\x03\x01\x00\x01x" * size):
+        hello = parse_client_hello(real_hello("lessons.example", []) + more)
+        assert hello is not None
+        assert hello.sni == "lessons.example"
+
+
 def test_a_hello_without_end_is_none() -> None:
     begun = b"\x01\xff\xff\xff" + bytes(0x3FFC)
     with pytest.raises(ValueError, match="without end"):
