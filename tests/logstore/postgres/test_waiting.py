@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy.exc import DatabaseError
 
 from logstore.db import upgrade
 from logstore.filter import LogFilter
@@ -41,17 +42,19 @@ def working(database: Database) -> Iterator[Working]:
     engine.dispose()
 
 
-def dawdle(database: Database) -> None:
+def dawdle(database: Database, *tables: str) -> None:
     """Have the server take its time over each batch: a quick one is done before anything else is begun."""
+    body = "BEGIN PERFORM pg_sleep(0.05); RETURN NULL; END"
+    run(database, f"CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
+    for table in ("log", *tables):
+        run(database, f"CREATE TRIGGER dawdle BEFORE INSERT ON {table} FOR EACH STATEMENT EXECUTE FUNCTION dawdle()")
+
+
+def run(database: Database, statement: str) -> None:
+    """By somebody else."""
     engine = open_engine(database)
     with engine.begin() as connection:
-        connection.exec_driver_sql(
-            "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS "
-            "$$ BEGIN PERFORM pg_sleep(0.05); RETURN NULL; END $$"
-        )
-        connection.exec_driver_sql(
-            "CREATE TRIGGER dawdle BEFORE INSERT ON log FOR EACH STATEMENT EXECUTE FUNCTION dawdle()"
-        )
+        connection.exec_driver_sql(statement)
     engine.dispose()
 
 
@@ -156,15 +159,22 @@ def test_a_batch_folded_ahead_is_stored_as_it_was_told(database: Database) -> No
         return more
 
     with PostgresStore(database, lambda: AT * 1000) as store:
-        dawdle(database)
+        dawdle(database, "dim_user", "dim_host")
         store.meanwhile(work)
-        bad = (request(ids.next()), dataclasses.replace(ended(), status=1 << 40))
+        body = "BEGIN PERFORM pg_sleep(0.2); RAISE EXCEPTION 'not now'; END"
+        run(database, f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
+        run(database, "CREATE TRIGGER refuse AFTER INSERT ON log FOR EACH STATEMENT EXECUTE FUNCTION refuse()")
         coming = parts[2]
-        with pytest.raises(BadRow):
-            store.append([*parts[1], bad])
-        for place, part in enumerate(parts):
-            coming = parts[place + 1] if place + 1 < len(parts) else []
-            assert store.append(part) == len(part)
+        with pytest.raises(DatabaseError, match="not now"):
+            store.append(parts[1])
+        assert folded["c"] > 0
+        run(database, "DROP TRIGGER refuse ON log")
+        coming = []
+        assert store.append(parts[2]) == len(parts[2])
+        for place in (0, 1):
+            coming = parts[(1, 3)[place]]
+            assert store.append(parts[place]) == len(parts[place])
+        assert store.append(parts[3]) == len(parts[3])
         assert store.append(parts[3]) == 0
     assert min(folded[part] for part in "bcd") > 0
     with Archive(database) as archive:
