@@ -15,12 +15,18 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from addons.live import Live
 from categories.names import Url
+from identity.shares import shares
 from policy.model import Action, Reason, Stage, Verdict
 
 logger = logging.getLogger(__name__)
 
 ASKING: ContextVar[str] = ContextVar("asking", default="")
 """Address of the client for which this task is about to reach an origin; empty when for none."""
+NETWORK_CONNECTIONS = 16
+"""How often what one client may have open all clients of one IPv6 network may have together: a room, or one device
+with as many addresses as it likes."""
+NETWORK_REQUESTS = 4
+"""The same for the requests of one second: few of a room ask in the same one."""
 
 
 class Guard:
@@ -30,15 +36,19 @@ class Guard:
         self.live = live
 
     def client_connected(self, client: ClientConnection) -> None:
-        """Cap the connections of one address, counted at all workers."""
+        """Cap the connections of one address, and of one IPv6 network, counted at all workers."""
         self.live.metrics.connections.inc()
-        if self.live.connections.opened(client.peername[0]) > self.live.connections_per_client:
-            client.error = "too many connections"
+        most = self.live.connections_per_client
+        for share in shares(client.peername[0]):
+            if self.live.connections.opened(share) > most:
+                client.error = "too many connections"
+            most *= NETWORK_CONNECTIONS
 
     def client_disconnected(self, client: ClientConnection) -> None:
         """Forget a connection."""
         self.live.metrics.connections.dec()
-        self.live.connections.closed(client.peername[0])
+        for share in shares(client.peername[0]):
+            self.live.connections.closed(share)
 
     def server_connect(self, data: ServerConnectionHookData) -> None:
         """The last word before a socket is opened. An exception here refuses: the error is set first."""
@@ -55,7 +65,13 @@ class Guard:
 def too_many_requests(live: Live, address: str, stage: Stage) -> Verdict | None:
     """The refusal of a request, or CONNECT, of a client that has made too many within this second."""
     most = live.requests_per_client
-    if not most or live.pace.asked(address, live.clock()) <= most:
+    if not most:
+        return None
+    over, now = False, live.clock()
+    for share in shares(address):
+        over |= live.pace.asked(share, now) > most
+        most *= NETWORK_REQUESTS
+    if not over:
         return None
     live.metrics.over_cap.inc()
     return Verdict(

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from ipaddress import ip_address, ip_network
 from typing import Any
 
 from mitmproxy.connection import Client as ClientConnection
@@ -20,6 +19,7 @@ from mitmproxy.tls import TlsData
 from addons.flownotes import ConnectionNotes, connection_notes
 from addons.live import Live
 from categories.statutory_forms import WITHHELD
+from identity.shares import network_of
 from logstore.spool import SpoolFull
 from policy.client import Band, Client
 from policy.model import Action
@@ -38,8 +38,6 @@ EACH = 100
 """Refusals told of one device within that time."""
 TAKERS = 3
 """Devices told within that time to have taken a host; one that refused it too is told besides."""
-NETWORK = 64
-"""Bits of an IPv6 address that stand for a device without a name: it gives itself as many addresses as it likes."""
 REMEMBERED = 50_000
 """Things remembered as told; beyond that, all are forgotten and told again."""
 SIGNS = (
@@ -154,15 +152,7 @@ def would_be_read(notes: ConnectionNotes) -> bool:
 
 def device_of(client: Client) -> str:
     """What stands for a device: its name, else its IPv4 address or its IPv6 network."""
-    if client.device is not None:
-        return client.device
-    try:
-        address = ip_address(client.address)
-    except ValueError:
-        return client.address
-    if address.version == 4:
-        return str(address)
-    return str(address.ipv4_mapped or ip_network((int(address), NETWORK), strict=False))
+    return client.device if client.device is not None else network_of(client.address)
 
 
 def person_of(client: Client, host: str) -> str | None:

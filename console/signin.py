@@ -19,6 +19,7 @@ from console.accounts import Account
 from identity.attempts import Limit
 from identity.basic import Credentials, PasswordCheck
 from identity.directory import Person, account_name
+from identity.shares import network_of
 from logstore.audit import record_change
 from registry.change import from_us, to_us
 from registry.schema import console_failure as failures
@@ -28,7 +29,7 @@ HERE = Limit(free=5, longest=timedelta(minutes=15))
 ACCOUNT = Limit(free=30, longest=timedelta(minutes=5))
 """One account from anywhere: many machines guess. Mild, so that nobody is locked out by others."""
 ADDRESS = Limit(free=40, longest=timedelta(minutes=1))
-"""One address with any names: somebody tries the register."""
+"""One address, or one IPv6 network, with any names: somebody tries the register."""
 KIND = "sign-in"
 """Kind of the trail's lines."""
 
@@ -134,7 +135,7 @@ def forgive(connection: Connection, name: str, address: str) -> None:
     """Forget wrong tries of whoever got in; of the address, the one that was none."""
     keys = [key for key, limit in _limits(name, address) if limit is not ADDRESS]
     connection.execute(delete(failures).where(failures.c.key.in_(keys)))
-    of_address = failures.c.key == _key("address", address)
+    of_address = failures.c.key == _key("address", network_of(address))
     connection.execute(update(failures).where(of_address, failures.c.wrong > 0).values(wrong=failures.c.wrong - 1))
 
 
@@ -142,7 +143,7 @@ def _limits(name: str, address: str) -> tuple[tuple[str, Limit], ...]:
     return (
         (_key("here", name, address), HERE),
         (_key("account", name), ACCOUNT),
-        (_key("address", address), ADDRESS),
+        (_key("address", network_of(address)), ADDRESS),
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from identity.attemptbook import AttemptBook, Entry
+from identity.shares import shares
 
 NO_WAIT = timedelta(0)
 _START = datetime(1970, 1, 1, tzinfo=UTC)
@@ -46,7 +47,10 @@ class Limit:
 ACCOUNT_HERE = Limit(free=5, longest=timedelta(minutes=15))
 """One account from one address: somebody guesses, or forgot."""
 ADDRESS = Limit(free=40, longest=timedelta(seconds=10))
-"""One address with any names: somebody tries the register. Generous: a room may share an address."""
+"""One address, or one IPv6 network, with any names: somebody tries the register. Generous: a room may share it."""
+ACCOUNT_NEAR = Limit(free=10, longest=timedelta(minutes=1))
+"""One account from one IPv6 network: a guesser may have a new address for each guess, and the account's owner may be a
+neighbour."""
 
 
 class Attempts:
@@ -61,22 +65,25 @@ class Attempts:
 
         While it is not zero the password must not be checked, not even a right one.
         """
+        address = shares(address)[0]
         waits = [ACCOUNT_HERE.left(self._known(name, address, ACCOUNT_HERE, at), at)]
         if not self._welcome(name, address):  # whoever signed in here before is no stranger, whatever others try
-            waits.append(ADDRESS.left(self._known("", address, ADDRESS, at), at))
+            waits.extend(limit.left(self._known(*key, limit, at), at) for limit, key in _around(name, address))
         return max(waits)
 
     def failed(self, name: str, address: str, at: datetime) -> timedelta:
         """Count a wrong password; the wait from now on. Not for a wrong answer that was only remembered."""
+        address = shares(address)[0]
         welcome = self._welcome(name, address)
         self._count(name, address, ACCOUNT_HERE, at, welcome=welcome)
         if not welcome:
-            self._count("", address, ADDRESS, at, welcome=False)
+            for limit, key in _around(name, address):
+                self._count(*key, limit, at, welcome=False)
         return self.wait(name, address, at)
 
     def succeeded(self, name: str, address: str, at: datetime) -> None:
         """Forget what was wrong for this account here. What the address did to other accounts stays counted."""
-        self._book.write(name, address, Entry(0, True, _ticks(at), _ticks(at)))
+        self._book.write(name, shares(address)[0], Entry(0, True, _ticks(at), _ticks(at)))
 
     def _count(self, name: str, address: str, limit: Limit, at: datetime, *, welcome: bool) -> None:
         # The largest count is everybody's: whoever adds one writes down all of them.
@@ -97,6 +104,13 @@ class Attempts:
 
     def _welcome(self, name: str, address: str) -> bool:
         return any(entry.welcome for entry in self._book.read(name, address))
+
+
+def _around(name: str, address: str) -> list[tuple[Limit, tuple[str, str]]]:
+    """What is counted besides the account at this address, and under which name and address."""
+    here, *networks = shares(address)
+    near = [(ACCOUNT_NEAR, (name, network)) for network in networks]
+    return [(ADDRESS, ("", networks[0] if networks else here)), *near]
 
 
 def _ticks(at: datetime) -> int:

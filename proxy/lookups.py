@@ -8,7 +8,6 @@ more waits for a turn, for as long as for a connection.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from categories.names import registrable_domain
+from identity.shares import network_of
 
 LOOKUPS = 256
 """Name look-ups under way at once; threads are made when they are needed."""
@@ -52,7 +52,7 @@ class Lookups:
         """
         key = (host, port, *sorted(options.items()))
         zone = "zone " + (registrable_domain(host) or host if isinstance(host, str) else "")
-        share = f"client {_network(client)}" if client else ""
+        share = f"client {network_of(client)}" if client else ""
         while (running := self._asked.get(key)) is None:
             if len(self._asked) >= LOOKUPS:
                 raise OSError("temporary failure in name lookup: too many under way")
@@ -94,12 +94,3 @@ class Lookups:
                 del self._held[held]
             if (turn := self._turns.pop(held, None)) is not None:
                 turn.set()
-
-
-def _network(address: str) -> str:
-    """Whose share an address uses: a device has as many IPv6 addresses as it likes."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else address

@@ -109,6 +109,16 @@ def test_right_sign_ins_of_a_whole_staff_room_are_no_wrong_ones(known: Console) 
     assert all(door.attempt(Try("dana", PASSWORD, "", "10.0.0.1"), known.now).cookie for _ in range(45))
 
 
+def test_a_new_ipv6_address_for_each_try_gains_nothing(known: Console) -> None:
+    """Whoever goes through the register from many addresses of one network waits as from one; the next network does
+    not."""
+    door = SignIn(known.engine)
+    tried = [door.attempt(Try(f"nobody{n}", "wrong", "", f"2001:db8:0:7::{n + 1:x}"), known.now) for n in range(45)]
+    assert not tried[0].wait
+    assert tried[-1].wait > timedelta(0)
+    assert door.attempt(Try("dana", PASSWORD, "", "2001:db8:0:8::1"), known.now).cookie
+
+
 def test_wrong_tries_wait_longer_and_longer_and_the_right_one_waits_too(known: Console) -> None:
     browser = known.client()
     for _ in range(6):

@@ -1,10 +1,11 @@
 """Behind a load balancer: rules and rows go by the pupil's own address, and nobody can borrow one.
 
-Shows: `proxy.listening`.
+Shows: `proxy.listening`, and, since a balancer can name any address, the caps of `addons.guard` on IPv6 clients.
 """
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from addons.guard import NETWORK_CONNECTIONS
 from proxy.balancers import SIGNATURE
 from tests.rig.certificates import Authority
 from tests.rig.gateway import TEACHER, YEAR_4, Gateway
@@ -69,6 +71,64 @@ def line(client: str) -> bytes:
 def binary(client: str) -> bytes:
     body = socket.inet_aton(client) + socket.inet_aton("127.0.0.1") + struct.pack(">HH", 40000, 8080)
     return SIGNATURE + b"\x21\x11" + struct.pack(">H", len(body)) + body
+
+
+def many_addresses(gateway: Gateway, count: int, network: str = "2001:db8:0:7") -> list[socket.socket]:
+    """Connections of one device with an IPv6 network of its own, each from another address, each asking for a page."""
+    ends = []
+    for number in range(1, count + 1):
+        end = socket.create_connection(gateway.address, 20, source_address=(BALANCER, 0))
+        end.sendall(f"PROXY TCP6 {network}::{number:x} 2001:db8::1 40000 8080\r\n".encode())
+        ends.append(end)
+    return ends
+
+
+def statuses(ends: list[socket.socket], name: str) -> list[str]:
+    """What each is answered; empty where the connection was closed."""
+    request = f"GET http://{name}/page HTTP/1.1\r\nHost: {name}\r\n\r\n".encode()
+    for end in ends:
+        with contextlib.suppress(ConnectionError):
+            end.sendall(request)
+    found = []
+    for end in ends:
+        try:
+            found.append(end.recv(12).decode()[9:])
+        except ConnectionError:
+            found.append("")
+    return found
+
+
+def test_one_device_with_a_whole_ipv6_network_cannot_hold_every_connection(make_gateway: Any, name: str) -> None:
+    """Two hundred addresses of one network have room for sixteen times what one has; the next network has its own."""
+    gateway = make_gateway({"proxy": {"balancers": [BALANCER], "connections_per_client": 8}}).start()
+    ends = many_addresses(gateway, 200)
+    try:
+        greedy = statuses(ends, name)
+        assert (greedy.count("200"), greedy.count("")) == (8 * NETWORK_CONNECTIONS, 200 - 8 * NETWORK_CONNECTIONS)
+        other = many_addresses(gateway, 1, "2001:db8:0:8")
+        ends += other
+        assert statuses(other, name) == ["200"]
+    finally:
+        for end in ends:
+            end.close()
+    rows = gateway.wait_for_rows(greedy.count("200") + 1, host=name)
+    assert {"2001:db8:0:7::1", "2001:db8:0:8::1"} < {row["client_address"] for row in rows}
+
+
+def test_one_device_with_a_whole_ipv6_network_cannot_ask_without_a_pause(make_gateway: Any, name: str) -> None:
+    """Sixty requests in one breath, each from another address of one network, where an address may make one a second;
+    each has its row."""
+    gateway = make_gateway({"proxy": {"balancers": [BALANCER], "requests_per_client": 1}}).start()
+    ends = many_addresses(gateway, 60)
+    try:
+        answers = statuses(ends, name)
+    finally:
+        for end in ends:
+            end.close()
+    assert set(answers) == {"200", "429"}
+    rows = gateway.wait_for_rows(60, host=name)
+    assert len({row["client_address"] for row in rows}) == 60
+    assert sum(row["rule"] == "guard:requests" for row in rows) == answers.count("429")
 
 
 @pytest.mark.parametrize("form", [line, binary])

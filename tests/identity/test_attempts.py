@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from identity.attemptbook import WAYS, AttemptBook, region
-from identity.attempts import ACCOUNT_HERE, ADDRESS, NO_WAIT, Attempts, Limit
+from identity.attempts import ACCOUNT_HERE, ACCOUNT_NEAR, ADDRESS, NO_WAIT, Attempts, Limit
 
 AT = datetime(2026, 11, 17, 10, 20, tzinfo=UTC)
 
@@ -83,6 +83,29 @@ def test_one_guesser_does_not_close_a_shared_address() -> None:
         attempts.failed(f"invented-{number}", "10.4.1.7", AT)
     assert attempts.wait("pupil-0417", "10.4.1.7", AT) == NO_WAIT
     assert NO_WAIT < attempts.wait("pupil-0999", "10.4.1.7", AT) <= timedelta(seconds=10)
+
+
+def test_a_new_address_for_each_guess_gains_little() -> None:
+    """One device with an IPv6 network of its own waits as one, at one account and at the whole register."""
+    attempts = Attempts()
+    waits = [attempts.failed("teacher", f"2001:db8:0:7::{number:x}", AT) for number in range(1, 31)]
+    assert waits[: ACCOUNT_NEAR.free] == [NO_WAIT] * ACCOUNT_NEAR.free
+    assert waits[-1] == ACCOUNT_NEAR.longest
+    assert attempts.wait("teacher", "2001:db8:0:7:ffff::9", AT) == ACCOUNT_NEAR.longest
+    assert attempts.wait("teacher", "2001:db8:0:8::9", AT) == NO_WAIT
+    for number in range(ADDRESS.free):
+        attempts.failed(f"pupil-{number}", f"2001:db8:0:7::1:{number:x}", AT)
+    assert NO_WAIT < attempts.wait("nobody-yet", "2001:db8:0:7::2", AT) <= ADDRESS.longest
+
+
+def test_a_neighbour_of_one_ipv6_network_cannot_lock_its_teacher_out() -> None:
+    """Where the teacher signed in before nobody waits; anywhere else in that network a minute at most."""
+    attempts = Attempts()
+    attempts.succeeded("teacher", "2001:db8:0:7::5", AT)
+    for number in range(500):
+        attempts.failed("teacher", f"2001:db8:0:7::{number + 16:x}", AT)
+    assert attempts.wait("teacher", "2001:db8:0:7::5", AT) == NO_WAIT
+    assert NO_WAIT < attempts.wait("teacher", "2001:db8:0:7::6", AT) <= timedelta(minutes=1)
 
 
 def test_the_longest_wait_is_bounded() -> None:
