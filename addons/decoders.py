@@ -39,6 +39,8 @@ def make_decoder(encoding: str) -> Decoder | None:
 
     What is no coding (`none`, `utf-8`) is passed over, as browsers do.
     """
+    if not encoding:
+        return as_sent
     codings = [one for one in (part.strip().lower() for part in encoding.split(",")) if one]
     undone = [one for one in codings if one in _UNDONE]
     if PACKED.intersection(codings) or len(undone) > _MOST_CODINGS:

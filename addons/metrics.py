@@ -128,6 +128,7 @@ class Metrics:
         self.traffic_requests = Counter("schoolgate_traffic_requests", *ways["requests"], registry=registry)
         self.traffic_bytes = Counter("schoolgate_traffic_bytes", *ways["bytes"], registry=registry)
         counter = self.tallies.counter
+        self._outcomes: dict[str, TalliedCounter] = {}
         self._children: dict[tuple[str, str, str], TalliedCounter] = {}
         self._ways = {
             way: (counter(self.traffic_requests.labels(way)), counter(self.traffic_bytes.labels(way))) for way in WAYS
@@ -139,6 +140,13 @@ class Metrics:
         requests.inc()
         if size:
             sizes.inc(size)
+
+    def count_page(self, outcome: str) -> None:
+        """One page whose words were looked at, by what came of it."""
+        child = self._outcomes.get(outcome)
+        if child is None:
+            child = self._outcomes[outcome] = self.tallies.counter(self.pages_scanned.labels(outcome))
+        child.inc()
 
     def count_request(self, action: str, band: str, reason: str) -> None:
         """One exchange decided."""

@@ -68,7 +68,7 @@ class PageBody:
         self._most = most
         self._longest = most if scan is None else PADDING * most
         self._decoder = make_decoder(kind.encoding)
-        self._raw: bytes | None = b""
+        self._raw: bytes | None = None if self._decoder is as_sent else b""
         self._coming: deque[bytes] = deque()
         self._octets, self._at = b"", 0
         if self._decoder is None:

@@ -275,7 +275,7 @@ class PageCheck:
             return
         self._counted = True
         metrics, trouble = self._live.metrics, self._body.trouble
-        metrics.pages_scanned.labels(outcome).inc()
+        metrics.count_page(outcome)
         metrics.page_scan_seconds.observe(self._spent)
         if trouble is not None and outcome == "passed":
             told = f"scanned:{self._body.decoded // 1024}k" if trouble in TOO_LONG else f"{NOT_SCANNED}:{trouble}"

@@ -17,6 +17,8 @@ HEAD = 4096
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _META = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.IGNORECASE)
+_NAMED = b"charset"
+"""Stands in whatever `_META` finds, and is looked for several times as fast."""
 
 
 def charset_of(head: bytes, declared: str | None) -> str:
@@ -26,10 +28,13 @@ def charset_of(head: bytes, declared: str | None) -> str:
             return name
     if declared and (known := known_charset(declared)) is not None:
         return known
-    found = _META.search(head[:HEAD])
+    begun = head[:HEAD]
+    found = _META.search(begun) if _NAMED in begun.lower() else None
     if found and (known := known_charset(found[1].decode("ascii", "replace"))) is not None:
         # Octets in which ASCII was just read are in no UTF-16, whatever they say.
         return "utf-8" if known.startswith("utf-16") else known
+    if head.isascii():
+        return "utf-8"
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:

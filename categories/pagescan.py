@@ -20,6 +20,7 @@ _TOGETHER = 64 * 1024
 """Octets of readings that are searched together: the tables of an engine come from memory each time."""
 _SEAM = MARK.encode()
 """Stands between readings: none of them has it (`categories.readings`)."""
+_USUAL = "utf-8"
 
 
 class PageScan:
@@ -34,8 +35,8 @@ class PageScan:
         self._table = table
         self._charset = charset
         self._markup, self._xml = markup, xml
-        self._visible = Visible(markup=markup, xml=xml)
-        self._readings = Readings()
+        self._visible: Visible
+        self._readings: Readings
         self._waiting: list[bytes] = []
         self._waits = 0
         self._head = b""
@@ -72,9 +73,13 @@ class PageScan:
         self.scanned += len(octets)
         if len(self._head) < HEAD:
             octets = self._settled(octets)
-        if self._decoder is None:
-            raise RuntimeError("a page is decoded before its charset is settled")
-        source = self._decoder.decode(octets, last).removeprefix("\ufeff")
+        if last and self._decoder is None and self._codec == _USUAL:
+            source = octets.decode(_USUAL, "replace")  # all of it: most pages are small
+        else:
+            if self._decoder is None:
+                self._decoder = codecs.getincrementaldecoder(self._codec)("replace")
+            source = self._decoder.decode(octets, last)
+        source = source.removeprefix("\ufeff")
         piece = self._visible.feed(source, last=last)
         self.text += len(piece) * len(octets) // max(1, len(source))
         if piece or last:
@@ -98,7 +103,7 @@ class PageScan:
         if codec == self._codec:
             return octets
         self._codec = codec
-        self._decoder = codecs.getincrementaldecoder(codec)("replace")
+        self._decoder = None
         self._visible = Visible(markup=self._markup, xml=self._xml)
         self._readings = Readings()
         return before + octets

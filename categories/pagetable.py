@@ -73,9 +73,12 @@ class PageTable:
     def findings(self, found: Iterable[int]) -> tuple[Finding, ...]:
         """What the parts found in one page make of it: plain words first, then most points first."""
         there = set(found)
-        plain = (self._worded(entry) for number in sorted(there) for entry in self._plain_at.get(number, ()))
+        words = sorted(there & self._plain_at.keys()) if self._plain_at else ()
         touched = sorted({place for number in there for place in self._wanted_by.get(number, ())})
-        whole = (self._weighted[place] for place in touched if self._needs[place] <= there)
+        whole = [self._weighted[place] for place in touched if self._needs[place] <= there]
+        if not words and not whole:
+            return ()  # as most pages
+        plain = (self._worded(entry) for number in words for entry in self._plain_at[number])
         tallies = sorted(tallied(whole), key=lambda one: (not one.banned, -one.over.score, one.over.category))
         return (*dict.fromkeys(plain), *map(self._counted, tallies))
 

@@ -73,9 +73,15 @@ class Readings:
 
     def of(self, piece: str, *, last: bool = False) -> Iterator[bytes]:
         """What to look in for phrases that end in this piece; the last piece ends the text."""
+        known: list[bytes] = []
+        if last and not any(self._before):  # all of the text: most pages are small
+            for words in _forms(piece):
+                if words not in known:
+                    known.append(words)
+                    yield b" %b " % words if words else b" "
+            return
         whole = last or piece[-1:].isspace()
         seam = b" " if piece[:1].isspace() else self._seam
-        known: list[bytes] = []
         for way, words in enumerate(_forms(piece)):
             before = self._before[way]
             octets = b"".join((before, seam if words else b"", words, b" " if whole else b""))
