@@ -61,8 +61,6 @@ class Collector:
     """Facts read so far."""
     orphans: int = 0
     """Closes without their open so far."""
-    unsure: set[str] = field(default_factory=set)
-    """Producers of which an event was set aside: a head may have been lost with it."""
 
     def begin(self, after: SpoolCursor) -> Gathering:
         """Begin the producer's next batch; `after` is the cursor of the one before."""
@@ -115,30 +113,24 @@ class Collector:
         if gathering.facts and self.take_facts is not None:
             self.take_facts(gathering.facts)
         self.facts += len(gathering.facts)
-        if not producer.alive and batch.events < self.rows and not self.reader.is_busy(name):
+        position = self.reader.position(name)
+        all_read = batch.events < self.rows and not self.reader.is_busy(name)
+        if all_read and not producer.alive:
             batch.rows += self.merger.ended(name)
-        batch.rows += self.merger.overdue(name)
-        batch.cursor = SpoolCursor(name, self.merger.cursor(name, self.reader.position(name)))
+        batch.rows += self.merger.overdue(name, position, all_read=all_read)
+        batch.cursor = SpoolCursor(name, self.merger.cursor(name, position))
         return batch
 
     def _take(self, event: SpoolEvent, merged: Other, gathering: Gathering) -> None:
         """What is no row."""
         if isinstance(merged, EncodingProblem):
-            self.unsure.add(event.producer)
             self._set_aside(event, str(merged))
         elif isinstance(merged, Fact):
             gathering.facts.append((SpoolCursor(event.producer, event.seq), merged))
         else:
             self.orphans += 1
-            if self.reader.is_damaged(event.producer) and merged.row is not None:
-                gathering.batch.rows.append(merged.row)
-            elif self.reader.is_damaged(event.producer):
+            if self.reader.is_damaged(event.producer):
                 self._set_aside(event, "its open record was lost with a damaged part of the spool")
-            elif event.producer in self.unsure and merged.row is not None:
-                # Stored, it might be counted twice; passed over, not at all.
-                reason = "its head is not here: settled earlier, or lost with an event that cannot be read"
-                logger.warning("record %d of %s goes to quarantine: %s", merged.record_id, event.producer, reason)
-                self.quarantine.add_row(event.producer, merged.row, reason, self.now())
 
     def _set_aside(self, event: SpoolEvent, reason: str) -> None:
         logger.warning("event %d of %s goes to quarantine: %s", event.seq, event.producer, reason)

@@ -2,8 +2,9 @@
 
 In come the finished exchanges of one worker, out goes for each whether it is a row like any other, the head of a group,
 or a repeat of one. The rules: only what was let through is folded, never what was blocked; only what is alike in
-everything that is recorded but number, time, bytes and duration; a group lasts a second. The decision is written into
-the spool (`EventKind.HEAD`, `REPEAT`, `OVER`), so whoever reads it again after a kill counts the same.
+everything that is recorded but number, time, bytes and duration; a group lasts a second; what lasts long is a row of
+its own. The decision is written into the spool (`EventKind.HEAD`, `REPEAT`, `OVER`), so whoever reads it again after a
+kill counts the same.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ AFTER = 20
 """Exchanges alike that are rows of their own before the others of the same second are folded."""
 SECONDS = 1.0
 """How long exchanges are counted together."""
+LONGEST = 300.0
+"""Seconds an exchange may have lasted to be counted with others. The shipper gives up one that lasts for hours
+(`logstore.merge.WAIT_SECONDS`); as a head it would then stand in the store already, without its repeats."""
 
 _UINT64 = 0xCF
 _ID, _TIME, _BEGIN = 5, 14, 23
@@ -49,6 +53,10 @@ class Flood:
         self._counts: dict[int, int] = {}
         self._heads: dict[tuple[bytes, Any], int] = {}
 
+    def now(self) -> float:
+        """The time, in seconds of its clock: an exchange's beginning, for `place`."""
+        return self._clock()
+
     def over(self) -> tuple[int, ...]:
         """The heads whose second is over, when it is; from now on the next one is counted."""
         now = self._clock()
@@ -60,14 +68,16 @@ class Flood:
         self._heads.clear()
         return heads
 
-    def place(self, record_id: int, opened: bytes, ending: Ending) -> int | None:
+    def place(self, record_id: int, opened: bytes, ending: Ending, began: float = float("inf")) -> int | None:
         """Where an exchange that has ended stands: None for a row of its own, its own id for the head of a group, or
         the id of the head it repeats.
 
-        `opened` is its OPEN event. To be asked after `over`, of records that `may_fold`.
+        `opened` is its OPEN event, `began` when that was. To be asked after `over`, of records that `may_fold`.
         """
         # All of the event but the id and the time, which are 64-bit numbers at its beginning.
         if len(opened) < _BEGIN or opened[_ID] != _UINT64 or opened[_TIME] != _UINT64:
+            return None
+        if self._clock() - began > LONGEST:
             return None
         asked = opened[_BEGIN:]
         key = hash(asked)

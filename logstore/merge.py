@@ -5,7 +5,8 @@ bound; a record whose worker died, or that has been open too long, becomes an *i
 
 The cursor of a producer is the event before its oldest open record, so nothing that waits here is lost when the process
 dies: it is read again. Reading again gives rows the store already has, which it knows by their id, and closes whose
-record was settled before (`Orphan`), which need nothing.
+record was settled before (`Orphan`), which need nothing. A group of repeats is counted whole or not at all: only events
+settle it, never a clock, and no cursor cuts it (`logstore.spans`).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from logstore.encoding import (
 )
 from logstore.reading import Lying, SpoolEvent
 from logstore.record import Ending, EndingKind, LogRecord
+from logstore.spans import Spans
 from logstore.told import Ended, Opened, read_close, read_open
 from logstore.unread import GROUPS, KINDS, Pair, Row, ended_of, pair_of
 
@@ -45,11 +47,11 @@ _OVER: Final = int(EventKind.OVER)
 WAIT_SECONDS = 6 * 3600.0
 """How long a record of a living worker may stay open before it is shown as interrupted. Its ending, should it come,
 changes nothing any more: the store only takes rows in, and has had this one."""
-HEAD_SECONDS = 60.0
-"""How long a head waits for its OVER. A worker writes it with the first exchange that ends after the head's second; no
-repeat comes later than that second, so this is for a worker that has had nothing to do since."""
+HEAD_EVENTS = 200_000
+"""Events after its own that a head waits for its OVER: far more than a worker writes in the second of a group, so its
+OVER was destroyed. Counted in events, for a clock cannot know how long a worker or its disk has stood still."""
 MOST_OPEN = 250_000
-"""Records that may wait at a time, all workers together; the oldest of the fullest is then given up."""
+"""Records that may wait for their end at a time, all workers together; the oldest of the fullest is then given up."""
 
 WORKER_ENDED = "worker ended"
 """`Ending.error` of a row whose worker died before the end was known."""
@@ -66,9 +68,6 @@ class Orphan:
 
     record_id: int
     """The record it would have ended."""
-    row: Row | None = None
-    """A repeat whose head is not here, as a row: which it is when the head was lost, and not when it was settled.
-    Both look alike once reading has begun behind a producer's first event."""
 
 
 type Other = Orphan | Fact | EncodingProblem
@@ -85,6 +84,8 @@ class _Pending:
         self.since: float = since
         self.ending: Ending | None = None
         """Its ending, when it waits for those that repeat it."""
+        self.ended_at: int = 0
+        """Number of the event that told its ending."""
 
     def row(self, why: str) -> Pair:
         """It as a row; interrupted, for the reason given, when its end is not known."""
@@ -103,7 +104,9 @@ class Merger:
         self._most = most
         self._clock = clock
         self._open: dict[str, dict[Any, _Pending]] = {}
-        self._began: dict[str, int] = {}
+        self._given_up: dict[str, set[Any]] = {}
+        self._spans: dict[str, Spans] = {}
+        self._over: dict[str, int] = {}
         self._count = 0
         self.folded = 0
         """Repeats counted in the row of another."""
@@ -115,7 +118,6 @@ class Merger:
     def feed(self, event: SpoolEvent) -> Pair | Fact | Orphan | None:
         """What the event completes; None when it only opens. Raises `EncodingProblem` when it cannot be read."""
         values: tuple[Any, ...] = event  # not by name: those have types, and a damaged segment may hold anything
-        self._begin_at(values[0], values[1])
         merged = self._merge(values[0], values[1], values[2], values[3], self._clock())
         return pair_of(merged) if isinstance(merged, tuple) else merged
 
@@ -126,8 +128,6 @@ class Merger:
         """
         others: list[tuple[Lying, Other]] = []
         now = self._clock()
-        if events:
-            self._begin_at(producer, events[0][0])
         for event in events:
             values: tuple[Any, ...] = event
             try:
@@ -148,11 +148,9 @@ class Merger:
         number: int = kind if isinstance(kind, int) else 0
         if number == _OPEN or number == _CARRY:  # noqa: PLR1714, SIM109 - a tuple would be made for each
             told = read_open(payload, GROUPS)
-            if told is None:
-                record = decode_open(payload)
-                self._wait_for(producer, seq, record.id, record, now)
-            else:
-                self._wait_for(producer, seq, told.id, told, now)
+            opened: Any = decode_open(payload) if told is None else told
+            if number == _OPEN or opened.id not in self._given_up.get(producer, ()):
+                self._wait_for(producer, seq, opened.id, opened, now)
             return None
         if number == _CLOSE:
             closed = read_close(payload, GROUPS, KINDS)
@@ -164,7 +162,7 @@ class Merger:
             else:
                 record_id, ended = closed
             taken = self._take(producer, record_id)
-            return Orphan(record_id) if taken is None else (taken, ended)
+            return self._orphan(producer, record_id) if taken is None else (taken, ended)
         if number == _WRITE:
             return decode_write(payload)
         if number == _FACT:
@@ -172,7 +170,7 @@ class Merger:
         if number == _HEAD:
             head, ending = decode_close(payload)
             _check_sums(ending)
-            return self._begin(producer, head, ending, now)
+            return self._begin(producer, seq, head, ending)
         if number == _REPEAT:
             record_id, ending, head = decode_repeat(payload)
             _check_sums(ending)
@@ -180,34 +178,34 @@ class Merger:
                 raise EncodingProblem(f"record {head} repeats itself; a repeat names another record as its head")
             return self._repeat(producer, record_id, ending, head)
         if number == _OVER:
-            return self._over(producer, decode_over(payload))
+            return self._end(producer, seq, decode_over(payload))
         raise EncodingProblem(f"an event of kind {kind!r} is unknown; kinds are 1 to {max(EventKind)}")
 
     def ended(self, producer: str) -> list[Pair]:
         """The producer is dead and all it wrote has been fed: its open records, as interrupted rows."""
-        pending = self._open.pop(producer, {})
-        self._began.pop(producer, None)
-        self._count -= len(pending)
-        return [one.row(WORKER_ENDED) for one in pending.values()]
+        pending = list(self._open.get(producer, {}).values())
+        self.forget(producer)
+        return [one.row(WORKER_ENDED) for one in pending]
 
     def forget(self, producer: str) -> None:
         """The producer's events will be fed again from its cursor on."""
         self._count -= len(self._open.pop(producer, {}))
-        self._began.pop(producer, None)
+        for known in (self._given_up, self._spans, self._over):
+            known.pop(producer, None)
 
-    def overdue(self, producer: str) -> list[Pair]:
-        """Records open too long, or too many, as interrupted rows, oldest first."""
-        return list(self._give_up(producer))
+    def overdue(self, producer: str, last_read: int = 0, *, all_read: bool = True) -> list[Pair]:
+        """Records open too long, or too many, as interrupted rows, and heads whose OVER was destroyed; oldest first.
+
+        Nothing is open too long while there is more to read: its end may lie there.
+        """
+        return [*self._without_over(producer, last_read), *self._give_up(producer, all_read=all_read)]
 
     def cursor(self, producer: str, last_read: int) -> int:
         """The last event of the producer that will not be needed again, when `last_read` is the last one fed."""
         oldest = next(iter(self._open.get(producer, {}).values()), None)
-        return last_read if oldest is None else oldest.seq - 1
-
-    def _begin_at(self, producer: str, seq: int) -> None:
-        """Note with which event reading of a producer began, if it begins now."""
-        if producer not in self._began:
-            self._began[producer] = seq
+        cursor = last_read if oldest is None else oldest.seq - 1
+        spans = self._spans.get(producer)
+        return cursor if spans is None else spans.before(cursor)
 
     def _wait_for(self, producer: str, seq: int, record_id: Any, record: LogRecord | Opened, now: float) -> None:
         pending = self._open.get(producer)
@@ -230,27 +228,28 @@ class Merger:
         self._count -= 1
         return pending.record
 
-    def _begin(self, producer: str, head: int, ending: Ending, now: float) -> Orphan | None:
+    def _begin(self, producer: str, seq: int, head: int, ending: Ending) -> Orphan | None:
         """The end of `head` is known; its row waits for those that repeat it, and keeps the cursor before it."""
         pending = self._open.get(producer, {}).get(head)
         if pending is None or pending.ending is not None:
-            return Orphan(head)
-        pending.ending, pending.since = ending, now
+            return self._orphan(producer, head)
+        pending.ending, pending.ended_at = ending, seq
         return None
 
-    def _repeat(self, producer: str, record_id: int, ending: Ending, head: int) -> Row | Orphan | None:
-        """One more of `head`; a row of its own when nothing can have counted it.
+    def _orphan(self, producer: str, record_id: Any) -> Orphan:
+        """A close without its open; it is the last that is heard of its record."""
+        self._given_up.get(producer, set()).discard(record_id)
+        return Orphan(record_id)
 
-        That is so when the head waits and its ending could not be read; and when no head is here though all of the
-        producer's events were: else the head was settled before a restart, perhaps, with this one in its row.
+    def _repeat(self, producer: str, record_id: int, ending: Ending, head: int) -> Row | Orphan | None:
+        """One more of `head`; a row of its own when no head is here, or one whose ending could not be read.
+
+        Then nothing has counted it or ever will: what counted it would have been read again with it.
         """
         record = self._take(producer, record_id)
         pending = self._open.get(producer, {}).get(head)
         if pending is None or pending.ending is None:
-            if record is None:
-                return Orphan(record_id)
-            counted = pending is None and self._began.get(producer, 0) != 1
-            return Orphan(record_id, (record, ending)) if counted else (record, ending)
+            return Orphan(record_id) if record is None else (record, ending)
         sums = pending.ending
         pending.ending = dataclasses.replace(
             sums,
@@ -261,27 +260,47 @@ class Merger:
         self.folded += 1
         return None
 
-    def _over(self, producer: str, head: int) -> Row | Orphan:
+    def _end(self, producer: str, seq: int, head: int) -> Row | Orphan:
+        """The second of `head` is over."""
         pending = self._open.get(producer, {}).get(head)
         if pending is None or pending.ending is None:
             return Orphan(head)
-        del self._open[producer][head]
-        self._count -= 1
+        self._over[producer] = max(pending.ended_at, self._over.get(producer, 0))
+        self._settle(producer, head, pending, seq)
         return pending.record, pending.ending
 
-    def _give_up(self, producer: str) -> Iterator[Pair]:
-        pending = self._open.get(producer, {})
-        now = self._clock()
-        too_old, settled = now - self._wait, now - HEAD_SECONDS
-        for record_id in [
-            record_id for record_id, one in pending.items() if one.since <= (too_old if one.ending is None else settled)
-        ]:
+    def _settle(self, producer: str, head: Any, pending: _Pending, last: int) -> None:
+        """No repeat of `head` comes behind the event `last`."""
+        del self._open[producer][head]
+        self._count -= 1
+        if producer not in self._spans:
+            self._spans[producer] = Spans()
+        self._spans[producer].add(pending.seq, last)
+
+    def _without_over(self, producer: str, last_read: int) -> Iterator[Pair]:
+        """Heads whose OVER was destroyed: a later head has had its own, for they come in the order of the heads."""
+        waiting = self._open.get(producer, {})
+        before = max(self._over.get(producer, 0), last_read - HEAD_EVENTS)
+        for head in [head for head, one in waiting.items() if one.ending is not None and one.ended_at < before]:
+            pending = waiting[head]
+            self._settle(producer, head, pending, last_read)
+            yield pending.row(WORKER_ENDED)
+
+    def _give_up(self, producer: str, *, all_read: bool) -> Iterator[Pair]:
+        """Heads that have ended are left: a repeat of theirs may come, and must find them."""
+        waiting = self._open.get(producer, {})
+        too_old = self._clock() - self._wait if all_read else float("-inf")
+        running = [(record_id, one.since) for record_id, one in waiting.items() if one.ending is None]
+        given = [(record_id, STILL_OPEN) for record_id, since in running if since <= too_old]
+        room = self._count - len(given) - self._most
+        if room > 0 and len(waiting) == max(map(len, self._open.values())):
+            younger = [(record_id, TOO_MANY_OPEN) for record_id, since in running if since > too_old]
+            given += younger[:room]
+        if given:
+            self._given_up.setdefault(producer, set()).update(record_id for record_id, _ in given)
+        for record_id, why in given:
             self._count -= 1
-            yield pending.pop(record_id).row(STILL_OPEN)
-        if len(pending) == max(map(len, self._open.values()), default=0):
-            while self._count > self._most and pending:
-                self._count -= 1
-                yield pending.pop(next(iter(pending))).row(TOO_MANY_OPEN)
+            yield waiting.pop(record_id).row(why)
 
 
 def event_time_us(event: SpoolEvent) -> int | None:

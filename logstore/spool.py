@@ -105,7 +105,7 @@ class SpoolWriter:
         self._seq = 0
         self._rows = 0
         self._began_us = 0
-        self._opens: dict[int, tuple[bytes, int, bool]] = {}
+        self._opens: dict[int, tuple[bytes, int, float | None]] = {}
         self._flood = flood
         self._ending_heads: deque[int] = deque()
         self._deferred: deque[bytes] = deque()
@@ -131,8 +131,9 @@ class SpoolWriter:
         """Record what is known at the decision. Raises `SpoolFull`: then it is not recorded."""
         payload = encode_open(record)
         self._append(_OPEN, payload)
-        opens = self._opens
-        opens[record.id] = (payload, self._segment.number if self._segment else 0, may_fold(record))
+        opens, flood = self._opens, self._flood
+        began = flood.now() if flood is not None and may_fold(record) else None
+        opens[record.id] = (payload, self._segment.number if self._segment else 0, began)
         self._reached(record.id)
         if len(opens) > OPENS:
             self.close(next(iter(opens)), Ending(kind=EndingKind.INTERRUPTED, error="too many open records"))
@@ -149,6 +150,7 @@ class SpoolWriter:
             if head is None:
                 self._append(_CLOSE, payload)
             elif head == record_id:
+                self._append(_CARRY, self._opens[record_id][0])  # it begins here, behind all of the second before
                 self._append(_HEAD, payload)
             else:
                 self._append(_REPEAT, encode_repeat(record_id, ending, head))
@@ -168,6 +170,18 @@ class SpoolWriter:
     def fact(self, kind: str, payload: Mapping[str, Any]) -> None:
         """Record something other than a request: `warn-continue`, `sign-in`, `tls-failure`. Raises `SpoolFull`."""
         self._append(_FACT, encode_fact(Fact(kind, self._clock(), payload)))
+
+    def settle(self) -> None:
+        """What waits for the next event, without one: endings there was no room for, and floods that are over.
+
+        To be called about once a second; else the row of a flood is stored when something else ends.
+        """
+        if self._shut:
+            return
+        with contextlib.suppress(SpoolFull):
+            self._catch_up()
+        if self._flood is not None:
+            self._say_over(self._flood)
 
     def durable(self) -> Future[None]:
         """Fulfilled when all that was recorded before this call is on the disk; callers share one sync (group commit).
@@ -219,14 +233,22 @@ class SpoolWriter:
         os.close(self._lock)
 
     def _head(self, flood: Flood, record_id: int, ending: Ending) -> int | None:
-        """Where an exchange that has ended stands (`Flood.place`). Heads whose second is over are said first."""
+        """Where an exchange that has ended stands (`Flood.place`). Heads whose second is over are said first.
+
+        While they cannot be said nothing is folded: groups of two seconds must not overlap (`logstore.spans`).
+        """
+        self._say_over(flood)
+        opened = self._opens.get(record_id)
+        if opened is None or opened[2] is None or self._ending_heads:
+            return None
+        return flood.place(record_id, opened[0], ending, opened[2])
+
+    def _say_over(self, flood: Flood) -> None:
         self._ending_heads.extend(flood.over())
         with contextlib.suppress(SpoolFull):  # their rows are safe, and wait until there is room to say it
             while self._ending_heads:
                 self._append(_OVER, encode_over(self._ending_heads[0]))
                 self._ending_heads.popleft()
-        opened = self._opens.get(record_id)
-        return flood.place(record_id, opened[0], ending) if opened is not None and opened[2] else None
 
     def _reached(self, record_id: int) -> None:
         """How far ids have come. One far ahead of the last note is noted at once: the clock has jumped forward."""

@@ -62,6 +62,8 @@ logger = logging.getLogger(__name__)
 
 OVERLAY_POLL = 0.2
 """Seconds between looks at the overlay: a disabled user is refused within a second (B-21)."""
+SPOOL_SECONDS = 1.0
+"""Seconds after which what waits for the next event of the spool is written without one."""
 SWITCH_SECONDS = 0.001
 """Longest a lesson waits for the thread that builds an engine, each time the two want to run (Python: 5 ms)."""
 
@@ -183,7 +185,8 @@ class Worker:
         )
         self.master = master = GatewayMaster(self.live, told)
         serving = asyncio.create_task(master.run(), name="host")
-        side = [asyncio.create_task(self._listen_to_supervisor()), asyncio.create_task(self._watch_overlay())]
+        watching = (self._listen_to_supervisor(), self._watch_overlay(), self._settle_spool())
+        side = [asyncio.create_task(one) for one in watching]
         if settings.proxy.upload_rate:
             side.append(asyncio.create_task(self._watch_pace(master)))
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -284,6 +287,12 @@ class Worker:
                 await self._take_overlay(read=changed)
             except Exception:
                 logger.exception("the new overlay cannot be used; what was decided before stays")
+
+    async def _settle_spool(self) -> None:
+        """The last flood before a quiet hour is over, too."""
+        while True:
+            await asyncio.sleep(SPOOL_SECONDS)
+            self.live.spool.settle()
 
     async def _watch_pace(self, master: GatewayMaster) -> None:
         """End uploads that hold a connection and come to nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from logstore.ids import RecordIds, id_time_us
 from logstore.reading import SpoolCursor
 from logstore.record import Ending, EndingKind, LogRecord
+from logstore.shipper import Shipper
 from logstore.spool import SpoolFull, SpoolWriter
 from logstore.store import Store
 from logstore.unread import Row
@@ -109,3 +111,21 @@ class BusyStore(FaultyStore):
             self.portions += 1
             more = self._work()
         return super().append(batch, cursor)
+
+
+@dataclasses.dataclass
+class School:
+    """A spool, a worker, a store and a shipper."""
+
+    spool: Path
+    store_folder: Path
+    writer: SpoolWriter
+    ids: RecordIds
+    store: FaultyStore
+    status: Path
+
+    def shipper(self, **more: object) -> Shipper:
+        return Shipper(self.spool, lambda: self.store, status=self.status, **more)  # type: ignore[arg-type]
+
+    def rows(self) -> dict[int, str]:
+        return stored(self.store_folder)

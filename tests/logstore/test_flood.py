@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from logstore.encoding import EventKind, encode_close, encode_open, encode_repeat
+from logstore.encoding import EventKind, encode_open
 from logstore.filter import LogFilter
-from logstore.flood import Flood, may_fold
+from logstore.flood import LONGEST, Flood, may_fold
 from logstore.gateways import node_of
 from logstore.ids import RecordIds
-from logstore.merge import HEAD_SECONDS, Merger, Orphan
+from logstore.merge import Merger, Orphan
 from logstore.query import Archive
 from logstore.reading import SpoolEvent, SpoolReader
 from logstore.record import Ending, EndingKind, LogRecord
 from logstore.shipper import Shipper
-from logstore.spool import SpoolLimits, SpoolWriter
+from logstore.spool import SpoolFull, SpoolLimits, SpoolWriter
 from logstore.stats import top, totals
 from logstore.store import Store
 from logstore.unread import Pair
@@ -115,13 +115,17 @@ def test_what_is_blocked_is_never_folded(tmp_path: Path) -> None:
     shipper.close()
 
 
-@pytest.mark.parametrize("seed", range(25))
-def test_every_request_is_counted_once_whenever_the_shipper_is_killed(tmp_path: Path, seed: int) -> None:
-    """Exchanges overlap, segments change, and reading begins again at the cursor at any moment."""
+@pytest.mark.parametrize("destroyed", [(), (EventKind.HEAD,), (EventKind.OVER,), (EventKind.HEAD, EventKind.OVER)])
+@pytest.mark.parametrize("seed", range(12))
+def test_every_request_is_counted_once_whenever_the_shipper_is_killed(
+    tmp_path: Path, seed: int, destroyed: tuple[EventKind, ...]
+) -> None:
+    """Exchanges overlap, segments change, reading begins again at the cursor at any moment; also where every other
+    event that leads or ends a group is lost: then its head is interrupted, and each that repeats it a row."""
     chance, clock, ids = random.Random(seed), Clock(), RecordIds(0)
     writer = writer_in(tmp_path, clock)
     running: list[LogRecord] = []
-    ended = 0
+    opened = ended = 0
     for _ in range(400):
         clock.now += chance.choice((0.0, 0.001, 0.01, 0.3))
         if running and chance.random() < 0.55:
@@ -131,7 +135,8 @@ def test_every_request_is_counted_once_whenever_the_shipper_is_killed(tmp_path: 
         else:
             running.append(make_record(ids, path=chance.choice(("/poll", "/poll", "/a"))))
             writer.open(running[-1])
-    events = events_in(tmp_path)
+            opened += 1
+    events = [one for one in events_in(tmp_path) if one.kind not in destroyed or chance.random() < 0.5]
     found: dict[int, Pair] = {}
     cursor, folded = 0, 0
     while cursor < events[-1].seq:
@@ -144,6 +149,7 @@ def test_every_request_is_counted_once_whenever_the_shipper_is_killed(tmp_path: 
                 merged, read = merger.feed(event), event.seq
                 assert merged is None or isinstance(merged, (tuple, Orphan))
                 rows += [merged] if isinstance(merged, tuple) else []
+        rows += merger.overdue(writer.producer, read)
         for row in rows:
             assert found.setdefault(row[0].id, row) == row, "the same row came with another content"
         if last or chance.random() < 0.7:
@@ -157,8 +163,10 @@ def test_every_request_is_counted_once_whenever_the_shipper_is_killed(tmp_path: 
         folded = 1
     writer.shut()
     through = [row for row in found.values() if row[1].kind is EndingKind.RESPONSE]
-    assert requests_of(through) == ended
-    assert sum(row[1].bytes_down for row in through) == 7 * ended
+    assert requests_of(list(found.values())) == opened
+    if EventKind.HEAD not in destroyed:
+        assert requests_of(through) == ended
+        assert sum(row[1].bytes_down for row in through) == 7 * ended
     assert folded or any(row[1].repeats for row in through)
 
 
@@ -213,38 +221,103 @@ def test_a_worker_that_dies_in_a_flood_leaves_what_it_counted(tmp_path: Path) ->
     assert requests_of(rows) == 11
 
 
-def test_a_head_of_a_worker_with_nothing_more_to_do_does_not_wait_for_ever() -> None:
-    """A minute later its row is stored."""
+def test_a_flood_before_a_quiet_hour_is_over_too(tmp_path: Path) -> None:
+    """Nothing ends that could say so: the worker says it by itself, once its second is over and not before."""
     clock, ids = Clock(), RecordIds(0)
-    merger, flood = Merger(clock=clock), Flood(after=1, clock=clock)
-    flood.over()
-    head, other = make_record(ids), make_record(ids)
-    merger.feed(SpoolEvent("w0", 1, EventKind.OPEN, encode_open(head)))
-    merger.feed(SpoolEvent("w0", 2, EventKind.OPEN, encode_open(other)))
-    merger.feed(SpoolEvent("w0", 3, EventKind.HEAD, encode_close(head.id, DELIVERED)))
-    merger.feed(SpoolEvent("w0", 4, EventKind.REPEAT, encode_repeat(other.id, DELIVERED, head.id)))
-    assert merger.overdue("w0") == []
-    assert merger.cursor("w0", 4) == 0
-    clock.now += HEAD_SECONDS
-    ((record, ending),) = merger.overdue("w0")
-    assert (record, ending.repeats, len(merger)) == (head, 1, 0)
-    assert merger.cursor("w0", 4) == 4
+    writer = writer_in(tmp_path, clock)
+    for _ in range(9):
+        exchange(writer, ids)
+    writer.settle()
+    assert EventKind.OVER not in {event.kind for event in events_in(tmp_path)}
+    clock.now += 1.0
+    writer.settle()
+    writer.settle()
+    assert [event.kind for event in events_in(tmp_path)].count(EventKind.OVER) == 1
+    writer.shut()
+    writer.settle()
+
+
+def test_what_lasts_long_is_a_row_of_its_own(tmp_path: Path) -> None:
+    """The shipper gives up what is open for hours, and a head's row must not stand in the store before its repeats."""
+    clock, ids = Clock(), RecordIds(0)
+    writer = writer_in(tmp_path, clock, after=1)
+    old, young = [make_record(ids, path="/poll") for _ in range(3)], [make_record(ids, path="/poll") for _ in range(3)]
+    for record in old:
+        writer.open(record)
+    clock.now += LONGEST + 1
+    for record in young:
+        writer.open(record)
+    for record in (*old, *young):
+        writer.close(record.id, DELIVERED)
+    ends = [event.kind for event in events_in(tmp_path)[len(old) + len(young) :]]
+    writer.shut()
+    assert ends == [EventKind.CLOSE] * 4 + [EventKind.CARRY, EventKind.HEAD, EventKind.REPEAT]
+
+
+def test_a_flood_that_lasts_keeps_the_place_in_the_spool_back_for_no_longer_than_a_second(tmp_path: Path) -> None:
+    """Exchanges of one second end in the next, and groups that overlapped would hang together without end."""
+    clock, ids = Clock(), RecordIds(0)
+    writer = writer_in(tmp_path, clock)
+    running = [make_record(ids) for _ in range(10)]
+    for record in running:
+        writer.open(record)
+    merger, read, furthest = Merger(), 0, 0
+    for _ in range(30):
+        for _ in range(20):
+            running.append(make_record(ids))
+            writer.open(running[-1])
+            writer.close(running.pop(0).id, DELIVERED)
+            clock.now += 0.05
+        for event in events_in(tmp_path)[read:]:
+            merger.feed(event)
+            read = event.seq
+        furthest = max(furthest, read - merger.cursor(writer.producer, read))
+    writer.shut()
+    assert merger.folded > 300
+    assert furthest < 120, "two seconds of a flood are some 90 events"
+
+
+class Cramped(SpoolWriter):
+    """A disk that has no room just when it is to be said that a second is over, and some again right after."""
+
+    cramped = False
+
+    def _append(self, kind: int, payload: bytes) -> None:
+        if self.cramped and kind == EventKind.OVER:
+            raise SpoolFull("no room")
+        super()._append(kind, payload)
+
+
+@pytest.mark.parametrize("cramped", [False, True])
+def test_nothing_is_folded_before_the_second_before_is_said_to_be_over(tmp_path: Path, cramped: bool) -> None:
+    """Groups that overlap would hang together: what ends meanwhile is a row of its own."""
+    clock, ids = Clock(), RecordIds(0)
+    writer = Cramped(tmp_path, "w0", limits=SpoolLimits(ballast_bytes=0), flood=Flood(after=2, clock=clock))
+    for _ in range(9):
+        exchange(writer, ids)
+    clock.now += 1.0
+    writer.cramped = cramped
+    for _ in range(9):
+        exchange(writer, ids)
+    writer.cramped = False
+    writer.settle()
+    kinds = [event.kind for event in events_in(tmp_path)]
+    writer.shut()
+    assert (kinds.count(EventKind.HEAD), kinds.count(EventKind.OVER)) == ((1, 1) if cramped else (2, 1))
+    assert kinds.count(EventKind.CLOSE) == (2 + 9 if cramped else 4)
 
 
 def test_a_repeat_whose_head_was_destroyed_is_a_row(tmp_path: Path) -> None:
-    """A damaged spool costs what was damaged, nothing else."""
+    """A damaged spool costs what was damaged, nothing else; wherever reading begins."""
     clock, ids = Clock(), RecordIds(0)
     writer = writer_in(tmp_path, clock, after=1)
     for _ in range(4):
         exchange(writer, ids)
     events = events_in(tmp_path)
     writer.shut()
-    rest = [event for event in events if event.seq != 3]  # without the OPEN of the head
+    rest = [event for event in events if event.seq not in {3, 4}]  # without the head's OPEN and its CARRY
     came = [merger.feed(event) for merger in [Merger()] for event in rest]
-    lost = [one for one in came if isinstance(one, Orphan)]
-    assert [one.row is not None for one in lost] == [False]
+    assert len([one for one in came if isinstance(one, Orphan)]) == 1
     assert requests_of([one for one in came if isinstance(one, tuple)]) == 3
-    merger = Merger()  # which does not begin with the first event: the head may have been settled before
-    came = [merger.feed(event) for event in rest if event.seq > 2]
-    lost = [one for one in came if isinstance(one, Orphan)]
-    assert [one.row is not None for one in lost] == [False, True, True]
+    came = [merger.feed(event) for merger in [Merger()] for event in rest if event.seq > 2]
+    assert requests_of([one for one in came if isinstance(one, tuple)]) == 2

@@ -9,7 +9,7 @@ import dataclasses
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -23,41 +23,12 @@ from logstore.shipper import Shipper
 from logstore.shipping import ShipperBusy, read_status, shipper_lock
 from logstore.spool import SpoolLimits, SpoolWriter
 from logstore.unread import Row
-from tests.logstore.spooling import DELIVERED, BusyStore, FaultyStore, fill, make_record, stored
+from tests.logstore.spooling import DELIVERED, FaultyStore, School, fill, make_record
 from tests.logstore.test_spool import wait_for
 
 AWAY = sqlalchemy.exc.OperationalError(
     "INSERT", {"path": "/a-pupils-page"}, sqlite3.OperationalError("database or disk is full")
 )
-
-
-@dataclasses.dataclass
-class School:
-    """A spool, a worker, a store and a shipper."""
-
-    spool: Path
-    store_folder: Path
-    writer: SpoolWriter
-    ids: RecordIds
-    store: FaultyStore
-    status: Path
-
-    def shipper(self, **more: object) -> Shipper:
-        return Shipper(self.spool, lambda: self.store, status=self.status, **more)  # type: ignore[arg-type]
-
-    def rows(self) -> dict[int, str]:
-        return stored(self.store_folder)
-
-
-@pytest.fixture(params=[FaultyStore, BusyStore])
-def school(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[School]:
-    """With a store that is waited for, and with one during whose work the next batch is gathered."""
-    spool = tmp_path / "spool"
-    writer = SpoolWriter(spool, "w0", limits=SpoolLimits(ballast_bytes=0), rows=200)
-    store = request.param(tmp_path / "store")
-    yield School(spool, tmp_path / "store", writer, RecordIds(0), store, tmp_path / "run" / "shipper.json")
-    store.store.close()
-    writer.shut()
 
 
 def failing_for(

@@ -16,8 +16,8 @@ from logstore.ids import RecordIds
 from logstore.segments import INSERT, list_segments
 from logstore.spool import SpoolLimits, SpoolWriter
 from logstore.unread import Row
-from tests.logstore.spooling import DELIVERED, BusyStore, FaultyStore, fill, make_record
-from tests.logstore.test_shipper import AWAY, School, failing_for
+from tests.logstore.spooling import DELIVERED, BusyStore, FaultyStore, School, fill, make_record
+from tests.logstore.test_shipper import AWAY, failing_for
 
 
 @pytest.fixture(params=[FaultyStore, BusyStore])

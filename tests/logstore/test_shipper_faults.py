@@ -9,7 +9,6 @@ import dataclasses
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgpack
@@ -31,21 +30,10 @@ from logstore.reading import SpoolCursor
 from logstore.segments import INSERT, list_segments
 from logstore.shipper import Shipper
 from logstore.spool import SpoolLimits, SpoolWriter
-from tests.logstore.spooling import DELIVERED, BusyStore, FaultyStore, fill, make_record
-from tests.logstore.test_shipper import AWAY, School
+from tests.logstore.spooling import DELIVERED, School, fill, make_record
+from tests.logstore.test_shipper import AWAY
 
 GARBAGE = b"\xc1garbage"
-
-
-@pytest.fixture(params=[FaultyStore, BusyStore])
-def school(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[School]:
-    """With a store that is waited for, and with one during whose work the next batch is gathered."""
-    spool = tmp_path / "spool"
-    writer = SpoolWriter(spool, "w0", limits=SpoolLimits(ballast_bytes=0), rows=200)
-    store = request.param(tmp_path / "store")
-    yield School(spool, tmp_path / "store", writer, RecordIds(0), store, tmp_path / "run" / "shipper.json")
-    store.store.close()
-    writer.shut()
 
 
 @pytest.fixture
@@ -118,7 +106,7 @@ def test_a_head_whose_end_cannot_be_read_costs_no_repeat(school: School, spoil: 
 
 @pytest.mark.parametrize("begins_later", [False, True])
 def test_a_head_that_cannot_be_read_costs_no_repeat(school: School, begins_later: bool) -> None:
-    """Each is a row of its own; in the quarantine, when a head settled before a restart might have counted it."""
+    """Each is a row of its own, wherever reading began; a restart does not double it."""
     if begins_later:
         done = fill(school.writer, school.ids, 3)
         assert school.shipper().drain()
@@ -126,9 +114,8 @@ def test_a_head_that_cannot_be_read_costs_no_repeat(school: School, begins_later
     _, *others = flood(school, lambda payload: GARBAGE, place=0)
     shipper = school.shipper()
     assert shipper.drain()
-    assert shipper.status().quarantined == 1 + (len(others) if begins_later else 0)
-    assert (set(others) <= school.rows().keys()) is not begins_later
-    assert sum("its head is not here" in reason for reason in reasons(shipper)) == (6 if begins_later else 0)
+    assert shipper.status().quarantined == 1
+    assert set(others) <= school.rows().keys()
 
 
 @pytest.mark.parametrize("field", ["repeats", "bytes_up", "bytes_down"])
@@ -232,3 +219,13 @@ def test_a_taker_that_is_away_stops_the_look(school: School, other: SpoolWriter)
     assert school.store.calls == []
     assert shipper.drain()
     assert school.rows() == dict.fromkeys(done, "response")
+
+
+def test_nothing_is_open_too_long_while_there_is_more_to_read(school: School) -> None:
+    """A store that was away for a night: what was open then has ended since, further on in the spool."""
+    page = make_record(school.ids)
+    school.writer.open(page)
+    done = fill(school.writer, school.ids, 30)
+    school.writer.close(page.id, DELIVERED)
+    assert school.shipper(rows=10, wait=0.0).drain()
+    assert school.rows() == dict.fromkeys([page.id, *done], "response")
