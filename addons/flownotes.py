@@ -73,6 +73,8 @@ class ConnectionNotes:
     """Requests decided on this connection."""
     told: bool = False
     """True once a row tells of this connection: a refusal, a failed handshake, a tunnel."""
+    left: str = "nothing asked"
+    """How far the client had come, should it leave without a request."""
     active: int = 0
     """Exchanges under way."""
 

@@ -91,6 +91,7 @@ def refused_bytes_row(live: Live, notes: ConnectionNotes, why: str) -> LogRecord
     """The record of bytes that never became a request."""
     url = notes.connect
     client = notes.client
+    host, port = (url.host, url.port) if url is not None else notes.wanted or ("", 0)
     row = LogRecord(
         id=live.ids.next(),
         time_us=int(time.time() * 1e6),
@@ -98,9 +99,9 @@ def refused_bytes_row(live: Live, notes: ConnectionNotes, why: str) -> LogRecord
         revision=live.engine.revision,
         **_who(client),
         method="-",
-        scheme="https" if url is not None else "http",
-        host=url.host if url is not None else "",
-        port=url.port if url is not None else 0,
+        scheme="https" if url is not None or port == 443 else "http",
+        host=host,
+        port=port,
         domain=url.domain or None if url is not None else None,
         action="block",
         blocked=True,

@@ -20,6 +20,7 @@ from mitmproxy.tls import ClientHelloData, TlsData
 from addons.answers import refuse
 from addons.filter import client_left, error_verdict
 from addons.flownotes import ConnectionNotes, FlowNotes, connection_notes, flow_notes
+from addons.handshakes import HALF, failure_of
 from addons.httplayers import RefusedBytes
 from addons.live import Live
 from addons.metrics import Way
@@ -73,14 +74,22 @@ class TrafficLog:
         return None
 
     def tls_failed_client(self, data: TlsData) -> None:
-        """The client would not have our certificate."""
+        """The client would not have our certificate, or never came so far as to be shown one."""
         self.live.metrics.tls_failures.labels("client").inc()
         notes = connection_notes(data.context.client)
+        kind, error = failure_of(data)
+        if kind is EndingKind.REFUSED or (notes.connect is None and error == HALF):
+            self.refused_bytes(RefusedBytes(data.context.client, error, None))
+            return
         if notes.connect is None:
+            return
+        if kind is EndingKind.ABORTED:
+            notes.left = error
             return
         notes.told = True
         row = tunnel_row(self.live, notes)
-        ending = Ending(kind=EndingKind.TLS_REFUSED, error="tls", reason=None if row.blocked else Reason.DEVICE.value)
+        reason = Reason.DEVICE if kind is EndingKind.TLS_REFUSED else Reason.FAILURE
+        ending = Ending(kind=kind, error=error, reason=None if row.blocked else reason.value)
         self.live.metrics.count_exchange("refused", 0)
         self._append(row.id, lambda: self.live.spool.write(row, ending), "refused")
 
@@ -104,7 +113,7 @@ class TrafficLog:
         if notes.tunnel_record is None:
             if notes.connect is not None and notes.requests == 0 and not notes.told:
                 row = tunnel_row(self.live, notes)
-                ending = Ending(kind=EndingKind.ABORTED, error="nothing asked")
+                ending = Ending(kind=EndingKind.ABORTED, error=notes.left)
                 self._append(row.id, lambda: self.live.spool.write(row, ending), "refused")
             return
         record, notes.tunnel_record = notes.tunnel_record, None

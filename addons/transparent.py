@@ -26,6 +26,7 @@ from addons.clienthello import LONGEST, parse_client_hello
 from addons.flownotes import connection_notes
 from addons.flowparts import new_flow
 from addons.guard import is_literal
+from addons.handshakes import HALF
 from addons.httplayers import RefusedBytes, RefusedBytesHook, plain_page
 from addons.inplace import InPlace, call
 from addons.nextlayer import looks_like_http, may_become_http
@@ -57,7 +58,10 @@ class TransparentLayer(InPlace):
         elif isinstance(event, events.Wakeup):
             yield from self._close("it took too long to say what it wants")
         elif isinstance(event, events.ConnectionClosed):
-            yield commands.CloseConnection(self.context.client)
+            if self._first:
+                half = HALF if self._first[0] == TLS_RECORD else "half a request"
+                yield RefusedBytesHook(RefusedBytes(self.context.client, half, None))
+            yield from self._end()
 
     def _look(self) -> Commands:
         data = self._first

@@ -25,6 +25,7 @@ from mitmproxy.proxy.layers import modes
 from mitmproxy.proxy.server_hooks import ClientConnectedHook, ClientDisconnectedHook
 
 from addons.destinations import Network
+from addons.flownotes import connection_notes
 from addons.httplayers import RefusedBytes, RefusedBytesHook
 from proxy.balancers import Announced, HeaderMistake, is_balancer, missing, read_header
 
@@ -154,14 +155,16 @@ def _take_for(writer: asyncio.StreamWriter, announced: Announced) -> None:
     writer.get_extra_info = told  # type: ignore[method-assign]
 
 
-async def turned_away(writer: asyncio.StreamWriter, why: str) -> None:
-    """A row of it, under the balancer's own address, and no answer."""
+async def turned_away(writer: asyncio.StreamWriter, why: str, wanted: tuple[str, int] | None = None) -> None:
+    """A row of it, under the address it came from (a balancer's is its own) and with where it was going as far as that
+    is known, and no answer."""
     client = Client(
         peername=writer.get_extra_info("peername"),
         sockname=writer.get_extra_info("sockname"),
         timestamp_start=time.time(),
         state=ConnectionState.CLOSED,
     )
+    connection_notes(client).wanted = wanted
     refused = RefusedBytes(client, why, None)
     for hook in (ClientConnectedHook(client), RefusedBytesHook(refused), ClientDisconnectedHook(client)):
         await ctx.master.addons.trigger_event(hook)

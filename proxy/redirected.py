@@ -55,7 +55,7 @@ class RedirectedServer(mode_servers.AsyncioServerInstance[RedirectedMode]):
             wanted = meant_for(writer.get_extra_info("socket"))
             refusal = refused_here(wanted, writer.get_extra_info("sockname"), ctx.master.live.destinations)  # type: ignore[attr-defined]
             if refusal is not None or wanted is None:
-                await turned_away(writer, refusal or "not redirected")
+                await turned_away(writer, refusal or "not redirected", wanted or writer.get_extra_info("sockname")[:2])
                 return
             _take_as(writer, wanted)
             await super().handle_stream(reader, writer)

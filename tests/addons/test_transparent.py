@@ -128,6 +128,18 @@ def test_a_hello_in_pieces_is_waited_for(listener: Listener) -> None:
 
 
 @pytest.mark.parametrize(
+    ("begun", "why"),
+    [(b"\x16", "half a ClientHello"), (b"\x16\x03\x01\x02", "half a ClientHello"), (b"GE", "half a request"), (b"", None)],
+)
+def test_who_leaves_in_the_middle_has_a_row(listener: Listener, begun: bytes, why: str | None) -> None:
+    """Who has said nothing has none: browsers connect in advance."""
+    one = arrived()
+    told(one, *([begun] if begun else []))
+    assert closes(list(one.handle_event(events.ConnectionClosed(one.context.client))))
+    assert [refused.why for refused in listener.refused] == ([why] if why else [])
+
+
+@pytest.mark.parametrize(
     "begun", [b"\x16", real_hello("lessons.example", [])[:60], b"GE"], ids=["one byte", "a hello", "a method"]
 )
 def test_who_dribbles_is_shown_out(listener: Listener, begun: bytes) -> None:

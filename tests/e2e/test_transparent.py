@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.addons.test_clienthello import real_hello
 from tests.rig.certificates import Authority
 from tests.rig.gateway import Gateway
 from tests.rig.namespaces import (
@@ -204,6 +205,8 @@ def test_a_device_is_not_given_a_tunnel(school: School) -> None:
         end.sendall(f"CONNECT {LESSONS}:443 HTTP/1.1\r\nHost: {LESSONS}:443\r\n\r\n".encode())
         assert rest_of(end).startswith(b"HTTP/1.1 400")
     wait_for(lambda: school.refused() > before, "a row of it")
+    (row,) = school.gateway.rows(ending="refused", note="a CONNECT that was redirected")
+    assert (row["host"], row["port"]) == (SITE, 80)
 
 
 # -- no name --------------------------------------------------------------------------------------------------------
@@ -254,6 +257,15 @@ def test_what_is_not_web_traffic_is_closed(school: School, port: int, said: byte
     assert (rows[0]["client_address"], rows[0]["blocked"], rows[0]["note"]) == (DEVICE, True, "not TLS or HTTP")
 
 
+def test_half_a_message_leaves_a_row_of_where_it_was_going(school: School) -> None:
+    told = {"ending": "refused", "host": SITE, "port": 443, "note": "half a ClientHello", "reason": "guard"}
+    with school.network.connect((SITE, 443)) as end:
+        end.sendall(real_hello(LESSONS, [])[:70])
+        end.shutdown(socket.SHUT_WR)
+        assert rest_of(end) == b""
+    school.gateway.wait_for_rows(1, **told)
+
+
 # -- nobody comes straight to the port --------------------------------------------------------------------------------
 
 OWN = [INSIDE, OUTSIDE, INSIDE_6, OUTSIDE_6]
@@ -283,6 +295,7 @@ def test_without_the_firewalls_guard_the_gateway_turns_them_away_itself(school: 
         lambda: found if len(found := school.gateway.rows(ending="refused")) >= before + len(ends) else [], "their rows"
     )
     assert {row["note"] for row in rows[: len(ends)]} == {"not redirected"}
+    assert {(row["host"], row["port"]) for row in rows[: len(ends)]} >= {(address, PORT) for address in OWN}
 
 
 @pytest.mark.parametrize("address", OWN)
@@ -294,7 +307,8 @@ def test_a_redirected_connection_to_the_gateway_itself_is_closed(school: School,
             assert rest_of(end) == b""
     finally:
         load(school.network)
-    wait_for(lambda: [r for r in school.gateway.rows(ending="refused") if r["note"] == "own address"], "a row of it")
+    told = {"ending": "refused", "host": address, "port": 80}
+    wait_for(lambda: [r for r in school.gateway.rows(**told) if r["note"] == "own address"], "a row of it")
 
 
 @pytest.mark.parametrize("host", [INSIDE, f"[{INSIDE_6}]", "127.0.0.1", "[::ffff:127.0.0.1]", "localhost"])

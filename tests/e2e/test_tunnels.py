@@ -11,6 +11,7 @@ import ssl
 
 import pytest
 
+from tests.addons.test_clienthello import real_hello
 from tests.rig.certificates import Authority
 from tests.rig.clients import Raw, curl, trusting
 from tests.rig.gateway import HILLVIEW, TEACHER, Gateway
@@ -96,6 +97,62 @@ def test_a_device_that_does_not_trust_us_leaves_a_row(gateway: Gateway, origin: 
     assert (row["ending"], row["path"], row["method"]) == ("tls-refused", None, "CONNECT")
     assert (row["action"], row["blocked"], row["reason"]) == ("allow", False, "device")
     assert not origin.seen(name)
+
+
+@pytest.mark.parametrize(
+    ("octets", "ending", "error"),
+    [
+        (0, "aborted", "nothing asked"),
+        (2, "aborted", "nothing asked"),
+        (3, "aborted", "half a ClientHello"),
+        (60, "aborted", "half a ClientHello"),
+        (None, "aborted", "left before the certificate"),
+    ],
+)
+def test_who_leaves_before_a_certificate_is_shown_has_refused_none(
+    gateway: Gateway, name: str, octets: int | None, ending: str, error: str
+) -> None:
+    """So much of a ClientHello and FIN: the row says how far the client came, not that it refused us."""
+    with Raw(gateway) as raw:
+        assert raw.tunnel(f"{name}:443") == 200
+        raw.send(real_hello(name, ["http/1.1"])[:octets])
+        raw.socket.shutdown(socket.SHUT_WR)
+        assert raw.read_all() == b""
+    (row,) = gateway.wait_for_rows(1, host=name)
+    expected = {"ending": ending, "error": error, "action": "allow", "blocked": False, "reason": "rule"}
+    assert {key: row[key] for key in expected} == expected
+
+
+def test_half_a_clienthello_that_waits_is_half_a_clienthello(make_gateway, name: str) -> None:
+    """Ended by the idle clock."""
+    gateway = make_gateway({"proxy": {"idle_timeout": 5}}).start()
+    with Raw(gateway) as raw:
+        assert raw.tunnel(f"{name}:443") == 200
+        raw.send(real_hello(name, [])[:60])
+        assert raw.read_all() == b""
+    (row,) = gateway.wait_for_rows(1, host=name)
+    assert (row["ending"], row["error"], row["blocked"]) == ("aborted", "half a ClientHello", False)
+
+
+def test_what_begins_like_tls_and_is_none_is_refused(gateway: Gateway, name: str) -> None:
+    """A record that holds no ClientHello."""
+    with Raw(gateway) as raw:
+        assert raw.tunnel(f"{name}:443") == 200
+        raw.send(b"\x16\x03\x01\x00\x08\x01\x00\x00\x04none")
+        assert raw.read_all() == b""
+    (row,) = gateway.wait_for_rows(1, host=name)
+    assert (row["ending"], row["error"], row["blocked"]) == ("refused", "not a ClientHello", True)
+
+
+def test_half_a_clienthello_to_the_proxy_itself_leaves_a_row(make_gateway) -> None:
+    """TLS towards the proxy: nobody knows where to."""
+    gateway = make_gateway().start()
+    with Raw(gateway) as raw:
+        raw.send(real_hello("proxy.example", [])[:60])
+        raw.socket.shutdown(socket.SHUT_WR)
+        assert raw.read_all() == b""
+    (row,) = gateway.wait_for_rows(1)
+    assert (row["host"], row["ending"], row["error"]) == ("", "refused", "half a ClientHello")
 
 
 @pytest.mark.parametrize(
