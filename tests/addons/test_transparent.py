@@ -129,7 +129,12 @@ def test_a_hello_in_pieces_is_waited_for(listener: Listener) -> None:
 
 @pytest.mark.parametrize(
     ("begun", "why"),
-    [(b"\x16", "half a ClientHello"), (b"\x16\x03\x01\x02", "half a ClientHello"), (b"GE", "half a request"), (b"", None)],
+    [
+        (b"\x16", "half a ClientHello"),
+        (b"\x16\x03\x01\x02", "half a ClientHello"),
+        (b"GE", "half a request"),
+        (b"", None),
+    ],
 )
 def test_who_leaves_in_the_middle_has_a_row(listener: Listener, begun: bytes, why: str | None) -> None:
     """Who has said nothing has none: browsers connect in advance."""

@@ -205,8 +205,7 @@ def test_a_device_is_not_given_a_tunnel(school: School) -> None:
         end.sendall(f"CONNECT {LESSONS}:443 HTTP/1.1\r\nHost: {LESSONS}:443\r\n\r\n".encode())
         assert rest_of(end).startswith(b"HTTP/1.1 400")
     wait_for(lambda: school.refused() > before, "a row of it")
-    (row,) = school.gateway.rows(ending="refused", note="a CONNECT that was redirected")
-    assert (row["host"], row["port"]) == (SITE, 80)
+    assert school.gateway.wait_for_rows(1, note="a CONNECT that was redirected", host=SITE, port=80)
 
 
 # -- no name --------------------------------------------------------------------------------------------------------
