@@ -101,6 +101,11 @@ def batches_in(connection: Connection) -> Iterator[Batch]:
         yield Batch(**row._mapping)
 
 
+def batch_of(connection: Connection, number: int) -> Batch:
+    """The batch of this number, which was there a moment before."""
+    return Batch(**connection.execute(select(log_batch).where(log_batch.c.number == number)).one()._mapping)
+
+
 def rows_in(connection: Connection, form: int, first: int = 0, past: int = (1 << 63) - 1) -> Iterator[tuple[Any, ...]]:
     """The rows with `first` <= id < `past`, by id, in the columns of `form`, as they are hashed."""
     cursor: Any = connection.connection.cursor()

@@ -93,12 +93,6 @@ def links(file: str, batches: Iterable[Batch]) -> Iterator[Problem]:
         yield Problem(file, "the chain is broken here: a batch was changed, taken out or put in", number)
 
 
-def rows(file: str, batches: Sequence[Batch], found: Iterable[Sequence[Any]]) -> Iterator[Problem]:
-    """What is wrong with rows: changed, missing or added ones. `found` comes by id, in the columns of `widest`."""
-    by_number = {batch.number: batch for batch in batches}
-    return rows_of(file, [sketch(file, batch) for batch in batches], lambda one: by_number[one.number], found)
-
-
 def sketch(chain: str, batch: Batch) -> Sketch:
     """The sketch of a batch."""
     try:

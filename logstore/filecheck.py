@@ -2,23 +2,24 @@
 
 In come a day file, the catalog, and what the audit trail says of the file; out come problems. It only reads. A sealed
 file whose SHA-256 is the one it was sealed with is what it was, so its rows are read only when asked for (`deep`); its
-names stand in the catalog and are always looked at.
+names stand in the catalog and are always looked at. Batches are read one after the other, once for each thing they are
+asked, so that of a day of any size only a few are in memory.
 """
 
 from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
 import sqlalchemy.exc
 from sqlalchemy import Connection, func, or_, select
 
 from logstore import chaincheck
-from logstore.batches import batches_in, end_of, has_chain, rows_in
+from logstore.batches import batch_of, batches_in, end_of, has_chain, rows_in
 from logstore.chain import Batch, names_of
-from logstore.chaincheck import Problem
+from logstore.chaincheck import Problem, Sketch
 from logstore.db import SEALING, reading_file
 from logstore.dialects import one_of
 from logstore.dimensions import FOLDED, Dimension, restored
@@ -27,6 +28,8 @@ from logstore.schema import log
 CATALOG = "catalog.db"
 """Where a problem is that is of names."""
 _BY_COLUMN: Mapping[str, Dimension] = {dimension.column: dimension for dimension in FOLDED}
+NAMES = 20_000
+"""Names, and batches, whose texts are asked for at a time."""
 NAMED = frozenset(_BY_COLUMN)
 """Columns of `log` whose numbers stand for a text in the catalog."""
 
@@ -73,23 +76,61 @@ def _contents(
     if not has_chain(day):
         yield Problem(file, "has no chain: it is older than that; `schoolgate db upgrade`")
         return
-    batches = list(batches_in(day))
-    if not batches and not known:
+    sketches: list[Sketch] = []
+    marks: dict[int, str] = {}
+    noted = _noted(file, batches_in(day), {number for number, _, _ in known}, marks, sketches)
+    broken = list(chaincheck.links(file, noted))
+    for _ in noted:
+        pass  # what comes behind a broken link
+    if not sketches and not known:
         first = day.execute(select(func.min(log.c.id))).scalar()
         if first is not None:
             yield Problem(file, "its rows are older than the chain; the next row that comes in takes them under it")
         return
-    yield from chaincheck.links(file, batches)
-    marks = {batch.number: batch.mark.hex() for batch in batches}
+    yield from broken
     for number, mark, who in known:
         if number not in marks:
             yield Problem(file, f"ends before batch {number}, which {who} knows", number)
         elif number and marks[number] != mark:
             yield Problem(file, f"is not the batch that {who} knows", number)
     if deep:
-        yield from chaincheck.rows(file, batches, rows_in(day, chaincheck.widest(batches)))
-    yield from chaincheck.names(file, batches, texts_of(catalog, batches))
-    yield from unfound(file[:10], catalog, named(batches))
+        found = rows_in(day, chaincheck.widest(sketches))
+        yield from chaincheck.rows_of(file, sketches, lambda one: batch_of(day, one.number), found)
+    yield from _names(file, day, catalog)
+
+
+def _noted(
+    file: str, batches: Iterable[Batch], wanted: Set[int], marks: dict[int, str], sketches: list[Sketch]
+) -> Iterator[Batch]:
+    for batch in batches:
+        sketches.append(chaincheck.sketch(file, batch))
+        if batch.number in wanted:
+            marks[batch.number] = batch.mark.hex()
+        yield batch
+
+
+def _names(file: str, day: Connection, catalog: Connection) -> Iterator[Problem]:
+    """What is wrong with the names that batches vouch for; of one they vouch for twice it is said once."""
+    said: set[Problem] = set()
+    for some in _some(batches_in(day)):
+        yield from chaincheck.names(file, some, texts_of(catalog, some))
+        for problem in unfound(file[:10], catalog, named(some)):
+            if problem not in said:
+                said.add(problem)
+                yield problem
+
+
+def _some(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
+    """Batches in portions of some `NAMES` names, or as many batches."""
+    some: list[Batch] = []
+    names = 0
+    for batch in batches:
+        some.append(batch)
+        names += 1 + len(batch.hints) // 2 - batch.rows
+        if names >= NAMES:
+            yield some
+            some, names = [], 0
+    yield some
 
 
 def _bounds(file: str, day: Connection, bounds: Mapping[str, int | None]) -> Iterator[Problem]:

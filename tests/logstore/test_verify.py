@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import sqlite3
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -58,6 +59,24 @@ def tamper(path: Path, *statements: str) -> None:
 
 def said(folder: Path, **how: object) -> list[str]:
     return [str(problem) for problem in verify(folder, **how).problems]  # type: ignore[arg-type]
+
+
+def test_a_day_is_checked_without_all_its_batches_in_memory(tmp_path: Path) -> None:
+    """Nor all its names: only those in hand are held."""
+    large = 200_000
+    with Store(tmp_path) as store:
+        for end in range(200):
+            store.append(batch(end + 1)[end:])
+    tamper(days_folder(tmp_path) / FILE, f"UPDATE log_batch SET hints = zeroblob({large})")
+    tracemalloc.start()
+    try:
+        report = verify(tmp_path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert report.rows == 200
+    assert str(report.problems[0]).startswith(f"{FILE}, batch 1: the chain is broken here")
+    assert peak < 200 * large / 2
 
 
 IDS = [record.id for record, _ in batch(30)]
