@@ -19,7 +19,7 @@ from mitmproxy.tls import ClientHelloData, TlsData
 
 from addons.answers import refuse
 from addons.filter import client_left, error_verdict
-from addons.flownotes import ConnectionNotes, FlowNotes, connection_notes, flow_notes
+from addons.flownotes import ConnectionNotes, FlowNotes, Passed, connection_notes, flow_notes, open_flows
 from addons.handshakes import HALF, failure_of
 from addons.httplayers import RefusedBytes
 from addons.live import Live
@@ -33,6 +33,8 @@ from policy.model import Action, Reason, Verdict
 logger = logging.getLogger(__name__)
 
 UNRECORDED = "This could not be recorded, so it was not let through."
+FAILED = "the gateway failed"
+"""A layer of the host broke."""
 FULL = "Web use cannot be recorded at the moment, so pages are closed."
 
 type Appending = Callable[[], object]
@@ -126,6 +128,23 @@ class TrafficLog:
         ending = Ending(kind=EndingKind.REFUSED, status=data.status, error=data.why)
         self.live.metrics.count_exchange("refused", 0)
         self._append(row.id, lambda: self.live.spool.write(row, ending), "refused")
+
+    def gateway_failed(self, client: ClientConnection) -> None:
+        """Our own fault ends whatever is open on this connection; where nothing is, a row tells of the connection."""
+        notes = connection_notes(client)
+        if notes.tunnel_record is not None or notes.tunnel_unrecorded:
+            notes.passed = notes.passed or Passed()
+            notes.passed.error = FAILED
+            return
+        open_here = [flow for flow in open_flows().get(client, []) if isinstance(flow, http.HTTPFlow)]
+        for flow in open_here:
+            self._close(flow, EndingKind.ERROR, error=FAILED, failure=self._our_fault())
+        if not open_here:
+            self.refused_bytes(RefusedBytes(client, FAILED, None))
+
+    def _our_fault(self) -> Verdict:
+        because = "Something went wrong on our side."
+        return Verdict(action=Action.BLOCK, reason=Reason.FAILURE, because=because, revision=self.live.engine.revision)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """The verdict is known: open the record, or write it whole when we answer ourselves."""
@@ -341,6 +360,7 @@ def error_word(message: str) -> str:
 
 
 ERROR_WORDS = (
+    (FAILED, FAILED),
     ("certificate verify failed", "certificate"),
     ("certificate", "certificate"),
     ("refused:", "guard"),

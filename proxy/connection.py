@@ -12,14 +12,13 @@ import asyncio
 import logging
 import time
 from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
 from mitmproxy.connection import Client, Connection, ConnectionState, Server
 from mitmproxy.proxy import commands, events, mode_servers, server, server_hooks
 from mitmproxy.proxy.context import Context
 
-from addons.flownotes import busy
-from addons.httplayers import RefusedBytes, RefusedBytesHook
 from addons.inplace import called, forked, held
 from addons.relaying import HalfClose
 from addons.shortway import HandOver
@@ -31,6 +30,13 @@ logger = logging.getLogger("mitmproxy.proxy.server")
 
 AHEAD = 256 * 1024
 """Most bytes read from a connection's sockets while its layers wait; more stays with whoever sends it."""
+
+
+@dataclass
+class GatewayFailedHook(commands.StartHook):
+    """The layers of a connection failed, and it is about to be cut: what is open on it ends here."""
+
+    client: Client
 
 
 class GatewayConnection(mode_servers.ProxyConnectionHandler):
@@ -192,13 +198,12 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
             self._break_off()
 
     def _break_off(self) -> None:
-        """The layers failed and are in a state nobody knows: the client goes, with a row where nothing else tells."""
+        """The layers failed and are in a state nobody knows: the client goes, and the record says why."""
         if self._broken or self.client not in self.transports:
             return
         self._broken = True
         try:
-            if not busy(self.client):
-                self.master.addons.call(RefusedBytesHook(RefusedBytes(self.client, "the gateway failed", None)))
+            self.master.addons.call(GatewayFailedHook(self.client))
         except Exception:
             self.log("a failure could not be recorded", logging.ERROR, exc_info=True)
         self.close_connection(self.client)

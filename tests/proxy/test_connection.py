@@ -18,6 +18,7 @@ import pytest
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 
+from addons.relaying import TunnelLayer
 from addons.straight import StraightHttpLayer
 from proxy.connection import AHEAD, GatewayConnection
 from tests.addons.host import Host
@@ -142,6 +143,50 @@ def test_whoever_meets_a_broken_layer_is_shown_out_with_a_row(
     rows = host.rows()
     assert len(rows) == at
     assert (rows[-1].blocked, rows[-1].note) == (True, "the gateway failed")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_what_is_open_when_a_layer_breaks_ends_at_once(
+    host: Host, name: str, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    """In the middle of an answer: one row, which says that it was us, and not only at the next start."""
+    whole = StraightHttpLayer.handle_event
+
+    def handle_event(self: StraightHttpLayer, event: events.Event) -> Any:
+        if isinstance(event, events.DataReceived) and event.data.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError("broken on purpose")
+        return whole(self, event)
+
+    monkeypatch.setattr(StraightHttpLayer, "handle_event", handle_event)
+    with Raw(host) as raw:
+        target = f"http://{name}/page"
+        if scheme == "https":
+            assert raw.tunnel(f"{name}:443") == 200
+            raw.secure(name)
+            target = "/page"
+        raw.send(f"GET {target} HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
+        assert raw.read_all() == b""
+    (row,) = [row for row in host.rows() if row.host == name]
+    ending = host.endings()[row.id]
+    assert (row.method, row.path, row.action, row.blocked) == ("GET", "/page", "allow", False)
+    assert (ending.kind, ending.error, ending.reason) == ("error", "the gateway failed", "failure")
+
+
+def test_a_tunnel_whose_layers_break_says_so(host: Host, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is passed through, before its sockets are somebody else's."""
+
+    def relay_messages(self: TunnelLayer, event: events.Event) -> Any:
+        raise RuntimeError("broken on purpose")
+        yield
+
+    monkeypatch.setattr(TunnelLayer, "relay_messages", relay_messages)
+    with Raw(host) as raw:
+        assert raw.tunnel("bank.example:443") == 200
+        raw.send(hello("bank.example"))
+        assert raw.read_all() == b""
+    (row,) = [row for row in host.rows() if row.host == "bank.example"]
+    ending = host.endings()[row.id]
+    assert (row.action, ending.kind, ending.error) == ("bypass", "error", "the gateway failed")
 
 
 def test_the_host_uses_it(host: Host, origin: Origin, name: str) -> None:
