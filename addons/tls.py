@@ -17,6 +17,7 @@ from mitmproxy.proxy.layers import modes
 from mitmproxy.tls import TlsData
 from OpenSSL import SSL
 
+from addons import staples
 from addons.leaves import Leaves, Names, openssl
 
 logger = logging.getLogger(__name__)
@@ -85,6 +86,7 @@ class GatewayTls(tlsconfig.TlsConfig):
         if self._origin_context is None:
             self._origin_context = origin_context()
         made = SSL.Connection(self._origin_context)
+        made.request_ocsp()
         expect_name(made, server.sni)
         if server.alpn_offers:
             made.set_alpn_protos(list(server.alpn_offers))
@@ -118,9 +120,9 @@ def client_context(authority: Any) -> SSL.Context:
 
 
 def origin_context() -> SSL.Context:
-    """TLS towards origins, as the host makes it: certificates are always checked."""
+    """TLS towards origins, as the host makes it: certificates are always checked, and what is stapled to them."""
     options = ctx.options
-    return net_tls.create_proxy_server_context(
+    made = net_tls.create_proxy_server_context(
         method=net_tls.Method.TLS_CLIENT_METHOD,
         min_version=net_tls.Version[options.tls_version_server_min],
         max_version=net_tls.Version[options.tls_version_server_max],
@@ -132,6 +134,8 @@ def origin_context() -> SSL.Context:
         client_cert=None,
         legacy_server_connect=False,
     )
+    made.set_ocsp_client_callback(staples.accepts)
+    return made
 
 
 def ciphers(told: str | None, least: str) -> tuple[str, ...]:

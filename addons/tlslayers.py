@@ -17,6 +17,7 @@ from mitmproxy.proxy import commands, events, layer, tunnel
 from mitmproxy.proxy.layers import tls
 from OpenSSL import SSL
 
+from addons import staples
 from addons.leaves import openssl
 
 RECORD = 16_384
@@ -178,3 +179,8 @@ def _held(memory: Any) -> int:
 
 class GatewayServerTls(SealingLayer, tls.ServerTLSLayer):
     """TLS with an origin."""
+
+    def receive_handshake_data(self, data: bytes) -> layer.CommandGenerator[tuple[bool, str | None]]:
+        """As the host's; a certificate that was revoked is called that."""
+        done, trouble = yield from super().receive_handshake_data(data)
+        return done, staples.in_words(trouble)

@@ -362,6 +362,7 @@ def error_word(message: str) -> str:
 ERROR_WORDS = (
     (FAILED, FAILED),
     ("certificate verify failed", "certificate"),
+    ("is revoked", "revoked"),
     ("certificate", "certificate"),
     ("refused:", "guard"),
     ("upload larger", "guard"),

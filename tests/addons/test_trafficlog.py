@@ -195,6 +195,7 @@ def test_our_own_page_is_a_record_of_its_own(host: Host) -> None:
     ("message", "word"),
     [
         ("Certificate verify failed: self-signed certificate", "certificate"),
+        ("Server TLS handshake failed. The certificate of this site is revoked, says its own CA", "revoked"),
         ("refused: loopback", "guard"),
         ("Client disconnected.", "client left"),
         ("[Errno -2] Name or service not known", "no such name"),
