@@ -19,6 +19,7 @@ import sqlalchemy.exc
 from sqlalchemy import case, func, select
 from sqlalchemy.dialects.postgresql import insert
 
+from logstore import fastrows
 from logstore.allocation import no_collections
 from logstore.chain import Hashing, Name
 from logstore.cleaning import clean_record, clean_values
@@ -47,6 +48,12 @@ COPY = f"COPY log ({', '.join(f'"{name}"' for name in COLUMNS)}) FROM STDIN (FOR
 """How rows go in."""
 COPY_TYPES = [_TYPES[str(column.type).partition(" ")[0]] for column in log.columns]
 """Types of the columns, in their order."""
+TOGETHER = 200
+"""Rows made bytes at a time: some fifty thousand bytes, for which the server has a while to do."""
+WIDTHS = bytes({"int8": 8, "int4": 4, "int2": 2, "bool": 1, "text": 0}[name] for name in COPY_TYPES)
+"""How wide each column is, as `logstore.rowbytes` asks for it."""
+COPY_HEAD, COPY_END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
+"""What binary COPY begins and ends with: a signature, no flags and no extension; a row of -1 columns."""
 _id = itemgetter(0)
 _STATUS = COLUMNS.index("status")
 _SMALL, _INT = (1 << 15) - 1, (1 << 31) - 1
@@ -250,6 +257,12 @@ class PostgresStore:
             raise ValueError("a status does not fit 16 bits")
         raw: Any = self._connection.connection.driver_connection
         with raw.cursor() as cursor, cursor.copy(COPY) as copy:
+            if fastrows.copied is not None:
+                copy.write(COPY_HEAD)
+                for begin in range(0, len(values), TOGETHER):
+                    copy.write(fastrows.copied(values[begin : begin + TOGETHER], WIDTHS))
+                copy.write(COPY_END)
+                return
             copy.set_types(COPY_TYPES)
             write = copy.write_row
             for value in values:
