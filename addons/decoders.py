@@ -1,7 +1,8 @@
 """Undoes a content encoding, a bounded piece at a time.
 
-In come octets as the origin sent them and how many decoded ones are wanted at most; out come decoded ones. A bomb costs
-no more than what was asked for. Raises whatever a library raises for octets that are not what they were said to be.
+In come octets as the origin sent them and how many decoded ones are wanted at most; out come decoded ones, and whether
+there are more of them: these come when it is asked again with nothing. A bomb costs no more than what was asked for.
+Raises whatever a library raises for octets that are not what they were said to be.
 """
 
 from __future__ import annotations
@@ -23,15 +24,29 @@ _PIECE = 16 * 1024
 """Octets undone at once: at a fault, so many are undone again."""
 _KEPT = 64 * 1024
 """Octets that are kept until it is sure whether deflate has a header."""
-_BITE = 256
-"""Octets given to zstd at once: it cannot be told how much to give back."""
+_LOOKS_BACK = 64 * 1024
+"""Octets of memory zlib takes."""
+_BITE = 64
+"""Octets given to zstd at once: it cannot be told how much to give back, and makes 128 kB of four of them."""
 
 
 class Decoder(Protocol):
     """Undoes a content encoding."""
 
+    @property
+    def more(self) -> bool:
+        """Whether there is more to be had without further data: none is taken before all of it was asked for."""
+
+    @property
+    def leaps(self) -> bool:
+        """Whether it may make much more at once than was asked for."""
+
+    @property
+    def keeps(self) -> int:
+        """Bytes of memory, about, that it has taken to look back in, and of what is to be had."""
+
     def __call__(self, data: bytes, limit: int) -> bytes:
-        """At most about `limit` decoded bytes of `data`; what is more is given with the next call, or lost."""
+        """At most about `limit` decoded bytes."""
 
 
 def make_decoder(encoding: str) -> Decoder | None:
@@ -46,6 +61,8 @@ def make_decoder(encoding: str) -> Decoder | None:
     if PACKED.intersection(codings) or len(undone) > _MOST_CODINGS:
         return None
     decoders = [_one(coding) for coding in reversed(undone)]
+    if not decoders:
+        return as_sent
     return decoders[0] if len(decoders) == 1 else _Chain(decoders)
 
 
@@ -56,9 +73,9 @@ def _one(coding: str) -> Decoder:
         case "deflate":
             return _Deflate()
         case "br":
-            return _brotli()
+            return _Brotli()
         case "zstd":
-            return _zstd()
+            return _Zstd()
         case _:
             raise ValueError(f"no coding that is undone: {coding!r}")
 
@@ -69,17 +86,40 @@ class _Chain:
     def __init__(self, decoders: Sequence[Decoder]) -> None:
         self._decoders = decoders
 
+    @property
+    def more(self) -> bool:
+        """Whether any of them has more."""
+        return any(decode.more for decode in self._decoders)
+
+    @property
+    def leaps(self) -> bool:
+        """Whether any of them does."""
+        return any(decode.leaps for decode in self._decoders)
+
+    @property
+    def keeps(self) -> int:
+        """What all of them keep."""
+        return sum(decode.keeps for decode in self._decoders)
+
     def __call__(self, data: bytes, limit: int) -> bytes:
-        if not self._decoders:
-            return as_sent(data, limit)
-        for decode in self._decoders:
-            data = decode(data, limit)
-        return data
+        while True:
+            begin = max((place for place, decode in enumerate(self._decoders) if decode.more), default=0)
+            for decode in self._decoders[begin:]:
+                data = decode(data, limit)
+            if data or not self.more:
+                return data
 
 
-def as_sent(data: bytes, limit: int) -> bytes:
+class _AsSent:
     """No coding."""
-    return data[:limit]
+
+    more, leaps, keeps = False, False, 0
+
+    def __call__(self, data: bytes, limit: int) -> bytes:
+        return data[:limit]
+
+
+as_sent: Decoder = _AsSent()
 
 
 class _Zlib:
@@ -88,18 +128,20 @@ class _Zlib:
     def __init__(self, wbits: int) -> None:
         self.broken = False
         """Whether a fault was met: whatever comes then raises."""
+        self.more = self.leaps = False
+        self.keeps = _LOOKS_BACK
         self._engine = zlib.decompressobj(wbits=wbits)
 
     def __call__(self, data: bytes, limit: int) -> bytes:
         self._raise_behind_a_fault()
-        if not data or limit <= 0:
-            return b""
-        out = self._inflated(self._engine.unconsumed_tail + data, limit)
+        left = b"" if self._engine.eof else self._engine.unconsumed_tail  # at its end zlib leaves there what is unused
+        out = self._inflated(left + data, limit)
         while not self.broken and self._engine.eof and self._engine.unused_data[:2] == b"\x1f\x8b" and len(out) < limit:
             rest = self._engine.unused_data
             self._engine = zlib.decompressobj(wbits=31)
             out += self._inflated(rest, limit - len(out))
-        if self.broken and not out:
+        self.more = len(out) >= limit and not self.broken
+        if self.broken and data and not out:
             raise zlib.error("a fault, and nothing before it")
         return bytes(out)
 
@@ -150,9 +192,21 @@ class _Deflate:
     """deflate with its header, or without as some send it. What looks like a header and turns out to be none is read
     again without, from its beginning, as browsers do."""
 
+    leaps = False
+
     def __init__(self) -> None:
         self._begun: bytes | None = b""
         self._undo: _Zlib | None = None
+
+    @property
+    def more(self) -> bool:
+        """Whether what undoes it has more."""
+        return self._undo is not None and self._undo.more
+
+    @property
+    def keeps(self) -> int:
+        """What undoes it, and its beginning."""
+        return _LOOKS_BACK + len(self._begun or b"")
 
     def __call__(self, data: bytes, limit: int) -> bytes:
         if self._begun is not None:
@@ -188,24 +242,67 @@ def _wbits(begun: bytes) -> int:
     return 47 if headed or begun[0] == 0x1F else -15
 
 
-def _brotli() -> Decoder:
-    engine = brotli.Decompressor()
+class _Brotli:
+    """Brotli, which gives what it likes beyond what was asked for: that is kept."""
 
-    def decode(data: bytes, limit: int) -> bytes:
-        return bytes(engine.process(data, output_buffer_limit=limit))[:limit]
+    def __init__(self) -> None:
+        self.more = self.leaps = False
+        self._engine = brotli.Decompressor()
+        self._over = b""
+        self._made = self._window = 0
 
-    return decode
+    @property
+    def keeps(self) -> int:
+        """It takes as much again as it has made, and no more than it may look back."""
+        return min(2 * self._made, self._window) + len(self._over)
+
+    def __call__(self, data: bytes, limit: int) -> bytes:
+        out = self._over
+        if data and not self._window:
+            self._window = 1 << _looks_back(data[0])
+        if data or len(out) < limit:
+            made = bytes(self._engine.process(data, output_buffer_limit=max(1, limit - len(out))))
+            self._made += len(made)
+            out += made
+        self.more = len(out) >= limit
+        self._over = out[limit:]
+        return out[:limit]
 
 
-def _zstd() -> Decoder:
-    engine = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW).decompressobj(read_across_frames=True)
+def _looks_back(begun: int) -> int:
+    """How far a Brotli stream that begins with such an octet looks back, as a power of two (RFC 7932 §9.1)."""
+    if not begun & 1:
+        return 16
+    return 17 + (begun >> 1 & 7) if begun >> 1 & 7 else 8 + (begun >> 4 & 7) if begun >> 4 & 7 else 17
 
-    def decode(data: bytes, limit: int) -> bytes:
-        out = bytearray()
-        for start in range(0, len(data), _BITE):
-            out += engine.decompress(data[start : start + _BITE])
-            if len(out) >= limit:
-                break
+
+class _Zstd:
+    """Zstandard, of several frames, too. It makes up to two megabytes of what it is given at once."""
+
+    leaps = True
+
+    def __init__(self) -> None:
+        reader = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW)
+        self._engine = reader.decompressobj(read_across_frames=True)
+        self._left, self._over = b"", b""
+        self._made = 0
+
+    @property
+    def more(self) -> bool:
+        """Whether something is left."""
+        return bool(self._left or self._over)
+
+    @property
+    def keeps(self) -> int:
+        """It takes the window, of which as much is used as it has made."""
+        return min(2 * self._made, _LARGEST_WINDOW) + len(self._over)
+
+    def __call__(self, data: bytes, limit: int) -> bytes:
+        data, out, at = self._left + data, bytearray(self._over), 0
+        while at < len(data) and len(out) < limit:
+            piece = self._engine.decompress(data[at : at + _BITE])
+            at += _BITE
+            self._made += len(piece)
+            out += piece
+        self._left, self._over = data[at:], bytes(out[limit:])
         return bytes(out[:limit])
-
-    return decode

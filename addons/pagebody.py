@@ -17,7 +17,7 @@ from categories.pagescan import PageScan
 PADDING = 4
 """A page's source may be so many times as long as the text that is looked at in it: comments are not to use that up."""
 _SLICE = 64 * 1024
-"""Decoded bytes that are looked at before it is asked how much that was."""
+"""Decoded bytes that are made and looked at before it is asked how much that was."""
 _KEPT = 64 * 1024
 """Bytes of a body that are kept until it is sure that it is written as its head says."""
 TOO_LONG = ("size", "effort")
@@ -87,12 +87,33 @@ class PageBody:
     @property
     def unread(self) -> bool:
         """Whether something of it is still to be looked at."""
-        return (bool(self._coming) or self._at < len(self._octets)) and not self.done
+        return (bool(self._coming) or self._at < len(self._octets) or self._has_more) and not self.done
 
     @property
     def unpacked(self) -> int:
-        """Bytes that were decoded and are still to be looked at."""
-        return 0 if self.done else len(self._octets) - self._at
+        """Bytes that were decoded and are still to be looked at, and what is kept to decode more."""
+        if self.done or self._decoder is None:
+            return 0
+        return len(self._octets) - self._at + self._decoder.keeps
+
+    @property
+    def leaps(self) -> bool:
+        """Whether a little of it may be much to unpack."""
+        return self._decoder is not None and self._decoder.leaps
+
+    @property
+    def _has_more(self) -> bool:
+        return self._decoder is not None and self._decoder.more
+
+    def give_up(self) -> None:
+        """Look at no more of it: it takes too much."""
+        self.trouble = self.trouble or "effort"
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._octets, self._at = b"", 0
+        self._coming.clear()
+        self._decoder = None
 
     def give(self, chunk: bytes) -> None:
         """Take one chunk, to be looked at."""
@@ -102,9 +123,12 @@ class PageBody:
     def look(self) -> None:
         """Look at some of what is still unread: a moment's work."""
         if self._at >= len(self._octets):
-            if not self._coming:
+            if self._has_more:
+                self._unpack(b"")
+            elif self._coming:
+                self._unpack(self._coming.popleft())
+            else:
                 return
-            self._unpack(self._coming.popleft())
         piece = self._octets[self._at : self._at + _SLICE]
         self._at += len(piece)
         self.decoded += len(piece)
@@ -112,10 +136,10 @@ class PageBody:
             self._scan.feed(piece)
         if self.decoded >= self._longest or (self._scan is not None and self._scan.text >= self._most):
             self.trouble = self.trouble or "size"
-        if self._at >= len(self._octets) or self.done:
-            self._octets, self._at = b"", 0
         if self.done:
-            self._coming.clear()
+            self._let_go()
+        elif self._at >= len(self._octets):
+            self._octets, self._at = b"", 0
 
     def feed(self, chunk: bytes) -> None:
         """Look at one chunk, all of it."""
@@ -137,8 +161,9 @@ class PageBody:
         begun = self._raw
         if begun is not None:
             begun += chunk
+        most = self._longest - self.decoded
         try:
-            octets = decoder(chunk, self._longest - self.decoded)
+            octets = decoder(chunk, most if decoder is as_sent else min(most, _SLICE))
         except Exception:  # any fault of a decoder: browsers, too, show only what came before it
             if begun is None:
                 return None

@@ -30,13 +30,15 @@ logger = logging.getLogger(__name__)
 HELD_TOGETHER = 64 * 1024 * 1024
 """Most bytes of held pages in a worker; beyond that a page is decided by what has come of it."""
 UNPACKED_TOGETHER = 64 * 1024 * 1024
-"""Most bytes of pages in a worker that are unpacked and not looked at yet; beyond that others wait for their turn."""
-TURN = 0.02
+"""Most bytes that unpacking the pages of a worker takes. Beyond that only the first of those in line is read on; and if
+those that wait for more of themselves take that much, no more is read of the one that takes most."""
+TURN = 0.005
 """Seconds after which the other connections of a worker have theirs, whatever is left to be read of a page."""
 PAUSE = 0.005
-"""Seconds between the turns of all such pages together: what others need is more than one turn of the loop."""
+"""Longest pause between the turns of all such pages together; it is as long as the turn was, so that they take half of
+a worker at most: what others need is more than one turn of the loop."""
 LITTLE = 64 * 1024
-"""Bytes a page may hold without the others being counted."""
+"""Bytes a page may hold without the others being counted, and of which what comes is looked at at once."""
 MOST_CPU = 10.0
 """Seconds of a processor for one page; the rest passes, and its row says so."""
 NOT_SCANNED = "not-scanned"
@@ -107,29 +109,44 @@ class PageCheck:
 
         It is `busy` afterwards if the client went away: whatever asks then is told that the page is closed.
         """
-        _slow.add(self)
+        _slow[self] = None
         try:
             while self.busy and self._flow.client_conn.connected:
                 async with _turn():
+                    await asyncio.sleep(max(0.0, _pause.until - time.perf_counter()))
                     if self._flow.client_conn.connected:
-                        self._go_on()
-                        await asyncio.sleep(PAUSE)
+                        self._go_on(in_turn=True)
         finally:
-            _slow.discard(self)
+            _slow.pop(self, None)
 
-    def _go_on(self) -> None:
-        """Look at what came, for one turn at most."""
+    def _go_on(self, *, in_turn: bool = False) -> None:
+        """Look at what came: of a little page all, of a longer one for a turn, which is its own or nobody's."""
+        began = now = time.perf_counter()
+        may = in_turn or not (_slow or now < _pause.until)
+        body = self._body
         try:
-            end = time.perf_counter() + TURN
-            while self._body.unread and time.perf_counter() < end and self._may_unpack():
+            while body.unread and (
+                (body.decoded < LITTLE and not body.leaps) or (may and now < began + TURN and self._may_unpack())
+            ):
                 self._look()
-            self._notes.title = self._body.title
+                now = time.perf_counter()
+            self._notes.title = body.title
         except Exception:
             self._failed("a page could not be looked at and is closed")
             self._broken = True
+        if now > began and (body.decoded >= LITTLE or body.leaps):
+            _pause.until = now + min(PAUSE, now - began)
+        if body.unpacked:
+            _unpacking.add(self)
 
     def _may_unpack(self) -> bool:
-        return self._body.unpacked > 0 or sum(one._body.unpacked for one in _slow) <= UNPACKED_TOGETHER
+        """Whether there is room for what it makes; always for the first in line, so that there will be."""
+        if sum(one._body.unpacked for one in _unpacking) <= UNPACKED_TOGETHER:
+            return True
+        idle = [one for one in _unpacking if one is not self and one not in _slow]
+        if sum(one._body.unpacked for one in idle) > UNPACKED_TOGETHER:
+            max(idle, key=lambda one: one._body.unpacked)._body.give_up()
+        return next(iter(_slow), self) is self
 
     def anew(self) -> bool:
         """Begin again when the lists changed while it was held; whether something is still to be looked at."""
@@ -292,8 +309,20 @@ class PageCheck:
 _holding: WeakSet[PageCheck] = WeakSet()
 """Pages that are held."""
 
-_slow: set[PageCheck] = set()
-"""Pages that are read in several turns."""
+_unpacking: WeakSet[PageCheck] = WeakSet()
+"""Pages of which something is unpacked, or could be."""
+
+_slow: dict[PageCheck, None] = {}
+"""Pages that are read in several turns, as they stand in line."""
+
+
+class _Pause:
+    """When the next page may have its turn."""
+
+    until = 0.0
+
+
+_pause = _Pause()
 
 _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 

@@ -13,7 +13,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addons.decoders import make_decoder
+from addons.decoders import as_sent, make_decoder
 
 PAGE = b"<p>towers and moats</p>" * 500
 RAW = zlib.compressobj(wbits=-15)
@@ -54,6 +54,34 @@ def test_no_more_is_unpacked_than_asked_for(encoding: str, pack: Callable[[bytes
     decode = make_decoder(encoding)
     assert decode is not None
     assert len(decode(pack(bytes(20_000_000)), 1000)) <= 1000
+
+
+@pytest.mark.parametrize(("encoding", "packed"), PACKED)
+@pytest.mark.parametrize("limit", [33, len(PAGE)])
+def test_what_is_more_than_was_asked_for_comes_when_it_is_asked_for(encoding: str, packed: bytes, limit: int) -> None:
+    """A piece at a time, and nothing is lost between them; what comes as it is is never more."""
+    decode = make_decoder(encoding)
+    assert decode is not None
+    if decode is as_sent:
+        assert not decode.more
+        return
+    pieces = [decode(packed, limit)]
+    while decode.more:
+        pieces.append(decode(b"", limit))
+    assert b"".join(pieces) == PAGE
+    assert max(map(len, pieces)) <= limit
+
+
+@pytest.mark.parametrize("looks_back", [10, 16, 17, 18, 20])
+def test_what_brotli_keeps_is_what_it_may_look_back(looks_back: int) -> None:
+    """It says so itself, in its first octet."""
+    decode = make_decoder("br")
+    assert decode is not None
+    assert decode.keeps == 0
+    decode(brotli.compress(bytes(2_000_000), quality=5, lgwin=looks_back), 64 * 1024)
+    while decode.more:
+        decode(b"", 64 * 1024)
+    assert decode.keeps == 1 << looks_back
 
 
 @pytest.mark.parametrize("encoding", ["compress", "dcb", "gzip, dcz", "gzip, gzip, gzip, gzip"])

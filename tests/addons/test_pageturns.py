@@ -8,10 +8,16 @@ from __future__ import annotations
 import asyncio
 import gzip
 import http.client
+import itertools
 import time
+import tracemalloc
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
+import brotli
 import pytest
+import zstandard
 from mitmproxy.connection import Client as ClientConnection
 from mitmproxy.connection import ConnectionState
 from mitmproxy.http import HTTPFlow
@@ -21,8 +27,8 @@ from mitmproxy.test import tutils
 
 from addons import pagecheck
 from addons.flownotes import flow_notes
-from addons.pagebody import BodyKind, PageLimits
-from addons.pagecheck import PageCheck
+from addons.pagebody import BodyKind, PageBody, PageLimits
+from addons.pagecheck import LITTLE, PAUSE, PageCheck
 from categories.names import canonical_url
 from categories.snapshot import build_snapshot, open_snapshot
 from categories.sources import ListSource
@@ -63,6 +69,12 @@ class Turns:
 
 LONG = b"<!--x-->" * (1024 * 1024)
 """Eight megabytes to read, a few kilobytes when they are packed."""
+PACKERS: list[tuple[str, Callable[[bytes], bytes]]] = [
+    ("gzip", gzip.compress),
+    ("deflate", zlib.compress),
+    ("zstd", zstandard.ZstdCompressor().compress),
+    ("gzip, zstd", lambda page: zstandard.ZstdCompressor().compress(gzip.compress(page))),
+]
 
 
 @pytest.mark.parametrize("way", ["whole", "let go"])
@@ -106,43 +118,90 @@ def test_lists_that_change_while_a_page_waits_are_heeded(
     check.left()
 
 
-def test_pages_that_unpack_to_much_wait_for_one_another(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is unpacked and not read yet is bounded, however many pages are read in turns."""
+@pytest.mark.parametrize(("coding", "pack"), PACKERS, ids=[coding for coding, _ in PACKERS])
+def test_fifty_long_pages_that_arrive_together_take_little_memory(
+    host: Host, monkeypatch: pytest.MonkeyPatch, coding: str, pack: Callable[[bytes], bytes]
+) -> None:
+    """They are unpacked a piece at a time, in their turns: what waits is what came, not what it unpacks to."""
     monkeypatch.setattr(host.live, "pages", PageLimits())
-    monkeypatch.setattr(pagecheck, "TURN", 0.0)
-    monkeypatch.setattr(pagecheck, "UNPACKED_TOGETHER", 1024)
-    monkeypatch.setattr(pagecheck, "_slow", set())
-    one, other = (held(host, "gzip") for _ in range(2))
-    one.hold(gzip.compress(LONG[:200_000]))
-    assert one._body.unpacked == 0  # there was no time to begin
-    monkeypatch.setattr(pagecheck, "TURN", 1e-9)
-    pagecheck._slow.update((one, other))
-    monkeypatch.setattr(time, "perf_counter", iter(range(1000)).__next__)  # a turn for each look
-    monkeypatch.setattr(pagecheck, "TURN", 2.5)
-    one._go_on()
-    assert one._body.unpacked > 100_000
-    other.hold(gzip.compress(LONG[:200_000]))
-    assert (other.busy, other._body.unpacked) == (True, 0)
-    monkeypatch.undo()
-    asyncio.run(one.read_on())
-    asyncio.run(other.read_on())
-    assert not one.busy
-    assert not other.busy
-    one.left()
-    other.left()
+    monkeypatch.setattr(pagecheck, "TURN", 1e-9)  # one look in a turn
+    packed = pack(b"<!--".ljust(8 * 1024 * 1024))
+    checks = [held(host, coding) for _ in range(50)]
+    tracemalloc.start()
+    try:
+        for check in checks:
+            check.hold(packed)
+        asyncio.run(some_turns(checks, 2 * len(checks)))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 32 * 1024 * 1024
+    assert all(check.busy for check in checks)  # nothing was left out
+    left = [check for check in checks if not check.decide(last=True)]
+    assert left == checks  # nor does any pass that was not read
+
+
+async def some_turns(checks: list[PageCheck], turns: int) -> None:
+    """So many turns for all of them together; then their clients leave."""
+    went: list[PageCheck] = []
+    whole = PageCheck._go_on
+
+    def counted(self: PageCheck, *, in_turn: bool = False) -> None:
+        whole(self, in_turn=in_turn)
+        went.append(self)
+        if len(went) >= turns:
+            for check in checks:
+                check._flow.client_conn.state = ConnectionState.CLOSED
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PageCheck, "_go_on", counted)
+        await asyncio.gather(*(check.read_on() for check in checks))
+    assert len(set(went)) == len(checks)
+
+
+def test_pages_that_take_much_to_unpack_wait_for_the_first_of_them(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A coding that looks back far keeps what it has made: beyond the bound one page is read on, then the next. If
+    those that then wait for more take too much, the one that takes most is read no further, and its row says so."""
+    monkeypatch.setattr(host.live, "pages", PageLimits())
+    monkeypatch.setattr(pagecheck, "UNPACKED_TOGETHER", 1024 * 1024)
+    monkeypatch.setattr(pagecheck, "TURN", 0.001)
+    checks = [held(host, "br") for _ in range(4)]
+    most: list[int] = []
+    whole = PageCheck._go_on
+
+    def noted(self: PageCheck, *, in_turn: bool = False) -> None:
+        whole(self, in_turn=in_turn)
+        most.append(sum(sorted(check._body.unpacked for check in checks)[:-1]))
+
+    monkeypatch.setattr(PageCheck, "_go_on", noted)
+    packed = brotli.compress(b"<!--".ljust(4 * 1024 * 1024))
+
+    async def read() -> None:
+        for check in checks:
+            check.hold(packed)
+        await asyncio.gather(*(check.read_on() for check in checks))
+
+    asyncio.run(read())
+    assert not any(check.busy for check in checks)
+    assert max(most) < 3 * 1024 * 1024  # those that were read and wait for more, and those that stand in line
+    assert [check._body.trouble for check in checks].count(None) >= 1
+    given_up = next(check for check in checks if check._body.trouble == "effort")
+    assert given_up.decide(last=True)
+    assert (given_up._notes.note or "").startswith("scanned:")
+    for check in checks:
+        check.left()
 
 
 def test_pages_are_read_one_at_a_time(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the turns of any two there is a pause, in which the loop does whatever else there is to do."""
     monkeypatch.setattr(host.live, "pages", PageLimits())
     monkeypatch.setattr(pagecheck, "TURN", 1e-9)
-    monkeypatch.setattr(pagecheck, "_slow", set())
     happened: list[str] = []
     whole = PageCheck._go_on
 
-    def noted(self: PageCheck) -> None:
+    def noted(self: PageCheck, *, in_turn: bool = False) -> None:
         happened.append("turn")
-        whole(self)
+        whole(self, in_turn=in_turn)
 
     async def others(reading: asyncio.Future[object]) -> None:
         while not reading.done():
@@ -167,13 +226,49 @@ def test_pages_are_read_one_at_a_time(host: Host, monkeypatch: pytest.MonkeyPatc
         check.left()
 
 
+def test_thirty_long_pages_that_come_together_take_turns(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each the beginning is read as it comes. What then comes of all of them at once is no turn of thirty looks: it
+    stands in line, and between any two looks of the line the loop has its own turn, as long as the look was."""
+    monkeypatch.setattr(host.live, "pages", PageLimits())
+    monkeypatch.setattr(pagecheck, "_pause", pagecheck._Pause())
+    monkeypatch.setattr(pagecheck, "TURN", 1e-9)
+    looks: list[tuple[float, float]] = []
+    whole = PageBody.look
+
+    def timed(self: PageBody) -> None:
+        began = time.perf_counter()
+        whole(self)
+        looks.append((began, time.perf_counter()))
+
+    monkeypatch.setattr(PageBody, "look", timed)
+    checks = [held(host) for _ in range(30)]
+    piece = (b"<p>a tower and a moat</p>\n" * 2560)[:LITTLE]
+    for check in checks:
+        check.hold(piece)
+    assert len(looks) == len(checks)
+    for check in checks:
+        check.hold(piece)
+    assert len(looks) <= len(checks) + 1
+    first = len(looks)
+
+    async def read() -> None:
+        await asyncio.gather(*(check.read_on() for check in checks))
+
+    asyncio.run(read())
+    assert not any(check.busy for check in checks)
+    assert len(looks) == 2 * len(checks)
+    pairs = itertools.pairwise(looks[first:])
+    assert all(later[0] - sooner[1] >= min(PAUSE, sooner[1] - sooner[0]) * 0.9 for sooner, later in pairs)
+    for check in checks:
+        check.left()
+
+
 def test_a_page_whose_client_has_left_is_not_read_on(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was not read of it does not pass either."""
     monkeypatch.setattr(host.live, "pages", PageLimits())
     monkeypatch.setattr(pagecheck, "TURN", 1e-9)
     check = held(host, "gzip")
     check.hold(gzip.compress(LONG[: 256 * 1024]))
-    check._flow.request = tutils.treq()
     monkeypatch.setattr(pagecheck, "TURN", 0.02)
     check._flow.client_conn.state = ConnectionState.CLOSED
     asyncio.run(check.read_on())
@@ -190,5 +285,6 @@ def held(host: Host, encoding: str = "") -> PageCheck:
     context = Context(client, Options())
     flow, table = HTTPFlow(client, context.server), host.live.engine.index.pages
     assert table is not None
+    flow.request = tutils.treq()
     asked = Request(canonical_url("http://a.example/"))
     return PageCheck(host.live, flow, flow_notes(flow), asked, table, BodyKind(encoding))
