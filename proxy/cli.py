@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from proxy import faults
 from proxy.commands import COMMANDS
 from proxy.settings import SettingsError, find_settings, load_settings
 
@@ -27,11 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit status."""
     parser = make_parser()
     args = parser.parse_args(arguments)
-    logging.basicConfig(
-        level=logging.DEBUG if args.debug else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    faults.install(debug=args.debug)
     logging.getLogger("mitmproxy").setLevel(logging.DEBUG if args.debug else logging.ERROR)
     args.settings_file = find_settings(args.settings)
     try:

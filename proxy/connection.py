@@ -89,7 +89,7 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
         await asyncio.wait([handler])
         if not handler.cancelled() and (error := handler.exception()):
             self.log(
-                f"connection handler has crashed: {error}",
+                "connection handler has crashed",
                 logging.ERROR,
                 exc_info=(type(error), error, error.__traceback__),
             )

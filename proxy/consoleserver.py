@@ -73,6 +73,7 @@ def server_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         app,
         http=Client,
         log_level="warning",
+        log_config=None,  # into the log of the process, which leaves out what exceptions say
         access_log=False,
         server_header=False,
         date_header=True,

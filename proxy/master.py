@@ -19,7 +19,7 @@ from addons import build_addons, clienthello
 from addons.flownotes import busy
 from addons.live import Live
 from addons.tls import GatewayTls
-from proxy import connection
+from proxy import connection, faults
 from proxy.dispatch import DispatchManager
 from proxy.listening import Arrivals
 from proxy.redirected import REDIRECTED
@@ -92,6 +92,10 @@ class GatewayMaster(master.Master):
             store_streamed_bodies=False,
             tcp_timeout=told.idle_timeout,
         )
+
+    def _asyncio_exception_handler(self, loop: Any, context: dict[str, Any]) -> None:
+        """As the host's, which writes down every socket and address an error has to do with."""
+        faults.unhandled(context)
 
     @property
     def listening(self) -> bool:

@@ -134,6 +134,7 @@ READ: dict[str, tuple[Any, str]] = {
     "ClientHello": (host_tls.ClientHello, "46ba2420b3f5380d"),
     "TlsClientHello": (tls_client_hello.TlsClientHello, "c3ceb0d7530eea11"),
     "is_valid_host": (check.is_valid_host, "76efad3bee98e9b5"),
+    "Master._asyncio_exception_handler": (master.Master._asyncio_exception_handler, "822415006521e79e"),
     "Master.run": (master.Master.run, "45c44c14f8f79349"),
 }
 """What was read, and the start of its source's SHA-256 as it was then (mitmproxy 12.2.3)."""

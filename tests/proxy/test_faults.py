@@ -1,0 +1,106 @@
+"""What breaks is told with types, files and lines; who was asking, and for what, stays out of the log."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from proxy.faults import Discreet, told, unhandled
+
+SECRET = "advice.example"
+"""A host somebody asked for."""
+
+
+class Withheld(Exception):
+    """An error of a library."""
+
+
+def cause() -> None:
+    raise Withheld(f"cannot read {SECRET}")
+
+
+def chain() -> None:
+    try:
+        cause()
+    except Withheld as error:
+        error.add_note(f"asked by 10.4.1.7 for {SECRET}")
+        raise ValueError(SECRET) from error
+
+
+def context() -> None:
+    try:
+        cause()
+    except Withheld:
+        raise KeyError(SECRET)  # noqa: B904
+
+
+def group() -> None:
+    try:
+        cause()
+    except Withheld as error:
+        raise ExceptionGroup(f"for {SECRET}", [error, OSError(111, f"Connect call failed ({SECRET!r}, 443)")]) from None
+
+
+@pytest.mark.parametrize(
+    ("fails", "kinds"),
+    [
+        (cause, ["tests.proxy.test_faults.Withheld"]),
+        (chain, ["tests.proxy.test_faults.Withheld", "ValueError", "This led to"]),
+        (context, ["tests.proxy.test_faults.Withheld", "KeyError", "While that was dealt with"]),
+        (group, ["ExceptionGroup", "Withheld", "ConnectionRefusedError: Connection refused (ECONNREFUSED)"]),
+        (lambda: Path(f"/nowhere/{SECRET}").read_text(), ["FileNotFoundError: No such file or directory (ENOENT)"]),
+        (lambda: f"ü.{SECRET}".encode("ascii"), ["UnicodeEncodeError"]),
+    ],
+    ids=["alone", "chain", "context", "group", "of the system", "with the data in it"],
+)
+def test_a_traceback_says_where_and_not_what(fails, kinds: list[str]) -> None:
+    with pytest.raises(Exception) as raised:
+        fails()
+    text = told(raised.value)
+    assert SECRET not in text
+    assert "10.4.1.7" not in text
+    assert f'{__file__}", line ' in text
+    assert all(kind in text for kind in kinds), text
+
+
+@pytest.fixture
+def written() -> Iterator[io.StringIO]:
+    """What the log has."""
+    out, root = io.StringIO(), logging.getLogger()
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(Discreet("%(name)s: %(message)s"))
+    root.addHandler(handler)
+    yield out
+    root.removeHandler(handler)
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["our handler", "the loop's own"])
+def test_what_a_loop_found_nobody_to_handle(written: io.StringIO, ours: bool) -> None:
+    """A task, and a callback with its arguments."""
+
+    async def fails(host: str) -> None:
+        raise Withheld(host)
+
+    def called(host: str) -> None:
+        raise Withheld(host)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        if ours:
+            loop.set_exception_handler(lambda _, context: unhandled(context))
+        loop.call_soon(called, SECRET)
+        task = loop.create_task(fails(SECRET), name=SECRET)
+        await asyncio.wait([task])
+        del task
+
+    asyncio.run(main())
+    text = written.getvalue()
+    assert SECRET not in text
+    assert "Task exception was never retrieved" in text
+    assert "Exception in callback" in text
+    assert text.count("test_faults.Withheld") == 2
