@@ -33,6 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
         checked = subprocess.run(words, capture_output=True, text=True)
         if checked.returncode:
             pytest.exit(checked.stderr.strip(), returncode=4)
+        elif checked.stderr:
+            print(checked.stderr.strip(), file=sys.stderr)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -49,6 +49,18 @@ def needs_compiler() -> None:
         pytest.skip("there is no C compiler")
 
 
+def test_who_measures_what_is_not_compiled_is_told(clone: Path) -> None:
+    """It is no fault; where nothing can be compiled there is nothing to say."""
+    needs_compiler()
+    told = run(clone, ".ci/compile", "--check")
+    assert (told.returncode, "not everything is compiled" in told.stderr) == (0, True)
+    told = run(clone, ".ci/compile", "--check", PATH="/nowhere")
+    assert (told.returncode, told.stderr) == (0, "")
+    run(clone, ".ci/compile")
+    told = run(clone, ".ci/compile", "--check")
+    assert (told.returncode, told.stderr) == (0, "")
+
+
 def test_a_changed_source_is_told_and_compiled_again(clone: Path) -> None:
     """And what has not changed is not."""
     needs_compiler()
