@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from logstore.encoding import EncodingProblem, Fact
-from logstore.merge import Merger, Other, event_time_us
+from logstore.encoding import EncodingProblem, Fact, event_time_us
+from logstore.merge import Merger, Other
 from logstore.quarantine import Quarantine
 from logstore.reading import Lying, Producer, SpoolCursor, SpoolEvent, SpoolReader
 from logstore.sending import Batch
@@ -99,7 +99,7 @@ class Collector:
             events = self.reader.read_lying(producer, min(PART, room)) if room > 0 else []
             batch.events += len(events)
             if not batch.oldest_us:
-                times = (event_time_us(SpoolEvent(producer.name, *event)) for event in events)
+                times = (event_time_us(kind, payload) for _, kind, payload in events)
                 batch.oldest_us = next(filter(None, times), 0)
             gathering.unmerged = events
         portion, gathering.unmerged = gathering.unmerged[:PORTION], gathering.unmerged[PORTION:]

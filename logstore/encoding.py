@@ -51,7 +51,8 @@ class EventKind(enum.IntEnum):
     WRITE = 3
     """Record and ending at once."""
     CARRY = 4
-    """An open record said again in a later segment, so that the earlier one can go."""
+    """An open record said again: in a later segment, so that the earlier one can go; before its HEAD, where its group
+    then begins."""
     FACT = 5
     """Anything else the data plane has to tell."""
     HEAD = 6
@@ -198,6 +199,22 @@ def _integer(value: Any) -> int:
     if type(value) is not int or not 0 <= value <= LARGEST:
         raise EncodingProblem(f"{value!r} is not a number of 63 bits")
     return value
+
+
+def event_time_us(kind: Any, payload: Any) -> int | None:
+    """When an event was, microseconds since the Unix epoch; None for a close or a carry: they tell of earlier."""
+    told: Any = None
+    try:
+        match kind:
+            case EventKind.OPEN:
+                told = decode_open(payload).time_us
+            case EventKind.WRITE:
+                told = decode_write(payload)[0].time_us
+            case EventKind.FACT:
+                told = decode_fact(payload).at_us
+    except EncodingProblem:
+        return None
+    return told if type(told) is int else None  # a damaged record may say anything
 
 
 def _defaults(shape: Any, names: Sequence[str]) -> tuple[int, tuple[Any, ...]]:

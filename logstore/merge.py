@@ -303,25 +303,6 @@ class Merger:
             yield waiting.pop(record_id).row(why)
 
 
-def event_time_us(event: SpoolEvent) -> int | None:
-    """When an event was, microseconds since the Unix epoch; None for a close or a carry: they tell of earlier."""
-    one: Any = None
-    told: Any = None
-    try:
-        match event.kind:
-            case EventKind.OPEN:
-                one = decode_open(event.payload)
-                told = one.time_us
-            case EventKind.WRITE:
-                one = decode_write(event.payload)[0]
-                told = one.time_us
-            case EventKind.FACT:
-                told = decode_fact(event.payload).at_us
-    except EncodingProblem:
-        return None
-    return told if type(told) is int else None  # a damaged record may say anything
-
-
 def interrupted(why: str) -> Ending:
     """The ending of a record whose end is not known."""
     return Ending(kind=EndingKind.INTERRUPTED, error=why)

@@ -19,8 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from logstore.aside import is_same
-from logstore.encoding import EventKind, encode_write
-from logstore.merge import event_time_us
+from logstore.encoding import EventKind, encode_write, event_time_us
 from logstore.prunereport import Cleaned, Cleaner, Stayed
 from logstore.reading import SpoolEvent
 from logstore.segments import COMPANIONS, list_segments, sync_folder
@@ -135,10 +134,9 @@ def _is_before(line: bytes, limit: datetime) -> bool:
     try:
         told = json.loads(line)
         set_aside = datetime.fromisoformat(told["at"])
-        event = SpoolEvent(told["producer"], told["number"], told["kind"], base64.b64decode(told["payload"]))
+        at_us = event_time_us(told["kind"], base64.b64decode(told["payload"]))
     except (ValueError, KeyError, TypeError):
         return False
-    at_us = event_time_us(event)
     return set_aside < limit or (at_us is not None and at_us < limit.timestamp() * 1e6)
 
 

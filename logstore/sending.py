@@ -24,6 +24,8 @@ _AWAY = (
     OSError, MemoryError, sqlite3.OperationalError, sqlalchemy.exc.OperationalError, sqlalchemy.exc.TimeoutError,
     GatewayClash,
 )  # fmt: skip
+_ONLY_READS = "25006"
+"""What a PostgreSQL server says that only reads, as a standby does after a failover; the driver calls that internal."""
 _PATIENCE = 40
 
 
@@ -71,7 +73,7 @@ class Batch:
 
 def is_away(error: Exception) -> bool:
     """Whether the store itself failed: away, locked, full, read-only. Then no row is to blame."""
-    return isinstance(error, _AWAY)
+    return isinstance(error, _AWAY) or getattr(getattr(error, "orig", error), "sqlstate", None) == _ONLY_READS
 
 
 def in_words(error: Exception) -> str:

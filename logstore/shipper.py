@@ -22,8 +22,9 @@ from logstore.allocation import no_collections
 from logstore.collecting import Collector, FactTaker, Gathering
 from logstore.daily import DailyJob
 from logstore.disk import SpoolLimits, measure
+from logstore.encoding import event_time_us
 from logstore.ids import wall_clock_us
-from logstore.merge import WAIT_SECONDS, Merger, event_time_us
+from logstore.merge import WAIT_SECONDS, Merger
 from logstore.quarantine import Quarantine
 from logstore.reading import Producer, SpoolCursor, SpoolReader
 from logstore.segments import Segment, list_locks, remove_lock, remove_segment, remove_strays
@@ -363,7 +364,7 @@ class Shipper:
             if batch and batch.oldest_us:
                 times.append(batch.oldest_us)
             elif unread and (event := self._reader.first_unread(producer)) is not None:
-                times.append(event_time_us(event) or self._clock())
+                times.append(event_time_us(event.kind, event.payload) or self._clock())
         return lag, min(times, default=0)
 
     def _now(self) -> datetime:

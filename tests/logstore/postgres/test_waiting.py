@@ -203,3 +203,27 @@ def test_batches_gathered_while_the_server_worked_are_all_there(database: Databa
         assert [row.id for row in archive.walk(LogFilter(), rising=True)] == sorted(done)
     report = verify(database)
     assert (report.problems, report.rows) == ([], 5000)
+
+
+def test_a_server_that_only_reads_at_times_costs_no_row(database: Database, tmp_path: Path) -> None:
+    """As one does that just became a standby. That rows beside it were stored does not make a row guilty."""
+    writer = SpoolWriter(tmp_path, "w0", limits=SpoolLimits(ballast_bytes=0))
+    ids = RecordIds(0)
+    given = [*fill(writer, ids, 20), *fill(writer, ids, 1, path="/refused"), *fill(writer, ids, 20)]
+    upgrade(database)
+    body = "BEGIN RAISE EXCEPTION 'cannot execute COPY' USING ERRCODE = 'read_only_sql_transaction'; END"
+    run(database, f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
+    when = "FOR EACH ROW WHEN (NEW.path = '/refused')"
+    run(database, f"CREATE TRIGGER refuse BEFORE INSERT ON log {when} EXECUTE FUNCTION refuse()")
+    shipper = Shipper(tmp_path, lambda: PostgresStore(database))
+    for _ in range(6):
+        report = shipper.run_once()
+        assert (report.ok, "read" in report.error.lower()) == (False, True)
+    assert (shipper.status().rejected, shipper.status().shipped) == (0, 0)
+    run(database, "DROP TRIGGER refuse ON log")
+    assert shipper.drain()
+    shipper.close()
+    writer.shut()
+    with Archive(database) as archive:
+        assert [row.id for row in archive.walk(LogFilter(), rising=True)] == given
+    assert shipper.quarantine.count() == 0
