@@ -43,6 +43,7 @@ from addons.flownotes import flow_notes
 from addons.holding import HoldingStream
 from addons.inplace import InPlace
 from addons.shortway import HandOver, short_way
+from addons.tlslayers import GatewayServerTls
 
 TOO_LARGE = "upload larger than the school allows"
 """What the `error` hook is told when an upload of unknown length passes the limit."""
@@ -392,5 +393,6 @@ def install(new_limits: HeadLimits) -> None:
     http_layers.HttpStream = GatewayStream  # type: ignore[misc]
     http_layers.Http1Server = BoundedHttp1Server  # type: ignore[misc]
     http_layers.Http1Client = BoundedHttp1Client  # type: ignore[misc]
+    tls.ServerTLSLayer = GatewayServerTls  # type: ignore[misc]
     _http1.make_body_reader = _make_body_reader
     websocket.WebsocketLayer = BoundedWebsocket  # type: ignore[misc]

@@ -121,6 +121,14 @@ class SealingLayer(tls.TLSLayer):
         if self._broken:
             yield commands.CloseConnection(self.conn)
 
+    def receive_close(self) -> layer.CommandGenerator[None]:
+        """As the original, which takes it that whoever is inside knows. Of an alert nobody has told them: OpenSSL
+        counts it as an end, and who waits for an answer would wait on."""
+        if self._broken:
+            yield from tunnel.TunnelLayer.receive_close(self)
+        else:
+            yield from super().receive_close()
+
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         if type(event) is Opened and event.by is self:
             yield from self._heard(event)
