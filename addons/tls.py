@@ -122,7 +122,7 @@ def client_context(authority: Any) -> SSL.Context:
 def origin_context() -> SSL.Context:
     """TLS towards origins, as the host makes it: certificates are always checked, and what is stapled to them."""
     options = ctx.options
-    made = net_tls.create_proxy_server_context(
+    made: SSL.Context = net_tls.create_proxy_server_context.__wrapped__(  # not the host's own, which may be in use
         method=net_tls.Method.TLS_CLIENT_METHOD,
         min_version=net_tls.Version[options.tls_version_server_min],
         max_version=net_tls.Version[options.tls_version_server_max],

@@ -100,6 +100,7 @@ READ: dict[str, tuple[Any, str]] = {
     "TLSLayer.tls_interact": (tls.TLSLayer.tls_interact, "62d6d57d43dd1a2e"),
     "TLSLayer.send_data": (tls.TLSLayer.send_data, "35a29a1b0b0cb184"),
     "TLSLayer.receive_data": (tls.TLSLayer.receive_data, "85c0e6b656c324e5"),
+    "TLSLayer.receive_close": (tls.TLSLayer.receive_close, "244aa237c481fc55"),
     "HttpStream.passthrough": (http_layers.HttpStream.passthrough, "a6df32aba1ae251a"),
     "Http1Connection.passthrough": (_http1.Http1Connection.passthrough, "aa59bc78ffbdcf54"),
     "_read_headers": (headers.original, "66807318a8b7a7b7"),

@@ -39,6 +39,13 @@ def test_without_a_context_for_the_origin_the_client_gets_a_page(
     assert not origin.seen(name)
 
 
+def test_a_ca_that_is_read_again_leaves_origins_in_reach(host: Host, name: str) -> None:
+    """As a rotation does in a lesson: contexts that are in use already are not asked for anew."""
+    assert curl(host, f"https://{name}/page", seconds=10).status == 200
+    host.call(host.master.tls.read_authority)
+    assert curl(host, f"https://{name}/page", seconds=10).status == 200
+
+
 @pytest.mark.parametrize(
     "sni", ["xn--a.example", "a" * 60 + ".example", "-.example", "1.2.3.4", "UPPER.example", "a_b.example"]
 )
