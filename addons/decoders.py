@@ -35,7 +35,8 @@ class Decoder(Protocol):
 
     @property
     def more(self) -> bool:
-        """Whether there is more to be had without further data: none is taken before all of it was asked for."""
+        """Whether there may be more to be had without further data: none is taken before all of it was asked for.
+        A call that gives nothing may leave more to come."""
 
     @property
     def leaps(self) -> bool:
@@ -81,7 +82,8 @@ def _one(coding: str) -> Decoder:
 
 
 class _Chain:
-    """Several codings, undone in turn. What they make in between is bounded, too."""
+    """Several codings, undone in turn. What they make in between is bounded, too, and each call goes through them once:
+    a gigabyte that says nothing (one long skippable frame) is many calls that give nothing, with `more` to come."""
 
     def __init__(self, decoders: Sequence[Decoder]) -> None:
         self._decoders = decoders
@@ -102,12 +104,10 @@ class _Chain:
         return sum(decode.keeps for decode in self._decoders)
 
     def __call__(self, data: bytes, limit: int) -> bytes:
-        while True:
-            begin = max((place for place, decode in enumerate(self._decoders) if decode.more), default=0)
-            for decode in self._decoders[begin:]:
-                data = decode(data, limit)
-            if data or not self.more:
-                return data
+        begin = max((place for place, decode in enumerate(self._decoders) if decode.more), default=0)
+        for decode in self._decoders[begin:]:
+            data = decode(data, limit)
+        return data
 
 
 class _AsSent:
@@ -264,7 +264,9 @@ class _Brotli:
             made = bytes(self._engine.process(data, output_buffer_limit=max(1, limit - len(out))))
             self._made += len(made)
             out += made
-        self.more = len(out) >= limit
+            self.more = bool(made)  # it hands out what it likes, and keeps the rest: all is had when nothing comes
+        else:
+            self.more = True
         self._over = out[limit:]
         return out[:limit]
 

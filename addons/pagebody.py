@@ -20,6 +20,11 @@ _SLICE = 64 * 1024
 """Decoded bytes that are made and looked at before it is asked how much that was."""
 _KEPT = 64 * 1024
 """Bytes of a body that are kept until it is sure that it is written as its head says."""
+_LOOKS = 16
+_LOOKS_A_CHUNK = 4
+_A_LOOK = 4096
+"""`PageBody.feed` looks so many times at a body, so many more for each chunk of it, and once more for so many decoded
+bytes: each look is a moment's work, also where nothing comes out of it (codings one in the other that hold nothing)."""
 TOO_LONG = ("size", "effort")
 """Troubles of a page that is longer than what is read."""
 
@@ -71,6 +76,7 @@ class PageBody:
         self._raw: bytes | None = None if self._decoder is as_sent else b""
         self._coming: deque[bytes] = deque()
         self._octets, self._at = b"", 0
+        self._looks = _LOOKS
         if self._decoder is None:
             self.trouble = "encoding"
 
@@ -142,9 +148,14 @@ class PageBody:
             self._octets, self._at = b"", 0
 
     def feed(self, chunk: bytes) -> None:
-        """Look at one chunk, all of it."""
+        """Look at one chunk, all of it; at no more of the body where that is much work for nothing."""
         self.give(chunk)
+        self._looks += _LOOKS_A_CHUNK
         while self.unread:
+            if self._looks + self.decoded // _A_LOOK <= 0:
+                self.give_up()
+                return
+            self._looks -= 1
             self.look()
 
     def _unpack(self, chunk: bytes) -> None:

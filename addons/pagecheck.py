@@ -120,13 +120,16 @@ class PageCheck:
             _slow.pop(self, None)
 
     def _go_on(self, *, in_turn: bool = False) -> None:
-        """Look at what came: of a little page all, of a longer one for a turn, which is its own or nobody's."""
+        """Look at what came, for a turn at most: at a little page at once, at a longer one when the turn is its own or
+        nobody's. A page of which nothing comes is little for ever: it, too, is read on in line."""
         began = now = time.perf_counter()
         may = in_turn or not (_slow or now < _pause.until)
         body = self._body
         try:
-            while body.unread and (
-                (body.decoded < LITTLE and not body.leaps) or (may and now < began + TURN and self._may_unpack())
+            while (
+                body.unread
+                and now < began + TURN
+                and ((body.decoded < LITTLE and not body.leaps) or (may and self._may_unpack()))
             ):
                 self._look()
                 now = time.perf_counter()
@@ -134,7 +137,7 @@ class PageCheck:
         except Exception:
             self._failed("a page could not be looked at and is closed")
             self._broken = True
-        if now > began and (body.decoded >= LITTLE or body.leaps):
+        if now > began and (body.decoded >= LITTLE or body.leaps or body.unread):
             _pause.until = now + min(PAUSE, now - began)
         if body.unpacked:
             _unpacking.add(self)

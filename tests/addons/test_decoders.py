@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import time
 import zlib
 from collections.abc import Callable
 
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from addons.decoders import as_sent, make_decoder
+from addons.pagebody import BodyKind, PageBody
 
 PAGE = b"<p>towers and moats</p>" * 500
 RAW = zlib.compressobj(wbits=-15)
@@ -82,6 +84,72 @@ def test_what_brotli_keeps_is_what_it_may_look_back(looks_back: int) -> None:
     while decode.more:
         decode(b"", 64 * 1024)
     assert decode.keeps == 1 << looks_back
+
+
+def test_brotli_hands_out_all_that_was_sent_so_far() -> None:
+    """Of a stream that is flushed and not ended: the library gives 32 kB at a time, however much was asked for."""
+    engine = brotli.Compressor(quality=5)
+    page = b"".join(b"tower %d " % (number * 7919) for number in range(30_000))
+    packed = engine.process(page) + engine.flush()
+    decode = make_decoder("br")
+    assert decode is not None
+    out = b""
+    for at in range(0, len(packed), 16_384):
+        out += decode(packed[at : at + 16_384], 64 * 1024)
+        while decode.more:
+            out += decode(b"", 64 * 1024)
+    assert out == page
+
+
+def test_codings_that_hold_nothing_are_undone_a_moment_at_a_time() -> None:
+    """A few octets unpack to megabytes of a frame that says nothing: each call goes through them once and comes back,
+    with more to come."""
+    decode = make_decoder("zstd, zstd, zstd")
+    assert decode is not None
+    packed, calls, longest = nothing_in_zstd(64), 0, 0.0
+    while not calls or decode.more:
+        began = time.process_time()
+        assert not decode(b"" if calls else packed, 64 * 1024)
+        longest, calls = max(longest, time.process_time() - began), calls + 1
+    assert len(packed) < 100
+    assert calls > 500
+    assert longest < 0.1
+
+
+@pytest.mark.parametrize("coding", ["zstd, zstd, zstd", "gzip, gzip, gzip"])
+def test_what_is_read_for_its_title_costs_a_few_looks(coding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read as it passes, at once: where nothing comes out of it no more of it is read."""
+    looks: list[PageBody] = []
+    whole = PageBody.look
+
+    def counted(self: PageBody) -> None:
+        looks.append(self)
+        whole(self)
+
+    monkeypatch.setattr(PageBody, "look", counted)
+    body = PageBody(BodyKind(coding))
+    packed = nothing_in_zstd(64) if coding.startswith("zstd") else nothing_in_gzip(64)
+    for at in range(0, len(packed), 16):
+        body.feed(packed[at : at + 16])
+    assert body.trouble == "effort"
+    assert len(looks) < 50 + len(packed) // 4
+
+
+def nothing_in_zstd(megabytes: int) -> bytes:
+    """One skippable frame, packed twice."""
+    engine = zstandard.ZstdCompressor().compressobj()
+    inner = engine.compress(b"\x50\x2a\x4d\x18\xf0\xff\xff\xff")
+    inner += b"".join(engine.compress(bytes(1024 * 1024)) for _ in range(megabytes)) + engine.flush()
+    return zstandard.ZstdCompressor().compress(inner)
+
+
+def nothing_in_gzip(megabytes: int) -> bytes:
+    """Blocks without text, packed twice."""
+    empty = b"\x00\x00\x00\xff\xff" * 200_000
+    inner = zlib.compressobj(9, wbits=31)
+    packed = inner.compress(b"\x1f\x8b\x08\0\0\0\0\0\0\xff")
+    packed += b"".join(inner.compress(empty) for _ in range(megabytes)) + inner.flush()
+    return gzip.compress(packed)
 
 
 @pytest.mark.parametrize("encoding", ["compress", "dcb", "gzip, dcz", "gzip, gzip, gzip, gzip"])

@@ -38,6 +38,7 @@ from policy.model import Request
 from policy.rules import load_policy
 from tests.addons import test_pagecheck
 from tests.addons.host import Host
+from tests.addons.test_decoders import nothing_in_gzip, nothing_in_zstd
 from tests.addons.test_pagecheck import BAD, GOOD, POLICY, fetch, url
 
 host = test_pagecheck.host
@@ -277,6 +278,53 @@ def test_a_page_whose_client_has_left_is_not_read_on(host: Host, monkeypatch: py
     assert check._notes.verdict is not None
     assert check._notes.verdict.blocked
     assert not pagecheck._slow
+
+
+@pytest.mark.parametrize(
+    ("coding", "packed"),
+    [("zstd, zstd, zstd", nothing_in_zstd(16)), ("gzip, gzip, gzip", nothing_in_gzip(16))],
+    ids=["zstd", "gzip"],
+)
+def test_a_page_of_which_nothing_comes_is_read_in_turns(
+    host: Host, monkeypatch: pytest.MonkeyPatch, coding: str, packed: bytes
+) -> None:
+    """Codings one in the other that unpack to much and hold nothing: a turn is looked at, then others have theirs."""
+    monkeypatch.setattr(host.live, "pages", PageLimits())
+    monkeypatch.setattr(pagecheck, "_pause", pagecheck._Pause())
+    monkeypatch.setattr(pagecheck, "TURN", 1e-9)  # one look in a turn
+    looks: list[float] = []
+    whole = PageBody.look
+
+    def timed(self: PageBody) -> None:
+        began = time.process_time()
+        whole(self)
+        looks.append(time.process_time() - began)
+
+    monkeypatch.setattr(PageBody, "look", timed)
+    check = held(host, coding)
+    check.hold(packed)
+    assert len(looks) == 1
+    assert check.busy
+    assert pagecheck._pause.until > 0  # the next turn waits
+    monkeypatch.setattr(pagecheck, "TURN", 0.005)
+    asyncio.run(check.read_on())
+    assert not check.busy
+    assert len(looks) > 100
+    assert max(looks) < 0.1
+    check.left()
+
+
+def test_a_brotli_page_that_stops_is_judged_by_all_that_came(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its stream is flushed and not ended, as at the deadline of a slow page: a browser shows all of it."""
+    monkeypatch.setattr(host.live, "pages", PageLimits())
+    engine = brotli.Compressor(quality=5)
+    text = b"<p>" + b" ".join(b"keep %d" % (number * 7919) for number in range(6000)) + BAD + b" </p>" + b"x" * 20_000
+    check = held(host, "br")
+    check.hold(engine.process(text) + engine.flush())
+    asyncio.run(check.read_on())
+    assert check._body.decoded == len(text)
+    assert [one.match.entry for one in check._scan.findings(last=False)] == ["< sword ><70>"]
+    check.left()
 
 
 def held(host: Host, encoding: str = "") -> PageCheck:
