@@ -22,11 +22,11 @@ logger = logging.getLogger(__name__)
 
 ASKING: ContextVar[str] = ContextVar("asking", default="")
 """Address of the client for which this task is about to reach an origin; empty when for none."""
-NETWORK_CONNECTIONS = 16
-"""How often what one client may have open all clients of one IPv6 network may have together: a room, or one device
-with as many addresses as it likes."""
-NETWORK_REQUESTS = 4
-"""The same for the requests of one second: few of a room ask in the same one."""
+NETWORK_CONNECTIONS = 64
+"""How often what one client may have open all clients of one IPv6 network may have together. No share: a bound for one
+device with as many addresses as it likes, and beyond what a school of one network needs when lessons change."""
+NETWORK_REQUESTS = 32
+"""The same for the requests of one second."""
 
 
 class Guard:
@@ -34,20 +34,25 @@ class Guard:
 
     def __init__(self, live: Live) -> None:
         self.live = live
+        self._counted: dict[str, list[str]] = {}
+        """Under what the open connections are counted."""
 
     def client_connected(self, client: ClientConnection) -> None:
         """Cap the connections of one address, and of one IPv6 network, counted at all workers."""
         self.live.metrics.connections.inc()
         most = self.live.connections_per_client
+        counted = self._counted[client.id] = []
         for share in shares(client.peername[0]):
+            counted.append(share)
             if self.live.connections.opened(share) > most:
                 client.error = "too many connections"
+                break  # what an address may not have is not charged to its neighbours
             most *= NETWORK_CONNECTIONS
 
     def client_disconnected(self, client: ClientConnection) -> None:
-        """Forget a connection."""
+        """Forget a connection, wherever it was counted."""
         self.live.metrics.connections.dec()
-        for share in shares(client.peername[0]):
+        for share in self._counted.pop(client.id, ()):
             self.live.connections.closed(share)
 
     def server_connect(self, data: ServerConnectionHookData) -> None:
@@ -67,11 +72,12 @@ def too_many_requests(live: Live, address: str, stage: Stage) -> Verdict | None:
     most = live.requests_per_client
     if not most:
         return None
-    over, now = False, live.clock()
+    now = live.clock()
     for share in shares(address):
-        over |= live.pace.asked(share, now) > most
+        if live.pace.asked(share, now) > most:
+            break  # what an address may not ask is not charged to its neighbours
         most *= NETWORK_REQUESTS
-    if not over:
+    else:
         return None
     live.metrics.over_cap.inc()
     return Verdict(

@@ -19,7 +19,7 @@ from console.accounts import Account
 from identity.attempts import Limit
 from identity.basic import Credentials, PasswordCheck
 from identity.directory import Person, account_name
-from identity.shares import network_of
+from identity.shares import shares
 from logstore.audit import record_change
 from registry.change import from_us, to_us
 from registry.schema import console_failure as failures
@@ -29,7 +29,9 @@ HERE = Limit(free=5, longest=timedelta(minutes=15))
 ACCOUNT = Limit(free=30, longest=timedelta(minutes=5))
 """One account from anywhere: many machines guess. Mild, so that nobody is locked out by others."""
 ADDRESS = Limit(free=40, longest=timedelta(minutes=1))
-"""One address, or one IPv6 network, with any names: somebody tries the register."""
+"""One address with any names: somebody tries the register."""
+NETWORK = Limit(free=16 * ADDRESS.free, longest=ADDRESS.longest)
+"""One IPv6 network with any names, for a guesser with many addresses; a whole school may share it."""
 KIND = "sign-in"
 """Kind of the trail's lines."""
 
@@ -111,7 +113,7 @@ def waiting(connection: Connection, name: str, address: str, at: datetime, *, he
     """
     longest = timedelta(0)
     for key, limit in _limits(name, address):
-        if here and limit is ACCOUNT:
+        if here and limit in (ACCOUNT, NETWORK):
             continue
         row = connection.execute(select(failures).where(failures.c.key == key)).one_or_none()
         last = None if row is None else from_us(row.last_us)
@@ -132,18 +134,19 @@ def count_wrong(connection: Connection, name: str, address: str, at: datetime) -
 
 
 def forgive(connection: Connection, name: str, address: str) -> None:
-    """Forget wrong tries of whoever got in; of the address, the one that was none."""
-    keys = [key for key, limit in _limits(name, address) if limit is not ADDRESS]
-    connection.execute(delete(failures).where(failures.c.key.in_(keys)))
-    of_address = failures.c.key == _key("address", network_of(address))
-    connection.execute(update(failures).where(of_address, failures.c.wrong > 0).values(wrong=failures.c.wrong - 1))
+    """Forget wrong tries of whoever got in; of the address and its network, the one that was none."""
+    limits = _limits(name, address)
+    own = [key for key, limit in limits if limit in (HERE, ACCOUNT)]
+    connection.execute(delete(failures).where(failures.c.key.in_(own)))
+    shared = failures.c.key.in_([key for key, _ in limits if key not in own])
+    connection.execute(update(failures).where(shared, failures.c.wrong > 0).values(wrong=failures.c.wrong - 1))
 
 
 def _limits(name: str, address: str) -> tuple[tuple[str, Limit], ...]:
     return (
         (_key("here", name, address), HERE),
         (_key("account", name), ACCOUNT),
-        (_key("address", network_of(address)), ADDRESS),
+        *((_key("address", one), limit) for one, limit in zip(shares(address), (ADDRESS, NETWORK), strict=False)),
     )
 
 

@@ -47,7 +47,10 @@ class Limit:
 ACCOUNT_HERE = Limit(free=5, longest=timedelta(minutes=15))
 """One account from one address: somebody guesses, or forgot."""
 ADDRESS = Limit(free=40, longest=timedelta(seconds=10))
-"""One address, or one IPv6 network, with any names: somebody tries the register. Generous: a room may share it."""
+"""One address with any names: somebody tries the register. Generous: a room may share it."""
+NETWORK = Limit(free=16 * ADDRESS.free, longest=ADDRESS.longest)
+"""One IPv6 network with any names, for a guesser with a new address for each name. A whole school may share it and
+mistype its passwords in one morning, so it has many times more room, and holds up only names that are new there."""
 ACCOUNT_NEAR = Limit(free=10, longest=timedelta(minutes=1))
 """One account from one IPv6 network: a guesser may have a new address for each guess, and the account's owner may be a
 neighbour."""
@@ -68,7 +71,9 @@ class Attempts:
         address = shares(address)[0]
         waits = [ACCOUNT_HERE.left(self._known(name, address, ACCOUNT_HERE, at), at)]
         if not self._welcome(name, address):  # whoever signed in here before is no stranger, whatever others try
-            waits.extend(limit.left(self._known(*key, limit, at), at) for limit, key in _around(name, address))
+            known = {NETWORK} if any(self._welcome(*key) for key in _seen(name, address)) else set()
+            around = [(limit, key) for limit, key in _around(name, address) if limit not in known]
+            waits.extend(limit.left(self._known(*key, limit, at), at) for limit, key in around)
         return max(waits)
 
     def failed(self, name: str, address: str, at: datetime) -> timedelta:
@@ -82,8 +87,11 @@ class Attempts:
         return self.wait(name, address, at)
 
     def succeeded(self, name: str, address: str, at: datetime) -> None:
-        """Forget what was wrong for this account here. What the address did to other accounts stays counted."""
-        self._book.write(name, shares(address)[0], Entry(0, True, _ticks(at), _ticks(at)))
+        """Forget what was wrong for this account here, and know it in its IPv6 network. What the address did to other
+        accounts stays counted, and what the network did to this one: else each right password would give guessers more.
+        """
+        for key in ((name, shares(address)[0]), *_seen(name, address)):
+            self._book.write(*key, Entry(0, True, _ticks(at), _ticks(at)))
 
     def _count(self, name: str, address: str, limit: Limit, at: datetime, *, welcome: bool) -> None:
         # The largest count is everybody's: whoever adds one writes down all of them.
@@ -109,8 +117,13 @@ class Attempts:
 def _around(name: str, address: str) -> list[tuple[Limit, tuple[str, str]]]:
     """What is counted besides the account at this address, and under which name and address."""
     here, *networks = shares(address)
-    near = [(ACCOUNT_NEAR, (name, network)) for network in networks]
-    return [(ADDRESS, ("", networks[0] if networks else here)), *near]
+    near = [counted for one in networks for counted in ((NETWORK, ("", one)), (ACCOUNT_NEAR, (name, one)))]
+    return [(ADDRESS, ("", here)), *near]
+
+
+def _seen(name: str, address: str) -> list[tuple[str, str]]:
+    """Where it is kept that the account signed in somewhere in this IPv6 network: apart from what is counted there."""
+    return [(name, f"seen {network}") for network in shares(address)[1:]]
 
 
 def _ticks(at: datetime) -> int:

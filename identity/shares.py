@@ -3,16 +3,19 @@ out.
 
 A device gives itself as many IPv6 addresses as it likes, all of one network of 64 bits; but all devices of a room share
 that network, too. So an IPv6 client counts twice: by its address, as any client, and by its network, which has room for
-more. What is recorded names the address. Pure.
+more. Link-local addresses are the same on every link, so their zone, the link, belongs to both. What is recorded names
+the address. Pure.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, ip_address, ip_network
 
 NETWORK = 64
 """Bits of an IPv6 address that a link has in common (RFC 4291 §2.5.1)."""
+_NAT64 = ip_network("64:ff9b::/96")
+"""Where the last 32 bits are an IPv4 address (RFC 6052 §2.1)."""
 
 
 def shares(address: str) -> tuple[str, ...]:
@@ -29,11 +32,15 @@ def network_of(address: str) -> str:
 @lru_cache(maxsize=16_384)
 def _shares(address: str) -> tuple[str, ...]:
     try:
-        parsed = ip_address(address.partition("%")[0])
+        bare, _, zone = address.partition("%")
+        parsed = ip_address(bare)
     except ValueError:
         return (address,)
     if parsed.version == 4:
         return (str(parsed),)
     if parsed.ipv4_mapped is not None:
         return (str(parsed.ipv4_mapped),)
-    return str(parsed), str(ip_network((int(parsed), NETWORK), strict=False))
+    if parsed in _NAT64:
+        return (str(IPv4Address(int(parsed) & 0xFFFFFFFF)),)
+    link = f"%{zone}" if zone and parsed.is_link_local else ""
+    return f"{parsed}{link}", f"{ip_network((int(parsed), NETWORK), strict=False)}{link}"

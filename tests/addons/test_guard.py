@@ -7,13 +7,22 @@ import socket
 from types import SimpleNamespace
 
 import pytest
-from mitmproxy.connection import Server
+from mitmproxy.connection import Client, Server
 from mitmproxy.test import tflow
 
 from addons.destinations import read_destinations
-from addons.guard import Guard, guard_verdict, is_literal, refuse_destination
+from addons.guard import (
+    NETWORK_CONNECTIONS,
+    NETWORK_REQUESTS,
+    Guard,
+    guard_verdict,
+    is_literal,
+    refuse_destination,
+    too_many_requests,
+)
 from addons.live import Live
 from categories.names import canonical_url
+from policy.model import Stage
 from tests.addons.host import Host
 from tests.rig.clients import Raw
 
@@ -141,6 +150,40 @@ def test_one_machine_cannot_take_all_connections(host: Host, monkeypatch: pytest
                 assert not served(four)
                 assert served(other)
         assert any(served_later(host, source, page) for _ in range(50))
+
+
+def test_one_address_does_not_use_up_its_neighbours_requests(guarded: Live) -> None:
+    """What an address may not ask is not charged to its IPv6 network; many addresses together reach its bound."""
+    guarded.requests_per_client, guarded.clock = 10, lambda: 1000.5
+
+    def refused(address: str) -> bool:
+        return too_many_requests(guarded, address, Stage.REQUEST) is not None
+
+    assert sum(refused("2001:db8:0:7::66") for _ in range(10 * NETWORK_REQUESTS + 50)) == 10 * NETWORK_REQUESTS + 40
+    neighbours = [refused(f"2001:db8:0:7::1:{number:x}") for number in range(10 * NETWORK_REQUESTS)]
+    assert neighbours == [False] * (10 * NETWORK_REQUESTS - 10) + [True] * 10
+
+
+def test_one_address_does_not_use_up_its_neighbours_connections(guarded: Live) -> None:
+    """The same for connections; those that are closed, refused ones too, are taken back as they were counted."""
+    guarded.connections_per_client, guard = 10, Guard(guarded)
+
+    def connected(address: str) -> Client:
+        client = tflow.tclient_conn()
+        client.id, client.peername = f"{address} {len(clients)}", (address, 40000, 0, 0)
+        clients.append(client)
+        guard.client_connected(client)
+        return client
+
+    clients: list[Client] = []
+    greedy = [connected("2001:db8:0:7::66").error for _ in range(10 * NETWORK_CONNECTIONS + 50)]
+    assert greedy.count(None) == 10
+    neighbours = [connected(f"2001:db8:0:7::1:{number:x}").error for number in range(10 * NETWORK_CONNECTIONS)]
+    assert [error is None for error in neighbours] == [True] * (10 * NETWORK_CONNECTIONS - 10) + [False] * 10
+    for client in clients:
+        guard.client_disconnected(client)
+    assert not guarded.connections._open
+    assert not guard._counted
 
 
 def served_later(host: Host, source: str, page: bytes) -> bool:

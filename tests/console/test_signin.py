@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 from console import accounts, links, totp
 from console.app import COOKIE, SEAT
 from console.roles import Grant, Role
-from console.signin import SignIn, Try
+from console.signin import ADDRESS, NETWORK, SignIn, Try, count_wrong, waiting
 from registry.change import By
 from tests.console.rig import ORIGIN, PASSWORD, Console, send, sign_in, token_of
 
@@ -110,12 +110,19 @@ def test_right_sign_ins_of_a_whole_staff_room_are_no_wrong_ones(known: Console) 
 
 
 def test_a_new_ipv6_address_for_each_try_gains_nothing(known: Console) -> None:
-    """Whoever goes through the register from many addresses of one network waits as from one; the next network does
-    not."""
+    """Whoever goes through the register from many addresses of one network waits at last; one address waits before its
+    neighbours do, and neither who signed in there nor the next network waits."""
     door = SignIn(known.engine)
-    tried = [door.attempt(Try(f"nobody{n}", "wrong", "", f"2001:db8:0:7::{n + 1:x}"), known.now) for n in range(45)]
-    assert not tried[0].wait
-    assert tried[-1].wait > timedelta(0)
+    assert door.attempt(Try("dana", PASSWORD, "", "2001:db8:0:7::a"), known.now).cookie
+    with known.engine.begin() as connection:
+        for number in range(ADDRESS.free + 1):
+            count_wrong(connection, f"nobody{number}", "2001:db8:0:7::5", known.now)
+        assert waiting(connection, "somebody", "2001:db8:0:7::5", known.now) > timedelta(0)
+        assert waiting(connection, "somebody", "2001:db8:0:7::6", known.now) == timedelta(0)
+        for number in range(NETWORK.free):
+            count_wrong(connection, f"nobody{number}", f"2001:db8:0:7::1:{number:x}", known.now)
+        assert timedelta(0) < waiting(connection, "somebody", "2001:db8:0:7::6", known.now) <= NETWORK.longest
+    assert door.attempt(Try("dana", PASSWORD, "", "2001:db8:0:7::a"), known.now).cookie
     assert door.attempt(Try("dana", PASSWORD, "", "2001:db8:0:8::1"), known.now).cookie
 
 

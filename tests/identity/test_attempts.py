@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from identity.attemptbook import WAYS, AttemptBook, region
-from identity.attempts import ACCOUNT_HERE, ACCOUNT_NEAR, ADDRESS, NO_WAIT, Attempts, Limit
+from identity.attempts import ACCOUNT_HERE, ACCOUNT_NEAR, ADDRESS, NETWORK, NO_WAIT, Attempts, Limit
 
 AT = datetime(2026, 11, 17, 10, 20, tzinfo=UTC)
 
@@ -93,9 +93,44 @@ def test_a_new_address_for_each_guess_gains_little() -> None:
     assert waits[-1] == ACCOUNT_NEAR.longest
     assert attempts.wait("teacher", "2001:db8:0:7:ffff::9", AT) == ACCOUNT_NEAR.longest
     assert attempts.wait("teacher", "2001:db8:0:8::9", AT) == NO_WAIT
-    for number in range(ADDRESS.free):
+    for number in range(NETWORK.free):
         attempts.failed(f"pupil-{number}", f"2001:db8:0:7::1:{number:x}", AT)
-    assert NO_WAIT < attempts.wait("nobody-yet", "2001:db8:0:7::2", AT) <= ADDRESS.longest
+    assert NO_WAIT < attempts.wait("nobody-yet", "2001:db8:0:7::2", AT) <= NETWORK.longest
+
+
+def test_one_ipv6_address_waits_alone() -> None:
+    """Whoever tries the register from one address waits as on IPv4, and no neighbour of the network with them."""
+    attempts = Attempts()
+    waits = [attempts.failed(f"pupil-{number}", "2001:db8:0:7::5", AT) for number in range(ADDRESS.free + 3)]
+    assert waits == [NO_WAIT] * ADDRESS.free + [timedelta(seconds=seconds) for seconds in (1, 2, 4)]
+    assert attempts.wait("teacher", "2001:db8:0:7::6", AT) == NO_WAIT
+
+
+def test_a_school_in_one_ipv6_network_signs_in_while_it_mistypes() -> None:
+    """Fifteen hundred pupils of one network, each with an address, every tenth wrong once or twice: nobody waits."""
+    attempts = Attempts()
+    for number in range(1500):
+        name, address, at = f"pupil-{number}", f"2001:db8:0:7::{number + 1:x}", AT + timedelta(seconds=number / 5)
+        for _ in range(1 + number % 2 if number % 10 < 2 else 0):
+            assert attempts.failed(name, address, at) == NO_WAIT
+        assert attempts.wait(name, address, at) == NO_WAIT
+        attempts.succeeded(name, address, at)
+
+
+def test_a_name_known_in_the_network_does_not_wait_for_what_is_tried_with_others() -> None:
+    """A guesser with many addresses holds up names that are new there, and no others; each name keeps its own guard,
+    which no right password of its owner loosens."""
+    attempts = Attempts()
+    attempts.succeeded("teacher", "2001:db8:0:7::5", AT)
+    for number in range(NETWORK.free + 9):
+        attempts.failed(f"invented-{number}", f"2001:db8:0:7::1:{number:x}", AT)
+    assert attempts.wait("teacher", "2001:db8:0:7::6", AT) == NO_WAIT
+    assert NO_WAIT < attempts.wait("pupil-0417", "2001:db8:0:7::6", AT) <= NETWORK.longest
+    assert attempts.wait("teacher", "2001:db8:0:7::1:3", AT) == NO_WAIT
+    for number in range(ACCOUNT_NEAR.free + 9):
+        attempts.failed("teacher", f"2001:db8:0:7::2:{number:x}", AT)
+    attempts.succeeded("teacher", "2001:db8:0:7::5", AT)
+    assert attempts.wait("teacher", "2001:db8:0:7::6", AT) == ACCOUNT_NEAR.longest
 
 
 def test_a_neighbour_of_one_ipv6_network_cannot_lock_its_teacher_out() -> None:
