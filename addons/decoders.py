@@ -12,12 +12,9 @@ import zlib
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-import brotli
-import zstandard
-
+from addons.brotlizstd import Brotli, Zstd
 from addons.pageheads import PACKED
 
-_LARGEST_WINDOW = 8 * 1024 * 1024
 _UNDONE = frozenset(("gzip", "x-gzip", "deflate", "br", "zstd"))
 _MOST_CODINGS = 3
 _PIECE = 16 * 1024
@@ -26,8 +23,6 @@ _KEPT = 64 * 1024
 """Octets that are kept until it is sure whether deflate has a header."""
 _LOOKS_BACK = 64 * 1024
 """Octets of memory zlib takes."""
-_BITE = 64
-"""Octets given to zstd at once: it cannot be told how much to give back, and makes 128 kB of four of them."""
 
 
 class Decoder(Protocol):
@@ -74,9 +69,9 @@ def _one(coding: str) -> Decoder:
         case "deflate":
             return _Deflate()
         case "br":
-            return _Brotli()
+            return Brotli()
         case "zstd":
-            return _Zstd()
+            return Zstd()
         case _:
             raise ValueError(f"no coding that is undone: {coding!r}")
 
@@ -240,71 +235,3 @@ class _Deflate:
 def _wbits(begun: bytes) -> int:
     headed = begun[0] & 0x0F == 8 and (begun[0] << 8 | begun[1]) % 31 == 0
     return 47 if headed or begun[0] == 0x1F else -15
-
-
-class _Brotli:
-    """Brotli, which gives what it likes beyond what was asked for: that is kept."""
-
-    def __init__(self) -> None:
-        self.more = self.leaps = False
-        self._engine = brotli.Decompressor()
-        self._over = b""
-        self._made = self._window = 0
-
-    @property
-    def keeps(self) -> int:
-        """It takes as much again as it has made, and no more than it may look back."""
-        return min(2 * self._made, self._window) + len(self._over)
-
-    def __call__(self, data: bytes, limit: int) -> bytes:
-        out = self._over
-        if data and not self._window:
-            self._window = 1 << _looks_back(data[0])
-        if data or len(out) < limit:
-            made = bytes(self._engine.process(data, output_buffer_limit=max(1, limit - len(out))))
-            self._made += len(made)
-            out += made
-            self.more = bool(made)  # it hands out what it likes, and keeps the rest: all is had when nothing comes
-        else:
-            self.more = True
-        self._over = out[limit:]
-        return out[:limit]
-
-
-def _looks_back(begun: int) -> int:
-    """How far a Brotli stream that begins with such an octet looks back, as a power of two (RFC 7932 §9.1)."""
-    if not begun & 1:
-        return 16
-    return 17 + (begun >> 1 & 7) if begun >> 1 & 7 else 8 + (begun >> 4 & 7) if begun >> 4 & 7 else 17
-
-
-class _Zstd:
-    """Zstandard, of several frames, too. It makes up to two megabytes of what it is given at once."""
-
-    leaps = True
-
-    def __init__(self) -> None:
-        reader = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW)
-        self._engine = reader.decompressobj(read_across_frames=True)
-        self._left, self._over = b"", b""
-        self._made = 0
-
-    @property
-    def more(self) -> bool:
-        """Whether something is left."""
-        return bool(self._left or self._over)
-
-    @property
-    def keeps(self) -> int:
-        """It takes the window, of which as much is used as it has made."""
-        return min(2 * self._made, _LARGEST_WINDOW) + len(self._over)
-
-    def __call__(self, data: bytes, limit: int) -> bytes:
-        data, out, at = self._left + data, bytearray(self._over), 0
-        while at < len(data) and len(out) < limit:
-            piece = self._engine.decompress(data[at : at + _BITE])
-            at += _BITE
-            self._made += len(piece)
-            out += piece
-        self._left, self._over = data[at:], bytes(out[limit:])
-        return bytes(out[:limit])

@@ -67,7 +67,8 @@ class PageBody:
         self.decoded = 0
         """Bytes decoded."""
         self.as_it_stands = False
-        """True when it is not written as its head says: browsers refuse it, and what others show of it was read."""
+        """True when it is not written as its head says from its first octet on: browsers refuse it, and what others
+        show of it was read. What only follows a whole body is no such fault: it is ignored, as browsers do."""
         self._title = TitleReader(kind.charset) if kind.markup else None
         self._scan = scan
         self._most = most

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import hashlib
 import time
 import zlib
 from collections.abc import Callable
@@ -99,6 +100,80 @@ def test_brotli_hands_out_all_that_was_sent_so_far() -> None:
         while decode.more:
             out += decode(b"", 64 * 1024)
     assert out == page
+
+
+SKIPPED = b"\x52\x2a\x4d\x18\x05\x00\x00\x00abcde"
+SUMMED = zstandard.ZstdCompressor(write_checksum=True).compress(PAGE)
+FOLLOWED: list[tuple[str, str, bytes]] = [
+    ("an octet", "br", brotli.compress(PAGE) + b"x"),
+    ("much", "br", brotli.compress(PAGE) + b"<p>more</p>" * 500),
+    ("an octet", "zstd", zstandard.ZstdCompressor().compress(PAGE) + b"x"),
+    ("half of a head", "zstd", zstandard.ZstdCompressor().compress(PAGE) + b"\x28\xb5"),
+    ("a frame that is skipped", "zstd", SKIPPED + zstandard.ZstdCompressor().compress(PAGE) + SKIPPED + b"junkjunk"),
+    ("a frame that is none", "zstd", zstandard.ZstdCompressor().compress(PAGE) + b"\x28\xb5\x2f\xfdjunkjunkjunk"),
+    ("thousands of frames", "zstd", zstandard.ZstdCompressor().compress(b"") * 3000 + SUMMED),
+    ("a wrong sum", "zstd", SUMMED[:-4] + b"none"),
+    ("a wrong sum behind frames", "zstd", zstandard.ZstdCompressor().compress(b"") * 2 + SUMMED[:-4] + b"none"),
+    ("an octet, within", "br, gzip", gzip.compress(brotli.compress(PAGE) + b"x")),
+]
+
+
+@pytest.mark.parametrize(("what", "encoding", "packed"), FOLLOWED, ids=[f"{one[1]}: {one[0]}" for one in FOLLOWED])
+@pytest.mark.parametrize("step", [1, 100, 1_000_000])
+def test_what_follows_the_end_hides_nothing(what: str, encoding: str, packed: bytes, step: int) -> None:
+    """Browsers show the page and ignore the rest; so it is read, and is not said to be no packed page at all."""
+    title = PageBody(BodyKind(encoding), most=1_000_000)
+    decode, out = make_decoder(encoding), b""
+    assert decode is not None
+    with contextlib.suppress(zstandard.ZstdError):  # what comes behind a fault
+        for at in range(0, len(packed), step):
+            out += decode(packed[at : at + step], 1000)
+            while decode.more:
+                out += decode(b"", 1000)
+    assert out == PAGE
+    for at in range(0, len(packed), step):
+        title.feed(packed[at : at + step])
+    assert title.decoded == len(PAGE)
+    assert not title.as_it_stands
+    assert title.trouble is None or what.startswith(("a frame that is none", "a wrong sum"))
+
+
+@pytest.mark.parametrize(("encoding", "error"), [("br", brotli.error), ("zstd", zstandard.ZstdError)])
+def test_a_fault_behind_what_is_kept_is_told(encoding: str, error: type[Exception]) -> None:
+    """What the last octets before it held is not to be had: that raises, and what came before was given."""
+    text = b"".join(hashlib.sha256(b"%d" % number).hexdigest().encode() for number in range(3000))  # 100 kB packed
+    if encoding == "br":
+        packed = brotli.compress(text, quality=4) + b"x"
+    else:
+        packed = zstandard.ZstdCompressor(write_checksum=True).compress(text)[:-4] + b"none"
+    decode, out = make_decoder(encoding), b""
+    assert decode is not None
+    with pytest.raises(error):
+        out += decode(packed, 64 * 1024)
+        while decode.more:
+            out += decode(b"", 64 * 1024)
+    assert len(out) > len(text) / 2
+    body = PageBody(BodyKind(encoding))
+    body.feed(packed)
+    assert body.trouble == "encoding"
+
+
+def test_many_frames_without_text_are_undone_a_moment_at_a_time() -> None:
+    """Each is little work, and a chunk holds thousands: not all of them in one call."""
+    decode = make_decoder("zstd")
+    assert decode is not None
+    assert decode(zstandard.ZstdCompressor().compress(b"") * 2000, 1000) == b""
+    assert decode.more
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd"])
+def test_what_is_not_packed_at_all_is_read_as_it_stands(encoding: str) -> None:
+    """Also behind an empty stream: programs may show it."""
+    empty = brotli.compress(b"") if encoding == "br" else zstandard.ZstdCompressor().compress(b"")
+    for packed in (PAGE, empty + PAGE):
+        body = PageBody(BodyKind(encoding))
+        body.feed(packed)
+        assert body.as_it_stands
 
 
 def test_codings_that_hold_nothing_are_undone_a_moment_at_a_time() -> None:
