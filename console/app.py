@@ -30,6 +30,7 @@ from console.pages import pages
 from console.roles import PUBLIC, Viewer
 from logstore.place import StoreError
 from logstore.query import SearchTooWide
+from logstore.sending import without_rows
 from registry.change import RegistryError
 
 logger = logging.getLogger(__name__)
@@ -137,7 +138,7 @@ class Console:
         except SearchTooWide as error:
             raise Refused("That search takes too long", str(error), 503) from error
         except (StoreError, sqlalchemy.exc.DatabaseError) as error:
-            logger.error("the store does not answer: %s", error)
+            logger.error("the store does not answer: %s", without_rows(error))
             words = "The record cannot be reached. Lessons go on; look at the gateway's health."
             raise Refused("The record does not answer", words, 503) from error
 

@@ -92,7 +92,7 @@ def open_writer(path: Path) -> Engine:
             connection.execute(f"PRAGMA {pragma}")
         return connection
 
-    engine = create_engine("sqlite+pysqlite://", creator=connect, poolclass=NullPool)
+    engine = create_engine("sqlite+pysqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     return engine
 
@@ -128,7 +128,9 @@ def reading_file(path: Path) -> Iterator[Connection]:
 @functools.cache
 def _reader() -> Engine:
     """One engine for every file that is read, so that a statement is compiled once and not at each opening."""
-    engine = create_engine("sqlite+pysqlite://", creator=lambda: _connect(_opening.get(), "ro"), poolclass=NullPool)
+    engine = create_engine(
+        "sqlite+pysqlite://", creator=lambda: _connect(_opening.get(), "ro"), poolclass=NullPool, hide_parameters=True
+    )
     engine.dialect.statement_compiler = Hinting
     return engine
 

@@ -21,6 +21,7 @@ import sqlalchemy.exc
 from logstore.db import StoreError, catalog_path
 from logstore.place import Beside
 from logstore.rolling import roller
+from logstore.sending import without_rows
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ class RollupJob:
                         break
             stale = len(self._roller.stale()) if self._is_there() else 0
         except (OSError, StoreError, sqlalchemy.exc.SQLAlchemyError) as failure:
-            error, stale = f"{type(failure).__name__}: {failure}", -1
+            error, stale = without_rows(failure), -1
             logger.warning("roll-ups could not be made: %s", error)
         return RollupStatus(
             at=time.time(), hours=hours, stale=stale, seconds=round(time.monotonic() - begin, 3), error=error

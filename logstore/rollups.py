@@ -198,6 +198,6 @@ def _engine(path: Path) -> Engine:
         place = f"{path.absolute().as_uri()}?mode=rw"
         return sqlite3.connect(place, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
 
-    engine = create_engine("sqlite+pysqlite://", creator=connect, poolclass=NullPool)
+    engine = create_engine("sqlite+pysqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
     engine.dialect.statement_compiler = Hinting
     return engine

@@ -20,6 +20,9 @@ from typing import Any, override
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 logger = logging.getLogger("schoolgate")
 
+_MOST = 40
+"""Exceptions told of one; of what it came from before that, only that there was more."""
+
 type _Raised = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
@@ -44,16 +47,18 @@ def told(error: BaseException) -> str:
     return "".join(_lines(traceback.TracebackException.from_exception(error), error)).rstrip("\n")
 
 
-def _lines(one: traceback.TracebackException, error: BaseException) -> list[str]:
+def _lines(one: traceback.TracebackException, error: BaseException, deep: int = 1) -> list[str]:
+    if deep > _MOST:
+        return ["(and what came before)\n"]
     lines: list[str] = []
     if error.__cause__ is not None and one.__cause__ is not None:
-        lines += [*_lines(one.__cause__, error.__cause__), "\nThis led to:\n\n"]
+        lines += [*_lines(one.__cause__, error.__cause__, deep + 1), "\nThis led to:\n\n"]
     elif error.__context__ is not None and one.__context__ is not None and not error.__suppress_context__:
-        lines += [*_lines(one.__context__, error.__context__), "\nWhile that was dealt with:\n\n"]
+        lines += [*_lines(one.__context__, error.__context__, deep + 1), "\nWhile that was dealt with:\n\n"]
     lines += ["Traceback (most recent call last):\n", *one.stack.format(), f"{_name(error)}\n"]
     if isinstance(error, BaseExceptionGroup) and one.exceptions is not None:
         for inner, member in zip(one.exceptions, error.exceptions, strict=False):
-            lines += ["\nIn the group:\n\n", *_lines(inner, member)]
+            lines += ["\nIn the group:\n\n", *_lines(inner, member, deep + 1)]
     return lines
 
 
@@ -85,6 +90,7 @@ def install(*, debug: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter(FORMAT) if debug else Discreet(FORMAT))
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, handlers=[handler])
+    logging.raiseExceptions = debug  # a message that cannot be written would be told with its arguments
     if debug:
         return
     sys.excepthook = _uncaught

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from identity.overlay import FILE_NAME
 from logstore.db import StoreError, reading, upgrade
+from logstore.sending import without_rows
 from proxy.assembly import PRESET, places, shared_secret
 from proxy.ca import CaStatus, create_ca, load_ca, passphrase_from, prepare_confdir
 from proxy.settings import Settings
@@ -82,7 +83,8 @@ def _record(settings: Settings) -> None:
     except (StoreError, SQLAlchemyError) as error:
         if isinstance(settings.store, Path) or not (settings.data / "overlay" / FILE_NAME).exists():
             raise
-        logger.error("the record cannot be reached; records wait in the spool, decisions stay as they were: %s", error)
+        told = without_rows(error)
+        logger.error("the record cannot be reached; records wait in the spool, decisions stay as they were: %s", told)
 
 
 def make_overlay(settings: Settings) -> None:

@@ -196,7 +196,7 @@ class Worker:
         await asyncio.wait({serving, stopped, *side}, return_when=asyncio.FIRST_COMPLETED)
         for task in side:
             if task.done() and (trouble := task.exception()) is not None:
-                logger.error("this worker cannot go on: %r", trouble, exc_info=trouble)
+                logger.error("this worker cannot go on: %s", type(trouble).__name__, exc_info=trouble)
         cut = await master.drain(settings.proxy.drain)
         if cut:
             logger.warning("%d connections were still open and were cut", cut)

@@ -100,4 +100,5 @@ def _open(store: Beside) -> Engine:
         # Opened anew for each look, so that a catalog restored by rename is seen.
         creator=lambda: sqlite3.connect(f"file:{catalog}?mode=ro", uri=True, timeout=BUSY_SECONDS),
         poolclass=NullPool,
+        hide_parameters=True,
     )

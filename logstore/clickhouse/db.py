@@ -46,7 +46,7 @@ def open_engine(where: ClickHouse, *, read_only: bool = False, seconds: float = 
         arguments |= {"connect_timeout": CONNECT_SECONDS, "send_receive_timeout": STATEMENT_SECONDS + CONNECT_SECONDS}
     from logstore.clickhouse.words import WholeNumbers
 
-    engine = create_engine(where.url, connect_args=arguments)
+    engine = create_engine(where.url, connect_args=arguments, hide_parameters=True)
     engine.dialect.statement_compiler = WholeNumbers
     # When a value cannot be sent, the driver logs it with the traceback; a row's content belongs in no log.
     logging.getLogger("clickhouse_connect.driver.transform").setLevel(logging.CRITICAL + 1)

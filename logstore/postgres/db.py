@@ -89,7 +89,7 @@ def open_engine(
         "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
     }
     try:
-        engine = create_engine(database.url, poolclass=NullPool, connect_args=arguments)
+        engine = create_engine(database.url, poolclass=NullPool, connect_args=arguments, hide_parameters=True)
     except ModuleNotFoundError as error:
         raise StoreError("psycopg is not installed", database, "pip install 'schoolgate[postgresql]'.") from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from cryptography.x509 import ocsp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,3 +52,14 @@ def test_noise_says_nothing_and_breaks_nothing(authority: Authority, noise: byte
 )
 def test_a_handshake_that_ended_for_it_is_called_so(trouble: str | None, told: str | None) -> None:
     assert in_words(trouble) == told
+
+
+def test_whatever_the_parser_raises_says_nothing(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a callback of OpenSSL nobody would catch it."""
+
+    def overflows(_: bytes) -> None:
+        raise OverflowError
+
+    stapled = answer(authority, authority.leaf("shop.example"), "revoked")
+    monkeypatch.setattr(ocsp, "load_der_ocsp_response", overflows)
+    assert not is_revoked(stapled, authority.leaf("shop.example").serial_number)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,6 +68,31 @@ def test_a_traceback_says_where_and_not_what(fails, kinds: list[str]) -> None:
     assert "10.4.1.7" not in text
     assert f'{__file__}", line ' in text
     assert all(kind in text for kind in kinds), text
+
+
+def test_a_long_chain_of_exceptions_is_told_in_part() -> None:
+    """The last ones, with the word that there was more; however long the chain, it can be told."""
+    error = Withheld(SECRET)
+    for _ in range(3000):
+        error = _behind(error)
+    text = told(error)
+    assert text.startswith("(and what came before)")
+    assert text.count("test_faults.Withheld") == 40
+    assert SECRET not in text
+
+
+def _behind(error: Withheld) -> Withheld:
+    later = Withheld(SECRET)
+    later.__context__ = error
+    return later
+
+
+@pytest.mark.parametrize("debug", [True, False])
+def test_a_message_that_cannot_be_written_is_not_told_with_its_arguments(debug: bool) -> None:
+    """Python would print them to standard error; only `--debug` wants that."""
+    code = f"from proxy.faults import install; install(debug={debug}); import logging; logging.error('%d', {SECRET!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert (SECRET in done.stderr) is debug
 
 
 @pytest.fixture

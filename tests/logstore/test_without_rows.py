@@ -1,0 +1,43 @@
+"""What the service's log says of a database that fails holds nothing of what was asked or stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from logstore.db import StoreError, reading
+from logstore.sending import without_rows
+from logstore.store import Store
+
+from .rows import batch
+
+SECRET = "advice.example"
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("SELECT * FROM nowhere WHERE host = :host", "OperationalError: OperationalError (SQLITE_ERROR)"),
+        (f'SELECT :host FROM "{SECRET}"', "OperationalError: OperationalError (SQLITE_ERROR)"),
+    ],
+    ids=["a value", "the driver's words"],
+)
+def test_a_statement_that_fails_is_told_by_kind_and_number(tmp_path: Path, statement: str, told: str) -> None:
+    """Neither the values bound to it nor what the driver says of it; our engines hide the values from everybody."""
+    with Store(tmp_path) as store:
+        store.append(batch(1))
+    with reading(tmp_path) as connection, pytest.raises(sa.exc.OperationalError) as raised:
+        connection.execute(sa.text(statement), {"host": SECRET})
+    assert without_rows(raised.value) == told
+    assert f"'host': '{SECRET}'" not in str(raised.value)
+    assert f"('{SECRET}'" not in str(raised.value)
+
+
+def test_what_is_no_statement_is_told_in_its_words() -> None:
+    """Whoever runs the gateway needs to know that the database is away."""
+    away = sa.exc.OperationalError(None, None, ConnectionError("connection refused"))
+    assert without_rows(away) == "OperationalError: connection refused"
+    assert without_rows(OSError(28, "No space left on device")) == "OSError: [Errno 28] No space left on device"
+    assert without_rows(StoreError("gone", Path("store"), "Look.")).startswith("StoreError: ")
