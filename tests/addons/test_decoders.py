@@ -1,4 +1,7 @@
-"""Content encodings undone, whole and within bounds."""
+"""Content encodings undone, whole and within bounds.
+
+Shows: `addons.brotlizstd`.
+"""
 
 from __future__ import annotations
 
