@@ -35,6 +35,8 @@ class Passed:
     """True once a relay has its sockets."""
     error: str | None = None
     """Why the origin was not reached, in the host's words."""
+    too_slow: str | None = None
+    """What was too slow, when it was ended for that."""
 
 
 @dataclass(slots=True)
@@ -156,8 +158,8 @@ class FlowNotes:
     """True once its ending is written: the first ending wins."""
     bytes_up: int = 0
     """Request body bytes seen."""
-    too_slow: bool = False
-    """True when it was ended because its body came too slowly."""
+    too_slow: str | None = None
+    """What was too slow, when it was ended for that: the upload, the answer, whoever takes it."""
     upload_limit: int | None = None
     """Most bytes the request body may have; None for no limit."""
     bytes_down: int = 0

@@ -106,11 +106,11 @@ class Metrics:
         )
         self.slow_cut = Counter(
             "schoolgate_slow_cut",
-            "Connections ended because what they sent came too slowly: an upload, or nothing that is a request.",
+            "What was ended for its pace: an upload, bytes that are no request, an answer, or who should read one.",
             ["what"],
             registry=registry,
         )
-        for what in ("upload", "nothing"):  # an increase from nothing at all is none to Prometheus
+        for what in ("upload", "nothing", "answer", "reader"):  # an increase from nothing at all is none to Prometheus
             self.slow_cut.labels(what)
         self.over_cap = Counter(
             "schoolgate_requests_over_cap",

@@ -178,7 +178,11 @@ class TrafficLog:
 
     def response(self, flow: http.HTTPFlow) -> None:
         """The answer is through."""
-        if flow.websocket is None:
+        if flow.websocket is not None:
+            return
+        if (slow := flow_notes(flow).too_slow) is not None:  # a body without a length, whose end is that of its site
+            self._close(flow, EndingKind.ERROR, error=slow)
+        else:
             self._close(flow, EndingKind.RESPONSE)
 
     def websocket_end(self, flow: http.HTTPFlow) -> None:
@@ -188,11 +192,12 @@ class TrafficLog:
     def error(self, flow: http.HTTPFlow) -> None:
         """The origin failed or the client left."""
         message = flow.error.msg if flow.error else ""
+        slow = flow_notes(flow).too_slow
         if client_left(flow):
-            word = "upload too slow" if flow_notes(flow).too_slow else "client left"
-            self._close(flow, EndingKind.ABORTED, error=word)
+            self._close(flow, EndingKind.ABORTED, error=slow or "client left")
         else:
-            self._close(flow, EndingKind.ERROR, error=error_word(message), failure=error_verdict(message, self.live))
+            failure = error_verdict(message, self.live)
+            self._close(flow, EndingKind.ERROR, error=slow or error_word(message), failure=failure)
 
     def websocket_message(self, flow: http.HTTPFlow) -> None:
         """Count it, and let go of it: the host would keep every message until the end."""
@@ -347,7 +352,13 @@ def tunnel_ending(notes: ConnectionNotes, elapsed: int) -> Ending:
         return Ending(kind=EndingKind.BYPASSED, duration_us=elapsed)
     if passed.error is not None:
         return Ending(kind=EndingKind.ERROR, duration_us=elapsed, error=error_word(passed.error))
-    return Ending(kind=EndingKind.BYPASSED, duration_us=elapsed, bytes_up=passed.up, bytes_down=passed.down)
+    return Ending(
+        kind=EndingKind.BYPASSED,
+        duration_us=elapsed,
+        error=passed.too_slow,
+        bytes_up=passed.up,
+        bytes_down=passed.down,
+    )
 
 
 def error_word(message: str) -> str:

@@ -113,7 +113,7 @@ class UploadPace:
 
     def _cut(self, handler: Any, window: _Window, what: str) -> None:
         if isinstance(window.subject, http.HTTPFlow):
-            flow_notes(window.subject).too_slow = True
+            flow_notes(window.subject).too_slow = "upload too slow"
         self.live.metrics.slow_cut.labels(what).inc()
         io = handler.transports.get(handler.client)
         if io is not None and io.handler is not None:

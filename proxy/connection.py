@@ -28,6 +28,8 @@ from proxy.reading import read_directly
 logger = logging.getLogger("mitmproxy.proxy.server")
 
 
+SHORTLY = 0.25
+"""Seconds between two looks whether a client has taken the rest of its last answer."""
 AHEAD = 256 * 1024
 """Most bytes read from a connection's sockets while its layers wait; more stays with whoever sends it."""
 
@@ -54,6 +56,7 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
         self._awaited = 0
         self._ahead = 0
         self._settled = asyncio.Event()
+        self.outlet: asyncio.WriteTransport | None = None
         self.timeout_watchdog = Watchdog(self.timeout_watchdog.timeout, self._idle)
 
     async def handle_client(self) -> None:
@@ -68,21 +71,47 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
                 writer.close()
         else:
             self.take(events.Start())
+            self.outlet = self._outlet()
             await self._until_closed(self._task(self.handle_connection(self.client)))
+            if self.outlet is not None and self.outlet.get_write_buffer_size():
+                await self._until_taken(self.outlet)
         self.timeout_watchdog.end()
         while self.wakeup_timer:
             self.wakeup_timer.pop().cancel()
         self.log("client disconnect")
         self.client.timestamp_end = time.time()
         await self.handle_hook(server_hooks.ClientDisconnectedHook(self.client))
+        await self._leave_origins()
+        if not self._awaited and not self._at_work:  # an answer that is still waited for must find its layers
+            self.layer, over = _OVER, self.layer
+            taken_apart(over)
+
+    def _outlet(self) -> asyncio.WriteTransport | None:
+        """What goes to the client goes through it."""
+        writer = self.transports[self.client].writer
+        return writer.transport if isinstance(writer, asyncio.StreamWriter) else None
+
+    async def _until_taken(self, outlet: asyncio.WriteTransport) -> None:
+        """The layers are done with the client, which has not taken everything: it counts as long as that is kept for
+        it. Whoever takes nothing is ended by `addons.answerpace`."""
+        await self._leave_origins()
+        while outlet.get_write_buffer_size():
+            await asyncio.sleep(SHORTLY)
+
+    async def _leave_origins(self) -> None:
         left = [io.handler for io in self.transports.values() if io.handler is not None]
         for handler in left:
             handler.cancel("client disconnected")
         if left:
             await asyncio.wait(left)
-        if not self._awaited and not self._at_work:  # an answer that is still waited for must find its layers
-            self.layer, over = _OVER, self.layer
-            taken_apart(over)
+
+    def show_out(self, why: str) -> None:
+        """End it now, and let go of what the client has not taken."""
+        if self.outlet is not None:
+            self.outlet.abort()
+        io = self.transports.get(self.client)
+        if io is not None and io.handler is not None:
+            io.handler.cancel(why)
 
     async def _until_closed(self, handler: asyncio.Task[None]) -> None:
         self.transports[self.client].handler = handler

@@ -96,6 +96,9 @@ class ProxySettings(Section):
     """Fewest bytes of a request body a second, over `upload_patience`; a slow site does not count; 0: no such limit."""
     upload_patience: float = Field(default=30.0, ge=1, le=600)
     """Seconds over which `upload_rate` is measured; the first of them pass before anybody is cut."""
+    answer_rate: int = Field(default=250, ge=0)
+    """Fewest bytes of an answer a second, over `idle_timeout`, that a site sends or a client takes; what is slower is
+    silence. What has no length (events, radio) may be slower for `tunnel_timeout`; 0: no such limit."""
     connections_per_client: int = Field(default=512, ge=8)
     """Open connections one client address may hold."""
     requests_per_client: int = Field(default=500, ge=0, le=50_000)

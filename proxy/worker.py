@@ -17,12 +17,14 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from prometheus_client import REGISTRY
 
+from addons.answerpace import AnswerPace
 from addons.grants import Grants
 from addons.httplayers import HeadLimits, install
 from addons.live import Live
@@ -187,8 +189,7 @@ class Worker:
         serving = asyncio.create_task(master.run(), name="host")
         watching = (self._listen_to_supervisor(), self._watch_overlay(), self._settle_spool())
         side = [asyncio.create_task(one) for one in watching]
-        if settings.proxy.upload_rate:
-            side.append(asyncio.create_task(self._watch_pace(master)))
+        side += [asyncio.create_task(_watch_pace(master, pace)) for pace in self._paces()]
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self.stopping.set)
         stopped = asyncio.create_task(self.stopping.wait())
@@ -294,13 +295,13 @@ class Worker:
             await asyncio.sleep(SPOOL_SECONDS)
             self.live.spool.settle()
 
-    async def _watch_pace(self, master: GatewayMaster) -> None:
-        """End uploads that hold a connection and come to nothing."""
+    def _paces(self) -> Iterator[UploadPace | AnswerPace]:
+        """What ends uploads and answers that hold a connection and come to nothing."""
         told = self.settings.proxy
-        pace = UploadPace(self.live, told.upload_rate, told.upload_patience)
-        while True:
-            await asyncio.sleep(pace.pause)
-            pace.look(list(master.server.connections.values()), asyncio.get_running_loop().time())
+        if told.upload_rate:
+            yield UploadPace(self.live, told.upload_rate, told.upload_patience)
+        if told.answer_rate:
+            yield AnswerPace(self.live, told.answer_rate, told.idle_timeout, told.tunnel_timeout)
 
     async def _take_overlay(self, *, read: bool) -> None:
         """People first: they need no engine. Then decisions about pages, once an engine of them is built."""
@@ -335,6 +336,12 @@ def settle_memory() -> None:
     How often Python collects stays as Python has it: after 2,000 new objects, 1.4 ms each time. Rarer collections cost
     more in all, and each stops every lesson for as long as it has to do (docs/decisions/0017)."""
     gc.collect()
+
+
+async def _watch_pace(master: GatewayMaster, pace: UploadPace | AnswerPace) -> None:
+    while True:
+        await asyncio.sleep(pace.pause)
+        pace.look(list(master.server.connections.values()), asyncio.get_running_loop().time())
 
 
 async def _tell(writer: asyncio.StreamWriter, what: dict[str, Any]) -> None:

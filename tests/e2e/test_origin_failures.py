@@ -116,3 +116,14 @@ def test_an_origin_failure_leaves_the_gateway_usable(gateway: Gateway, name: str
         raw.send(f"GET http://{name}/reset HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
         assert raw.answer().status == 502
     assert curl(gateway, f"http://{name}/page").status == 200
+
+
+def test_a_site_that_drips_is_given_up_on(make_gateway, name: str) -> None:
+    """Its bytes keep the idle clock going; they come to nothing all the same."""
+    gateway = make_gateway({"proxy": {"idle_timeout": 5}}).start()
+    answer = curl(gateway, f"http://{name}/slow?pieces=1000&pause=0.3", seconds=40)
+    assert answer.code in (18, 56), answer
+    assert answer.seconds < 30
+    (row,) = gateway.wait_for_rows(1, host=name)
+    assert (row["ending"], row["error"]) == ("error", "answer too slow")
+    assert 'schoolgate_slow_cut_total{what="answer"} 1.0' in gateway.metrics()
