@@ -14,9 +14,10 @@ from typing import Any, Literal
 
 from sqlalchemy import Column, Connection, func, select
 
-from logstore.dialects import exact
+from logstore.dialects import exact, like
 from logstore.dimensions import restored
 from logstore.schema import dim_address, dim_client, dim_device, dim_host, dim_user, dim_verdict
+from logstore.urltext import escaped
 
 type Kind = Literal[
     "site", "band", "group", "category", "list", "rule", "reason", "action", "tier",
@@ -78,7 +79,7 @@ def facets(
     if kind in _LISTS:
         return tuple(_unpacked(catalog.execute(wanted), begins.lower())[:limit])
     if begins:
-        wanted = wanted.where(func.lower(place).startswith(begins.lower(), autoescape=True))
+        wanted = wanted.where(like(place, escaped(begins) + "%"))
     return tuple(Facet(restored(name), first, last) for name, first, last in catalog.execute(wanted.limit(limit)))
 
 

@@ -33,7 +33,7 @@ ROW_ID = BigInteger().with_variant(Integer, "sqlite")
 """A record id. In SQLite the column must say INTEGER to be the row id itself."""
 
 BYTEWISE = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
-"""A text that is looked for by ranges: in the order of its bytes, whatever language the database sorts in."""
+"""A text that is looked for by ranges, or often: in the order of its bytes, whatever language the database sorts in."""
 
 catalog_metadata = MetaData(naming_convention=NAMING)
 """Tables of `catalog.db`."""
@@ -47,7 +47,7 @@ def _dimension(name: str, *columns: Column[object]) -> Table:
         f"dim_{name}",
         catalog_metadata,
         Column("id", Integer, primary_key=True),
-        Column("key", Text, nullable=False),
+        Column("key", BYTEWISE, nullable=False),
         *columns,
         Column("first_day", BYTEWISE, nullable=False),
         Column("last_day", BYTEWISE, nullable=False),
@@ -70,7 +70,7 @@ dim_host = _dimension(
     "host",
     Column("name", BYTEWISE, nullable=False),
     Column("rev", BYTEWISE, nullable=False, index=True),
-    Column("domain", Text, index=True),
+    Column("domain", BYTEWISE, index=True),
 )
 """Hosts. `rev` is the name with its labels turned round and a dot behind, so that a domain is one range."""
 dim_client = _dimension(

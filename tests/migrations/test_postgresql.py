@@ -98,6 +98,30 @@ def test_rows_stored_under_the_first_revision_are_there_under_the_newest(databas
         assert store.append(batch(50)) == 10
 
 
+def test_names_are_compared_by_their_bytes_without_writing_them_again(database: Database, postgres: Postgres) -> None:
+    """Up from the revision before, with names there: their files stay, their ids stay, and the days have room."""
+    files = "SELECT relname, pg_relation_filenode(oid) FROM pg_class WHERE relname ~ '^dim_[a-z]+$' ORDER BY relname"
+    ids = "SELECT array_agg((id, key) ORDER BY id) FROM dim_host"
+    said = (
+        "SELECT count(*) FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid WHERE relname ~ '^dim_[a-z]+$' "
+        "AND attname = 'key' AND attcollation = '\"C\"'::regcollation AND reloptions = '{fillfactor=70}'"
+    )
+    with open_store(database) as store:
+        store.append(batch(40))
+    migrate_with(open_catalog(database), "catalog", "catalog_0017", down=True)
+    with postgres.connect(str(database.url.database)) as connection:
+        before = connection.execute(files).fetchall(), connection.execute(ids).fetchone()
+        assert len(before[0]) == 10
+        assert connection.execute(said).fetchone() == (0,)
+        assert upgrade(database) == ("catalog",)
+        assert (connection.execute(files).fetchall(), connection.execute(ids).fetchone()) == before
+        assert connection.execute(said).fetchone() == (10,)
+        with open_store(database) as store:
+            assert store.append(batch(50)) == 10
+        doubled = "SELECT count(*) - count(DISTINCT convert_to(key, 'UTF8')) FROM dim_host"
+        assert connection.execute(doubled).fetchone() == (0,)
+
+
 def test_a_migration_reaches_every_day(database: Database, postgres: Postgres) -> None:
     """What a later revision does to `log` it does to the days there are, and to those made afterwards."""
     with open_store(database) as store:
