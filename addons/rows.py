@@ -17,7 +17,7 @@ from addons.live import Live
 from addons.proceed import PATH as CONTINUE
 from categories.names import Url
 from categories.statutory_forms import WITHHELD
-from logstore.record import LogRecord
+from logstore.record import LogRecord, new_record
 from logstore.redact import redact_path, redact_query
 from policy.client import Client
 from policy.kinds import SIGNALLED
@@ -134,7 +134,7 @@ def _row(
 ) -> LogRecord:
     match = verdict.match if verdict is not None else None
     secret = verdict is not None and verdict.tier is Tier.LOCKED
-    row = LogRecord(
+    row = new_record(
         id=live.ids.next() if record_id is None else record_id,
         time_us=time_us,
         worker=live.worker,

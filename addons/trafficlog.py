@@ -25,7 +25,7 @@ from addons.httplayers import RefusedBytes
 from addons.live import Live
 from addons.metrics import Way
 from addons.rows import open_row, refused_bytes_row, tunnel_row
-from logstore.record import Ending, EndingKind
+from logstore.record import Ending, EndingKind, new_ending
 from logstore.spool import SpoolFull
 from policy.client import Band, Client
 from policy.model import Action, Reason, Verdict
@@ -227,7 +227,7 @@ class TrafficLog:
         page = None
         if kind is EndingKind.RESPONSE and media_type is not None:
             page = notes.page and media_type in ("text/html", "application/xhtml+xml", "application/pdf")
-        return Ending(
+        return new_ending(
             kind=kind,
             status=response.status_code if response is not None else None,
             content_type=None if own_page else media_type,

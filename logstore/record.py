@@ -1,14 +1,15 @@
 """One row of the log: primitives only, so that a row written today can be read by any later version.
 
 `LogRecord` is what is known at the decision (the *open* record); `Ending` is what is known at the end (the *close*
-record). The shipper merges them by `id`.
+record). The shipper merges them by `id`. Both are frozen; a worker makes its own by `new_record` and `new_ending`.
 """
 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, make_dataclass
+from typing import Any, cast
 
 
 class EndingKind(enum.StrEnum):
@@ -160,3 +161,26 @@ class Ending(FromSpool):
     repeats: int = 0
     """How many more exchanges, alike in everything and within the same second, this row stands for (`logstore.flood`);
     its bytes are those of all of them, its duration is its own."""
+
+
+def _swift[Made](frozen: type[Made]) -> Callable[..., Made]:
+    """What makes one of a frozen class, as its own call does and with the same arguments, in a third of the time.
+
+    A frozen class sets each field by a call. Ours are set while it is still of a class with the same room that is not
+    frozen, and it becomes what it is to be at once after.
+    """
+
+    def freeze(made: Any) -> None:
+        made.__class__ = frozen
+
+    same = [(one.name, one.type, field(default=one.default)) for one in fields(cast(Any, frozen))]
+    made = make_dataclass(
+        frozen.__name__, same, bases=(FromSpool,), namespace={"__post_init__": freeze}, slots=True, kw_only=True
+    )
+    return cast(Callable[..., Made], made)
+
+
+new_record: type[LogRecord] = cast(type[LogRecord], _swift(LogRecord))
+"""Makes a `LogRecord`. To be called only: for everything else there is the class."""
+new_ending: type[Ending] = cast(type[Ending], _swift(Ending))
+"""Makes an `Ending`."""
