@@ -7,6 +7,7 @@ as whole words and need no points. Which score is too much for whom is not said 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -55,10 +56,12 @@ class PageTable:
         self._needs = tuple(
             frozenset(numbers.setdefault(part, len(numbers)) for part in phrase.parts) for phrase in self._weighted
         )
-        self._wanted_by: dict[int, list[int]] = {}
+        wanted = Counter(number for needs in self._needs for number in needs)
+        self._told_by: dict[int, list[int]] = {}
+        """Phrases by that part of theirs which the fewest need: a page without it has none of them."""
         for place, needs in enumerate(self._needs):
-            for number in needs:
-                self._wanted_by.setdefault(number, []).append(place)
+            if needs:
+                self._told_by.setdefault(min(needs, key=lambda number: (wanted[number], number)), []).append(place)
         self.parts = tuple(numbers)
         """What is looked for, by number."""
         self.needles: Needles = opened(compiled, self.parts)
@@ -74,8 +77,9 @@ class PageTable:
         """What the parts found in one page make of it: plain words first, then most points first."""
         there = set(found)
         words = sorted(there & self._plain_at.keys()) if self._plain_at else ()
-        touched = sorted({place for number in there for place in self._wanted_by.get(number, ())})
-        whole = [self._weighted[place] for place in touched if self._needs[place] <= there]
+        needs, told_by = self._needs, self._told_by
+        told = [place for number in there & told_by.keys() for place in told_by[number] if needs[place] <= there]
+        whole = [self._weighted[place] for place in sorted(told)]
         if not words and not whole:
             return ()  # as most pages
         plain = (self._worded(entry) for number in words for entry in self._plain_at[number])
