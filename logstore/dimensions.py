@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import msgpack
@@ -205,29 +205,34 @@ def learn(
     texts = {key: text if (text := dimension.text(key)).isascii() else stored(text) for key in keys}
     table = dimension.table.name
     known = _look_up(catalog, table, texts.values())
-    if new := [(key, text) for key, text in texts.items() if text not in known]:
+    if new := [(text, key) for key, text in texts.items() if text not in known]:
         last = catalog.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).scalar() or 0
-        days = {"first_day": day, "last_day": day}
-        new.sort(key=_by_text)  # in the order of the index: pages of it are found and written once
+        _sort(new)
+        searched = [dimension.searched(key) for _, key in new]
         rows = [
-            {"id": number, "key": text, **dimension.searched(key), **days}
-            for number, (key, text) in enumerate(new, last + 1)
+            (number, text, *columns.values(), day, day)
+            for number, ((text, _), columns) in enumerate(zip(new, searched, strict=True), last + 1)
         ]
-        _insert(catalog, table, rows)
-        known |= {row["key"]: (row["id"], day, day) for row in rows}
+        _insert(catalog, table, ("id", "key", *searched[0], "first_day", "last_day"), rows)
+        known |= {text: (number, day, day) for number, (text, _) in enumerate(new, last + 1)}
     if outside := [found[0] for found in known.values() if not found[1] <= day <= found[2]]:
         catalog.exec_driver_sql(
             f"UPDATE {table} SET first_day = min(first_day, ?), last_day = max(last_day, ?) "
             "WHERE id IN (SELECT value FROM json_each(?))",
             (day, day, json.dumps(outside)),
         )
+    ids = {key: known[text][0] for key, text in texts.items()}
     if names is not None:
-        names += [(dimension.column, known[text][0], text) for text in texts.values()]
-    return {key: known[text][0] for key, text in texts.items()}
+        names += [(dimension.column, number, text) for number, text in zip(ids.values(), texts.values(), strict=True)]
+    return ids
 
 
-def _by_text(one: tuple[Any, str | bytes]) -> bytes:
-    return one[1].encode() if isinstance(one[1], str) else one[1]
+def _sort(new: list[tuple[str | bytes, Any]]) -> None:
+    """In the order of the index: pages of it are found and written once."""
+    try:
+        new.sort(key=itemgetter(0))  # texts sort as their bytes do
+    except TypeError:
+        new.sort(key=lambda one: one[0].encode() if isinstance(one[0], str) else one[0])
 
 
 def _look_up(catalog: Connection, table: str, texts: Iterable[str | bytes]) -> dict[str | bytes, tuple[int, str, str]]:
@@ -240,19 +245,24 @@ def _look_up(catalog: Connection, table: str, texts: Iterable[str | bytes]) -> d
             plain.append(text)
         else:
             odd.append(text)
-    wanted = f"SELECT key, id, first_day, last_day FROM {table} WHERE key"
-    found = list(catalog.exec_driver_sql(f"{wanted} IN (SELECT value FROM json_each(?))", (json.dumps(plain),)))
+    columns = "named.key, named.id, named.first_day, named.last_day"
+    # The driver's own rows: SQLAlchemy's cost as much again. The join keeps the order of the texts, and needs no table
+    # of them in between, which IN would make.
+    result: Any = catalog.exec_driver_sql(
+        f"SELECT {columns} FROM json_each(?) AS wanted CROSS JOIN {table} AS named ON named.key = wanted.value",
+        (json.dumps(plain),),
+    )
+    found = {key: (number, first, last) for key, number, first, last in result.cursor.fetchall()}
     for text in odd:
-        found += catalog.exec_driver_sql(f"{wanted} = ?", (text,))
-    return {row[0]: (row[1], row[2], row[3]) for row in found}
+        one = catalog.exec_driver_sql(f"SELECT {columns} FROM {table} AS named WHERE named.key = ?", (text,))
+        found |= {key: (number, first, last) for key, number, first, last in one}
+    return found
 
 
-def _insert(catalog: Connection, table: str, rows: list[dict[str, Any]]) -> None:
-    columns = list(rows[0])
+def _insert(catalog: Connection, table: str, columns: Sequence[str], rows: list[tuple[Any, ...]]) -> None:
     names = ", ".join(f'"{column}"' for column in columns)
-    values = [tuple(row.values()) for row in rows]
     try:
-        msgpack.packb(values)  # the fastest way to know that no text is odd
+        msgpack.packb(rows)  # the fastest way to know that no text is odd
     except UnicodeEncodeError:
-        values = [tuple(map(stored, row)) for row in values]
-    catalog.exec_driver_sql(f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})", values)
+        rows = [tuple(map(stored, row)) for row in rows]
+    catalog.exec_driver_sql(f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})", rows)

@@ -9,10 +9,12 @@ would have found.
 
 from __future__ import annotations
 
-import struct
-from typing import Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import msgpack
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 MOST: Final = 200_000
 """Groups that are remembered as one object; then remembering begins anew."""
@@ -46,8 +48,6 @@ _ENDING_AT: Final = 14
 _NIL: Final = 0xC0
 _LARGEST: Final = 2**63 - 1
 _unpack: Final = msgpack.unpackb
-_two_numbers: Final = struct.Struct(">QxQ").unpack_from
-_number: Final = struct.Struct(">Q").unpack_from
 
 
 @final
@@ -198,7 +198,7 @@ def read_open(payload: object, groups: Groups) -> Opened | None:
         return None
     try:
         return _opened(payload, groups)
-    except (ValueError, TypeError, IndexError, struct.error, msgpack.UnpackException):
+    except (ValueError, TypeError, IndexError, msgpack.UnpackException):
         return None
 
 
@@ -210,13 +210,12 @@ def read_close(payload: object, groups: Groups, kinds: dict[Any, Any]) -> tuple[
         return None
     try:
         return _ended(payload, groups, kinds)
-    except (ValueError, TypeError, IndexError, KeyError, struct.error, msgpack.UnpackException):
+    except (ValueError, TypeError, IndexError, KeyError, msgpack.UnpackException):
         return None
 
 
 def _opened(payload: bytes, groups: Groups) -> Opened | None:
-    record_id, time_us = _two_numbers(payload, 6)
-    if record_id > _LARGEST or payload[14] != 0xCF:
+    if payload[6] >= 0x80 or payload[14] != 0xCF:
         return None
     where = _past(payload, _WHO_AT, 11)
     path = _past(payload, where, 4)
@@ -231,8 +230,8 @@ def _opened(payload: bytes, groups: Groups) -> Opened | None:
         return None
     searched: Any = () if payload[terms] == 0x90 else _unpack(payload[terms:note], use_list=False)
     return Opened(
-        record_id,
-        time_us,
+        _integer(payload, 5),
+        _integer(payload, 14),
         groups.packed(b"\x9b", payload[_WHO_AT:where]),
         groups.packed(b"\x95", payload[where:path] + payload[domain:decided]),
         groups.packed(b"\x9a", payload[decided:entry] + payload[stage:terms]),
@@ -245,8 +244,7 @@ def _opened(payload: bytes, groups: Groups) -> Opened | None:
 
 
 def _ended(payload: bytes, groups: Groups, kinds: dict[Any, Any]) -> tuple[Any, Ended] | None:
-    record_id = _number(payload, 3)[0]
-    if record_id > _LARGEST:
+    if payload[3] >= 0x80:
         return None
     status = _past(payload, _ENDING_AT, 1)
     media = _past(payload, status, 1)
@@ -270,24 +268,29 @@ def _ended(payload: bytes, groups: Groups, kinds: dict[Any, Any]) -> tuple[Any, 
         _text(payload, title, up),
         _integer(payload, repeats),
     )
-    return record_id, ended
+    return _integer(payload, 2), ended
 
 
-def _past(data: bytes, at: int, values: int) -> int:
+def _past(data: bytes, at: i64, values: i64) -> i64:
     """Where so many values end that begin at `at`. Raises ValueError for a kind that no field has, IndexError."""
     while values > 0:
-        kind = data[at]
-        if kind < 0x80 or kind in (0xC0, 0xC2, 0xC3) or kind >= 0xE0:
+        kind: i64 = data[at]
+        if kind < 0x80 or kind >= 0xE0:
             at += 1
-        elif 0xA0 <= kind < 0xC0:
-            at += kind - 0x9F
-        elif kind == 0xD9:
-            at += 2 + data[at + 1]
-        elif kind == 0xDA:
-            at += 3 + data[at + 1] * 256 + data[at + 2]
-        elif 0x90 <= kind < 0xA0:
+        elif kind < 0xA0:
+            if kind < 0x90:
+                raise ValueError("not a value that can be passed over")
             values += kind - 0x90
             at += 1
+        elif kind < 0xC0:
+            at += kind - 0x9F
+        elif kind == 0xC0 or kind == 0xC2 or kind == 0xC3:  # noqa: PLR1714 - a tuple would be made for each
+            at += 1
+        elif kind == 0xD9:
+            length: i64 = data[at + 1]
+            at += 2 + length
+        elif kind == 0xDA:
+            at += 3 + _two(data, at + 1)
         elif 0xCC <= kind <= 0xCF:
             at += 1 + (1 << (kind - 0xCC))
         elif 0xD0 <= kind <= 0xD3:
@@ -298,9 +301,9 @@ def _past(data: bytes, at: int, values: int) -> int:
     return at
 
 
-def _text(data: bytes, begin: int, end: int) -> str | None:
+def _text(data: bytes, begin: i64, end: i64) -> str | None:
     """The text that lies there, or None. Raises ValueError when it is neither, or no UTF-8."""
-    kind = data[begin]
+    kind: i64 = data[begin]
     if kind == _NIL:
         return None
     if 0xA0 <= kind < 0xC0:
@@ -312,17 +315,28 @@ def _text(data: bytes, begin: int, end: int) -> str | None:
     raise ValueError("not a text")
 
 
-def _integer(data: bytes, at: int) -> int:
+def _integer(data: bytes, at: i64) -> int:
     """The number at `at`, not negative. Raises ValueError when there is none."""
-    kind = data[at]
+    kind: i64 = data[at]
     if kind < 0x80:
-        return kind
+        return int(kind)
     if kind == 0xCC:
         return data[at + 1]
     if kind == 0xCD:
-        return data[at + 1] * 256 + data[at + 2]
+        return int(_two(data, at + 1))
     if kind == 0xCE:
-        return ((data[at + 1] * 256 + data[at + 2]) * 256 + data[at + 3]) * 256 + data[at + 4]
+        return int(_four(data, at + 1))
     if kind == 0xCF:
-        return int.from_bytes(data[at + 1 : at + 9])
+        upper, lower = _four(data, at + 1), _four(data, at + 5)
+        return int(upper << 32 | lower) if upper < 0x80000000 else int.from_bytes(data[at + 1 : at + 9])
     raise ValueError("not a number")
+
+
+def _two(data: bytes, at: i64) -> i64:
+    upper: i64 = data[at]
+    lower: i64 = data[at + 1]
+    return upper << 8 | lower
+
+
+def _four(data: bytes, at: i64) -> i64:
+    return _two(data, at) << 16 | _two(data, at + 2)

@@ -137,6 +137,22 @@ def test_what_a_client_sends_never_stops_the_record(
         archive.search(wanted)
 
 
+def test_a_name_has_one_number_whether_it_is_text_or_not(tmp_path: Path) -> None:
+    """Names that are no Unicode are bytes in the store: new together with texts, then looked up with them."""
+    users = ["pupil-2", "\ud83d", "é", "a\x00b", '"\\', "\udcff", "pupil-1"]
+    for at_us in (AT, AT + 1_000_000, AT + DAY_US):
+        ids = ids_from(at_us)
+        with Store(tmp_path) as store:
+            assert store.append([(request(ids.next(), user=user), ended()) for user in users])
+    assert [row.record.user for row in stored_rows(tmp_path)] == users * 3
+    with open_catalog(tmp_path).connect() as catalog:
+        found = catalog.exec_driver_sql("SELECT key, first_day, last_day FROM dim_user ORDER BY id").all()
+    first, last = day_of(ids_from(AT).next()), day_of(ids_from(AT + DAY_US).next())
+    keys = sorted(user.encode("utf-8", "surrogatepass") for user in users)
+    assert [row.key.encode() if isinstance(row.key, str) else row.key for row in found] == keys
+    assert {(row.first_day, row.last_day) for row in found} == {(first, last)}
+
+
 class TestOnce:
     """However often a batch comes, each row is there once."""
 

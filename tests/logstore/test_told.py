@@ -86,6 +86,19 @@ def test_a_value_of_any_kind_is_read_as_unpacking_reads_it_or_left_to_it(place: 
     agrees(msgpack.packb((VERSION, PUPIL.id, last)))
 
 
+@pytest.mark.parametrize("bits", range(65))
+def test_a_number_of_any_size_is_the_number_that_was_written(bits: int) -> None:
+    """Around each power of two: a machine's own numbers end at 2**63, msgpack's at 2**64."""
+    last = list(msgpack.unpackb(encode_close(PUPIL.id, DELIVERED))[2])
+    for number in (n for n in (2**bits - 1, 2**bits) if n < 2**64):
+        last[ENDING_FIELDS.index("bytes_down")] = number
+        assert agrees(msgpack.packb((VERSION, PUPIL.id, last)))
+        agrees(encode_close(number, DELIVERED))
+        agrees(encode_open(dataclasses.replace(PUPIL, id=number)))
+        timed = encode_open(PUPIL)[:15] + number.to_bytes(8) + encode_open(PUPIL)[23:]
+        assert agrees(timed)
+
+
 @given(st.data())
 def test_bytes_that_a_disk_has_spoilt_are_read_as_unpacking_reads_them_or_left_to_it(data: st.DataObject) -> None:
     """Changed, cut, lengthened: nothing is read that is not there, and nothing raises."""
