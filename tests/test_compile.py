@@ -90,3 +90,17 @@ def test_without_a_compiler_all_is_interpreted(clone: Path) -> None:
     said = run(clone, ".ci/compile", PATH="/nowhere")
     assert (said.returncode, "no C compiler" in said.stdout) == (0, True)
     assert ask(clone) == ["1", "True"]
+
+
+def test_a_room_whose_last_module_left_the_list_keeps_nothing_compiled(clone: Path) -> None:
+    """What was compiled there answers as its source did long ago, and would be imported in its place."""
+    needs_compiler()
+    run(clone, ".ci/compile")
+    listed = clone / "pyproject.toml"
+    told = listed.read_text(encoding="utf-8").replace("categories/engine.py", "policy/rules.py")
+    listed.write_text(told.replace('"categories"', '"categories", "policy"'), encoding="utf-8")
+    (clone / "policy").mkdir()
+    (clone / "policy" / "__init__.py").write_text("", encoding="utf-8")
+    (clone / "policy" / "rules.py").write_text(SOURCE.format(3), encoding="utf-8")
+    run(clone, ".ci/compile")
+    assert ask(clone) == ["1", "True"]
