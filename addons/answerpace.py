@@ -2,9 +2,11 @@
 
 Looks at every connection of the worker now and then, so that it costs an answer nothing; the kernel has counted what
 came and what was taken. Rule: less than `rate` bytes a second is silence, and has its patience (`proxy.idle_timeout`).
-A reader counts only while bytes wait for it. A site counts only while it owes us something that has an end: a head, or
-a body whose length it told; what streams (events, a long poll, music, a WebSocket) may be as slow as it likes for
-`longest`. A site whose client takes nothing is not the slow one. Nobody else is looked at: what is idle, what thinks.
+A reader counts only while bytes wait for it, and then this is its only clock; what it took gives it credit, for a
+kernel tells in jumps of hundreds of kilobytes that there is room again. A site counts only while it owes us something
+that has an end: a head, or a body whose length it told; what streams (events, a long poll, music, a WebSocket) may be
+as slow as it likes for `longest`. A site whose client takes nothing is not the slow one. Nobody else is looked at: what
+is idle, what thinks.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 LOOKS = 6
 """Looks within one window."""
+CREDIT = 4
+"""Windows more that a reader may take nothing, for what it took before."""
 NOT_TAKEN = "answer not taken"
 """Why an exchange ended whose client would not read."""
 TOO_SLOW = "answer too slow"
@@ -50,6 +54,8 @@ class _Window:
     """When it began, seconds."""
     size: int
     """Bytes that it had moved then."""
+    credit: float
+    """Seconds that a reader may take nothing from then on, for what it took before."""
 
 
 class AnswerPace:
@@ -78,9 +84,13 @@ class AnswerPace:
                 if waited_for is None:
                     continue
                 subject, moved = waited_for
+                if subject == "reader":  # what it takes out of full buffers, the idle clock does not hear
+                    handler.timeout_watchdog.register_activity()
+                elif handler.timeout_watchdog.blocker:  # it is we who do not go on
+                    continue
                 window = self._windows.get(handler.client)
                 if window is None or window.subject != subject:
-                    window = _Window(subject, at, moved)
+                    window = _Window(subject, at, moved, self._credit(moved))
                 if self._too_slow(window, moved, at):
                     self._cut(handler, subject, open_here)
                     cut += 1
@@ -98,11 +108,15 @@ class AnswerPace:
         if at - window.since < self.seconds:
             return False
         gained, window.since, window.size = moved - window.size, at, moved
+        if window.subject == "reader":
+            window.credit = self._credit(gained, window.credit) - self.seconds
+            return window.credit < 0
         if gained >= self.rate * self.seconds:
             return False
-        if window.subject == "reader":
-            return True
         return gained > 0 and self._owes(*window.subject)  # silence is the idle clock's
+
+    def _credit(self, taken: int, before: float = 0.0) -> float:
+        return min(before + taken / self.rate, CREDIT * self.seconds)
 
     def _owes(self, flow: http.HTTPFlow, has_head: bool) -> bool:
         """Whether the site owes something that has an end, or has gone on without one for long enough."""

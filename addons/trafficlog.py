@@ -17,6 +17,7 @@ from mitmproxy import http
 from mitmproxy.connection import Client as ClientConnection
 from mitmproxy.tls import ClientHelloData, TlsData
 
+from addons.answerpace import NOT_TAKEN
 from addons.answers import refuse
 from addons.filter import client_left, error_verdict
 from addons.flownotes import ConnectionNotes, FlowNotes, Passed, connection_notes, flow_notes, open_flows
@@ -180,14 +181,18 @@ class TrafficLog:
         """The answer is through."""
         if flow.websocket is not None:
             return
-        if (slow := flow_notes(flow).too_slow) is not None:  # a body without a length, whose end is that of its site
-            self._close(flow, EndingKind.ERROR, error=slow)
+        slow = flow_notes(flow).too_slow
+        if slow == NOT_TAKEN:
+            self._close(flow, EndingKind.ABORTED, error=slow)
+        elif slow is not None:  # a body without a length, whose end is that of its site
+            failure = error_verdict("server closed connection", self.live)
+            self._close(flow, EndingKind.ERROR, error=slow, failure=failure)
         else:
             self._close(flow, EndingKind.RESPONSE)
 
     def websocket_end(self, flow: http.HTTPFlow) -> None:
         """A WebSocket is over."""
-        self._close(flow, EndingKind.WEBSOCKET)
+        self._close(flow, EndingKind.WEBSOCKET, error=flow_notes(flow).too_slow)
 
     def error(self, flow: http.HTTPFlow) -> None:
         """The origin failed or the client left."""

@@ -170,6 +170,9 @@ def _swift[Made](frozen: type[Made]) -> Callable[..., Made]:
     frozen, and it becomes what it is to be at once after.
     """
 
+    if hasattr(frozen, "__post_init__"):
+        raise TypeError(f"{frozen.__name__} does something of its own when it is made, which this would leave out")
+
     def freeze(made: Any) -> None:
         made.__class__ = frozen
 

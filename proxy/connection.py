@@ -30,6 +30,8 @@ logger = logging.getLogger("mitmproxy.proxy.server")
 
 SHORTLY = 0.25
 """Seconds between two looks whether a client has taken the rest of its last answer."""
+TAIL_WINDOWS = 6
+"""Idle times a client may take nothing of the rest of its last answer; more than its pace allows, where one is kept."""
 AHEAD = 256 * 1024
 """Most bytes read from a connection's sockets while its layers wait; more stays with whoever sends it."""
 
@@ -93,9 +95,14 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
 
     async def _until_taken(self, outlet: asyncio.WriteTransport) -> None:
         """The layers are done with the client, which has not taken everything: it counts as long as that is kept for
-        it. Whoever takes nothing is ended by `addons.answerpace`."""
+        it. Whoever takes too little is ended by `addons.answerpace`, and here where nobody keeps that pace."""
         await self._leave_origins()
-        while outlet.get_write_buffer_size():
+        since, before = time.monotonic(), 0
+        while left := outlet.get_write_buffer_size():
+            if left != before:
+                since, before = time.monotonic(), left
+            elif time.monotonic() - since > TAIL_WINDOWS * self.timeout_watchdog.seconds:
+                outlet.abort()
             await asyncio.sleep(SHORTLY)
 
     async def _leave_origins(self) -> None:

@@ -23,7 +23,7 @@ class Watchdog(server.TimeoutWatchdog):
     def __init__(self, seconds: float, idle: Callable[[], None]) -> None:
         """`idle` is called once nothing has been registered for so many seconds."""
         self._loop = asyncio.get_running_loop()
-        self._seconds = seconds
+        self.seconds = seconds
         self._called: Callable[[], None] | None = idle
         self._timer: asyncio.TimerHandle | None = None
         self.last_activity = self._loop.time()
@@ -36,7 +36,7 @@ class Watchdog(server.TimeoutWatchdog):
     def begin(self) -> None:
         """From here on."""
         self.register_activity()
-        self._timer = self._loop.call_later(self._seconds, self._look)
+        self._timer = self._loop.call_later(self.seconds, self._look)
 
     def end(self) -> None:
         """No longer."""
@@ -57,7 +57,7 @@ class Watchdog(server.TimeoutWatchdog):
     def _look(self) -> None:
         if self._called is None:
             return
-        left = self._seconds if self.blocker else self.last_activity + self._seconds - self._loop.time()
+        left = self.seconds if self.blocker else self.last_activity + self.seconds - self._loop.time()
         if left > 0:
             self._timer = self._loop.call_later(left, self._look)
         else:

@@ -85,7 +85,8 @@ class ProxySettings(Section):
     idle_timeout: int = Field(default=90, ge=5, le=3600)
     """Seconds without a byte before a connection is closed."""
     tunnel_timeout: float = Field(default=12 * 3600.0, ge=60, le=7 * 86400)
-    """Seconds a connection that is passed through may last, however busy."""
+    """Seconds a connection that is passed through may last, however busy; and an answer without a length (events,
+    radio) that is slower than `answer_rate`."""
     head_timeout: float = Field(default=15.0, gt=0, le=300)
     """Seconds a client may take to send a complete request head."""
     head_limit: int = Field(default=2 * 1024 * 1024, ge=16384)

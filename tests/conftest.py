@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -27,7 +28,12 @@ settings.load_profile("schoolgate")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Nobody tests what was compiled before it was changed."""
+    """Nobody tests what was compiled before it was changed; what is started here can be stopped with Ctrl-C.
+
+    Whoever runs the tests in the background of a shell has SIGINT ignored, and so would every gateway of theirs.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         words = [sys.executable, str(REPOSITORY / ".ci" / "compile"), "--check"]
         checked = subprocess.run(words, capture_output=True, text=True)

@@ -102,5 +102,13 @@ def test_a_room_whose_last_module_left_the_list_keeps_nothing_compiled(clone: Pa
     (clone / "policy").mkdir()
     (clone / "policy" / "__init__.py").write_text("", encoding="utf-8")
     (clone / "policy" / "rules.py").write_text(SOURCE.format(3), encoding="utf-8")
+    left = next((clone / "categories").glob("engine.*.so"))
+    kept = clone / "kept" / "elsewhere"
+    kept.mkdir(parents=True)
+    shutil.copy(left, kept)
+    run(clone, ".ci/compile")
+    assert ask(clone) == ["1", "True"]
+    shutil.copy(kept / left.name, left)  # as if it had been put back from elsewhere, and nothing else had changed
+    assert run(clone, ".ci/compile", "--check").returncode == 1
     run(clone, ".ci/compile")
     assert ask(clone) == ["1", "True"]

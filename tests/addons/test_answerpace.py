@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from mitmproxy.connection import Client
 
-from addons.answerpace import AnswerPace
+from addons.answerpace import CREDIT, AnswerPace
 from addons.flownotes import flow_notes, unfinished_flows
 from logstore.record import Ending
 from tests.addons.host import Host
@@ -24,6 +24,8 @@ from tests.rig.waiting import wait_for
 
 RATE, SECONDS, LONGEST = 100, 30.0, 3600.0
 ENOUGH = int(RATE * SECONDS)
+PATIENCE = (CREDIT + 1) * SECONDS
+"""How long a client may take nothing whose kernel has taken as much as it holds."""
 ACKNOWLEDGED = 8_000_000
 """Bytes after whose reading the client's kernel surely has told that it took `ENOUGH`."""
 LOT = 900_000_000
@@ -207,11 +209,11 @@ def test_a_client_that_takes_its_answer_at_a_drip_is_shown_out(
         if idle:
             host.call(handler._idle)
             wait_for(lambda: handler.client not in handler.transports, "the layers to be done with it")
-        for moment in range(0, 30, 5):
+        for moment in range(0, int(PATIENCE), 5):
             raw.socket.recv(1)
             assert look(moment) == 0
         assert handler in connections(host)
-        assert look(30) == 1
+        assert look(PATIENCE) == 1
         wait_for(lambda: handler not in connections(host), "the connection to end")
         assert handler.outlet.get_write_buffer_size() == 0
     assert cut(host, "reader") == before + 1
@@ -250,7 +252,40 @@ def test_a_client_that_takes_enough_goes_on(host: Host, site: Site, name: str, l
                 taken += len(raw.socket.recv(65536))
             wait_for(lambda: full(end, handler), "all buffers to be full again")
             assert look(window * SECONDS) == 0
-        assert look(4 * SECONDS) == 1
+        assert [look(window * SECONDS) for window in range(4, 4 + CREDIT)] == [0] * (CREDIT - 1) + [1]
+
+
+def test_the_idle_clock_is_not_for_who_is_slow_to_take(host: Host, site: Site, name: str, look: Look) -> None:
+    """It hears no byte that leaves full buffers: only the pace of the client says how long it is waited for."""
+    with reading(host, site, name) as (_, _, handler):
+        clock = handler.timeout_watchdog
+        clock.last_activity -= 80
+        assert look(0) == 0
+        assert host.call(clock._loop.time) - clock.last_activity < 40
+
+
+def test_what_is_not_taken_is_let_go_where_nobody_keeps_a_pace(host: Host, site: Site, name: str) -> None:
+    """`proxy.answer_rate` is 0, or the kernel does not count: no device is shut out by what it left behind."""
+    with reading(host, site, name) as (_, _, handler):
+        handler.timeout_watchdog.seconds = 0.05
+        host.call(handler._idle)
+        wait_for(lambda: handler not in connections(host), "the connection to end")
+
+
+def test_a_site_is_not_to_blame_while_we_hold_the_exchange(host: Host, site: Site, name: str, look: Look) -> None:
+    """Its small answer is all there, and a page is still looked at, or a record waits for its disk."""
+    with Raw(host) as raw:
+        ask(raw, name)
+        with site.asked() as end:
+            (handler,) = [each for each in connections(host) if each.client.peername == raw.socket.getsockname()]
+            assert look(0) == 0
+            say(host, end, b"HT")
+            with handler.timeout_watchdog.disarm():
+                assert [look(30), look(60)] == [0, 0]
+            say(host, end, b"TP")
+            assert [look(90), look(120)] == [0, 0]
+            say(host, end, b"/1")
+            assert look(150) == 1
 
 
 def test_a_tunnel_whose_client_takes_nothing_is_ended(host: Host, site: Site, look: Look) -> None:
@@ -263,7 +298,8 @@ def test_a_tunnel_whose_client_takes_nothing_is_ended(host: Host, site: Site, lo
             (handler,) = [each for each in connections(host) if each.client.peername == raw.socket.getsockname()]
             end.setblocking(False)
             wait_for(lambda: full(end, handler), "all buffers to be full")
-            assert [look(moment) for moment in (0, 30)] == [0, 1]
+            assert look(0) == 0
+            assert [look(window * SECONDS) for window in range(1, CREDIT + 2)] == [0] * CREDIT + [1]
     found = wait_for(lambda: ending(host, "bank.example"), "the row's ending")
     assert (str(found.kind), found.error) == ("bypassed", "answer not taken")
     assert found.bytes_down > 0

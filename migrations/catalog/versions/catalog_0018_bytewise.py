@@ -29,7 +29,11 @@ def downgrade() -> None:
 def _compared(collation: str, room: str) -> None:
     if op.get_bind().dialect.name != "postgresql":  # SQLite compares by bytes anyway
         return
+    tables = ", ".join(f"dim_{name}" for name in DIMENSIONS)
+    # All first: a search that wants two of them the other way round would otherwise wait in a circle with this.
+    op.execute(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE")
     for name in DIMENSIONS:
         op.alter_column(f"dim_{name}", "key", type_=postgresql.TEXT(collation=collation), existing_type=sa.Text)
         op.execute(f"ALTER TABLE dim_{name} {room}")
     op.alter_column("dim_host", "domain", type_=postgresql.TEXT(collation=collation), existing_type=sa.Text)
+    op.execute(f"ANALYZE {tables}")  # what was known of a column goes with its type
