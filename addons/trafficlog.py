@@ -185,8 +185,7 @@ class TrafficLog:
         if slow == NOT_TAKEN:
             self._close(flow, EndingKind.ABORTED, error=slow)
         elif slow is not None:  # a body without a length, whose end is that of its site
-            failure = error_verdict("server closed connection", self.live)
-            self._close(flow, EndingKind.ERROR, error=slow, failure=failure)
+            self._close(flow, EndingKind.ERROR, slow, error_verdict("server closed connection", self.live))
         else:
             self._close(flow, EndingKind.RESPONSE)
 
