@@ -5,10 +5,12 @@ Shows: `proxy.connection`.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -270,6 +272,17 @@ def test_what_is_not_taken_is_let_go_where_nobody_keeps_a_pace(host: Host, site:
         handler.timeout_watchdog.seconds = 0.05
         host.call(handler._idle)
         wait_for(lambda: handler not in connections(host), "the connection to end")
+
+
+def test_a_stop_lets_go_of_what_is_not_taken(tmp_path: Path, site: Site, name: str) -> None:
+    """A client that takes nothing of the rest of its answer is given `proxy.drain`, and not a moment more."""
+    with Host(tmp_path, site.address).running() as host, reading(host, site, name) as (_, _, handler):
+        host.call(handler._idle)
+        wait_for(lambda: handler.client not in handler.transports, "the layers to be done with it")
+        assert host.master is not None
+        stop = asyncio.run_coroutine_threadsafe(host.master.drain(0.1), host.loop)
+        assert stop.result(10) == 1
+        assert not connections(host)
 
 
 def test_a_site_is_not_to_blame_while_we_hold_the_exchange(host: Host, site: Site, name: str, look: Look) -> None:
