@@ -274,17 +274,6 @@ def test_what_is_not_taken_is_let_go_where_nobody_keeps_a_pace(host: Host, site:
         wait_for(lambda: handler not in connections(host), "the connection to end")
 
 
-def test_a_stop_lets_go_of_what_is_not_taken(tmp_path: Path, site: Site, name: str) -> None:
-    """A client that takes nothing of the rest of its answer is given `proxy.drain`, and not a moment more."""
-    with Host(tmp_path, site.address).running() as host, reading(host, site, name) as (_, _, handler):
-        host.call(handler._idle)
-        wait_for(lambda: handler.client not in handler.transports, "the layers to be done with it")
-        assert host.master is not None
-        stop = asyncio.run_coroutine_threadsafe(host.master.drain(0.1), host.loop)
-        assert stop.result(10) == 1
-        assert not connections(host)
-
-
 def test_a_site_is_not_to_blame_while_we_hold_the_exchange(host: Host, site: Site, name: str, look: Look) -> None:
     """Its small answer is all there, and a page is still looked at, or a record waits for its disk."""
     with Raw(host) as raw:
@@ -366,3 +355,15 @@ def test_a_fault_of_ours_cuts_nobody(host: Host, site: Site, name: str) -> None:
             assert host.call(lambda: pace.look(handlers, 0)) == 0
             say(host, end, b"T")
             assert host.call(lambda: pace.look(handlers, 30)) == 1
+
+
+def test_a_stop_lets_go_of_what_is_not_taken(tmp_path: Path, name: str) -> None:
+    """A client that takes nothing of the rest of its answer is given `proxy.drain`, and not a moment more."""
+    site = Site()
+    with site.listener, Host(tmp_path, site.address).running() as host, reading(host, site, name) as (_, _, handler):
+        host.call(handler._idle)
+        wait_for(lambda: handler.client not in handler.transports, "the layers to be done with it")
+        assert host.master is not None
+        stop = asyncio.run_coroutine_threadsafe(host.master.drain(0.1), host.loop)
+        assert stop.result(10) == 1
+        assert not connections(host)
