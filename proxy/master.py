@@ -114,9 +114,10 @@ class GatewayMaster(master.Master):
         left = list(self.server.connections.values())
         for handler in left:
             _cut(handler)
-            if isinstance(handler, connection.GatewayConnection) and handler.client not in handler.transports:
-                handler.show_out("shutting down")  # only the rest of its last answer keeps it
         while self.server.connections and loop.time() < end + 2:
+            for handler in list(self.server.connections.values()):
+                if isinstance(handler, connection.GatewayConnection) and handler.client not in handler.transports:
+                    handler.show_out("shutting down")  # only the rest of its last answer keeps it
             await asyncio.sleep(0.02)
         return len(left)
 

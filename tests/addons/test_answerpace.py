@@ -357,12 +357,14 @@ def test_a_fault_of_ours_cuts_nobody(host: Host, site: Site, name: str) -> None:
             assert host.call(lambda: pace.look(handlers, 30)) == 1
 
 
-def test_a_stop_lets_go_of_what_is_not_taken(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("idle", [True, False], ids=["when its idle clock has run out", "before"])
+def test_a_stop_lets_go_of_what_is_not_taken(tmp_path: Path, name: str, idle: bool) -> None:
     """A client that takes nothing of the rest of its answer is given `proxy.drain`, and not a moment more."""
     site = Site()
     with site.listener, Host(tmp_path, site.address).running() as host, reading(host, site, name) as (_, _, handler):
-        host.call(handler._idle)
-        wait_for(lambda: handler.client not in handler.transports, "the layers to be done with it")
+        if idle:
+            host.call(handler._idle)
+            wait_for(lambda: handler.client not in handler.transports, "the layers to be done with it")
         assert host.master is not None
         stop = asyncio.run_coroutine_threadsafe(host.master.drain(0.1), host.loop)
         assert stop.result(10) == 1
