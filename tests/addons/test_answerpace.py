@@ -331,6 +331,36 @@ def test_a_websocket_may_be_slow(host: Host, site: Site, name: str, look: Look) 
                 assert look(moment) == 0
 
 
+def test_a_websocket_whose_client_takes_nothing_is_ended(host: Host, site: Site, name: str, look: Look) -> None:
+    """Its row says why."""
+    frame = b"\x82\x7e" + (60_000).to_bytes(2) + bytes(60_000)
+    rest = b""
+
+    def fill() -> bool:
+        nonlocal rest
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                rest = rest or frame
+                rest = rest[end.send(rest) :]
+        return bool(handler.outlet.get_write_buffer_size())
+
+    with Raw(host) as raw:
+        key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+        ask(raw, name, f"Upgrade: websocket\r\nConnection: Upgrade\r\n{key}")
+        with site.asked() as end:
+            accept = b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+            upgrade = b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
+            end.sendall(b"HTTP/1.1 101 Switching Protocols\r\n" + upgrade + accept + b"\r\n")
+            assert raw.read_head().startswith(b"HTTP/1.1 101")
+            (handler,) = [each for each in connections(host) if each.client.peername == raw.socket.getsockname()]
+            end.setblocking(False)
+            wait_for(fill, "all buffers to be full")
+            assert look(0) == 0
+            assert [look(window * SECONDS) for window in range(1, CREDIT + 2)] == [0] * CREDIT + [1]
+    found = wait_for(lambda: ending(host, name), "the row's ending")
+    assert (str(found.kind), found.error) == ("websocket", "answer not taken")
+
+
 @pytest.mark.parametrize("what", ["a site that thinks", "an answer that is all there"])
 def test_whoever_waits_is_left_alone(host: Host, site: Site, name: str, look: Look, what: str) -> None:
     """Silence is the idle clock's."""
