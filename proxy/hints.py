@@ -24,7 +24,7 @@ Nobody is signed in, so the strictest band decides. Try, in another terminal:
   2. a blocked page       curl -x {proxy} http://games.schoolgate.test/
      the same inside TLS  curl -x {proxy} --cacert {certificate} https://games.schoolgate.test/
   3. the record of both   .venv/bin/schoolgate log search --fresh
-  4. and why              .venv/bin/schoolgate explain https://games.schoolgate.test/ --band ks3
+  4. and why              .venv/bin/schoolgate explain https://games.schoolgate.test/
 
 Trust {certificate} on devices. Ctrl-C stops everything.
 """
