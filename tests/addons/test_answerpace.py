@@ -315,20 +315,26 @@ def client_hello(name: str) -> bytes:
     return out.read()
 
 
-def test_a_websocket_may_be_slow(host: Host, site: Site, name: str, look: Look) -> None:
-    """It has no end, and says little."""
+@contextlib.contextmanager
+def websocket(host: Host, site: Site, name: str) -> Iterator[tuple[Raw, socket.socket]]:
+    """Both ends of one that is open."""
     with Raw(host) as raw:
         key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
         ask(raw, name, f"Upgrade: websocket\r\nConnection: Upgrade\r\n{key}")
         with site.asked() as end:
             accept = b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nContent-Length: 0\r\n"
-            end.sendall(
-                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" + accept + b"\r\n"
-            )
+            upgrade = b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
+            end.sendall(b"HTTP/1.1 101 Switching Protocols\r\n" + upgrade + accept + b"\r\n")
             assert raw.read_head().startswith(b"HTTP/1.1 101")
-            for moment in range(0, 3600, 60):
-                say(host, end, b"\x81\x01x")
-                assert look(moment) == 0
+            yield raw, end
+
+
+def test_a_websocket_may_be_slow(host: Host, site: Site, name: str, look: Look) -> None:
+    """It has no end, and says little."""
+    with websocket(host, site, name) as (_, end):
+        for moment in range(0, 3600, 60):
+            say(host, end, b"\x81\x01x")
+            assert look(moment) == 0
 
 
 def test_a_websocket_whose_client_takes_nothing_is_ended(host: Host, site: Site, name: str, look: Look) -> None:
@@ -344,19 +350,12 @@ def test_a_websocket_whose_client_takes_nothing_is_ended(host: Host, site: Site,
                 rest = rest[end.send(rest) :]
         return bool(handler.outlet.get_write_buffer_size())
 
-    with Raw(host) as raw:
-        key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-        ask(raw, name, f"Upgrade: websocket\r\nConnection: Upgrade\r\n{key}")
-        with site.asked() as end:
-            accept = b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
-            upgrade = b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
-            end.sendall(b"HTTP/1.1 101 Switching Protocols\r\n" + upgrade + accept + b"\r\n")
-            assert raw.read_head().startswith(b"HTTP/1.1 101")
-            (handler,) = [each for each in connections(host) if each.client.peername == raw.socket.getsockname()]
-            end.setblocking(False)
-            wait_for(fill, "all buffers to be full")
-            assert look(0) == 0
-            assert [look(window * SECONDS) for window in range(1, CREDIT + 2)] == [0] * CREDIT + [1]
+    with websocket(host, site, name) as (raw, end):
+        (handler,) = [each for each in connections(host) if each.client.peername == raw.socket.getsockname()]
+        end.setblocking(False)
+        wait_for(fill, "all buffers to be full")
+        assert look(0) == 0
+        assert [look(window * SECONDS) for window in range(1, CREDIT + 2)] == [0] * CREDIT + [1]
     found = wait_for(lambda: ending(host, name), "the row's ending")
     assert (str(found.kind), found.error) == ("websocket", "answer not taken")
 
