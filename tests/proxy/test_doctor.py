@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
+import sysconfig
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +19,7 @@ from proxy import assembly
 from proxy.ca import create_ca
 from proxy.cli import main
 from proxy.control import socket_path
-from proxy.doctor import Finding, _record, examine
+from proxy.doctor import Finding, _record, examine, optimised
 from proxy.settings import ListSettings, Settings
 from tests.logstore.rows import ended, ids_from, request
 
@@ -53,6 +55,28 @@ def test_it_says_whether_the_decision_is_compiled(tmp_path: Path) -> None:
     finding = said(Settings(data=tmp_path))["decision"]
     compiled = Path(engine.__file__).suffix == ".so"
     assert (finding.level, finding.found) == (("good", "compiled") if compiled else ("note", "interpreted"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "prefix", "fast"),
+    [
+        ("'--prefix=/usr' '--with-computed-gotos'", "/usr", True),  # Debian 13's own
+        ("'--enable-optimizations' '--with-lto'", "/opt/python", True),
+        ("'--prefix=/home/ict/.pyenv/versions/3.13.0'", "/home/ict/.pyenv/versions/3.13.0", False),
+        ("", "/usr/local", False),
+    ],
+)
+def test_it_says_when_python_was_built_slow(asked: str, prefix: str, fast: bool) -> None:
+    """A third of a request's time is worth a line."""
+    assert optimised(asked, prefix) is fast
+
+
+def test_a_slow_python_is_a_note_with_what_would_be_better(tmp_path: Path) -> None:
+    """It filters all the same."""
+    finding = said(Settings(data=tmp_path))["python"]
+    fast = optimised(sysconfig.get_config_var("CONFIG_ARGS") or "", sys.base_prefix)
+    assert finding.level == ("good" if fast else "note")
+    assert ("--enable-optimizations" in finding.advice) is not fast
 
 
 @pytest.mark.parametrize(("mode", "found"), [(0o700, "good"), (0o750, "bad"), (0o705, "bad"), (0o777, "bad")])
