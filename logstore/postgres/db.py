@@ -88,6 +88,9 @@ def open_engine(
         "tcp_user_timeout": 30_000,
         "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
     }
+    if read_only:
+        # Else a question asked often is prepared, and then planned once for every name and span: for none of them well.
+        arguments["prepare_threshold"] = None
     try:
         engine = create_engine(database.url, poolclass=NullPool, connect_args=arguments, hide_parameters=True)
     except ModuleNotFoundError as error:
