@@ -13,6 +13,7 @@ from typing import Protocol
 from weakref import WeakSet
 
 from mitmproxy.connection import Client as ClientConnection
+from mitmproxy.connection import Connection
 from mitmproxy.flow import Flow
 from mitmproxy.http import HTTPFlow
 
@@ -173,6 +174,8 @@ class FlowNotes:
     """What looks at the page before it is shown; None when nothing does."""
 
 
+at_work: WeakSet[Connection] = WeakSet()
+"""Sites that said by an interim answer that they are at work on theirs, since `addons.answerpace` asked last."""
 _flows: WeakSet[Flow] = WeakSet()
 _KEPT = "schoolgate"
 """Attribute the notes are kept in: the host's own copies and states leave it out."""

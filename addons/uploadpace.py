@@ -1,26 +1,20 @@
 """Whoever sends a request's body must keep a pace: connections in, those that only hold us up are cut.
 
-Looks at every connection of the worker every few seconds, so that it costs a request nothing. A time in which the site
-does not take what is sent, or is not reached yet, is not counted: then it is the site that is slow. What waits for an
-answer (a long poll, an event stream, a WebSocket, a site that thinks) has sent its request whole, and is none of ours.
+A time in which the site does not take what is sent, or is not reached yet, is not counted: then it is the site that is
+slow. What waits for an answer (a long poll, an event stream, a WebSocket, a site that thinks) has sent its request
+whole, and is none of ours.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from mitmproxy import http
 
-from addons.flownotes import connection_notes, flow_notes, unfinished_flows, uploading
-from addons.live import Live
+from addons.flownotes import connection_notes, flow_notes, uploading
+from addons.pacing import LOOKS, Pace
 
-logger = logging.getLogger(__name__)
-
-LOOKS = 6
-"""Looks within one window."""
 FRUITLESS = 4
 """Windows in which bytes may come without a request of them: refused uploads that are thrown away, handshakes."""
 
@@ -41,47 +35,15 @@ class _Window:
     """When something came last."""
 
 
-class UploadPace:
+class UploadPace(Pace[_Window]):
     """Cuts what is slower than `rate` bytes a second over `seconds`, the first window being grace."""
 
-    def __init__(self, live: Live, rate: int, seconds: float) -> None:
-        self.live = live
-        self.rate = rate
-        self.seconds = seconds
-        self._windows: dict[Any, _Window] = {}
+    name = "uploadpace"
 
-    @property
-    def pause(self) -> float:
-        """Seconds between two looks."""
-        return self.seconds / LOOKS
-
-    def look(self, handlers: Iterable[Any], at: float) -> int:
-        """Look at every connection; `at` is in seconds of a clock that only goes forward. Returns how many were cut."""
-        cut, windows = 0, {}
-        flows = unfinished_flows()
-        for handler in handlers:
-            try:
-                window = self._window(handler, flows.get(handler.client, []), at)
-                if window is None:
-                    continue
-                what = self._too_slow(window, at)
-            except Exception:  # nobody is cut for a bug of ours, and everybody else is looked at
-                logger.exception("the pace of a connection could not be told")
-                self.live.metrics.hook_failures.labels("uploadpace").inc()
-                continue
-            windows[handler.client] = window
-            if what is not None:
-                self._cut(handler, window, what)
-                cut += 1
-        self._windows = windows
-        return cut
-
-    def _window(self, handler: Any, flows: list[http.HTTPFlow], at: float) -> _Window | None:
-        """The window of a connection as it goes on, or a new one; None where there is nothing to measure."""
+    def _window(self, handler: Any, flows: list[http.HTTPFlow], before: _Window | None, at: float) -> _Window | None:
         notes = connection_notes(handler.client)
         if notes.tunnel_record is not None or notes.tunnel_unrecorded:
             return None
-        before = self._windows.get(handler.client)
         uploads = [flow for flow in flows if uploading(flow)]
         if uploads:
             flow = uploads[0]
@@ -98,7 +60,6 @@ class UploadPace:
         return before
 
     def _too_slow(self, window: _Window, at: float) -> str | None:
-        """What is too slow about it, for the metric; None when it may go on. Begins the next window."""
         passed = at - window.since
         if not isinstance(window.subject, http.HTTPFlow):
             fruitless = passed >= self.seconds * FRUITLESS and window.moved > LOOKS
@@ -111,10 +72,9 @@ class UploadPace:
         window.since, window.size = at, size
         return None
 
-    def _cut(self, handler: Any, window: _Window, what: str) -> None:
+    def _cut(self, handler: Any, flows: list[http.HTTPFlow], window: _Window) -> None:
         if isinstance(window.subject, http.HTTPFlow):
             flow_notes(window.subject).too_slow = "upload too slow"
-        self.live.metrics.slow_cut.labels(what).inc()
         io = handler.transports.get(handler.client)
         if io is not None and io.handler is not None:
             io.handler.cancel("too slow")

@@ -30,6 +30,7 @@ from addons.httplayers import HeadLimits, install
 from addons.live import Live
 from addons.metrics import Metrics
 from addons.openconnections import OpenConnections
+from addons.pacing import Pace
 from addons.pagebody import PageLimits
 from addons.pages import Surroundings
 from addons.recheck import recheck
@@ -295,7 +296,7 @@ class Worker:
             await asyncio.sleep(SPOOL_SECONDS)
             self.live.spool.settle()
 
-    def _paces(self) -> Iterator[UploadPace | AnswerPace]:
+    def _paces(self) -> Iterator[Pace[Any]]:
         """What ends uploads and answers that hold a connection and come to nothing."""
         told = self.settings.proxy
         if told.upload_rate:
@@ -338,7 +339,7 @@ def settle_memory() -> None:
     gc.collect()
 
 
-async def _watch_pace(master: GatewayMaster, pace: UploadPace | AnswerPace) -> None:
+async def _watch_pace(master: GatewayMaster, pace: Pace[Any]) -> None:
     while True:
         await asyncio.sleep(pace.pause)
         pace.look(list(master.server.connections.values()), asyncio.get_running_loop().time())

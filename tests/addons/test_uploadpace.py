@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import ssl
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
 
 import pytest
-from mitmproxy.connection import Client
 
 from addons.flownotes import flow_notes, unfinished_flows
-from addons.uploadpace import FRUITLESS, LOOKS, UploadPace
+from addons.pacing import LOOKS
+from addons.uploadpace import FRUITLESS, UploadPace
 from logstore.record import Ending
 from tests.addons.host import Host
 from tests.rig.clients import Raw
@@ -186,12 +185,3 @@ def connections(host: Host) -> list:
     master = host.master
     assert master is not None
     return host.call(lambda: list(master.server.connections.values()))
-
-
-def test_a_fault_of_ours_cuts_nobody(host: Host, origin: Origin, name: str) -> None:
-    """And the connection after it is looked at."""
-    pace = UploadPace(host.live, RATE, SECONDS)
-    odd = SimpleNamespace(client=Client(peername=("127.0.0.1", 1), sockname=("127.0.0.1", 2)))
-    with uploading(host, origin, name, "Content-Length: 1000000"):
-        handlers = [odd, *connections(host)]
-        assert [host.call(lambda at=at: pace.look(handlers, at)) for at in (0, 30)] == [0, 1]
