@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakSet
 
-import h11
 from mitmproxy import http
 from mitmproxy.connection import Client, ConnectionState
 from mitmproxy.net.http import status_codes
@@ -39,9 +37,10 @@ from mitmproxy.proxy.layers.websocket import WebsocketEndHook
 
 from addons import headers
 from addons.content import within_limit
-from addons.flownotes import flow_notes
+from addons.flownotes import connection_notes, flow_notes
 from addons.holding import HoldingStream
 from addons.inplace import InPlace
+from addons.originheads import BoundedHttp1Client, make_body_reader
 from addons.shortway import HandOver, short_way
 from addons.tlslayers import GatewayServerTls
 
@@ -50,6 +49,8 @@ TOO_LARGE = "upload larger than the school allows"
 
 type Commands = layer.CommandGenerator[None]
 
+HALF_REQUEST = "half a request"
+"""Why a head was refused whose client said no more."""
 MESSAGE_TOO_BIG = 1009
 """RFC 6455 §7.4.1."""
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
@@ -176,11 +177,21 @@ class BoundedHttp1Server(InPlace, _http1.Http1Server):
             if fault is not None:
                 yield from self._refuse(400, fault)
                 return
+        elif self.buf and bytes(self.buf).strip():
+            yield from self._left()
         for command in super().read_headers(event):
             if isinstance(command, commands.SendData):  # only ever the host's own error page
                 yield from self._refuse(400, "bad request head", close=False)
             else:
                 yield command
+
+    def _left(self) -> Commands:
+        """The client has gone in the middle of a head. In a tunnel that is no refusal, and its row says where to."""
+        notes = connection_notes(self.context.client)
+        if notes.connect is None:
+            yield RefusedBytesHook(RefusedBytes(self.context.client, HALF_REQUEST, None))
+        else:
+            notes.left = HALF_REQUEST
 
     def _complete(self, new: bytes) -> bool:
         """Whether the head is there; only what is new is looked at, or a dripping head would cost its square."""
@@ -221,26 +232,6 @@ class BoundedHttp1Server(InPlace, _http1.Http1Server):
         if close:
             self.state = self.done
             yield commands.CloseConnection(self.conn)
-
-
-class BoundedHttp1Client(_http1.Http1Client):
-    """HTTP/1 towards the origin with a bounded head."""
-
-    def handle_event(self, event: events.Event) -> Commands:
-        """As the original: nothing here waits for anything."""
-        return self._handle_event(event)
-
-    def read_headers(self, event: events.ConnectionEvent) -> Commands:
-        """Read one head; give up on an endless one."""
-        if isinstance(event, events.DataReceived) and self.request is not None and len(self.buf) > limits.size // 4:
-            raw = bytes(self.buf)
-            if _HEAD_END.search(raw) is None and self.stream_id is not None:
-                yield commands.CloseConnection(self.conn)
-                error = ResponseProtocolError(self.stream_id, "response head too large", ResponseProtocolError.code)
-                yield http_layers.ReceiveHttp(error)
-                self.state = self.done
-                return
-        yield from super().read_headers(event)
 
 
 LITTLE = 64 * 1024
@@ -363,28 +354,6 @@ class GatewayStream(HoldingStream):
         yield http_layers.SendHttp(ResponseEndOfMessage(self.stream_id), client)
 
 
-class _Trailerless:
-    """A body reader that drops trailers, as RFC 9110 §6.5.1 allows; the host would crash on them."""
-
-    def __init__(self, reader: Callable[[Any], Any]) -> None:
-        self.reader = reader
-        self.read_eof = getattr(reader, "read_eof", None)
-
-    def __call__(self, buffer: Any) -> Any:
-        event = self.reader(buffer)
-        if isinstance(event, h11.EndOfMessage) and event.headers:
-            return h11.EndOfMessage()
-        return event
-
-
-_original_make_body_reader = _http1.make_body_reader
-
-
-def _make_body_reader(expected_size: int | None) -> Any:
-    reader = _original_make_body_reader(expected_size)
-    return _Trailerless(reader) if expected_size is None else reader
-
-
 def install(new_limits: HeadLimits) -> None:
     """Put these layers and limits in force for this process."""
     global limits
@@ -394,5 +363,6 @@ def install(new_limits: HeadLimits) -> None:
     http_layers.Http1Server = BoundedHttp1Server  # type: ignore[misc]
     http_layers.Http1Client = BoundedHttp1Client  # type: ignore[misc]
     tls.ServerTLSLayer = GatewayServerTls  # type: ignore[misc]
-    _http1.make_body_reader = _make_body_reader
+    _http1.make_body_reader = make_body_reader
+    BoundedHttp1Client.longest = new_limits.size // 4
     websocket.WebsocketLayer = BoundedWebsocket  # type: ignore[misc]

@@ -37,8 +37,9 @@ from addons import httplayers
 from addons.flownotes import flow_notes
 from addons.flowparts import new_flow, new_request, new_response
 from addons.heads import BODILESS, Answer, RequestHead, ordinary_answer, ordinary_request
-from addons.httplayers import BoundedHttp1Client, BoundedHttp1Server, GatewayStream
+from addons.httplayers import BoundedHttp1Server, GatewayStream
 from addons.inplace import DirectHttpLayer, forked, left
+from addons.originheads import BoundedHttp1Client
 
 KEPT = ("keep-alive", "Keep-Alive")
 """What a `Connection` field may say of a connection that stays open."""

@@ -22,7 +22,7 @@ from addons.answers import refuse
 from addons.filter import client_left, error_verdict
 from addons.flownotes import ConnectionNotes, FlowNotes, Passed, connection_notes, flow_notes, open_flows
 from addons.handshakes import HALF, failure_of
-from addons.httplayers import RefusedBytes
+from addons.httplayers import HALF_REQUEST, RefusedBytes
 from addons.live import Live
 from addons.metrics import Way
 from addons.rows import open_row, refused_bytes_row, tunnel_row
@@ -114,7 +114,7 @@ class TrafficLog:
             self._append(row.id, lambda: self.live.spool.write(row, passed), "passed")
             return
         if notes.tunnel_record is None:
-            if notes.connect is not None and notes.requests == 0 and not notes.told:
+            if notes.connect is not None and not notes.told and (notes.requests == 0 or notes.left == HALF_REQUEST):
                 row = tunnel_row(self.live, notes)
                 ending = Ending(kind=EndingKind.ABORTED, error=notes.left)
                 self._append(row.id, lambda: self.live.spool.write(row, ending), "refused")

@@ -19,6 +19,7 @@ import zstandard
 from tests.rig.clients import Browser
 from tests.rig.gateway import TEACHER, YEAR_4, Gateway
 from tests.rig.pages import BAD, GOOD, HEAD, YEAR_8, YEAR_12, fetch, page_url, reading_school, row
+from tests.rig.routes import broken
 from tests.rig.waiting import wait_for
 
 pytestmark = pytest.mark.e2e
@@ -86,6 +87,14 @@ def test_packed_pages_are_unpacked(school: Gateway, name: str, encoding: str, pa
     good = pack(GOOD.encode())
     answer = fetch(school, page_url(name, good, head=head, chunked=chunked))
     assert (answer.status, answer.body) == (200, good)
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd"])
+def test_a_page_of_which_the_end_is_not_to_be_had_says_so(school: Gateway, name: str, encoding: str) -> None:
+    """Broken behind more than is kept to be undone again: the last octets pass unread, and the row tells."""
+    answer = fetch(school, f"http://{name}/broken?encoding={encoding}")
+    assert (answer.status, answer.body) == (200, broken(encoding))
+    assert row(school, name)["note"] == "not-scanned:encoding"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ import struct
 import zlib
 from collections.abc import Awaitable, Callable
 
+import brotli
+import zstandard
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 
@@ -142,6 +144,24 @@ async def gzip_bomb(exchange: Exchange) -> None:
     """A page of `?bytes=` zeros, compressed about a thousandfold."""
     packed = gzip.compress(bytes(int(exchange.arrival.query["bytes"])), 6)
     await exchange.answer(packed, "text/html", Content_Encoding="gzip")
+
+
+@_route("/broken")
+async def broken_page(exchange: Exchange) -> None:
+    """A page that is packed by `?encoding=` and ends in octets that are no such coding."""
+    encoding = exchange.arrival.query["encoding"]
+    await exchange.answer(broken(encoding), Content_Encoding=encoding)
+
+
+def broken(encoding: str) -> bytes:
+    """100 kB, in blocks of which several are undone together; what the last ones say is lost with the fault."""
+    lines = [b"<p>%s</p>\n" % hashlib.sha256(b"%d" % number).hexdigest().encode() for number in range(3000)]
+    if encoding == "br":
+        return brotli.compress(b"".join(lines), quality=4) + b"x"
+    engine = zstandard.ZstdCompressor(write_checksum=True).compressobj()
+    blocks = [b"".join(lines[at : at + 100]) for at in range(0, len(lines), 100)]
+    packed = [engine.compress(block) + engine.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK) for block in blocks]
+    return b"".join(packed) + engine.flush()[:-4] + b"none"
 
 
 @_route("/reset")
