@@ -24,9 +24,8 @@ from logstore.db import SEALING, reading_file
 from logstore.dialects import one_of
 from logstore.dimensions import FOLDED, Dimension, restored
 from logstore.schema import log
+from logstore.vouching import CATALOG, Vouching
 
-CATALOG = "catalog.db"
-"""Where a problem is that is of names."""
 _BY_COLUMN: Mapping[str, Dimension] = {dimension.column: dimension for dimension in FOLDED}
 NAMES = 20_000
 """Names, and batches, whose texts are asked for at a time."""
@@ -42,12 +41,13 @@ def sha256_of(path: Path) -> str:
 
 def problems(
     path: Path, catalog: Connection, *, known: Sequence[tuple[int, str, str]] = (), sealed: str | None = None,
-    deep: bool = True, bounds: Mapping[str, int | None] | None = None,
+    deep: bool = True, bounds: Mapping[str, int | None] | None = None, vouching: Vouching | None = None,
 ) -> Iterator[Problem]:  # fmt: skip
     """What is wrong with the day file at `path`.
 
     `known`: numbers of batches, the marks they must have, and who says so. `sealed`: the SHA-256 it must have.
-    `bounds`: the catalog's `min_id` and `max_id` of it, and after how many `batches`.
+    `bounds`: the catalog's `min_id` and `max_id` of it, and after how many `batches`. `vouching` hears
+    which names are vouched for.
     """
     file = path.name.removeprefix(SEALING)
     if sealed is not None and (now := sha256_of(_in_force(path, sealed))) != sealed:
@@ -56,10 +56,12 @@ def problems(
     try:
         with reading_file(path) as day:
             day.exec_driver_sql("BEGIN")  # one moment of the file, whoever writes meanwhile
-            yield from _contents(file, day, catalog, known, deep=deep)
+            yield from _contents(file, day, catalog, known, vouching or Vouching(file[:10], {}), deep=deep)
             if bounds is not None and has_chain(day):
                 yield from _bounds(file, day, bounds)
     except sqlalchemy.exc.DatabaseError as error:
+        if vouching is not None:
+            vouching.sound = False
         if path.exists():
             yield Problem(file, f"cannot be read: {error.orig}")
 
@@ -71,9 +73,11 @@ def _in_force(path: Path, sealed: str) -> Path:
 
 
 def _contents(
-    file: str, day: Connection, catalog: Connection, known: Sequence[tuple[int, str, str]], *, deep: bool
-) -> Iterator[Problem]:
+    file: str, day: Connection, catalog: Connection, known: Sequence[tuple[int, str, str]], vouching: Vouching, *,
+    deep: bool,
+) -> Iterator[Problem]:  # fmt: skip
     if not has_chain(day):
+        vouching.sound = False
         yield Problem(file, "has no chain: it is older than that; `schoolgate db upgrade`")
         return
     sketches: list[Sketch] = []
@@ -85,18 +89,21 @@ def _contents(
     if not sketches and not known:
         first = day.execute(select(func.min(log.c.id))).scalar()
         if first is not None:
+            vouching.sound = False
             yield Problem(file, "its rows are older than the chain; the next row that comes in takes them under it")
         return
     yield from broken
+    vouching.sound = vouching.sound and not broken
     for number, mark, who in known:
         if number not in marks:
+            vouching.sound = False
             yield Problem(file, f"ends before batch {number}, which {who} knows", number)
         elif number and marks[number] != mark:
             yield Problem(file, f"is not the batch that {who} knows", number)
     if deep:
         found = rows_in(day, chaincheck.widest(sketches))
         yield from chaincheck.rows_of(file, sketches, lambda one: batch_of(day, one.number), found)
-    yield from _names(file, day, catalog)
+    yield from _names(file, day, catalog, vouching)
 
 
 def _noted(
@@ -109,12 +116,14 @@ def _noted(
         yield batch
 
 
-def _names(file: str, day: Connection, catalog: Connection) -> Iterator[Problem]:
+def _names(file: str, day: Connection, catalog: Connection, vouching: Vouching) -> Iterator[Problem]:
     """What is wrong with the names that batches vouch for; of one they vouch for twice it is said once."""
     said: set[Problem] = set()
     for some in _some(batches_in(day)):
         yield from chaincheck.names(file, some, texts_of(catalog, some))
-        for problem in unfound(file[:10], catalog, named(some)):
+        numbers = named(some)
+        vouching.met(numbers)
+        for problem in unfound(file[:10], catalog, numbers):
             if problem not in said:
                 said.add(problem)
                 yield problem

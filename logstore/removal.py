@@ -77,7 +77,7 @@ def remove_day(
         known = {one.id for one in holds(where)}
         held = copy_day(where, day, report.at)
         seen = dataclasses.replace(look(where, file, day), held=held)
-        facts: dict[str, Any] = {"bytes": seen.bytes, "changed_us": _us(report.at)}
+        facts: dict[str, Any] = {"bytes": seen.bytes, "changed_us": _us(report.at), "unvouched": None}
         if seen.rows is not None:
             facts |= {"rows": seen.rows, "min_id": seen.min_id, "max_id": seen.max_id}
         _count(where, engine, file, seen.rows)

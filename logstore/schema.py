@@ -142,11 +142,12 @@ day_file = Table(
     Column("batches", BigInteger),
     Column("mark", Text),
     Column("verified_us", BigInteger),
+    Column("unvouched", Text),
 )
 """The day files; in PostgreSQL, the day partitions. `state` is open, sealed, dropping or dropped. A row's time lies at
 most `early_us` before and `late_us` after the time in its id. `refused` counts rows that came after the day was
 dropped. `batches` and `mark` are the end of the file's chain as far as the catalog heard; `verified_us` is when the
-file was last found whole."""
+file was last found whole. `unvouched`: names that wait for their batch (`logstore.vouching`)."""
 
 log_cursor = Table(
     "log_cursor",

@@ -31,6 +31,7 @@ from logstore.place import ClickHouse, Database, Where
 from logstore.rowcheck import fault
 from logstore.schema import day_file, log, log_cursor, retention_run
 from logstore.unread import Row, pair_of
+from logstore.vouching import Names, note_waiting, spelt, waiting_of
 
 if TYPE_CHECKING:
     from logstore.clickhouse.store import ClickHouseStore
@@ -67,6 +68,8 @@ class _Tally:
     new: int
     reach: Reach
     end: End
+    waiting: Names | None
+    """Names of it that still wait for a batch; None when what is noted of them is right."""
 
 
 def open_store(
@@ -181,6 +184,7 @@ class Store:
         with self._catalog.begin():
             target = self._target(day)
             values, names = self._folded(day, rows)
+            waiting = self._announced(target.file, names)
         reach = added = Reach(values)
         if target.elsewhere:
             values = self._not_elsewhere(target, values)
@@ -189,7 +193,15 @@ class Store:
             new, end = store_batch(target.connection, target.file, values, names, self._clock() // 1000, _insert)
             if new != len(values) and (other := other_record(target.connection, values)) is not None:
                 raise BadRow(other, "another record has this id: two gateways or workers gave the same ids")
-        return _Tally(target.file, new, added, end), reach
+        return _Tally(target.file, new, added, end, waiting), reach
+
+    def _announced(self, file: str, names: Sequence[Name]) -> Names | None:
+        """Note that `names` wait for their batch; gives what else waits, and so will when that batch is there."""
+        if not names or (waiting := waiting_of(self._catalog, file)) is None:
+            return None
+        told = frozenset(name[:2] for name in names)
+        note_waiting(self._catalog, file, waiting | told)
+        return waiting - told
 
     def _folded(self, day: str, rows: Sequence[Row]) -> tuple[list[tuple[Any, ...]], list[Name]]:
         """The rows as they stand in `log`, and the names among theirs that are new that day."""
@@ -266,7 +278,7 @@ class Store:
     def _count(self, tally: _Tally, now: int) -> None:
         rows: Any = day_file.c.rows + tally.new
         reach = tally.reach
-        bounds: dict[str, Any] = {}
+        bounds: dict[str, Any] = {} if tally.waiting is None else {"unvouched": spelt(tally.waiting)}
         if reach.first is not None and reach.last is not None:  # else every row lies in a part that is closed
             bounds["min_id"] = func.min(func.ifnull(day_file.c.min_id, reach.first), reach.first)
             bounds["max_id"] = func.max(func.ifnull(day_file.c.max_id, reach.last), reach.last)

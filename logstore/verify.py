@@ -11,6 +11,7 @@ elsewhere (`db head`) shows that; what came after the last one kept is as good a
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from logstore.gapcheck import Known
 from logstore.place import ClickHouse, Database, Where
 from logstore.schema import day_file
 from logstore.verified import Verified
+from logstore.vouching import Learned, Vouching, learned
 
 MOST = 1_000
 """Problems named at most; more of them say nothing more."""
@@ -59,17 +61,22 @@ def verify(
             what = "was changed, taken out, or is not the one whose head was kept"
             report.problems.append(Problem("audit trail", f"line {broken} {what}"))
         told, known = evidence.told(catalog), _known(catalog)
+        present = [one for one in known if one.state in ("open", "sealed") and day in (None, one.file[:10])]
+        days, trail = ({str(file)[:10] for file in files} for files in ((one.file for one in present), told.files()))
+        parts = _Parts(present, learned(catalog, days, gone=trail, every=day is None))
         catalog.exec_driver_sql("COMMIT")
         report.problems += gapcheck.gaps(folder, catalog, known, told, day=day, months=months, now=now or at)
         if day is None:
             report.problems += filecheck.misleading(catalog)
             report.problems += holdproof.problems(folder)
-        present = [one for one in known if one.state in ("open", "sealed") and day in (None, one.file[:10])]
-        for one in sorted(present, key=lambda one: (one.verified_us or 0, one.file)):
+            report.problems += parts.names.strange
+        for one in parts.in_turn():
             if time.monotonic() > until:
                 report.left.append(one.file)
                 continue
-            found = _file(folder, catalog, one, told, deep=deep)
+            vouching = parts.of(one)
+            found = _file(folder, catalog, one, told, vouching, deep=deep)
+            found += parts.problems(vouching)
             report.files.append(one.file)
             report.rows += one.rows
             report.problems += found
@@ -93,9 +100,47 @@ def _known(catalog: Connection) -> list[Known]:
     return [Known(*row) for row in catalog.execute(select(*columns).order_by(day_file.c.file))]
 
 
-def _file(folder: Path, catalog: Connection, one: Known, told: evidence.Told, *, deep: bool) -> list[Problem]:
+class _Parts:
+    """The files that are to be looked at: those of a day together, because only together they vouch for its names."""
+
+    def __init__(self, present: Sequence[Known], names: Learned) -> None:
+        self.names = names
+        self._days: dict[str, list[Known]] = {}
+        self._vouching: dict[str, Vouching] = {}
+        for one in present:
+            self._days.setdefault(one.file[:10], []).append(one)
+        self._left = {day: len(files) for day, files in self._days.items()}
+
+    def in_turn(self) -> Iterator[Known]:
+        """Days that were looked at longest ago first."""
+        for files in sorted(self._days.values(), key=lambda files: (min(map(_looked_at, files)), files[0].file)):
+            yield from sorted(files, key=lambda one: (_looked_at(one), one.file))
+
+    def of(self, one: Known) -> Vouching:
+        """What is to be told what a file vouches for."""
+        day = one.file[:10]
+        if day not in self._vouching:
+            self._vouching[day] = self.names.on(day)
+        return self._vouching[day]
+
+    def problems(self, vouching: Vouching) -> Iterator[Problem]:
+        """A file of this was looked at: what is wrong with the names, when it was the day's last."""
+        self._left[vouching.day] -= 1
+        if not self._left[vouching.day]:
+            del self._vouching[vouching.day]
+            yield from vouching.problems()
+
+
+def _looked_at(one: Known) -> int:
+    return one.verified_us or 0
+
+
+def _file(
+    folder: Path, catalog: Connection, one: Known, told: evidence.Told, vouching: Vouching, *, deep: bool
+) -> list[Problem]:
     path = days_folder(folder) / one.file
     if not path.is_file():
+        vouching.sound = False
         return []  # told among the gaps
     marks: list[tuple[int, str, str]] = [
         (number, mark, f"line {line} of the audit trail") for number, mark, line in told.ends.get(one.file, ())
@@ -115,11 +160,17 @@ def _file(folder: Path, catalog: Connection, one: Known, told: evidence.Told, *,
         found += [Problem(one.file, f"when it was sealed: {said}") for said in facts.get("problems", ())]
     bounds = {"batches": one.batches, "min_id": one.min_id, "max_id": one.max_id}
     deep = deep or sealed is None
-    for problem in filecheck.problems(path, catalog, known=marks, sealed=sealed, deep=deep, bounds=bounds):
+    for problem in filecheck.problems(
+        path, catalog, known=marks, sealed=sealed, deep=deep, bounds=bounds, vouching=vouching
+    ):
         found.append(problem)
         if len(found) >= MOST:
+            vouching.sound = False
             break
-    return found if path.is_file() else []  # removed by retention while it was read
+    if path.is_file():
+        return found
+    vouching.sound = False
+    return []  # removed by retention while it was read
 
 
 def _note(folder: Path, file: str, at: datetime) -> None:

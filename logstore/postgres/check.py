@@ -27,6 +27,7 @@ from logstore.postgres.db import VERSION_TABLES, reading, revision_of
 from logstore.schema import day_file
 from logstore.source import ids_of
 from logstore.verified import Verified
+from logstore.vouching import Learned, learned
 
 MOST = 1_000
 """Problems named at most; more of them say nothing more."""
@@ -65,6 +66,7 @@ def verify(
             what = "was changed, taken out, or is not the one whose head was kept"
             report.problems.append(Problem("audit trail", f"line {broken} {what}"))
         there, contents = present(database), may_read_rows(catalog)
+        names = Learned()
         report.problems += _gaps(catalog, there, told, day, months, now or at)
         if day is None and seconds > 0:
             report.problems += misleading(catalog) if contents else ()
@@ -73,12 +75,18 @@ def verify(
         if day is not None:
             order = order.where(day_file.c.day == day)
         days = catalog.execute(order.order_by(func.coalesce(day_file.c.verified_us, 0), day_file.c.file)).all()
+        if contents and seconds > 0:
+            with moment(catalog):
+                trail = {_day_of(name) for name in told.files()}
+                names = learned(catalog, [its_day for _, its_day in days], gone=trail, every=day is None)
+            report.problems += names.strange
         for file, its_day in days:
             if time.monotonic() > until:
                 report.left.append(file)
                 continue
             with _turn(catalog, its_day, wait=at is None) as ours:
-                found = look(catalog, file, told, contents=contents, most=MOST) if ours else None
+                vouching = names.on(its_day)
+                found = look(catalog, file, told, contents=contents, most=MOST, vouching=vouching) if ours else None
                 if not ours:
                     report.left.append(file)
                 if found is None:
@@ -121,7 +129,7 @@ def _gaps(
     known = {name.partition("/")[0] for name in told.files()}
     for file in sorted({*books, *known}):
         row = books.get(file)
-        its_day = f"{file[4:8]}-{file[8:10]}-{file[10:]}"
+        its_day = _day_of(file)
         if day not in (None, its_day):
             continue
         if row is None:
@@ -143,6 +151,11 @@ def _gaps(
         some = "SELECT EXISTS (SELECT id FROM log WHERE id >= %s AND id < %s)"
         if day is None and catalog.exec_driver_sql(some, ids_of(there[file].isoformat())).scalar():
             yield Problem(file, "has rows and is not in the catalog: they were put there behind the record's back")
+
+
+def _day_of(file: str) -> str:
+    """The day of a partition, or of a chain in it, by its name."""
+    return f"{file[4:8]}-{file[8:10]}-{file[10:12]}"
 
 
 def _is_missing(catalog: Connection, file: str) -> bool:

@@ -22,6 +22,7 @@ from logstore.filecheck import named, texts_of, unfound
 from logstore.postgres import chains
 from logstore.schema import day_file
 from logstore.source import ids_of
+from logstore.vouching import Vouching
 
 
 @dataclass(slots=True)
@@ -40,17 +41,20 @@ def may_read_rows(catalog: Connection) -> bool:
     return bool(catalog.exec_driver_sql(asked).scalar())
 
 
-def look(catalog: Connection, file: str, told: evidence.Told, *, contents: bool, most: int) -> Looked | None:
+def look(
+    catalog: Connection, file: str, told: evidence.Told, *, contents: bool, most: int, vouching: Vouching
+) -> Looked | None:
     """What is wrong with a day; None when retention removed it meanwhile. At most about `most` problems are named.
 
-    `contents`: whether this account may read rows. `catalog` is a reading connection outside any transaction.
+    `contents`: whether this account may read rows. `vouching`: the day's names as they were a moment before.
+    `catalog` is a reading connection outside any transaction.
     """
     with moment(catalog):
         row = catalog.execute(select(day_file).where(day_file.c.file == file, day_file.c.state == "open")).first()
         if row is None or catalog.exec_driver_sql("SELECT to_regclass(%s)", (file,)).scalar() is None:
             return None
         found = Looked()
-        for problem in _problems(catalog, row, told, found, contents=contents):
+        for problem in _problems(catalog, row, told, found, vouching, contents=contents):
             found.problems.append(problem)
             if len(found.problems) >= most:
                 break
@@ -68,11 +72,14 @@ def moment(catalog: Connection) -> Iterator[None]:
 
 
 def _problems(
-    catalog: Connection, book: Any, told: evidence.Told, found: Looked, *, contents: bool
+    catalog: Connection, book: Any, told: evidence.Told, found: Looked, vouching: Vouching, *, contents: bool
 ) -> Iterator[Problem]:
     file, whole = book.file, book.batches is not None
     sketches: list[Sketch] = []
-    yield from _chains(catalog, file, told, sketches)
+    for problem in _chains(catalog, file, told, sketches):
+        vouching.sound = False
+        yield problem
+    vouching.sound = vouching.sound and len(sketches) == book.batches
     if whole and len(sketches) != book.batches:
         yield Problem(file, f"has {len(sketches):,} batches; the catalog knows of {book.batches:,}")
     if not whole and any(name.startswith(f"{file}/") for name in told.ends):
@@ -95,7 +102,8 @@ def _problems(
     if sound and found.rows != book.rows:
         yield Problem(file, f"has {found.rows:,} rows; the catalog counted {book.rows:,}")
     if contents:
-        yield from _names(catalog, file, book.day)
+        yield from _names(catalog, file, book.day, vouching)
+        yield from vouching.problems()
 
 
 def _chains(catalog: Connection, file: str, told: evidence.Told, sketches: list[Sketch]) -> Iterator[Problem]:
@@ -130,13 +138,15 @@ def _seen(name: str, seen: Iterable[tuple[int, str, int]], marks: Mapping[int, s
             yield Problem(name, f"is not the batch that line {line} of the audit trail knows", number)
 
 
-def _names(catalog: Connection, file: str, day: str) -> Iterator[Problem]:
+def _names(catalog: Connection, file: str, day: str, vouching: Vouching) -> Iterator[Problem]:
     """The names that batches vouch for: some batches' at a time, and what is wrong with one is said once."""
     said: set[Problem] = set()
     for name, batches in chains.each_chain(catalog, file):
         for some in itertools.batched(batches, chains.AT_A_TIME, strict=False):
             yield from chaincheck.names(name, some, texts_of(catalog, some))
-            for problem in unfound(day, catalog, named(some)):
+            numbers = named(some)
+            vouching.met(numbers)
+            for problem in unfound(day, catalog, numbers):
                 if problem not in said:
                     said.add(problem)
                     yield problem

@@ -94,6 +94,18 @@ def test_a_day_is_checked_without_all_its_batches_in_memory(full: Database, post
         ("UPDATE dim_user SET key = 'pupil-9999' WHERE key = 'pupil-0003'", "was changed in the catalog"),
         ("DELETE FROM dim_host WHERE name = 'www3.example.org'", "is missing in the catalog"),
         ("UPDATE dim_host SET rev = 'x' WHERE name = 'www3.example.org'", "rev changed; searches by it mislead"),
+        (
+            "INSERT INTO dim_user (id, key, first_day, last_day) VALUES (4711, 'x', '2026-11-21', '2026-11-21')",
+            "user_id 4711 (dim_user): no batch of 2026-11-21 vouches for it",
+        ),
+        (
+            "UPDATE dim_user SET last_day = '2026-11-22' WHERE id = 3",
+            "user_id 3 (dim_user): no batch of 2026-11-22",
+        ),
+        (
+            "INSERT INTO dim_user (id, key, first_day, last_day) VALUES (4711, 'x', '2019-01-01', '2019-01-01')",
+            "user_id 4711 (dim_user): is said to be used on 2019-01-01 last, a day the record never had",
+        ),
         ("UPDATE dim_user SET first_day = '2026-11-22' WHERE key = 'pupil-0003'", "is searched for from 2026-11-22"),
     ],
 )
