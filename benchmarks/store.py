@@ -25,15 +25,21 @@ from zoneinfo import ZoneInfo
 
 from logstore.db import create_day, days_folder, files_of
 from logstore.filter import LogFilter
+from logstore.folding import COLUMNS
 from logstore.ids import RecordIds
 from logstore.query import Archive
 from logstore.record import Ending, EndingKind, LogRecord
 from logstore.retention import prune
 from logstore.stats import top, totals
-from logstore.store import _INSERT, Store
+from logstore.store import Store
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BATCH = 5_000
+BARE = (
+    f"INSERT INTO log ({', '.join(f'"{name}"' for name in COLUMNS)}) "
+    f"VALUES ({', '.join('?' * len(COLUMNS))}) ON CONFLICT DO NOTHING"
+)
+"""A row a statement, as anybody would write it."""
 DAYS = 2
 START_US = 1_795_248_000_000_000
 """Saturday 21 November 2026, 08:00 UTC."""
@@ -147,7 +153,7 @@ def ceiling(folder: Path, rows: int, reached: float) -> float:
         while values := cursor.fetchmany(BATCH):
             begin, begin_used = time.perf_counter(), time.process_time()
             target.execute("BEGIN")
-            target.executemany(_INSERT, values)
+            target.executemany(BARE, values)
             target.execute("COMMIT")
             wall, used = wall + time.perf_counter() - begin, used + time.process_time() - begin_used
             stored += len(values)

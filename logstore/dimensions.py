@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Table
 
 from logstore import schema
 from logstore.chain import Name
+from logstore.inserting import insert_rows
 from logstore.record import Ending, EndingKind, LogRecord
 
 PLAIN = (
@@ -260,9 +261,8 @@ def _look_up(catalog: Connection, table: str, texts: Iterable[str | bytes]) -> d
 
 
 def _insert(catalog: Connection, table: str, columns: Sequence[str], rows: list[tuple[Any, ...]]) -> None:
-    names = ", ".join(f'"{column}"' for column in columns)
     try:
         msgpack.packb(rows)  # the fastest way to know that no text is odd
     except UnicodeEncodeError:
         rows = [tuple(map(stored, row)) for row in rows]
-    catalog.exec_driver_sql(f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})", rows)
+    insert_rows(catalog, table, columns, rows)

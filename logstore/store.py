@@ -26,6 +26,7 @@ from logstore.db import create_day, days_folder, open_catalog, open_writer, read
 from logstore.dimensions import Dimension, learn, stored
 from logstore.folding import COLUMNS, BadRow, Days, Position, Reach, by_day, day_of, fold
 from logstore.gateways import RENEW_US, Gateway, claim, other_record
+from logstore.inserting import insert_rows
 from logstore.marks import Hour, mark_hours
 from logstore.place import ClickHouse, Database, Where
 from logstore.rowcheck import fault
@@ -41,10 +42,7 @@ __all__ = ["BadRow", "Position", "day_of"]
 
 OPEN_DAYS = 3
 """Day files held open at a time."""
-_INSERT = (
-    f"INSERT INTO log ({', '.join(f'"{name}"' for name in COLUMNS)}) "
-    f"VALUES ({', '.join('?' * len(COLUMNS))}) ON CONFLICT DO NOTHING"
-)
+_UNLESS_THERE = "ON CONFLICT DO NOTHING"
 _ROW_ERRORS = (ValueError, TypeError, AttributeError, OverflowError, sqlalchemy.exc.DBAPIError)
 """What a row that cannot be stored may raise."""
 
@@ -321,9 +319,10 @@ class Store:
 
 
 def _insert(connection: Connection, values: Sequence[tuple[Any, ...]]) -> int:
-    if not values:
-        return 0
+    driver: Any = connection.connection.driver_connection
+    before = driver.total_changes
     try:
-        return connection.exec_driver_sql(_INSERT, values).rowcount
-    except UnicodeEncodeError:
-        return connection.exec_driver_sql(_INSERT, [tuple(map(stored, row)) for row in values]).rowcount
+        insert_rows(connection, "log", COLUMNS, values, _UNLESS_THERE)
+    except UnicodeEncodeError:  # the rows before it are in already, and counted
+        insert_rows(connection, "log", COLUMNS, [tuple(map(stored, row)) for row in values], _UNLESS_THERE)
+    return int(driver.total_changes - before)
