@@ -28,9 +28,9 @@ from console.guards import Guards, Rate
 from console.page import Answer, Ask, Go, House, Lines, Live, Page, Refused, Shown
 from console.pages import pages
 from console.roles import PUBLIC, Viewer
+from logstore.errorwords import without_rows
 from logstore.place import StoreError
 from logstore.query import SearchTooWide
-from logstore.sending import without_rows
 from registry.change import RegistryError
 
 logger = logging.getLogger(__name__)

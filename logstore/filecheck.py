@@ -23,6 +23,7 @@ from logstore.chaincheck import Problem, Sketch
 from logstore.db import SEALING, reading_file
 from logstore.dialects import one_of
 from logstore.dimensions import FOLDED, Dimension, restored
+from logstore.errorwords import without_rows
 from logstore.schema import log
 from logstore.vouching import CATALOG, Vouching
 
@@ -63,7 +64,7 @@ def problems(
         if vouching is not None:
             vouching.sound = False
         if path.exists():
-            yield Problem(file, f"cannot be read: {error.orig}")
+            yield Problem(file, f"cannot be read: {without_rows(error)}")
 
 
 def _in_force(path: Path, sealed: str) -> Path:

@@ -18,6 +18,7 @@ from sqlalchemy import Engine, select
 
 from logstore.canonical import canonical, digest, row_of
 from logstore.db import StoreError, reading
+from logstore.errorwords import without_rows
 from logstore.filter import LogFilter
 from logstore.holdproof import missing
 from logstore.holds import (
@@ -75,7 +76,7 @@ def copy_hold(where: Where, kept: Hold, *, who: str, at: datetime) -> int:
             found = archive.walk(kept.wanted, rising=True, limit=ROWS)
             new = sum(_lots(where, engine, kept, found, (-1, _LAST), who, at, lambda: in_turn(where)))
     except Exception as error:
-        change(where, kept.id, error=_in_words(error))
+        change(where, kept.id, error=without_rows(error))
         raise
     find_active(where, kept.case)
     change(where, kept.id, copied_us=_us(at), error=None)
@@ -113,7 +114,7 @@ def copy_day(where: Where, day: date, at: datetime, *, who: str = "retention") -
                 found = archive.walk(kept.wanted, first, past, rising=True, limit=ROWS)
                 new += sum(_lots(where, engine, kept, found, (first, past), who, at, turn))
     except Exception as error:
-        why = f"rows of a hold cannot be copied: {_in_words(error)}"
+        why = f"rows of a hold cannot be copied: {without_rows(error)}"
         raise NotCopied(
             why, holds_path(where) if isinstance(where, Path) else where, "The day stays until they can be."
         ) from error
@@ -214,11 +215,6 @@ def _write(
             return None
         connection.exec_driver_sql(insert, [(kept.id, *value, number) for value in values])
         return [(row.record_id, row.sha256) for row in connection.execute(lot)]
-
-
-def _in_words(error: Exception) -> str:
-    """What went wrong, without the rows a database error shows."""
-    return f"{type(error).__name__}: {getattr(error, 'orig', None) or error}"[:500]
 
 
 def _us(moment: datetime) -> int:

@@ -19,6 +19,7 @@ from sqlalchemy import insert, select, update
 from logstore.canonical import digest
 from logstore.chaincheck import Problem
 from logstore.db import StoreError, reading
+from logstore.errorwords import without_rows
 from logstore.holdrelease import let_go
 from logstore.holds import ACTIVE, Hold, holds, in_turn, note_hold, packed, reading_holds, ready, writing_holds
 from logstore.holdschema import held_row, hold
@@ -86,7 +87,7 @@ def problems(where: Where) -> Iterator[Problem]:
         for case in sorted({*said, *known}):
             yield from _problems(where, case, said.get(case), known.get(case))
     except (StoreError, sqlalchemy.exc.SQLAlchemyError) as error:
-        yield Problem("holds", f"cannot be read: {error}")
+        yield Problem("holds", f"cannot be read: {without_rows(error)}")
 
 
 def _problems(where: Where, case: str, said: Told | None, kept: Hold | None) -> Iterator[Problem]:

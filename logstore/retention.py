@@ -35,6 +35,7 @@ from logstore.db import (
     reading,
     write_lock,
 )
+from logstore.errorwords import without_rows
 from logstore.holdcopy import copy_due
 from logstore.holdproof import settle
 from logstore.holdrelease import tidy_holds as tidy
@@ -107,7 +108,7 @@ def _prune(
             went.add(file)
             days += [] if seen is None else [seen]
         except (OSError, StoreError, sqlalchemy.exc.SQLAlchemyError) as error:
-            stayed.append(Stayed(file, f"could not be removed: {error}", wrong=True, due=True))
+            stayed.append(Stayed(file, f"could not be removed: {without_rows(error)}", wrong=True, due=True))
     # Before names are forgotten, because that rewrites the catalog, where a cleaner may have deleted something.
     elsewhere = tuple(_clean(cleaner, limit, dry_run) for cleaner in cleaners)
     # A day that could not go keeps the names its rows need: without them a hold could not copy them later.
@@ -286,7 +287,7 @@ def _clean(cleaner: Cleaner, limit: datetime, dry_run: bool) -> Cleaned:
         return cleaner(limit, dry_run)
     except Exception as error:  # whatever another place does, this run is finished and its failure noted
         place = getattr(cleaner, "__name__", type(cleaner).__name__)
-        return Cleaned(place, 0, (Stayed(place, f"could not be cleaned: {error}", wrong=True),))
+        return Cleaned(place, 0, (Stayed(place, f"could not be cleaned: {without_rows(error)}", wrong=True),))
 
 
 def _doubt(where: Where, now: datetime) -> str | None:
@@ -326,7 +327,7 @@ def _copy_due(where: Where, who: str, at: datetime) -> list[Stayed]:
         wrong = settle(where, who=who, at=at)
         copy_due(where, who=who, at=at)
     except _UNREADABLE as error:
-        return [Stayed("holds", f"cannot be read, so no day goes: {error}", wrong=True)]
+        return [Stayed("holds", f"cannot be read, so no day goes: {without_rows(error)}", wrong=True)]
     return [Stayed("holds", why, wrong=True) for why in wrong]
 
 

@@ -19,9 +19,9 @@ from pathlib import Path
 import sqlalchemy.exc
 
 from logstore.db import StoreError, catalog_path
+from logstore.errorwords import without_rows
 from logstore.place import Beside
 from logstore.rolling import roller
-from logstore.sending import without_rows
 
 logger = logging.getLogger(__name__)
 

@@ -36,6 +36,7 @@ from logstore.db import (
     sync_folder,
     write_lock,
 )
+from logstore.errorwords import without_rows
 from logstore.evidence import SEALED, note, told
 from logstore.packing import pack
 from logstore.schema import day_file
@@ -113,7 +114,7 @@ def seal(folder: Path, now: datetime, *, after: timedelta = AFTER, who: str = "s
             copy = days_folder(folder) / f"{SEALING}{file}"
             if not _in_books(folder, file):
                 copy.unlink(missing_ok=True)
-            stayed[file] = str(error)
+            stayed[file] = without_rows(error)
     return SealRun(tuple(done), stayed)
 
 

@@ -76,22 +76,6 @@ def is_away(error: Exception) -> bool:
     return isinstance(error, _AWAY) or getattr(getattr(error, "orig", error), "sqlstate", None) == _ONLY_READS
 
 
-def in_words(error: Exception) -> str:
-    """An error for logs, status and quarantine. SQLAlchemy's own words would quote the rows."""
-    if isinstance(error, sqlalchemy.exc.StatementError):
-        return f"{type(error).__name__}: {error.orig}"[:300]
-    return f"{type(error).__name__}: {error}"[:300]
-
-
-def without_rows(error: Exception) -> str:
-    """An error for the log of the service: what a statement failed with, in no words of the driver, which may quote a
-    row or what somebody searched for. Without a statement (a connection) its words are told."""
-    if not isinstance(error, sqlalchemy.exc.StatementError) or error.statement is None:
-        return in_words(error)
-    number = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None)
-    return f"{type(error).__name__}: {type(error.orig).__name__}" + (f" ({number})" if number else "")
-
-
 def find_poison(
     rows: Sequence[Row], append: Callable[[Sequence[Row]], object], error: Exception, *, healthy: bool = False
 ) -> list[tuple[Row, Exception]] | None:

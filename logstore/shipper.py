@@ -23,12 +23,13 @@ from logstore.collecting import Collector, FactTaker, Gathering
 from logstore.daily import DailyJob
 from logstore.disk import SpoolLimits, measure
 from logstore.encoding import event_time_us
+from logstore.errorwords import in_words, without_rows
 from logstore.ids import wall_clock_us
 from logstore.merge import WAIT_SECONDS, Merger
 from logstore.quarantine import Quarantine
 from logstore.reading import Producer, SpoolCursor, SpoolReader
 from logstore.segments import Segment, list_locks, remove_lock, remove_segment, remove_strays
-from logstore.sending import TRIES, Batch, RowStore, WaitingStore, find_poison, in_words, is_away
+from logstore.sending import TRIES, Batch, RowStore, WaitingStore, find_poison, is_away
 from logstore.shipping import ShipperStatus, ShipReport, write_status
 from logstore.unread import Row
 
@@ -232,7 +233,7 @@ class Shipper:
             return
         said = in_words(trouble)
         if said != self._totals.error:
-            logger.warning("records cannot be shipped and wait in the spool: %s", said)
+            logger.warning("records cannot be shipped and wait in the spool: %s", without_rows(trouble))
         self._totals.error = said
         self._totals.failed += 1
         self._totals.failures = 1 if sent else self._totals.failures + 1

@@ -20,6 +20,10 @@ from typing import Any, override
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 logger = logging.getLogger("schoolgate")
 
+ROOMS = frozenset(
+    ("proxy", "addons", "categories", "policy", "identity", "logstore", "registry", "console", "migrations")
+)
+"""Whose errors say what is wrong and where, and quote nobody."""
 _MOST = 40
 """Exceptions told of one; of what it came from before that, only that there was more."""
 
@@ -32,6 +36,8 @@ class Discreet(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """As the original, which keeps the text of a traceback for whoever writes the record next."""
         own = logging.makeLogRecord({**record.__dict__, "exc_text": None})
+        if isinstance(own.args, tuple):
+            own.args = tuple(_discreetly(one) if isinstance(one, Exception) else one for one in own.args)
         if own.name == "asyncio":
             own.msg, own.args = _fixed(own.getMessage()), None
         return super().format(own)
@@ -60,6 +66,13 @@ def _lines(one: traceback.TracebackException, error: BaseException, deep: int = 
         for inner, member in zip(one.exceptions, error.exceptions, strict=False):
             lines += ["\nIn the group:\n\n", *_lines(inner, member, deep + 1)]
     return lines
+
+
+def _discreetly(error: Exception) -> str:
+    """An exception that was handed to the log as part of a message: in its words if it is ours, or of a file."""
+    ours = type(error).__module__.partition(".")[0] in ROOMS
+    of_a_file = isinstance(error, OSError) and error.filename is not None
+    return str(error) if ours or of_a_file else _name(error)
 
 
 def _name(error: BaseException) -> str:
@@ -100,7 +113,7 @@ def install(*, debug: bool) -> None:
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     if issubclass(kind, KeyboardInterrupt):
-        sys.__excepthook__(kind, error, trace)
+        sys.stderr.write(f"{told(error)}\n")
         return
     logger.critical("the process ends (--debug shows the words of its errors)", exc_info=(kind, error, trace))
 

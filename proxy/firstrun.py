@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from identity.overlay import FILE_NAME
 from logstore.db import StoreError, reading, upgrade
-from logstore.sending import without_rows
+from logstore.errorwords import without_rows
 from proxy.assembly import PRESET, places, shared_secret
 from proxy.ca import CaStatus, create_ca, load_ca, passphrase_from, prepare_confdir
 from proxy.settings import Settings

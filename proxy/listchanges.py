@@ -20,6 +20,7 @@ from categories.parse import counted
 from categories.taxonomy import Kind, load_taxonomy
 from logstore.audit import record_change
 from logstore.db import StoreError, open_catalog
+from logstore.errorwords import without_rows
 from policy.reserved import reserved_categories
 from proxy import inforce
 from proxy.assembly import known_categories, open_index
@@ -66,7 +67,7 @@ def note_updates(settings: Settings, report: Report) -> None:
                 record_change(connection, who="schoolgate", what="list.update", subject=subject, after=after, at=at)
         engine.dispose()
     except (StoreError, SQLAlchemyError, OSError) as error:
-        print(f"lists: the audit trail does not know of this update: {error}", file=sys.stderr)
+        print(f"lists: the audit trail does not know of this update: {without_rows(error)}", file=sys.stderr)
 
 
 def _add(args: argparse.Namespace, settings: Settings, engine: Engine, by: By) -> int:

@@ -17,6 +17,7 @@ from typing import Any
 
 import sqlalchemy.exc
 
+from logstore.errorwords import without_rows
 from logstore.place import Database, StoreError
 from logstore.retention import oldest_day
 from proxy.settings import Settings
@@ -62,7 +63,7 @@ class PartitionJob:
             oldest = oldest_day(store)
             told["oldest"] = None if oldest is None else oldest.isoformat()
         except (StoreError, sqlalchemy.exc.SQLAlchemyError) as error:
-            logger.warning("partitions could not be made ahead: %s", getattr(error, "orig", None) or error)
+            logger.warning("partitions could not be made ahead: %s", without_rows(error))
             return False
         if told["stray"]:
             logger.error("%d rows of the record lie outside every day's partition", told["stray"])

@@ -29,6 +29,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
     """Where the record is a database: is it there, new enough, reached over TLS, and as it should be."""
     from sqlalchemy.exc import SQLAlchemyError
 
+    from logstore.errorwords import without_rows
     from logstore.place import Database, StoreError
 
     store = settings.catalog
@@ -45,7 +46,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
         # Of a record in two places the rows are looked at where they are.
         problems = check(store, datetime.now(UTC)) if settings.store == store else ()
     except (SQLAlchemyError, StoreError) as error:
-        told = str(getattr(error, "orig", None) or error).partition("\n")[0]
+        told = without_rows(error).partition("\n")[0]
         advice = "lessons go on; records wait in the spool, and decisions made meanwhile do not arrive"
         yield Finding("database", "bad", f"{store}: {told}", advice)
         return
@@ -68,6 +69,7 @@ def _rows(settings: Settings) -> Iterator[Finding]:
     """Where the rows are in ClickHouse: is it there, reached over TLS, and as the catalog says."""
     from sqlalchemy.exc import SQLAlchemyError
 
+    from logstore.errorwords import without_rows
     from logstore.place import ClickHouse, StoreError
 
     store = settings.store
@@ -81,7 +83,7 @@ def _rows(settings: Settings) -> Iterator[Finding]:
             version = version_of(open_engine(store, read_only=True))
         problems = check(store, datetime.now(UTC))
     except (SQLAlchemyError, StoreError) as error:
-        said = str(getattr(error, "orig", None) or error).partition("\n")[0]
+        said = without_rows(error).partition("\n")[0]
         advice = "lessons and decisions go on; rows wait in the spool, and none can be searched"
         yield Finding("rows", "bad", f"{store}: {said}", advice)
         return

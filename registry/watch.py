@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from identity.directory import Place
 from identity.overlay import FILE_NAME, Overlay
+from logstore.errorwords import without_rows
 from logstore.place import Beside, Database, StoreError
 from registry.change import revision_number
 from registry.overlay import write_overlay
@@ -54,7 +55,7 @@ class OverlayWriter:
                     return None
                 overlay = write_overlay(connection, self._folder, places)
         except (SQLAlchemyError, StoreError, sqlite3.Error, OSError) as error:
-            self._tell(f"what people decided does not reach the workers: {type(error).__name__}: {error}")
+            self._tell(f"what people decided does not reach the workers: {without_rows(error)}")
             return None
         self._written = (overlay.number, places)
         self._tell("")

@@ -237,7 +237,7 @@ class TestPrune:
             return Cleaned("exports", 2, (Stayed("case-7.csv", "is held", wrong=False),))
 
         def broken(limit: datetime, dry_run: bool) -> Cleaned:
-            raise RuntimeError("no such drive")
+            raise OSError("no such drive")
 
         report = prune(tmp_path, NOW, LONDON, cleaners=(exports, broken))
         assert asked == [(report.cutoff, False)]

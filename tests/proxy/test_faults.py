@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from logstore.place import StoreError
 from proxy.faults import Discreet, told, unhandled
 
 SECRET = "advice.example"
@@ -93,6 +94,43 @@ def test_a_message_that_cannot_be_written_is_not_told_with_its_arguments(debug: 
     code = f"from proxy.faults import install; install(debug={debug}); import logging; logging.error('%d', {SECRET!r})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert (SECRET in done.stderr) is debug
+
+
+HOOKS = {
+    "the process": "int(name)",
+    "a thread": "threading.Thread(target=int, args=(name,)).start()",
+    "a finaliser": "type('C', (), {'__del__': lambda self: int(name)})()",
+    "Ctrl-C while an error is dealt with": "try: int(name)\nexcept ValueError: raise KeyboardInterrupt",
+}
+
+
+@pytest.mark.parametrize("code", HOOKS.values(), ids=HOOKS.keys())
+@pytest.mark.parametrize("debug", [True, False])
+def test_what_ends_a_process_or_a_thread_is_told_discreetly(code: str, debug: bool) -> None:
+    """Python itself would print its words: only `--debug` wants that. Its kind is told either way."""
+    code = (
+        f"import sys, threading\nfrom proxy.faults import install\ninstall(debug={debug})\nname = sys.argv[1]\n{code}"
+    )
+    done = subprocess.run([sys.executable, "-c", code, SECRET], capture_output=True, text=True, timeout=60, check=False)
+    assert "ValueError" in done.stderr
+    assert (SECRET in done.stderr) is debug
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (Withheld(SECRET), f"{__name__}.Withheld"),
+        (ConnectionRefusedError(111, f"Connect call failed {SECRET}"), "ConnectionRefusedError: Connection refused"),
+        (FileNotFoundError(2, "No such file or directory", "/etc/x"), "No such file or directory: '/etc/x'"),
+        (StoreError("is away", "the record", "Look."), "the record: is away. Look."),
+    ],
+    ids=["a library's", "a connection's", "a file's", "ours"],
+)
+def test_an_error_in_a_message_is_told_by_its_kind(written: io.StringIO, error: Exception, told: str) -> None:
+    """In its words where they are ours, or say which file."""
+    logging.getLogger("anything").error("it failed: %s", error)
+    assert told in written.getvalue()
+    assert SECRET not in written.getvalue()
 
 
 @pytest.fixture

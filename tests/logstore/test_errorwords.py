@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from logstore.db import StoreError, reading
-from logstore.sending import without_rows
+from logstore.errorwords import without_rows
 from logstore.store import Store
 
 from .rows import batch
@@ -33,6 +35,18 @@ def test_a_statement_that_fails_is_told_by_kind_and_number(tmp_path: Path, state
     assert without_rows(raised.value) == told
     assert f"'host': '{SECRET}'" not in str(raised.value)
     assert f"('{SECRET}'" not in str(raised.value)
+
+
+def test_what_a_driver_says_of_itself_is_told_by_kind_and_number() -> None:
+    """SQLite's search quotes the word it cannot read."""
+    with closing(sqlite3.connect(":memory:")) as plain, pytest.raises(sqlite3.OperationalError, match=SECRET) as raised:
+        plain.execute(f'SELECT "x" FROM "{SECRET}"')
+    assert without_rows(raised.value) == "OperationalError (SQLITE_ERROR)"
+
+
+def test_what_is_nobodys_error_is_told_by_its_kind() -> None:
+    """Whatever a library found wrong, it quotes."""
+    assert without_rows(ValueError(f"no number: {SECRET!r}")) == "ValueError"
 
 
 def test_what_is_no_statement_is_told_in_its_words() -> None:
