@@ -163,6 +163,11 @@ class GatewayCollector(Collector):
             "Things the latest retention run should have removed and could not.",
             read_status(self.data / "run" / "retention.json").get("overdue", 0),
         )
+        yield _gauge(
+            "schoolgate_records_left_behind",
+            "Places the record moved from with rows that somebody has to see to.",
+            read_status(self.data / "run" / "retention.json").get("left_behind", 0),
+        )
         sums = read_status(self.data / "run" / "rollups.json")
         yield _gauge("schoolgate_rollup_last_round_seconds", "Last round of roll-ups, POSIX time.", sums.get("at", 0))
         yield _gauge("schoolgate_rollup_stale", "Hours whose roll-ups are behind.", max(0, sums.get("stale", 0)))

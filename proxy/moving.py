@@ -12,6 +12,7 @@ import argparse
 import itertools
 import json
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from logstore.place import Beside, ClickHouse, Database, fault_of_store, is_data
 from logstore.query import Archive
 from logstore.store import open_store
 from proxy.account import typed_by
+from proxy.leftbehind import MOVED
 from proxy.settings import Settings
 from registry.change import revision_number
 from registry.schema import metadata, registry_revision
@@ -57,6 +59,7 @@ def move(args: argparse.Namespace, settings: Settings) -> int:
         return 1
     upgrade(store)
     decided = _decisions(origin, catalog_at)
+    begun_us = time.time_ns() // 1000
     size = MANY if isinstance(store, ClickHouse) else ROWS
     rows = new = refused = 0
     gateway = Gateway(settings.gateway.number, identity_in(settings.data), settings.gateway.name)
@@ -71,11 +74,14 @@ def move(args: argparse.Namespace, settings: Settings) -> int:
         number, mark = head(catalog)
     counts = {"rows": rows, "new": new, "refused": refused, "decisions": decided}
     facts = {**counts, "holds": held, "head": f"{number}:{mark}"}
+    # For whoever looks later whether anything came to the old place behind the move's back (`proxy.leftbehind`).
+    file = origin.password_file if isinstance(origin, Database) else None
+    noted = {**facts, "begun_us": begun_us, "password_file": None if file is None else str(file.absolute())}
     engine = open_catalog(store)
     try:
         with engine.begin() as catalog:
             record_change(
-                catalog, who=typed_by(), what="moved a record in", subject=str(origin), after=facts, why=args.why,
+                catalog, who=typed_by(), what=MOVED, subject=str(origin), after=noted, why=args.why,
                 at=datetime.now(UTC),
             )  # fmt: skip
     finally:

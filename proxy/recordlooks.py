@@ -131,6 +131,21 @@ def _retention(settings: Settings) -> Iterator[Finding]:
         yield Finding(which, "good" if level == "good" else "bad", told, advice)
 
 
+def _left_behind(settings: Settings) -> Iterator[Finding]:
+    """Where the record was before it moved here."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from logstore.place import StoreError
+    from proxy.leftbehind import left_behind
+
+    try:
+        for one in left_behind(settings, datetime.now(UTC)):
+            what = f"left behind in {one.where}"
+            yield Finding(what, "bad" if one.wrong else "note", one.found, one.advice)
+    except (SQLAlchemyError, StoreError):  # the record itself does not answer: told by the look at it
+        return
+
+
 def _holds(settings: Settings) -> Iterator[Finding]:
     from logstore.holds import holds
 
@@ -177,6 +192,7 @@ RECORD_LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _database,
     _rows,
     _retention,
+    _left_behind,
     _holds,
     _passed_unread,
 )

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from logstore.copies import copy_cleaner
 from logstore.daily import DailyJob
 from logstore.db import StoreError, catalog_path
@@ -28,6 +30,7 @@ from logstore.retention import last_run, prune
 from logstore.rolling import rollup_cleaner
 from proxy.factdesk import refusal_cleaner, request_cleaner
 from proxy.holding import tell_holds
+from proxy.leftbehind import left_behind
 from proxy.settings import Settings
 
 PRUNE_AT = time(3, 20)
@@ -125,12 +128,21 @@ def tell(settings: Settings, report: PruneReport) -> None:
         "rows": report.rows,
         "days": len(report.days),
         "overdue": report.overdue,
+        "left_behind": _left_behind(settings, report.at),
     }
     path = settings.data / "run" / TOLD
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f"{path.name}.{os.getpid()}.new")
     aside.write_text(json.dumps(told) + "\n", encoding="utf-8")
     aside.replace(path)
+
+
+def _left_behind(settings: Settings, now: datetime) -> int:
+    """Places the record moved from that somebody has to see to; as many as before where that cannot be asked."""
+    try:
+        return sum(one.wrong for one in left_behind(settings, now))
+    except (SQLAlchemyError, StoreError):
+        return int(told_of(settings.data).get("left_behind", 0))
 
 
 def told_of(data: Path) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """A school moves up from files to PostgreSQL, and nothing is left behind or kept too long.
 
-Shows: `proxy.moving`, `proxy.retaining`, `proxy.recordlooks`, `proxy.finding`, `proxy.partitionjob`.
+Shows: `proxy.moving`, `proxy.retaining`, `proxy.recordlooks`, `proxy.finding`, `proxy.partitionjob`,
+`proxy.leftbehind`.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,12 +27,14 @@ from logstore.holdrelease import approve, sign
 from logstore.holds import HoldRefused, holds, place
 from logstore.place import Database
 from logstore.query import Archive
+from logstore.reading import SpoolCursor
 from logstore.retention import oldest_day
 from logstore.store import open_store
 from proxy.cli import main
 from proxy.doctor import examine
+from proxy.leftbehind import left_behind
 from proxy.partitionjob import TOLD, PartitionJob
-from proxy.retaining import daily_retention, prune_all, records, told_of
+from proxy.retaining import daily_retention, prune_all, records, tell, told_of
 from proxy.settings import Settings, load_settings
 from registry import people
 from registry.change import By
@@ -201,3 +205,50 @@ def test_partitions_are_made_and_told(school: Settings) -> None:
     assert job.round(NOW) is True
     told = json.loads((school.data / "run" / TOLD).read_text(encoding="utf-8"))
     assert (told["missing"], told["stray"], told["at"]) == (0, 0, NOW.timestamp())
+
+
+class TestWhatIsLeftBehind:
+    """The old place is told as long as it has rows, and is an alarm when somebody has to see to it."""
+
+    def told(self, settings: Settings) -> list[tuple[str, str]]:
+        found = [one for one in examine(settings) if one.what.startswith("left behind in ")]
+        tell(settings, prune_all(settings, NOW, LONDON, dry_run=True))
+        assert told_of(settings.data)["left_behind"] == sum(one.level == "bad" for one in found)
+        return [(one.level, f"{one.found} | {one.advice}") for one in found]
+
+    def test_files(self, school: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+        upgrade(school.store)
+        ((level, found),) = self.told(school)
+        assert (level, "31 rows of 2026-05-05 to 2026-11-21 were left here" in found) == ("bad", True)
+        assert found.endswith('nobody finds them | `schoolgate db move --why "…"`')
+        assert typed(school, capsys, "db", "move", "--why", "x")[0] == 0
+        ((level, found),) = self.told(school)
+        assert (level, "which were moved | they go by date" in found) == ("note", True)
+
+    def test_rows_that_came_after_the_move(self, school: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+        assert typed(school, capsys, "db", "move", "--why", "x")[0] == 0
+        with open_store(school.data / "store") as store:
+            store.append([(request(ids_from(AT + 60_000_000).next(), user="late"), ended())], SpoolCursor("w1", 1))
+        ((level, found),) = self.told(school)
+        assert (level, "after the record had moved" in found, "db move --why" in found) == ("bad", True, True)
+        assert typed(school, capsys, "db", "move", "--why", "again")[0] == 0
+        assert [level for level, _ in self.told(school)] == ["note"]
+
+    def test_a_database(self, school: Settings, postgres: Postgres, capsys: pytest.CaptureFixture[str]) -> None:
+        """Nobody prunes it: what is due there is an alarm; once it is gone it is told until its rows would be, too."""
+        old = postgres.database()
+        with open_store(old, clock=lambda: AT * 1000) as store:
+            store.append(batch(3))
+            store.append([(request(ids_from(OLD_US).next()), ended())])
+        shutil.rmtree(school.data / "store")
+        assert typed(school, capsys, "db", "move", "--from", old.address, "--why", "x")[0] == 0
+        ((level, found),) = self.told(school)
+        assert (level, "should have gone" in found, "drop that database" in found) == ("bad", True, True)
+        with postgres.connect(str(old.url.database)) as connection:
+            connection.execute("DELETE FROM day_file WHERE day < '2026-11-01'")
+        ((level, found),) = self.told(school)
+        assert (level, "3 rows of 2026-11-21" in found, "before the first is due" in found) == ("note", True, True)
+        postgres.drop(old)
+        assert [level for level, _ in self.told(school)] == ["note"]
+        later = datetime.now(UTC) + timedelta(days=200)
+        assert list(left_behind(school, later)) == []
