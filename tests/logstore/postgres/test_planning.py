@@ -1,6 +1,6 @@
 """How questions come to the server: each is planned for the name and the span of days it asks for.
 
-Shows: `logstore.postgres.db.open_engine`, `logstore.query.Archive`.
+Shows: `logstore.postgres.db`, `logstore.query`.
 """
 
 from __future__ import annotations
