@@ -133,5 +133,6 @@ class Collector:
                 self._set_aside(event, "its open record was lost with a damaged part of the spool")
 
     def _set_aside(self, event: SpoolEvent, reason: str) -> None:
-        logger.warning("event %d of %s goes to quarantine: %s", event.seq, event.producer, reason)
+        # Not the reason: it may quote what somebody asked for, and stands in the quarantine.
+        logger.warning("event %d of %s goes to quarantine", event.seq, event.producer)
         self.quarantine.add_event(event, reason, self.now())

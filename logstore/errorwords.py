@@ -37,4 +37,6 @@ def without_rows(error: Exception) -> str:
 def _number(error: BaseException | None) -> str:
     """What a driver calls the error, in brackets; nothing where it has no name for it."""
     number = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None)
+    if number is None and isinstance(code := getattr(error, "code", None), int):  # ClickHouse's; SQLAlchemy's is a text
+        number = code
     return f" ({number})" if number else ""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -45,6 +46,8 @@ from logstore.place import ClickHouse, Database, Where, catalog_of
 from logstore.prunereport import Cleaned, Cleaner, Overdue, PrunedDay, PruneReport, Stayed
 from logstore.removal import KEPT, look, remove_day
 from logstore.schema import DIMENSIONS, day_file, retention_run
+
+logger = logging.getLogger(__name__)
 
 GRACE = timedelta(hours=26)
 """How long the daily run may be away before it is an alarm."""
@@ -287,6 +290,7 @@ def _clean(cleaner: Cleaner, limit: datetime, dry_run: bool) -> Cleaned:
         return cleaner(limit, dry_run)
     except Exception as error:  # whatever another place does, this run is finished and its failure noted
         place = getattr(cleaner, "__name__", type(cleaner).__name__)
+        logger.exception("%s could not be cleaned", place)
         return Cleaned(place, 0, (Stayed(place, f"could not be cleaned: {without_rows(error)}", wrong=True),))
 
 

@@ -47,7 +47,7 @@ def _interpreter(settings: Settings) -> Iterator[Finding]:
     if optimised(sysconfig.get_config_var("CONFIG_ARGS") or "", sys.base_prefix):
         yield Finding("python", "good", python)
     else:
-        advice = "take the distribution's, uv's, or build with --enable-optimizations: a third less work for a request"
+        advice = "take the distribution's, uv's, or build with --enable-optimizations: up to a third less work"
         yield Finding("python", "note", f"{python}, built without optimisation by profile", advice)
     if Path(engine.__file__ or "").suffix == ".py":
         advice = "docs/operations.md says how to compile it: the same verdicts for less work"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import ssl
 import sys
 import threading
 import traceback
@@ -36,8 +37,11 @@ class Discreet(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """As the original, which keeps the text of a traceback for whoever writes the record next."""
         own = logging.makeLogRecord({**record.__dict__, "exc_text": None})
+        own.msg = _handed(own.msg)
         if isinstance(own.args, tuple):
-            own.args = tuple(_discreetly(one) if isinstance(one, Exception) else one for one in own.args)
+            own.args = tuple(map(_handed, own.args))
+        elif own.args:
+            own.args = {name: _handed(one) for name, one in own.args.items()}
         if own.name == "asyncio":
             own.msg, own.args = _fixed(own.getMessage()), None
         return super().format(own)
@@ -68,8 +72,11 @@ def _lines(one: traceback.TracebackException, error: BaseException, deep: int = 
     return lines
 
 
-def _discreetly(error: Exception) -> str:
-    """An exception that was handed to the log as part of a message: in its words if it is ours, or of a file."""
+def _handed[T](one: T) -> T | str:
+    """What was handed to the log: an exception in its words if it is ours, or of a file; anything else as it is."""
+    if not isinstance(one, Exception):
+        return one
+    error: Exception = one
     ours = type(error).__module__.partition(".")[0] in ROOMS
     of_a_file = isinstance(error, OSError) and error.filename is not None
     return str(error) if ours or of_a_file else _name(error)
@@ -78,6 +85,9 @@ def _discreetly(error: Exception) -> str:
 def _name(error: BaseException) -> str:
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    if isinstance(error, ssl.SSLError):  # its number is the TLS library's own
+        reason = getattr(error, "reason", None)
+        return f"{name}: {reason}" if reason else name
     number = error.errno if isinstance(error, OSError) else None
     if number is None or number not in errno.errorcode:
         return name

@@ -19,7 +19,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from logstore.disk import SpoolLimits
+from logstore.errorwords import without_rows
 from policy.engine import Engine
 from proxy import firstrun, hints, inforce, policytaking
 from proxy.assembly import places
@@ -184,7 +187,7 @@ class Supervisor:
                     continue
                 told = await self.take_policy()
                 if "failed" in told:
-                    logger.error("the policy published in the console is not in force here: %s", told["failed"])
+                    logger.error("the policy published in the console is not in force here; the line before says why")
             except Exception:
                 logger.exception(
                     "whether a policy was published could not be found out; looking again at the next change"
@@ -364,7 +367,8 @@ class Supervisor:
 def _told(error: Exception) -> str:
     """Why a reload was refused, for the person who asked; what is nobody's mistake goes to the log with its trace."""
     if isinstance(error, TROUBLES):
-        logger.warning("reload refused, the old engine stays: %s", in_words(error))
+        said = without_rows(error) if isinstance(error, SQLAlchemyError) else in_words(error)
+        logger.warning("reload refused, the old engine stays: %s", said)
         return in_words(error)
     logger.exception("reload failed; the old engine stays")
     return f"{type(error).__name__}: {error}"

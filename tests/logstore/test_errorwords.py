@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from logstore.db import StoreError, reading
 from logstore.errorwords import without_rows
@@ -42,6 +43,12 @@ def test_what_a_driver_says_of_itself_is_told_by_kind_and_number() -> None:
     with closing(sqlite3.connect(":memory:")) as plain, pytest.raises(sqlite3.OperationalError, match=SECRET) as raised:
         plain.execute(f'SELECT "x" FROM "{SECRET}"')
     assert without_rows(raised.value) == "OperationalError (SQLITE_ERROR)"
+
+
+def test_clickhouse_numbers_its_errors() -> None:
+    """Memory, too many parts and a read-only table ask for different things."""
+    raised = sa.exc.DatabaseError("INSERT", {}, DatabaseError(f"Code: 241. {SECRET}", code=241))
+    assert without_rows(raised) == "DatabaseError: DatabaseError (241)"
 
 
 def test_what_is_nobodys_error_is_told_by_its_kind() -> None:

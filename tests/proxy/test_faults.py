@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -121,14 +122,23 @@ def test_what_ends_a_process_or_a_thread_is_told_discreetly(code: str, debug: bo
     [
         (Withheld(SECRET), f"{__name__}.Withheld"),
         (ConnectionRefusedError(111, f"Connect call failed {SECRET}"), "ConnectionRefusedError: Connection refused"),
+        (ssl.SSLError(1, f"[SSL] {SECRET}"), "ssl.SSLError\n"),
         (FileNotFoundError(2, "No such file or directory", "/etc/x"), "No such file or directory: '/etc/x'"),
         (StoreError("is away", "the record", "Look."), "the record: is away. Look."),
     ],
-    ids=["a library's", "a connection's", "a file's", "ours"],
+    ids=["a library's", "a connection's", "TLS's", "a file's", "ours"],
 )
-def test_an_error_in_a_message_is_told_by_its_kind(written: io.StringIO, error: Exception, told: str) -> None:
+@pytest.mark.parametrize("how", ["an argument", "a named argument", "the message"])
+def test_an_error_in_a_message_is_told_by_its_kind(written: io.StringIO, error: Exception, told: str, how: str) -> None:
     """In its words where they are ours, or say which file."""
-    logging.getLogger("anything").error("it failed: %s", error)
+    log = logging.getLogger("anything")
+    match how:
+        case "an argument":
+            log.error("it failed: %s", error)
+        case "a named argument":
+            log.error("it failed: %(error)s", {"error": error})
+        case _:
+            log.error(error)
     assert told in written.getvalue()
     assert SECRET not in written.getvalue()
 
