@@ -250,9 +250,14 @@ def remarks(asked: Asked) -> str | None:
     return ",".join([*sorted(asked.signals), *(f"also:{host}" for host in list(others)[:4])]) or None
 
 
+def spoken(message: str) -> str:
+    """What the host says in an error message, in small letters; without what it quotes of a site's answer there."""
+    return message.lower().partition("http response: ")[0].partition("unexpected server response: ")[0]
+
+
 def client_left(flow: http.HTTPFlow) -> bool:
     """Whether the exchange failed because the client went away: nobody is there to read a page."""
-    message = flow.error.msg.lower() if flow.error else ""
+    message = spoken(flow.error.msg) if flow.error else ""
     if "client disconnect" in message or "killed by" in message:
         return True
     return "peer closed connection" in message and flow.request.timestamp_end is None  # in the middle of its body
@@ -271,7 +276,7 @@ def upload_verdict(live: Live) -> Verdict:
 
 def error_verdict(message: str, live: Live) -> Verdict | None:
     """The page's verdict for an error message of the host; None when nobody is there to read it."""
-    lowered = message.lower()
+    lowered = spoken(message)
     if "client disconnect" in lowered or "killed by" in lowered or message == CUT:
         return None
     if message == TOO_LARGE:

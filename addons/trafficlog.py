@@ -19,7 +19,7 @@ from mitmproxy.tls import ClientHelloData, TlsData
 
 from addons.answerpace import NOT_TAKEN
 from addons.answers import refuse
-from addons.filter import client_left, error_verdict
+from addons.filter import client_left, error_verdict, spoken
 from addons.flownotes import ConnectionNotes, FlowNotes, Passed, connection_notes, flow_notes, open_flows
 from addons.handshakes import HALF, failure_of
 from addons.httplayers import HALF_REQUEST, RefusedBytes
@@ -367,7 +367,7 @@ def tunnel_ending(notes: ConnectionNotes, elapsed: int) -> Ending:
 
 def error_word(message: str) -> str:
     """A short, low-cardinality word for an error message of the host; no names, no addresses."""
-    lowered = message.lower()
+    lowered = spoken(message)
     for needle, word in ERROR_WORDS:
         if needle in lowered:
             return word

@@ -49,6 +49,16 @@ def test_an_answer_that_is_not_http_gets_our_page(gateway: Gateway, name: str, s
     assert row["ending"] == "error"
 
 
+@pytest.mark.parametrize("path", ["blame", "half-blame"])
+@BOTH
+def test_a_site_does_not_say_whose_fault_it_was(gateway: Gateway, name: str, scheme: str, path: str) -> None:
+    """What it sends in place of an answer stands in the host's error, in which we look for our own words."""
+    answer = curl(gateway, f"{scheme}://{name}/{path}")
+    assert (answer.code, answer.status) == (0, 502), answer.error
+    (row,) = gateway.wait_for_rows(1, host=name)
+    assert (row["ending"], row["reason"], row["error"]) == ("error", "upstream", "failed")
+
+
 @BOTH
 def test_an_answer_cut_in_the_middle_is_not_taken_for_whole(gateway: Gateway, name: str, scheme: str) -> None:
     answer = curl(gateway, f"{scheme}://{name}/half")

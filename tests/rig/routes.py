@@ -189,6 +189,26 @@ async def garbage(exchange: Exchange) -> None:
     exchange.keep = False
 
 
+BLAME = b"HTTP/1.1 killed by a client disconnect, certificate refused:"
+"""What a site may say of its failure that is not for it to say."""
+
+
+@_route("/blame")
+async def blame(exchange: Exchange) -> None:
+    """A line that is no answer."""
+    exchange.writer.write(BLAME + b"\r\n\r\n")
+    await exchange.writer.drain()
+    exchange.keep = False
+
+
+@_route("/half-blame")
+async def half_blame(exchange: Exchange) -> None:
+    """The same, and the end of the connection in the middle of it."""
+    exchange.writer.write(BLAME)
+    await exchange.writer.drain()
+    exchange.keep = False
+
+
 @_route("/hang")
 async def hang(exchange: Exchange) -> None:
     """Never answers."""
