@@ -49,6 +49,13 @@ class Database:
         """The address as SQLAlchemy takes it."""
         return make_url(self.address).set(drivername="postgresql+psycopg")
 
+    @property
+    def spot(self) -> tuple[str, str, str]:
+        """Host, port and database: what makes it this one, however its address is written."""
+        url = self.url
+        host, port = (url.query.get(name, "") for name in ("host", "port"))
+        return str(url.host or host).lower(), str(url.port or port or 5432), str(url.database)
+
     def password(self) -> str | None:
         """The password; None when there is no file. Raises `StoreError`."""
         return _first_line(self.password_file)

@@ -63,7 +63,9 @@ def verify(
         told, known = evidence.told(catalog), _known(catalog)
         present = [one for one in known if one.state in ("open", "sealed") and day in (None, one.file[:10])]
         days, trail = ({str(file)[:10] for file in files} for files in ((one.file for one in present), told.files()))
-        parts = _Parts(present, learned(catalog, days, gone=trail, every=day is None))
+        # What a part that goes, or has gone, vouched for is not known any more: the day's others do not judge for it.
+        going = {file[:10] for file in (*told.removed, *(one.file for one in known if one.state == "dropping"))}
+        parts = _Parts(present, learned(catalog, days - going, gone=trail, every=day is None))
         catalog.exec_driver_sql("COMMIT")
         report.problems += gapcheck.gaps(folder, catalog, known, told, day=day, months=months, now=now or at)
         if day is None:

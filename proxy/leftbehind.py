@@ -9,7 +9,7 @@ answer is told as long as rows in it could be young enough to be kept, and never
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from logstore.calendar import cutoff, is_due
 from logstore.db import catalog_path, reading
+from logstore.holds import holds
 from logstore.place import Beside, Database, StoreError, is_database
 from logstore.schema import audit, day_file, log_cursor
 from proxy.settings import Settings
@@ -57,30 +58,43 @@ def left_behind(settings: Settings, now: datetime) -> Iterator[Left]:
     """Every place that was left; `now` is aware. Raises what keeps the settings' own record from being read."""
     moves = _moves(settings)
     files = settings.data / "store"
-    if settings.store != files and catalog_path(files).is_file():
-        moves.setdefault(str(files), {})
-    for told, move in sorted(moves.items()):
-        if is_database(told):
-            if told != settings.record.store:
-                file = move.get("password_file")
-                yield from _left(settings, Database(told, Path(file) if file else None), move, now)
-        elif Path(told) == files != settings.store:  # other gateways' folders are theirs to look at
-            yield from _left(settings, files, move, now)
+    databases = [(place, move) for place, move in moves.items() if isinstance(place, Database)]
+    if settings.store != files and (files in moves or catalog_path(files).is_file()):
+        yield from _left(settings, files, moves.get(files, {}), now, from_elsewhere=bool(databases))
+    for place, move in databases:
+        yield from _left(settings, place, move, now)
 
 
-def _moves(settings: Settings) -> dict[str, dict[str, Any]]:
-    """The latest move from each place: its facts, and when it began."""
+def _moves(settings: Settings) -> dict[Beside, dict[str, Any]]:
+    """The latest move from each place that is another than the record's: its facts, and when it began.
+
+    A database is the same however its address was written. A folder is another gateway's, though called the same, when
+    its line says so: theirs to look at.
+    """
     with reading(settings.store) as catalog:
         lines = catalog.execute(
             select(audit.c.subject, audit.c.at_us, audit.c.after).where(audit.c.what == MOVED).order_by(audit.c.id)
         ).all()
-    moves: dict[str, dict[str, Any]] = {}
+    here, mine = settings.catalog, settings.gateway.number
+    databases: dict[tuple[str, str, str], tuple[Database, dict[str, Any]]] = {}
+    folders: dict[Beside, dict[str, Any]] = {}
     for subject, at_us, after in lines:
-        moves[subject] = {"begun_us": at_us} | json.loads(after or "{}")
-    return moves
+        move = {"begun_us": at_us} | json.loads(after or "{}")
+        if is_database(subject):
+            file = move.get("password_file")
+            place = Database(subject, Path(file) if file else None)
+            databases[place.spot] = place, move
+        elif move.get("gateway", mine) == mine:
+            folders[Path(subject)] = move
+    if isinstance(here, Database):
+        databases.pop(here.spot, None)
+    return folders | dict(databases.values())
 
 
-def _left(settings: Settings, place: Beside, move: Mapping[str, Any], now: datetime) -> Iterator[Left]:
+def _left(
+    settings: Settings, place: Beside, move: Mapping[str, Any], now: datetime, *, from_elsewhere: bool = False
+) -> Iterator[Left]:
+    """What is to be told of a place. `from_elsewhere`: what moved there before is in a trail that is not asked."""
     months = settings.record.months
     limit = cutoff(now, ZoneInfo(settings.record.timezone), months)
     where = str(place)
@@ -89,13 +103,20 @@ def _left(settings: Settings, place: Beside, move: Mapping[str, Any], now: datet
     except (SQLAlchemyError, StoreError, OSError) as error:
         if move and _EPOCH + timedelta(microseconds=move["begun_us"]) > limit:
             what = f"the record was moved from here, and it does not answer ({type(error).__name__})"
-            yield Left(where, wrong=False, found=what, advice="when it and its copies are gone, all is well")
+            advice = _keep(place, move.get("holds", ())) or "when it and its copies are gone, all is well"
+            yield Left(where, wrong=False, found=what, advice=advice)
         return
+    held = _held(place, move)
     if seen is None:
+        if held:
+            yield Left(where, wrong=False, found="no rows but those that are held", advice=held)
         return
     rows = f"{seen.rows:,} rows of {seen.first} to {seen.last}"
     again = "schoolgate db move" + (f" --from {where}" if isinstance(place, Database) else "") + ' --why "…"'
-    if not move:
+    if not move and from_elsewhere:
+        what = f"{rows} were left here, and may not have been moved: the record moved again since"
+        yield Left(where, wrong=False, found=what, advice=f"if nobody knows, `{again}`: what is there comes once")
+    elif not move:
         what = f"{rows} were left here, and no move of them is known: nobody finds them"
         yield Left(where, wrong=True, found=what, advice=f"`{again}`")
     elif seen.shipped is not None and seen.shipped > _EPOCH + timedelta(microseconds=move["begun_us"]):
@@ -104,12 +125,29 @@ def _left(settings: Settings, place: Beside, move: Mapping[str, Any], now: datet
         yield Left(where, wrong=True, found=what, advice=advice)
     elif isinstance(place, Database) and is_due(seen.first, limit):
         what = f"{rows}; those older than {months} months should have gone, and nobody removes them here any more"
-        yield Left(where, wrong=True, found=what, advice="drop that database and its copies; the rows were moved")
+        drop = "drop that database and its copies; the rows were moved"
+        yield Left(where, wrong=True, found=what, advice=held or drop)
     else:
         goes = "nobody removes them: drop it, and its copies, before the first is due"
         by_date = "they go by date with the nightly retention; then remove the folder, unless holds are in force there"
-        advice = goes if isinstance(place, Database) else by_date
+        advice = held or goes if isinstance(place, Database) else by_date
         yield Left(where, wrong=False, found=f"{rows}, which were moved", advice=advice)
+
+
+def _held(place: Beside, move: Mapping[str, Any]) -> str:
+    """What to do about holds that are in force in a place: as they are, or as the move left them."""
+    try:
+        return _keep(place, [one.case for one in holds(place)])
+    except (SQLAlchemyError, StoreError, OSError):
+        return _keep(place, move.get("holds", ()))
+
+
+def _keep(place: Beside, cases: Sequence[str]) -> str:
+    """What to do before a database with holds may go; nothing without one, and of files, which say it anyway."""
+    if not (cases and isinstance(place, Database)):
+        return ""
+    released = "until two people have released them there, keep it, and prune it with settings that name it"
+    return f"{len(cases)} hold(s) stayed there: {', '.join(cases)}; {released}"
 
 
 def _seen(place: Beside) -> _Seen | None:

@@ -76,7 +76,12 @@ def move(args: argparse.Namespace, settings: Settings) -> int:
     facts = {**counts, "holds": held, "head": f"{number}:{mark}"}
     # For whoever looks later whether anything came to the old place behind the move's back (`proxy.leftbehind`).
     file = origin.password_file if isinstance(origin, Database) else None
-    noted = {**facts, "begun_us": begun_us, "password_file": None if file is None else str(file.absolute())}
+    noted = {
+        **facts,
+        "begun_us": begun_us,
+        "gateway": settings.gateway.number,
+        "password_file": None if file is None else str(file.absolute()),
+    }
     engine = open_catalog(store)
     try:
         with engine.begin() as catalog:
@@ -120,7 +125,7 @@ def _origin(args: argparse.Namespace, settings: Settings) -> tuple[Beside | None
     if (fault := fault_of_store(told)) is not None:
         return None, f"--from {fault}"
     origin = Database(told, args.origin_password_file)
-    if origin.address == settings.record.store:
+    if isinstance(settings.catalog, Database) and origin.spot == settings.catalog.spot:
         return None, "--from is record.store itself: rows in ClickHouse have a database of their own for names"
     return origin, ""
 

@@ -16,8 +16,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
+from sqlalchemy import Connection
 
-from logstore.audit import entries, head
+from logstore.audit import entries, head, record_change
 from logstore.db import open_catalog, reading, upgrade
 from logstore.exportbook import Export, note_export
 from logstore.filter import LogFilter
@@ -32,7 +33,7 @@ from logstore.retention import oldest_day
 from logstore.store import open_store
 from proxy.cli import main
 from proxy.doctor import examine
-from proxy.leftbehind import left_behind
+from proxy.leftbehind import MOVED, left_behind
 from proxy.partitionjob import TOLD, PartitionJob
 from proxy.retaining import daily_retention, prune_all, records, tell, told_of
 from proxy.settings import Settings, load_settings
@@ -252,3 +253,101 @@ class TestWhatIsLeftBehind:
         assert [level for level, _ in self.told(school)] == ["note"]
         later = datetime.now(UTC) + timedelta(days=200)
         assert list(left_behind(school, later)) == []
+
+    def test_a_database_with_holds(
+        self, school: Settings, postgres: Postgres, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """What two people have not released is not to be dropped, whatever is due; also when it does not answer."""
+        old = postgres.database()
+        with open_store(old, clock=lambda: AT * 1000) as store:
+            store.append([*batch(3), (request(ids_from(OLD_US).next(), user="left-long-ago"), ended())])
+        wanted = LogFilter(user="left-long-ago")
+        for case in ("CASE-3", "CASE-4"):
+            kept = place(old, case, "a threat", wanted, NOW + timedelta(days=90), who="cli:dsl", at=NOW)
+            assert copy_hold(old, kept, who="cli:dsl", at=NOW) == 1
+        shutil.rmtree(school.data / "store")
+        moved = typed(school, capsys, "db", "move", "--from", old.address, "--why", "x", "--leave-holds")
+        assert (moved[0], moved[1]["holds"]) == (0, ["CASE-3", "CASE-4"])
+        release(old, "CASE-4")
+        ((level, found),) = self.told(school)
+        assert (level, "should have gone" in found, "drop" in found) == ("bad", True, False)
+        assert "| 1 hold(s) stayed there: CASE-3; until two people have released them there, keep it" in found
+        with postgres.connect(str(old.url.database)) as connection:
+            connection.execute("DELETE FROM day_file WHERE day < '2026-11-01'")
+        ((level, found),) = self.told(school)
+        assert (level, "CASE-3" in found, "drop" in found) == ("note", True, False)
+        with postgres.connect(str(old.url.database)) as connection:
+            connection.execute("UPDATE day_file SET rows = 0")
+        ((level, found),) = self.told(school)
+        assert (level, "no rows but those that are held | 1 hold(s)" in found) == ("note", True)
+        release(old, "CASE-3")
+        assert self.told(school) == []
+        postgres.drop(old)
+        ((level, found),) = self.told(school)
+        assert (level, "does not answer" in found, "2 hold(s) stayed there" in found) == ("note", True, True)
+
+    def test_files_of_a_record_that_moved_on(
+        self, school: Settings, postgres: Postgres, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Their move stands in the trail of the place before, so that nobody can say they were not moved."""
+        assert typed(school, capsys, "db", "move", "--why", "x")[0] == 0
+        next_one = postgres.database()
+        file = school.data.parent / "schoolgate.yaml"
+        told = yaml.safe_load(file.read_text(encoding="utf-8")) | {"record": {"store": next_one.address}}
+        file.write_text(yaml.safe_dump(told), encoding="utf-8")
+        assert typed(school, capsys, "db", "move", "--from", str(school.store), "--why", "x")[0] == 0
+        (level, found), _ = self.told(load_settings(file))
+        assert (level, "31 rows" in found, "may not have been moved" in found) == ("note", True, True)
+
+    def test_files_of_another_gateway(self, school: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+        """Every gateway calls its folder the same: that one moved its files says nothing of another's."""
+        assert typed(school, capsys, "db", "move", "--why", "x")[0] == 0
+        assert [level for level, _ in self.told(school)] == ["note"]
+        other = school.model_copy(update={"gateway": school.gateway.model_copy(update={"number": 7})})
+        ((level, found),) = self.told(other)
+        assert (level, "no move of them is known" in found) == ("bad", True)
+        with reading(school.store) as catalog:
+            after = dict(entries(catalog, limit=1)[0].after)
+        del after["gateway"]  # a line from before it was noted
+        with open_catalog(school.store).begin() as catalog:
+            note_move(catalog, str(school.data / "store"), after)
+        assert [level for level, _ in self.told(other)] == ["note"]
+
+    def test_a_place_is_the_same_however_it_is_written(
+        self, school: Settings, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """The record itself was not left, and does not move into itself."""
+        upgrade(school.store)
+        shutil.rmtree(school.data / "store")
+        otherwise = f"{school.store}&sslmode=prefer"
+        assert main(["--settings", str(school.data.parent / "schoolgate.yaml"), "db", "move", "--from", otherwise]) == 2
+        assert "--from is record.store itself" in capsys.readouterr().err
+        with open_store(school.store, clock=lambda: AT * 1000) as store:
+            store.append(batch(3))
+        with open_catalog(school.store).begin() as catalog:
+            note_move(catalog, otherwise, {})
+        assert self.told(school) == []
+
+
+def release(where: Database, case: str) -> None:
+    sign(where, case, who="cli:dsl", why="closed", at=NOW)
+    approve(where, case, who="cli:head", why="closed", at=NOW)
+
+
+def note_move(catalog: Connection, subject: str, after: dict[str, Any]) -> None:
+    record_change(catalog, who="cli:head", what=MOVED, subject=subject, after=after, why="", at=datetime.now(UTC))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("postgresql://a@db.school.internal/x", "postgres://b@DB.school.internal:5432/x?sslmode=verify-full", True),
+        ("postgresql:///x?host=/run/postgresql", "postgresql:///x?port=5432&host=/run/postgresql", True),
+        ("postgresql://db/x", "postgresql://db/y", False),
+        ("postgresql://db/x", "postgresql://db:5433/x", False),
+        ("postgresql://db/x", "postgresql://db2/x", False),
+        ("postgresql:///x?host=/run/a", "postgresql:///x?host=/run/b", False),
+    ],
+)
+def test_host_port_and_database_make_a_place(one: str, other: str, same: bool) -> None:
+    assert (Database(one).spot == Database(other).spot) is same
