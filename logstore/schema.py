@@ -306,9 +306,9 @@ def _index(name: str, *columns: Column[object], where: tuple[object, object] = (
     Index(f"log_{name}", *columns, sqlite_where=where[0], postgresql_where=where[1])
 
 
-_index("user_id", log.c.user_id, where=(log.c.user_id.is_not(None),) * 2)
-_index("device_id", log.c.device_id, where=(log.c.device_id.is_not(None),) * 2)
-_index("address_id", log.c.address_id)
+for _who, _known in ((log.c.user_id, True), (log.c.device_id, True), (log.c.address_id, False)):
+    # PostgreSQL finds the three by one inverted index, `log_who`, that the migration makes: a row costs it less.
+    Index(f"log_{_who.name}", _who, sqlite_where=_who.is_not(None) if _known else None).ddl_if(dialect="sqlite")
 _index("host_id", log.c.host_id)
 _index("verdict_id", log.c.verdict_id)
 _index("blocked", log.c.id, where=(log.c.blocked == text("1"), log.c.blocked))

@@ -132,7 +132,9 @@ def upgrade(database: Database) -> tuple[str, ...]:
             migrate_with(beside if tree == "holds" else engine, tree)
             changed.append(tree)
         return tuple(changed)
-    except sqlalchemy.exc.ProgrammingError as error:
+    except sqlalchemy.exc.DBAPIError as error:
+        if (error.statement or "").startswith("CREATE EXTENSION"):
+            raise _lacks_extension(database, error) from error
         if getattr(error.orig, "sqlstate", "") != "42501":
             raise
         what = "has an older schema, and this account may not change it"
@@ -140,6 +142,16 @@ def upgrade(database: Database) -> tuple[str, ...]:
     finally:
         engine.dispose()
         beside.dispose()
+
+
+def _lacks_extension(database: Database, error: sqlalchemy.exc.DBAPIError) -> StoreError:
+    """What to do where an extension is not installed, or this account may not make it."""
+    name, said = str(error.statement).split()[-1], str(error.orig).partition("\n")[0]
+    do = (
+        f"As a superuser, in that database: CREATE EXTENSION {name}; then `schoolgate db upgrade` again. It comes with "
+        "PostgreSQL: in Debian's postgresql package, elsewhere often in postgresql-contrib."
+    )
+    return StoreError(f"has no extension {name}, and it could not be made: {said}", database, do)
 
 
 def revision_of(database: Database, tree: Tree) -> str | None:

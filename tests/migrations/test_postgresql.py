@@ -19,7 +19,7 @@ from logstore.db import head, migrate_with, open_catalog, upgrade
 from logstore.filter import LogFilter
 from logstore.holds import reading_holds
 from logstore.holdschema import holds_metadata
-from logstore.place import Database
+from logstore.place import Database, StoreError
 from logstore.postgres.chains import chain_metadata
 from logstore.postgres.db import revision_of
 from logstore.postgres.holds import open_holds
@@ -32,6 +32,9 @@ from tests.rig.postgres import Postgres
 ELSEWHERE = re.compile(r"log_\d{8}|log_default|audit_number|alembic_version.*")
 """Tables that no model says: partitions, the audit trail's counter, Alembic's own."""
 TRIGRAMS = {"log_terms", "log_title"}
+OF_FILES = {"log_user_id", "log_device_id", "log_address_id"}
+"""Indexes that only day files have; here `log_who` is in place of them."""
+INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
 
 
 def said(name: str | None, kind: str, _parents: Any) -> bool:
@@ -41,7 +44,16 @@ def said(name: str | None, kind: str, _parents: Any) -> bool:
 
 def compared(_object: object, name: str | None, kind: str, *_: object) -> bool:
     """Whether both engines say it in the same words."""
-    return not (kind == "index" and name in TRIGRAMS)
+    return not (kind == "index" and name in TRIGRAMS | OF_FILES | {"log_who"})
+
+
+def days_in(database: Database) -> list[str]:
+    """The partitions there are, that of rows without a day too."""
+    with open_catalog(database).connect() as connection:
+        found = connection.execute(
+            sa.text("SELECT relname FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = 'log'::regclass")
+        )
+        return [str(name) for name in found.scalars()]
 
 
 def test_models_are_migrations(database: Database) -> None:
@@ -57,6 +69,9 @@ def test_models_are_migrations(database: Database) -> None:
     for name in TRIGRAMS:
         assert "USING gin" in indexes[name]
         assert "gin_trgm_ops" in indexes[name]
+    who = "USING gin (user_id, device_id, address_id) WITH (gin_pending_list_limit='4096')"
+    assert sum(who in made for made in indexes.values()) == 1 + len(days_in(database))  # of the table, and of each day
+    assert not OF_FILES & {*indexes}
 
 
 def test_holds_have_a_schema_of_their_own(database: Database, postgres: Postgres) -> None:
@@ -120,6 +135,79 @@ def test_names_are_compared_by_their_bytes_without_writing_them_again(database: 
             assert store.append(batch(50)) == 10
         doubled = "SELECT count(*) - count(DISTINCT convert_to(key, 'UTF8')) FROM dim_host"
         assert connection.execute(doubled).fetchone() == (0,)
+
+
+def test_days_there_are_get_the_index_of_who_asked(database: Database, postgres: Postgres) -> None:
+    """Up with rows in it: each day is served by it, and the old ones are gone; of those built before, a whole one is
+    taken as it is, a broken one made anew."""
+    with open_store(database) as store:
+        store.append(batch(40))
+    with Archive(database) as archive:
+        rows = [*archive.walk(LogFilter(), rising=True)]
+    migrate_with(open_catalog(database), "day", "day_0005", down=True)
+    (day,) = (name for name in days_in(database) if name == f"log_{rows[0].at:%Y%m%d}")
+    with postgres.connect(str(database.url.database)) as connection:
+        before = {name: made for name, made in connection.execute(INDEXES).fetchall() if name.startswith("log_")}
+        assert {*before} >= OF_FILES
+        assert not [name for name in before if name.endswith("_who")]
+        made = f"CREATE INDEX CONCURRENTLY {day}_who ON {day} USING gin (user_id, device_id, address_id)"
+        connection.execute(made)
+        connection.execute(made.replace(day, "log_default"))
+        connection.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'log_default_who'::regclass")
+        file = connection.execute(f"SELECT pg_relation_filenode('{day}_who')").fetchone()
+        assert upgrade(database) == ("day",)
+        assert connection.execute(f"SELECT pg_relation_filenode('{day}_who')").fetchone() == file
+        valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'log_who'::regclass"
+        assert connection.execute(valid).fetchone() == (True,)
+        after = {name: made for name, made in connection.execute(INDEXES).fetchall() if name.startswith("log_")}
+        assert {f"{name}_who" for name in days_in(database)} < {*after}
+        assert not [made for made in after.values() if made.endswith(("btree (device_id)", "btree (address_id)"))]
+    person = rows[0].record
+    with Archive(database) as archive:
+        assert [*archive.walk(LogFilter(), rising=True)] == rows
+        for wanted in ({"user": person.user}, {"device": person.device}, {"client_address": person.client_address}):
+            found = [*archive.walk(LogFilter(**wanted), rising=True)]
+            assert found == [row for row in rows if all(getattr(row.record, k) == v for k, v in wanted.items())] != []
+
+
+def test_what_a_day_has_pending_is_filed_when_it_is_over(database: Database, postgres: Postgres) -> None:
+    """Making the day of a week ahead files what yesterday's rows left to every question of that day to read."""
+    pending = (
+        "SELECT sum(pending_tuples) FROM pg_index JOIN pg_class ON oid = indexrelid, pgstatginindex(indexrelid) "
+        "WHERE relname LIKE '%_address_id_%' AND indrelid = 'log_20300101'::regclass"
+    )
+    assert upgrade(database) == ()
+    with postgres.connect(str(database.url.database)) as connection:
+        connection.execute("CREATE EXTENSION pgstattuple")
+        connection.execute("SELECT make_log_day('2030-01-01')")
+        connection.execute(
+            "INSERT INTO log (id, offset_us, user_id, blocked, bytes_up, bytes_down, duration_us) "
+            "SELECT log_day_start('2030-01-01') + n, 0, n, false, 0, 0, 0 FROM generate_series(1, 9) AS n"
+        )
+        assert connection.execute(pending).fetchone() == (9,)
+        connection.execute("SELECT make_log_day('2030-01-08')")  # of today's week ahead: today is not over
+        assert connection.execute(pending).fetchone() == (9,)
+        connection.execute("SELECT make_log_day('2030-01-09')")
+        assert connection.execute(pending).fetchone() == (0,)
+
+
+def test_an_extension_that_may_not_be_made_is_named(postgres: Postgres) -> None:
+    """The account that upgrades has the tables but may make nothing in the database: it is told who must, and what."""
+    database = postgres.database()
+    name = str(database.url.database)
+    with postgres.connect(name) as connection:
+        connection.execute("DROP ROLE IF EXISTS nobodys_owner")
+        connection.execute("CREATE ROLE nobodys_owner LOGIN")
+        connection.execute("CREATE EXTENSION pg_trgm")
+        connection.execute("GRANT ALL ON SCHEMA public TO nobodys_owner")
+        connection.execute("CREATE SCHEMA holds AUTHORIZATION nobodys_owner")
+    try:
+        with pytest.raises(StoreError, match=r"no extension btree_gin.*CREATE EXTENSION btree_gin"):
+            upgrade(postgres.address(name, "nobodys_owner"))
+    finally:
+        postgres.drop(database)
+        with postgres.connect("postgres") as connection:
+            connection.execute("DROP ROLE nobodys_owner")
 
 
 def test_a_migration_reaches_every_day(database: Database, postgres: Postgres) -> None:
