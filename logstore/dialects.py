@@ -63,6 +63,11 @@ def unindexed(place: ColumnElement[Any]) -> ColumnElement[Any]:
     return _Unindexed(place)
 
 
+def bytewise(place: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A text in the order of its bytes, whatever language a database sorts in; SQLite knows no other."""
+    return _Bytewise(place)
+
+
 class _Condition(FunctionElement[bool]):
     # A Boolean would be compared with 1 for SQLite, and its indexes not be found.
     type = NullType()  # type: ignore[assignment]
@@ -95,6 +100,11 @@ class _No(_Condition):
 
 class _Unindexed(FunctionElement[int]):
     type = Integer()
+    inherit_cache = True
+
+
+class _Bytewise(FunctionElement[str]):
+    type = Text()
     inherit_cache = True
 
 
@@ -131,3 +141,4 @@ _say(_Listed, "EXISTS (SELECT 1 FROM json_each({0}) WHERE value = {1})", "jsonb_
 _say(_Yes, "{0} = 1", "{0}", "{0}")
 _say(_No, "{0} = 0", "NOT {0}", "NOT {0}")
 _say(_Unindexed, "{0} + 0", "{0}", "{0}")
+_say(_Bytewise, "{0}", '{0} COLLATE "C"')

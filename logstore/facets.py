@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Column, Connection, func, select
 
-from logstore.dialects import exact, like
+from logstore.dialects import bytewise, exact, like
 from logstore.dimensions import restored
 from logstore.schema import dim_address, dim_client, dim_device, dim_host, dim_user, dim_verdict
 from logstore.urltext import escaped
@@ -75,7 +75,7 @@ def facets(
         wanted = wanted.where(days.last_day >= since.isoformat())
     if until is not None:
         wanted = wanted.where(days.first_day <= until.isoformat())
-    wanted = wanted.group_by(place).order_by(place)
+    wanted = wanted.group_by(place).order_by(bytewise(place))
     if kind in _LISTS:
         return tuple(_unpacked(catalog.execute(wanted), begins.lower())[:limit])
     if begins:
