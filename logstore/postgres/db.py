@@ -26,6 +26,10 @@ VERSION_TABLES: dict[Tree, str] = {
     "holds": f"{HOLDS}.alembic_version",
 }
 """Where each tree of migrations notes its revision: here all live in one database."""
+EXTENSIONS = ("pg_trgm", "btree_gin")
+"""What the migrations of `log` need of the server."""
+NOT_TO_HAVE = frozenset(("42501", "0A000", "58P01"))
+"""What PostgreSQL says of an extension that is not installed, or that this account may not make."""
 CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 300.0
 """Longest time one statement of a writer may take."""
@@ -124,6 +128,11 @@ def upgrade(database: Database) -> tuple[str, ...]:
         return ()
     engine, beside = open_catalog(database), in_turn(open_engine(database, schema=HOLDS))
     try:
+        if "day" in behind:
+            # Before any tree is changed: half updated, the record fits neither this program nor the one before.
+            with engine.begin() as connection:
+                for extension in EXTENSIONS:
+                    connection.exec_driver_sql(f"CREATE EXTENSION IF NOT EXISTS {extension}")
         changed = []
         for tree in behind:
             if tree == "holds":
@@ -133,9 +142,10 @@ def upgrade(database: Database) -> tuple[str, ...]:
             changed.append(tree)
         return tuple(changed)
     except sqlalchemy.exc.DBAPIError as error:
-        if (error.statement or "").startswith("CREATE EXTENSION"):
+        state = getattr(error.orig, "sqlstate", "")
+        if (error.statement or "").startswith("CREATE EXTENSION") and state in NOT_TO_HAVE:
             raise _lacks_extension(database, error) from error
-        if getattr(error.orig, "sqlstate", "") != "42501":
+        if state != "42501":
             raise
         what = "has an older schema, and this account may not change it"
         raise StoreError(what, database, "Run `schoolgate db upgrade` as the record's owner.") from error

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from logstore.holds import reading_holds
 from logstore.holdschema import holds_metadata
 from logstore.place import Database, StoreError
 from logstore.postgres.chains import chain_metadata
-from logstore.postgres.db import revision_of
+from logstore.postgres.db import VERSION_TABLES, revision_of
 from logstore.postgres.holds import open_holds
 from logstore.postgres.rollups import rollup_metadata
 from logstore.query import Archive
@@ -191,6 +192,52 @@ def test_what_a_day_has_pending_is_filed_when_it_is_over(database: Database, pos
         assert connection.execute(pending).fetchone() == (0,)
 
 
+def test_a_day_is_made_though_an_index_of_the_days_before_is_locked(database: Database, postgres: Postgres) -> None:
+    """While that index is waited for, rows without a day are not kept from anybody: the new day is attached behind."""
+    name = str(database.url.database)
+    waits = "SELECT FROM pg_locks WHERE pid = %s AND NOT granted"
+    holds = "SELECT FROM pg_locks WHERE pid = %s AND mode = 'AccessExclusiveLock'"
+    with postgres.connect(name) as repair, postgres.connect(name) as maker, postgres.connect(name) as watcher:
+        maker.execute("SELECT make_log_day('2030-01-01')")
+        maker.execute("SET lock_timeout = '50s'")
+        with repair.transaction(), ThreadPoolExecutor() as threads:
+            repair.execute("REINDEX TABLE log_20300101")
+            made = threads.submit(maker.execute, "SELECT make_log_day('2030-01-09')")
+            while watcher.execute(waits, (maker.info.backend_pid,)).fetchone() is None:
+                assert not made.done(), "it waited for nothing"
+            assert watcher.execute(holds, (maker.info.backend_pid,)).fetchone() is None
+            assert made.result(30).fetchone() == (True,)
+        with maker.transaction():
+            assert maker.execute("SELECT make_log_day('2030-01-10')").fetchone() == (True,)
+            assert maker.execute("SHOW lock_timeout").fetchone() == ("50s",), "as the caller had it"
+    assert "log_20300109" in days_in(database)
+
+
+def test_the_update_takes_its_lock_before_it_builds(database: Database, postgres: Postgres) -> None:
+    """Somebody reading a day for long: it gives up with nothing built, and holds no lock that another one waits for."""
+    assert upgrade(database) == ()
+    migrate_with(open_catalog(database), "day", "day_0005", down=True)
+    hurried = sa.create_engine(database.url, connect_args={"options": "-c lock_timeout=200"})
+    with postgres.connect(str(database.url.database)) as reader, reader.transaction():
+        reader.execute("SELECT count(*) FROM log_default")
+        with pytest.raises(sa.exc.OperationalError) as failed:
+            migrate_with(hurried, "day")
+    hurried.dispose()
+    assert failed.value.statement == "LOCK TABLE log IN ACCESS EXCLUSIVE MODE"
+    assert revision_of(database, "day") == "day_0005"
+    assert upgrade(database) == ("day",)
+
+
+def test_the_owners_functions_look_into_temporary_tables_last(database: Database, postgres: Postgres) -> None:
+    """Every one of them, a later release's too."""
+    owners = "SELECT proname, proconfig FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace"
+    assert upgrade(database) == ()
+    with postgres.connect(str(database.url.database)) as connection:
+        found = dict(connection.execute(owners).fetchall())
+    assert {*found} >= {"audit_count", "make_log_day", "detach_log_day", "drop_log_day", "drop_log_strays"}
+    assert {name for name, (path,) in found.items() if not path.endswith("public, pg_temp")} == set()
+
+
 def test_an_extension_that_may_not_be_made_is_named(postgres: Postgres) -> None:
     """The account that upgrades has the tables but may make nothing in the database: it is told who must, and what."""
     database = postgres.database()
@@ -204,10 +251,26 @@ def test_an_extension_that_may_not_be_made_is_named(postgres: Postgres) -> None:
     try:
         with pytest.raises(StoreError, match=r"no extension btree_gin.*CREATE EXTENSION btree_gin"):
             upgrade(postgres.address(name, "nobodys_owner"))
+        assert [revision_of(database, tree) for tree in VERSION_TABLES] == [None] * 3, "all of it or nothing"
     finally:
         postgres.drop(database)
         with postgres.connect("postgres") as connection:
             connection.execute("DROP ROLE nobodys_owner")
+
+
+def test_an_extension_that_somebody_is_making_is_not_said_to_be_missing(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits too long for it is told that, not to ask a superuser."""
+    database = postgres.database()
+    monkeypatch.setattr("logstore.postgres.db.BUSY_SECONDS", 0.2)
+    try:
+        with postgres.connect(str(database.url.database)) as other, other.transaction():
+            other.execute("CREATE EXTENSION pg_trgm")
+            with pytest.raises(sa.exc.OperationalError, match="lock timeout"):
+                upgrade(database)
+    finally:
+        postgres.drop(database)
 
 
 def test_a_migration_reaches_every_day(database: Database, postgres: Postgres) -> None:

@@ -201,6 +201,25 @@ def test_nobody_may_do_more(guarded: Callable[[str], Database], postgres: Postgr
     assert may == {statement for statement, roles in FORBIDDEN.items() if role in roles}
 
 
+@pytest.mark.parametrize("catalog", ["pg_inherits", "pg_class", "pg_index"])
+def test_what_runs_as_the_owner_does_not_ask_the_callers_tables(
+    guarded: Callable[[str], Database], postgres: Postgres, catalog: str
+) -> None:
+    """A temporary view in a system table's place would have its own function run as the record's owner."""
+    writer = guarded("writer")
+    with postgres.connect(str(writer.url.database), str(writer.url.username)) as connection:
+        connection.execute("SELECT make_log_day('2030-01-01')")  # whose indexes making the 9th looks for
+        connection.execute(
+            f"CREATE FUNCTION pg_temp.caught() RETURNS SETOF pg_catalog.{catalog} LANGUAGE plpgsql AS "  # type: ignore[arg-type]
+            "$$ BEGIN RAISE EXCEPTION 'ran as %', current_user; END $$"
+        )
+        connection.execute(f"CREATE TEMP VIEW {catalog} AS SELECT * FROM pg_temp.caught()")  # type: ignore[arg-type]
+        connection.execute(f"GRANT SELECT ON pg_temp.{catalog} TO PUBLIC")  # type: ignore[arg-type]
+        with pytest.raises(psycopg.errors.RaiseException, match="ran as"):
+            connection.execute(f"SELECT FROM {catalog}")  # type: ignore[arg-type]
+        assert connection.execute("SELECT make_log_day('2030-01-09')").fetchone() == (True,)
+
+
 def test_no_table_is_forgotten(database: Database) -> None:
     """One that comes with a later release is somebody's, or nobody can use it under an account of a role."""
     named = {table for tables in TABLES.values() for table in tables}
