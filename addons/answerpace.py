@@ -73,6 +73,8 @@ class AnswerPace(Pace[_Window]):
         elif handler.timeout_watchdog.blocker:  # it is we who do not go on
             return None
         if before is None or before.subject != subject:
+            if subject != "reader":
+                at_work.discard(subject[0].server_conn)  # said to another request, or in another window
             return _Window(subject, at, moved, moved, self._credit(moved))
         before.moved = moved
         return before
@@ -84,16 +86,17 @@ class AnswerPace(Pace[_Window]):
         if window.subject == "reader":
             window.credit = self._credit(gained, window.credit) - self.seconds
             return "reader" if window.credit < 0 else None
+        flow, has_head = window.subject
+        excused = flow.server_conn in at_work
+        at_work.discard(flow.server_conn)  # for this window, also one that needs no excuse
         slow = 0 < gained < self.rate * self.seconds  # silence is the idle clock's
-        return "answer" if slow and self._owes(*window.subject) else None
+        return "answer" if slow and self._owes(flow, has_head, excused) else None
 
     def _credit(self, taken: int, before: float = 0.0) -> float:
         return min(before + taken / self.rate, CREDIT * self.seconds)
 
-    def _owes(self, flow: http.HTTPFlow, has_head: bool) -> bool:
+    def _owes(self, flow: http.HTTPFlow, has_head: bool, excused: bool) -> bool:
         """Whether the site owes something that has an end, or has gone on without one for long enough."""
-        excused = flow.server_conn in at_work
-        at_work.discard(flow.server_conn)
         ends = flow.response is not None and "content-length" in flow.response.headers if has_head else not excused
         return ends or time.perf_counter() - flow_notes(flow).started > self.longest
 

@@ -15,7 +15,7 @@ import h11
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers import http as http_layers
 from mitmproxy.proxy.layers.http import _http1
-from mitmproxy.proxy.layers.http._events import ResponseProtocolError
+from mitmproxy.proxy.layers.http._events import ResponseHeaders, ResponseProtocolError
 
 from addons.flownotes import at_work
 
@@ -23,6 +23,8 @@ type Commands = layer.CommandGenerator[None]
 
 _INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)[0-9][0-9](?=[ \r\n])")
 """How an answer begins that only says that another is coming; 101 is the last in HTTP."""
+_END = re.compile(rb"\n\r?\n")
+"""Where a head is over, to the host."""
 
 
 class BoundedHttp1Client(_http1.Http1Client):
@@ -33,43 +35,50 @@ class BoundedHttp1Client(_http1.Http1Client):
     _interim = 0
     """Bytes of interim answers to the request of `_stream`."""
     _stream: int | None = None
+    _looked = 0
+    """Bytes at the front in which an interim answer has begun and is not over: a dripped one would cost its square."""
 
     def handle_event(self, event: events.Event) -> Commands:
         """As the original: nothing here waits for anything."""
         return self._handle_event(event)
 
     def read_headers(self, event: events.ConnectionEvent) -> Commands:
-        """Read one head; give up on an endless one, interim ones counted with it."""
+        """Read one head; give up on an endless one, interim ones counted with it, and on an interim one in a spelling
+        that only the host can read."""
         if isinstance(event, events.DataReceived) and self.request is not None:
-            raw = self._without_interim()
-            much = self._interim + len(raw) > self.longest
-            if much and _head_over(raw, 0) < 0 and self.stream_id is not None:
-                yield commands.CloseConnection(self.conn)
-                error = ResponseProtocolError(self.stream_id, "response head too large", ResponseProtocolError.code)
-                yield http_layers.ReceiveHttp(error)
-                self.state = self.done
+            self._pass_over_interim()
+            if self._interim + len(self.buf) > self.longest and _END.search(bytes(self.buf)) is None:
+                yield from self._give_up("response head too large")
                 return
-        yield from super().read_headers(event)
+        for command in super().read_headers(event):
+            head = command.event if isinstance(command, http_layers.ReceiveHttp) else None
+            if isinstance(head, ResponseHeaders) and 100 <= (said := head.response.status_code) < 200 and said != 101:
+                yield from self._give_up("HTTP/1 protocol error: interim answer in an odd spelling")
+                return
+            yield command
 
-    def _without_interim(self) -> bytes:
-        """The buffer, from which interim answers are taken."""
-        raw = bytes(self.buf)
+    def _give_up(self, why: str) -> Commands:
+        """End the exchange, and the connection."""
+        if self.stream_id is not None:
+            yield commands.CloseConnection(self.conn)
+            yield http_layers.ReceiveHttp(ResponseProtocolError(self.stream_id, why, ResponseProtocolError.code))
+            self.state = self.done
+
+    def _pass_over_interim(self) -> None:
+        """Take interim answers from the front of the buffer."""
         if self._stream != self.stream_id:
-            self._stream, self._interim = self.stream_id, 0
-        at = 0
-        while _INTERIM.match(raw, at) is not None and (over := _head_over(raw, at)) >= 0:
-            at = over
+            self._stream, self._interim, self._looked = self.stream_id, 0, 0
+        raw, at = self.buf._data, 0  # the buffer itself: a copy for every packet would cost a dripped head's square
+        while _INTERIM.match(raw, at) is not None:
+            over = _END.search(raw, at + max(0, self._looked - 2))
+            if over is None:
+                self._looked = len(raw) - at
+                break
+            at, self._looked = over.end(), 0
         if at:
             self.buf.maybe_extract_at_most(at)
             self._interim += at
             at_work.add(self.conn)
-        return raw[at:]
-
-
-def _head_over(raw: bytes, at: int) -> int:
-    """Where the head that begins there is over; -1 when it is not."""
-    ends = [end + len(mark) for mark in (b"\n\r\n", b"\n\n") if (end := raw.find(mark, at)) >= 0]
-    return min(ends, default=-1)
 
 
 class _Trailerless:

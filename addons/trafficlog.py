@@ -53,6 +53,10 @@ class TrafficLog:
         connection_notes(flow.client_conn).told = True
         self._write(flow, notes, self._ending(flow, notes, EndingKind.REFUSED))
 
+    def http_connected(self, flow: http.HTTPFlow) -> None:
+        """A tunnel is made: the row of a CONNECT before it, which had to sign in, does not tell of it."""
+        connection_notes(flow.client_conn).told = False
+
     def tls_clienthello(self, data: ClientHelloData) -> Awaitable[None] | None:
         """A tunnel that is passed through: no later hook will tell of it."""
         if not data.ignore_connection:
@@ -356,13 +360,8 @@ def tunnel_ending(notes: ConnectionNotes, elapsed: int) -> Ending:
         return Ending(kind=EndingKind.BYPASSED, duration_us=elapsed)
     if passed.error is not None:
         return Ending(kind=EndingKind.ERROR, duration_us=elapsed, error=error_word(passed.error))
-    return Ending(
-        kind=EndingKind.BYPASSED,
-        duration_us=elapsed,
-        error=passed.too_slow,
-        bytes_up=passed.up,
-        bytes_down=passed.down,
-    )
+    ended = EndingKind.BYPASSED
+    return Ending(kind=ended, duration_us=elapsed, error=passed.too_slow, bytes_up=passed.up, bytes_down=passed.down)
 
 
 def error_word(message: str) -> str:

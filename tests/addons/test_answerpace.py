@@ -159,6 +159,36 @@ def test_a_site_that_drips_a_body_of_a_known_length_is_given_up_on(
     assert (str(found.kind), found.error) == ("error", "answer too slow")
 
 
+WORKING = b"HTTP/1.1 102 Processing\r\n\r\n"
+
+
+def test_an_excuse_is_for_the_window_it_came_in(host: Host, site: Site, name: str, look: Look) -> None:
+    """Also where that one needs none: a window in which enough came does not save it up for the next."""
+    with Raw(host) as raw:
+        ask(raw, name)
+        with site.asked() as end:
+            assert look(0) == 0
+            say(host, end, WORKING * (ENOUGH // len(WORKING) + 1))
+            assert look(30) == 0
+            say(host, end, b"H")
+            assert look(60) == 1
+
+
+def test_an_excuse_is_for_the_request_it_was_made_to(host: Host, site: Site, name: str, look: Look) -> None:
+    """The next request to the same site has a window of its own, and an excuse of its own."""
+    with Raw(host) as raw:
+        ask(raw, name)
+        with site.asked() as end:
+            assert look(0) == 0
+            say(host, end, WORKING + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            assert raw.answer().body == b"ok"
+            ask(raw, name)
+            end.recv(65536)
+            assert look(5) == 0
+            say(host, end, b"H")
+            assert look(35) == 1
+
+
 def test_a_site_that_keeps_the_pace_goes_on(host: Host, site: Site, name: str, look: Look) -> None:
     """However long it takes; and when it stops keeping it, a window later it is ended."""
     with Raw(host) as raw:

@@ -139,6 +139,15 @@ def test_interim_answers_without_end_are_given_up_on(school: Gateway, site: Site
     assert row["ending"] == "error"
 
 
+def test_an_interim_answer_in_an_odd_spelling_is_the_sites_error(school: Gateway, site: Site, name: str) -> None:
+    """Our page, where a browser would go on waiting for the answer."""
+    site.says(name, HINTS.replace(b" 103", b"  103"), ANSWER)
+    with Browser(school) as browser:
+        assert browser.fetch(f"http://{name}/").status == 502
+    (row,) = school.wait_for_rows(1, host=name)
+    assert (row["ending"], row["error"]) == ("error", "protocol")
+
+
 def test_interim_answers_count_for_the_answer_they_precede(school: Gateway, site: Site, name: str) -> None:
     """A connection lasts for many exchanges."""
     site.says(name, HINTS * 4000, ANSWER)

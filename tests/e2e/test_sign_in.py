@@ -87,6 +87,23 @@ def test_signing_in_counts_for_the_whole_connection(school: Gateway, name: str) 
 
 
 @pytest.mark.parametrize(
+    ("said", "error"), [(b"GET /page HT", "half a request"), (b"", "nothing asked")], ids=["half a request", "nothing"]
+)
+def test_the_tunnel_behind_a_sign_in_has_its_own_row(school: Gateway, name: str, said: bytes, error: str) -> None:
+    """The row of the CONNECT that was asked for a password does not tell of what became of the next one."""
+    with Raw(school, source=YEAR_4) as raw:
+        raw.send(f"CONNECT {name}:443 HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
+        assert raw.answer().status == 407
+        assert raw.tunnel(f"{name}:443", sign_in=basic(PUPIL, PASSWORD)) == 200
+        raw.secure(name)
+        raw.send(said)
+    rows = school.wait_for_rows(2, host=name)
+    assert [(row["ending"], row["error"], row["user"]) for row in rows if row["ending"] != "refused"] == [
+        ("aborted", error, PUPIL)
+    ]
+
+
+@pytest.mark.parametrize(
     "credentials",
     [f"{PUPIL}:wrong", f"nobody-here:{PASSWORD}", f"{PUPIL}:", ":", f"{PUPIL.upper()}x:{PASSWORD}"],
     ids=["wrong password", "unknown person", "empty password", "nothing", "another name"],
