@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from h11 import _receivebuffer
 from mitmproxy import addonmanager, certs, connection, flow, hooks, http, master, optmanager
 from mitmproxy import tls as host_tls
 from mitmproxy.addons import proxyserver, tlsconfig
@@ -57,6 +58,7 @@ READ: dict[str, tuple[Any, str]] = {
     "Http1Server.read_headers": (_http1.Http1Server.read_headers, "3fe0945216bcf7bc"),
     "Http1Server.send": (_http1.Http1Server.send, "cc218a1337c0f5cf"),
     "Http1Client.read_headers": (_http1.Http1Client.read_headers, "415454c5fa8b5981"),
+    "ReceiveBuffer (h11's)": (_receivebuffer.ReceiveBuffer, "108c4355eb3b1717"),
     "make_body_reader": (_http1.make_body_reader, "9b076acda459637b"),
     "NextLayer": (layer.NextLayer, "3cbcbafad282cba3"),
     "ClientTLSLayer.receive_handshake_data": (tls.ClientTLSLayer.receive_handshake_data, "a0ee021f92f6d0ff"),
