@@ -19,6 +19,7 @@ from addons.answerpace import CREDIT, AnswerPace
 from addons.flownotes import flow_notes, unfinished_flows
 from logstore.record import Ending
 from tests.addons.host import Host
+from tests.addons.site import Site
 from tests.rig.clients import Raw
 from tests.rig.waiting import wait_for
 
@@ -32,30 +33,6 @@ LOT = 900_000_000
 """More than all buffers between a site and a client that takes nothing."""
 
 type Look = Callable[[float], int]
-
-
-class Site:
-    """A site that says what the test tells it to, when it is told."""
-
-    def __init__(self) -> None:
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.listener.settimeout(10)
-
-    @property
-    def address(self) -> str:
-        """Where it listens."""
-        return f"127.0.0.1:{self.listener.getsockname()[1]}"
-
-    @contextlib.contextmanager
-    def asked(self) -> Iterator[socket.socket]:
-        """The request has come."""
-        end, _ = self.listener.accept()
-        with end:
-            end.settimeout(10)
-            data = b""
-            while b"\r\n\r\n" not in data:
-                data += end.recv(65536)
-            yield end
 
 
 @pytest.fixture(scope="module")
