@@ -67,7 +67,8 @@ def verify(
             report.problems.append(Problem("audit trail", f"line {broken} {what}"))
         there, contents = present(database), may_read_rows(catalog)
         names = Learned()
-        report.problems += _gaps(catalog, there, told, day, months, now or at)
+        gaps = list(_gaps(catalog, there, told, day, months, now or at))
+        report.problems += gaps
         if day is None and seconds > 0:
             report.problems += misleading(catalog) if contents else ()
             report.problems += holdproof.problems(database)
@@ -77,8 +78,9 @@ def verify(
         days = catalog.execute(order.order_by(func.coalesce(day_file.c.verified_us, 0), day_file.c.file)).all()
         if contents and seconds > 0:
             with moment(catalog):
-                trail = {_day_of(name) for name in told.files()}
-                names = learned(catalog, [its_day for _, its_day in days], gone=trail, every=day is None)
+                # Of a partition that is no day of the record it is said once, and not again for each of its names.
+                known = {_day_of(name) for name in (*told.files(), *(gap.where for gap in gaps if gap.where in there))}
+                names = learned(catalog, [its_day for _, its_day in days], gone=known, every=day is None)
             report.problems += names.strange
         for file, its_day in days:
             if time.monotonic() > until:
