@@ -11,11 +11,12 @@ from __future__ import annotations
 import ipaddress
 import re
 from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
 import idna
-import tldextract
 
 
 class NameProblem(ValueError):
@@ -128,10 +129,25 @@ def _suffix_of(host: str, rules: frozenset[str]) -> tuple[int, int]:
         before, start, suffix = start, dot + 1, parent
 
 
-def _rules(*, private: bool) -> frozenset[str]:
-    """The list's rules in ASCII: `co.uk`, `*.ck`, `!www.ck`."""
-    extract = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None, include_psl_private_domains=private)
-    return frozenset(rule if rule.isascii() else _in_ascii(rule) for rule in extract.tlds)
+def _listed() -> tuple[str, str]:
+    """The Public Suffix List as tldextract carries it: what registries laid down, and what private operators did.
+
+    Read beside the library, not through it: that loads an HTTP client first, and every command would wait for it.
+    """
+    library = find_spec("tldextract")
+    if library is None or library.origin is None:
+        raise ModuleNotFoundError("tldextract is not installed; it carries the Public Suffix List")
+    text = Path(library.origin).with_name(".tld_set_snapshot").read_text(encoding="utf-8")
+    public, begins, private = text.partition("// ===BEGIN PRIVATE DOMAINS===")
+    if not begins:
+        raise ImportError("tldextract's Public Suffix List does not say where its private part begins")
+    return public, private
+
+
+def _rules(text: str) -> frozenset[str]:
+    """The rules of a part of the list in ASCII: `co.uk`, `*.ck`, `!www.ck`."""
+    words = (line.split(maxsplit=1)[0] for line in text.splitlines() if line.strip() and not line.startswith("//"))
+    return frozenset(rule if rule.isascii() else _in_ascii(rule) for rule in words)
 
 
 def _unescaped(host: str) -> str:
@@ -232,6 +248,7 @@ def _shown(text: str) -> str:
     return repr(text if len(text) <= 80 else text[:77] + "...")
 
 
-_PUBLIC: Final = _rules(private=False)
-_SUFFIXES: Final = _rules(private=True)
+_PARTS: Final = _listed()
+_PUBLIC: Final = _rules(_PARTS[0])
+_SUFFIXES: Final = _PUBLIC | _rules(_PARTS[1])
 _WILD: Final = frozenset(rule[2:] for rule in _SUFFIXES if rule.startswith("*."))

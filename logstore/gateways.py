@@ -17,14 +17,10 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from logstore.dimensions import stored
-from logstore.ids import NODES
+from logstore.ids import NUMBERS, WORKERS
 from logstore.schema import gateway as gateways
 from logstore.schema import log
 
-WORKERS = 64
-"""Workers one gateway may have."""
-NUMBERS = NODES // WORKERS
-"""Gateways that can be told apart within one store."""
 LEASE_US = 15 * 60 * 1_000_000
 """A number belongs to whoever used it within this time, microseconds; after it, a gateway made anew may take it."""
 RENEW_US = 60 * 1_000_000

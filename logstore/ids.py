@@ -19,6 +19,10 @@ COUNTER_BITS = 8
 """Bits of the counter within one millisecond."""
 NODES = 1 << NODE_BITS
 """Nodes that can be told apart."""
+WORKERS = 64
+"""Workers one gateway may have."""
+NUMBERS = NODES // WORKERS
+"""Gateways that can be told apart within one store."""
 
 _SHIFT = NODE_BITS + COUNTER_BITS
 _LAST_COUNT = (1 << COUNTER_BITS) - 1

@@ -26,8 +26,8 @@ DESCRIPTION = "The internet gateway of a school: who is asking, what may they se
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit status."""
-    parser = make_parser()
-    args = parser.parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    args = make_parser(named(words)).parse_args(words)
     faults.install(debug=args.debug)
     logging.getLogger("mitmproxy").setLevel(logging.DEBUG if args.debug else logging.ERROR)
     args.settings_file = find_settings(args.settings)
@@ -65,15 +65,28 @@ def _is_away(error: Exception) -> bool:
     return known is not None and isinstance(error, (known.OperationalError, known.InterfaceError))
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+def named(words: Sequence[str]) -> str | None:
+    """The command that is asked for, when that is plain; None leaves it to the whole command line to say."""
+    rest = iter(words)
+    for word in rest:
+        if word in ("--settings", "--data"):
+            next(rest, None)
+        elif not word.startswith("-"):
+            return word if word in COMMANDS else None
+        elif word != "--debug" and not word.startswith(("--settings=", "--data=")):
+            return None
+    return None
+
+
+def make_parser(command: str | None = None) -> argparse.ArgumentParser:
+    """The whole command line, or that of one command: each loads what it needs, and nobody waits for the others."""
     parser = argparse.ArgumentParser(prog="schoolgate", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"schoolgate {version('schoolgate')}")
     parser.add_argument("--settings", type=Path, metavar="FILE", help="settings file (else SCHOOLGATE_SETTINGS, …)")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="data folder, instead of the settings' one")
     parser.add_argument("--debug", action="store_true", help="say more on stderr")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name in COMMANDS:
+    for name in COMMANDS if command is None else (command,):
         import_module(f"proxy.commands.{name}").add(commands)
     _allow_after_command(commands)
     return parser

@@ -19,7 +19,7 @@ from typing import Any
 
 from prometheus_client.multiprocess import mark_process_dead
 
-from logstore.gateways import WORKERS
+from logstore.ids import WORKERS
 from proxy.children import Child
 from proxy.lineup import Ports, line_up, line_up_worker
 from proxy.metrics import read_status

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from logstore.gateways import WORKERS
+from logstore.ids import WORKERS
 from proxy.children import Child
 from proxy.listeners import Listener
 from proxy.reserving import Doors

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from addons.destinations import read_destinations
 from categories.hosts import canonical_host, is_address
-from logstore.gateways import NUMBERS, WORKERS
+from logstore.ids import NUMBERS, WORKERS
 from logstore.place import Beside, Where
 from policy.client import Band
 from proxy.list_settings import ListChecks, ListSettings, Servers

@@ -15,7 +15,7 @@ from addons.openconnections import OpenConnections
 from addons.requestpace import RequestPace
 from identity import attemptbook
 from identity.attemptbook import AttemptBook
-from logstore.gateways import WORKERS
+from logstore.ids import WORKERS
 
 logger = logging.getLogger(__name__)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -141,3 +142,10 @@ def test_no_tracked_file_names_the_machine_it_was_written_on() -> None:
 def test_no_tracked_file_is_large() -> None:
     found = [short(file) for file in tracked() if file.is_file() and file.stat().st_size > 300_000]
     assert not found
+
+
+def test_what_tests_start_keeps_its_bytecode(tmp_path: Path) -> None:
+    """Else every process of every gateway compiles every module: half of what one costs from start to stop."""
+    (tmp_path / "once.py").touch()
+    subprocess.run([sys.executable, "-c", "import once"], cwd=tmp_path, check=True)
+    assert list((tmp_path / "__pycache__").glob("once.*.pyc"))

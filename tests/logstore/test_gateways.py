@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from logstore.gateways import LEASE_US, NUMBERS, RENEW_US, WORKERS, Gateway, GatewayClash, identity_in, node_of
-from logstore.ids import NODES, RecordIds
+from logstore.gateways import LEASE_US, RENEW_US, Gateway, GatewayClash, identity_in, node_of
+from logstore.ids import NODES, NUMBERS, WORKERS, RecordIds
 from logstore.sending import TRIES
 from logstore.shipper import Shipper
 from logstore.spool import SpoolLimits, SpoolWriter

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.cli import main, make_parser
+from proxy.cli import main, make_parser, named
 from proxy.commands import COMMANDS
 
 
@@ -74,6 +74,39 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
             main([command, "--help"])
         assert ended.value.code == 0
         assert f"usage: schoolgate {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (["doctor"], "doctor"),
+        (["doctor", "--settings", "lists"], "doctor"),
+        (["--settings", "lists", "--debug", "doctor", "--json"], "doctor"),
+        (["--settings=lists", "--data=log", "doctor"], "doctor"),
+        (["--settings", "doctor"], None),
+        (["--settings"], None),
+        (["--sett", "lists", "doctor"], None),
+        (["--help"], None),
+        (["nonsense"], None),
+        ([], None),
+    ],
+)
+def test_the_command_asked_for_is_plain_or_the_whole_command_line_says(words: list[str], command: str | None) -> None:
+    """What follows `--settings` is no command; whatever is not plain, help and slips included, is left to all."""
+    assert named(words) == command
+
+
+def test_a_command_waits_for_no_other_command_to_load() -> None:
+    """A gateway is three commands, and people type them all day."""
+    code = (
+        "import sys, contextlib; from proxy.cli import main\n"
+        "with contextlib.suppress(SystemExit): main(['run', '--help'])\n"
+        "print(*sorted(sys.modules), file=sys.stderr)"
+    )
+    asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = asked.stderr.split()
+    assert [name for name in loaded if name.startswith("proxy.commands.")] == ["proxy.commands.run"]
+    assert not {"requests", "urllib3", "mitmproxy", "jinja2", "logstore.schema"} & set(loaded)
 
 
 def test_it_says_its_version(capsys: pytest.CaptureFixture[str]) -> None:
