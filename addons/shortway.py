@@ -62,17 +62,18 @@ class ShortWay(layer.Layer):
         if said.closed or said.trouble is not None or http is None:
             yield from self.outer.handle_event(said)
             return
-        yield from to.tls_interact()
+        if to.speaks:
+            yield from to.tls_interact()
         if not said.plain:
             return
         server, client = self._server, self._client
         for command in http.handle_event(events.DataReceived(to.conn, said.plain)):
             if type(command) is commands.SendData and server._paused is None:
-                if command.connection is client.conn:
-                    yield from client.send_data(command.data)
-                    continue
-                if command.connection is server.conn:
-                    yield from server.send_data(command.data)
+                to_whom = command.connection
+                through = client if to_whom is client.conn else server if to_whom is server.conn else None
+                if through is not None:
+                    if (sealed := through.keep(command.data)) is not None:
+                        yield sealed
                     continue
             yield from self.outer.handle_event(Said(client, command))
 

@@ -7,7 +7,6 @@ are kept until the connection's handler takes them, at the end of the same turn,
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from dataclasses import dataclass
 from typing import Any
@@ -23,9 +22,14 @@ from addons.leaves import openssl
 RECORD = 16_384
 """Most bytes of one record (RFC 8446 §5.1)."""
 
-_nothing: Any = SSL._ffi.NULL  # type: ignore[attr-defined]
-_room: Any = SSL._ffi.new("char[]", RECORD)  # type: ignore[attr-defined]
-"""What is read is copied out of here at once; the layers of a worker all live in one thread."""
+ROOM = RECORD + 1024
+"""A record sealed, and some more."""
+
+_ffi: Any = SSL._ffi  # type: ignore[attr-defined]
+_nothing: Any = _ffi.NULL
+_room: Any = _ffi.new("char[]", ROOM)
+"""What OpenSSL gives is copied out of here at once; the layers of a worker all live in one thread."""
+_copied: Any = _ffi.buffer
 
 
 class Sealed(commands.SendData):
@@ -59,27 +63,40 @@ class SealingLayer(tls.TLSLayer):
     def seal(self) -> bytes:
         """Everything that is to be sent now, as records."""
         self._waiting = False
-        if self._kept:
-            plain, self._kept = b"".join(self._kept), []
-            with contextlib.suppress(SSL.ZeroReturnError, SSL.SysCallError):  # as the host: the other may still send
-                self.tls.sendall(plain)
-        size = _held(self.tls._from_ssl)
-        return self.tls.bio_read(size) if size else b""
+        kept = self._kept
+        if kept:
+            plain = kept[0] if len(kept) == 1 else b"".join(kept)
+            kept.clear()
+            try:
+                _write(self.tls, plain)
+            except (SSL.ZeroReturnError, SSL.SysCallError):
+                return _taken(self.tls)  # as the host: the other may still send
+        return _taken(self.tls)
 
-    def _take_later(self) -> layer.CommandGenerator[None]:
-        if not self._waiting:
-            self._waiting = True
-            yield Sealed(self.conn, self)
+    @property
+    def speaks(self) -> bool:
+        """Whether OpenSSL has something to say of which no command tells yet."""
+        return not self._waiting and _held(self.tls._from_ssl) > 0
+
+    def keep(self, data: bytes) -> Sealed | None:
+        """Keep what is to be sent; the command that will take it, unless one is on its way already."""
+        self._kept.append(data)
+        if self._waiting:
+            return None
+        self._waiting = True
+        return Sealed(self.conn, self)
 
     def tls_interact(self) -> layer.CommandGenerator[None]:
         """Send what OpenSSL has to say."""
-        if self._waiting or _held(self.tls._from_ssl):
-            yield from self._take_later()
+        if self.speaks:
+            self._waiting = True
+            yield Sealed(self.conn, self)
 
     def send_data(self, data: bytes) -> layer.CommandGenerator[None]:
         """Send, with everything else of this turn."""
-        self._kept.append(data)
-        yield from self._take_later()
+        command = self.keep(data)
+        if command is not None:
+            yield command
 
     def receive_data(self, data: bytes) -> layer.CommandGenerator[None]:
         """As the original, but OpenSSL is not asked again when it has been given nothing more, and what is no TLS ends
@@ -89,13 +106,14 @@ class SealingLayer(tls.TLSLayer):
 
     def opened(self, data: bytes) -> Opened:
         """What these bytes say, decrypted."""
+        connection = self.tls
         if data:
-            self.tls.bio_write(data)
+            _give(connection, data)
         plain: list[bytes] = []
         closed, trouble = False, None
         while True:
             try:
-                plain.append(_read(self.tls))
+                part = _read(connection)
             except SSL.WantReadError:
                 break
             except SSL.ZeroReturnError:
@@ -104,7 +122,9 @@ class SealingLayer(tls.TLSLayer):
             except SSL.Error as error:
                 trouble = f"TLS Error: {error}"
                 break
-            if not _held(self.tls._into_ssl) and not self.tls.pending():
+            plain.append(part)
+            # A part that is less than there was room for ends its record: nothing of that is left.
+            if not _held(connection._into_ssl) and (len(part) < RECORD or not connection.pending()):
                 break
         return Opened(self, plain[0] if len(plain) == 1 else b"".join(plain), closed, trouble)
 
@@ -148,7 +168,7 @@ class SealingLayer(tls.TLSLayer):
         return self._broken
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Opened(events.Event):
     """What one of the layers has decrypted."""
 
@@ -172,12 +192,43 @@ class Said(events.Event):
     """What is to be done."""
 
 
-def _read(tls_connection: SSL.Connection) -> bytes:
+def _give(connection: SSL.Connection, data: bytes) -> None:
+    """Bytes from the socket, as `bio_write` takes them; without its looks at what they are."""
+    written = openssl.BIO_write(connection._into_ssl, data, len(data))
+    if written <= 0:
+        connection._handle_bio_errors(connection._into_ssl, written)
+
+
+def _read(connection: SSL.Connection) -> bytes:
     """Plaintext of one record, as `recv` gives it; raises what that raises. It makes room for each record anew."""
-    size = openssl.SSL_read(tls_connection._ssl, _room, RECORD)
+    size = openssl.SSL_read(connection._ssl, _room, RECORD)
     if size <= 0:
-        tls_connection._raise_ssl_error(tls_connection._ssl, size)
-    return bytes(SSL._ffi.buffer(_room, size))  # type: ignore[attr-defined]
+        connection._raise_ssl_error(connection._ssl, size)
+    return bytes(_copied(_room, size))
+
+
+def _write(connection: SSL.Connection, plain: bytes) -> None:
+    """Seal, as `sendall` does, which looks for errors after each success, too. Raises what that raises."""
+    size = len(plain)
+    if size > RECORD:
+        connection.sendall(plain)
+    elif size:
+        sealed = openssl.SSL_write(connection._ssl, plain, size)
+        if sealed <= 0:
+            connection._raise_ssl_error(connection._ssl, sealed)
+        if sealed < size:
+            connection.sendall(plain[sealed:])
+
+
+def _taken(connection: SSL.Connection) -> bytes:
+    """Everything OpenSSL wants sent, as `bio_read` gives it: in one question where one is enough."""
+    memory = connection._from_ssl
+    size = openssl.BIO_read(memory, _room, ROOM)
+    if size <= 0:
+        return b""
+    taken = bytes(_copied(_room, size))
+    more = _held(memory) if size == ROOM else 0
+    return taken + connection.bio_read(more) if more else taken
 
 
 def _held(memory: Any) -> int:
