@@ -19,6 +19,7 @@ from mitmproxy.tls import ClientHelloData, TlsData
 
 from addons.answerpace import NOT_TAKEN
 from addons.answers import refuse
+from addons.endings import Endings
 from addons.filter import client_left, error_verdict, spoken
 from addons.flownotes import ConnectionNotes, FlowNotes, Passed, connection_notes, flow_notes, open_flows
 from addons.handshakes import HALF, failure_of
@@ -38,14 +39,13 @@ FAILED = "the gateway failed"
 """A layer of the host broke."""
 FULL = "Web use cannot be recorded at the moment, so pages are closed."
 
-type Appending = Callable[[], object]
-
 
 class TrafficLog:
     """Last but for the metrics: sees what everybody else decided."""
 
     def __init__(self, live: Live) -> None:
         self.live = live
+        self._endings = Endings(live)
 
     def http_connect_error(self, flow: http.HTTPFlow) -> None:
         """A CONNECT that is answered with an error is an exchange of its own."""
@@ -101,7 +101,7 @@ class TrafficLog:
         self._append(row.id, lambda: self.live.spool.write(row, ending), "refused")
 
     def tls_failed_server(self, data: TlsData) -> None:
-        """The origin's handshake failed; the exchange itself ends in `error`."""
+        """The exchange itself ends in `error`."""
         self.live.metrics.tls_failures.labels("server").inc()
 
     def client_disconnected(self, client: ClientConnection) -> None:
@@ -286,7 +286,7 @@ class TrafficLog:
             kind = EndingKind.BLOCKED  # the gatekeeper stopped it
         record, ending = notes.record_id, self._ending(flow, notes, kind, error, failure)
         self._count(ending)
-        self._append(record, lambda: self.live.spool.close(record, ending))
+        self._append(record, lambda: self._endings.close(record, ending))
 
     async def _answer_after(self, durable: Future[None], flow: http.HTTPFlow, notes: FlowNotes) -> None:
         """Let the answer go once its record is on the disk. When the disk refuses, the school's choice decides."""
@@ -318,7 +318,7 @@ class TrafficLog:
     def _count_unrecorded(self, what: str) -> None:
         self.live.metrics.unrecorded.labels(what).inc()
 
-    def _append(self, record: int, append: Appending, lost: str = "ending") -> None:
+    def _append(self, record: int, append: Callable[[], object], lost: str = "ending") -> None:
         """Complete a record; `lost` says what is missing from the record when there is no room."""
         try:
             append()

@@ -22,6 +22,8 @@ SUFFIX = ".seg"
 COMPANIONS = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a database."""
 INSERT = "INSERT INTO q(seq, kind, payload) VALUES (?, ?, ?)"
+INSERTS = ("", *(f"{INSERT}{', (?, ?, ?)' * more}" for more in range(8)))
+"""The same for so many rows at once, all of them or none."""
 """Appends one event."""
 
 _NAME = re.compile(r"(?P<producer>[A-Za-z0-9_]+-\d+-[0-9a-f]+)\.(?P<number>\d+)\.seg")

@@ -35,7 +35,7 @@ from logstore.flood import Flood, may_fold
 from logstore.floor import claim_floor
 from logstore.ids import wall_clock_us
 from logstore.record import Ending, EndingKind, LogRecord
-from logstore.segments import INSERT, Segment, lock_path, producer_name, take_lock
+from logstore.segments import INSERT, INSERTS, Segment, lock_path, producer_name, take_lock
 from logstore.upkeep import Upkeep
 
 __all__ = ["Level", "SpoolFull", "SpoolLimits", "SpoolState", "SpoolWriter"]
@@ -109,6 +109,7 @@ class SpoolWriter:
         self._flood = flood
         self._ending_heads: deque[int] = deque()
         self._deferred: deque[bytes] = deque()
+        self._ends: list[bytes] = []  # endings that wait for an event to be written with
         self._full = ""
         self._shut = False
         self._retry_at = 0.0
@@ -138,8 +139,9 @@ class SpoolWriter:
         if len(opens) > OPENS:
             self.close(next(iter(opens)), Ending(kind=EndingKind.INTERRUPTED, error="too many open records"))
 
-    def close(self, record_id: int, ending: Ending) -> None:
-        """Record the ending of an open record.
+    def close(self, record_id: int, ending: Ending, *, together: bool = False) -> None:
+        """Record the ending of an open record; `together`: with the next event, for the price of one. Whoever says so
+        calls `bring` soon, and what has not been brought when the process is killed ends as interrupted.
 
         While the disk is full, up to `DEFERRED` endings wait in memory, without an error: the record itself is safe
         and would end as interrupted. Raises `SpoolFull` beyond that.
@@ -147,7 +149,9 @@ class SpoolWriter:
         payload = encode_close(record_id, ending)
         head = None if self._flood is None else self._head(self._flood, record_id, ending)
         try:
-            if head is None:
+            if head is None and together and not self._full and len(self._ends) < len(INSERTS) - 2:
+                self._ends.append(payload)
+            elif head is None:
                 self._append(_CLOSE, payload)
             elif head == record_id:
                 self._append(_CARRY, self._opens[record_id][0])  # it begins here, behind all of the second before
@@ -171,6 +175,12 @@ class SpoolWriter:
         """Record something other than a request: `warn-continue`, `sign-in`, `tls-failure`. Raises `SpoolFull`."""
         self._append(_FACT, encode_fact(Fact(kind, self._clock(), payload)))
 
+    def bring(self) -> None:
+        """Write the endings that wait for another event; those there is no room for wait in memory, as in `close`."""
+        if not self._shut:
+            with contextlib.suppress(SpoolFull):
+                self._catch_up()
+
     def settle(self) -> None:
         """What waits for the next event, without one: endings there was no room for, and floods that are over.
 
@@ -178,8 +188,7 @@ class SpoolWriter:
         """
         if self._shut:
             return
-        with contextlib.suppress(SpoolFull):
-            self._catch_up()
+        self.bring()
         if self._flood is not None:
             self._say_over(self._flood)
 
@@ -188,6 +197,7 @@ class SpoolWriter:
 
         Carries an `OSError` when the disk refused. For an event loop: `await asyncio.wrap_future(spool.durable())`.
         """
+        self.bring()
         return self._upkeep.when_durable()
 
     def flush(self) -> None:
@@ -202,9 +212,7 @@ class SpoolWriter:
     def state(self) -> SpoolState:
         """How the spool is doing, at most a second old."""
         upkeep = self._upkeep
-        if not self._shut:
-            with contextlib.suppress(SpoolFull):
-                self._catch_up()
+        self.bring()
         for segment in [one for one in self._written if not one.path(self.folder).exists()]:
             del self._written[segment]
         level: Level = "full" if self._full else self.limits.level(replace(upkeep.disk, used=self._used()))
@@ -223,8 +231,7 @@ class SpoolWriter:
         """Bring everything to the disk and let go; once is enough. What is still open is shipped as interrupted."""
         if self._shut:
             return
-        with contextlib.suppress(SpoolFull):
-            self._catch_up()
+        self.bring()
         self._shut, self._full = True, "the spool is shut"
         if self._connection is not None and self._segment is not None:
             self._upkeep.retire((self._segment, self._connection))
@@ -245,6 +252,8 @@ class SpoolWriter:
 
     def _say_over(self, flood: Flood) -> None:
         self._ending_heads.extend(flood.over())
+        if not self._ending_heads:
+            return
         with contextlib.suppress(SpoolFull):  # their rows are safe, and wait until there is room to say it
             while self._ending_heads:
                 self._append(_OVER, encode_over(self._ending_heads[0]))
@@ -282,13 +291,12 @@ class SpoolWriter:
         upkeep = self._upkeep
         if self._rows >= self._rows_at_most or (upkeep.due and self._rows):
             self._rotate()
-        upkeep.grown += len(payload) + _OVERHEAD
+        size = len(payload) + sum(map(len, self._ends)) + (len(self._ends) + 1) * _OVERHEAD
+        upkeep.grown += size
         if upkeep.disk.used + upkeep.grown + upkeep.disk.ballast > self.limits.max_bytes:
-            self._make_room(len(payload) + _OVERHEAD)
+            self._make_room(size)
         if (error := self._put(kind, payload)) is not None:
             self._insist(error, kind, payload)
-        self._seq += 1
-        self._rows += 1
         upkeep.dirty = True
         if self._full:
             self._full = ""
@@ -298,10 +306,17 @@ class SpoolWriter:
     def _put(self, kind: int, payload: bytes) -> sqlite3.Error | None:
         if self._connection is None:
             return sqlite3.OperationalError("no segment can be made")
+        values: list[int | bytes] = []
+        for place, end in enumerate(self._ends, 1):
+            values += (self._seq + place, _CLOSE, end)
+        rows = len(self._ends) + 1
         try:
-            self._connection.execute(INSERT, (self._seq + 1, kind, payload))
+            self._connection.execute(INSERTS[rows], (*values, self._seq + rows, kind, payload))
         except sqlite3.Error as error:
             return error
+        self._seq += rows
+        self._rows += rows
+        self._ends.clear()
         return None
 
     def _insist(self, error: sqlite3.Error, kind: int, payload: bytes) -> None:
@@ -333,7 +348,9 @@ class SpoolWriter:
         return self._upkeep.disk.used + self._upkeep.grown
 
     def _catch_up(self) -> None:
-        """Write the endings that waited for room."""
+        """Write the endings that waited, for room or for an event."""
+        self._deferred.extend(self._ends)
+        self._ends.clear()
         while self._deferred:
             payload = self._deferred.popleft()
             try:

@@ -118,15 +118,22 @@ class Host:
 
     def rows(self) -> list[LogRecord]:
         """The records in the spool, in order."""
-        self.live.spool.flush()
+        self._flush()
         reader = SpoolReader(self.folder / "spool")
         events = [event for producer in reader.producers() for event in reader.read(producer, 100_000)]
         readers = {EventKind.OPEN: decode_open, EventKind.WRITE: lambda payload: decode_write(payload)[0]}
         return [readers[kind](event.payload) for event in events if (kind := EventKind(event.kind)) in readers]
 
+    def _flush(self) -> None:
+        """Bring what was recorded to the disk: on the loop as long as it runs, for a spool has one thread."""
+        if self.loop.is_running():
+            self.call(self.live.spool.flush)
+        else:
+            self.live.spool.flush()
+
     def endings(self) -> dict[int, Ending]:
         """The endings in the spool, by record."""
-        self.live.spool.flush()
+        self._flush()
         reader = SpoolReader(self.folder / "spool")
         events = [event for producer in reader.producers() for event in reader.read(producer, 100_000)]
         found: dict[int, Ending] = {}

@@ -143,7 +143,7 @@ def test_the_first_ending_wins(host: Host, name: str) -> None:
         written: list[str] = []
 
         def note(what: str, into: list[str] = written) -> Any:
-            return lambda *_: into.append(what)
+            return lambda *_, **__: into.append(what)
 
         host.live.spool = Refusing(host.live.spool, AssertionError())  # type: ignore[assignment]
         host.live.spool.open, host.live.spool.close = note("open"), note("close")  # type: ignore[method-assign]

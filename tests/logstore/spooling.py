@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from logstore.ids import RecordIds, id_time_us
-from logstore.reading import SpoolCursor
+from logstore.reading import SpoolCursor, SpoolEvent, SpoolReader
 from logstore.record import Ending, EndingKind, LogRecord
 from logstore.shipper import Shipper
 from logstore.spool import SpoolFull, SpoolWriter
@@ -28,6 +28,12 @@ def make_record(ids: RecordIds, worker: str = "w0", path: str = "/maths/year-4")
         domain="example.org", page=True, category="education", categories=("education",), list="starter/education",
         entry="example.org", rule="ks2-chosen", tier="site", reason="rule", terms=("castles",),
     )  # fmt: skip
+
+
+def events_of(folder: Path) -> list[SpoolEvent]:
+    """Everything that lies in a spool, in order."""
+    reader = SpoolReader(folder)
+    return [event for producer in reader.producers() for event in reader.read(producer, 10**6)]
 
 
 def fill(writer: SpoolWriter, ids: RecordIds, count: int, path: str = "/maths") -> list[int]:

@@ -18,11 +18,10 @@ import pytest
 from logstore.disk import BALLAST, SpoolLimits
 from logstore.encoding import EventKind, decode_close, decode_fact, decode_open
 from logstore.ids import RecordIds, id_time_us
-from logstore.reading import SpoolEvent, SpoolReader
 from logstore.record import Ending, EndingKind
 from logstore.segments import is_alive, list_segments
 from logstore.spool import SpoolFull, SpoolWriter
-from tests.logstore.spooling import DELIVERED, fill, fill_until_full, make_record
+from tests.logstore.spooling import DELIVERED, events_of, fill, fill_until_full, make_record
 from tests.rig import disks
 
 HOUR_US = 3_600_000_000
@@ -48,11 +47,6 @@ def make_writer(tmp_path: Path) -> Iterator[Callable[..., SpoolWriter]]:
     for writer in made:
         if is_alive(writer.folder, writer.producer):
             writer.shut()
-
-
-def events_of(folder: Path) -> list[SpoolEvent]:
-    reader = SpoolReader(folder)
-    return [event for producer in reader.producers() for event in reader.read(producer, 10**6)]
 
 
 def test_events_are_on_disk_when_the_call_returns(make_writer: Callable[..., SpoolWriter]) -> None:
