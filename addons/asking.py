@@ -28,6 +28,8 @@ class TooLong(Unreadable):
     """The target is longer than anybody needs (RFC 9110 §15.5.15)."""
 
 
+_NONE: frozenset[Signal] = frozenset()
+
 LONGEST_TARGET = 64 * 1024
 """Bytes of a path and query. Real pages stay below 16 kB; RFC 9110 §4.1 wants at least 8000."""
 
@@ -80,12 +82,22 @@ def read_request(flow: HTTPFlow, connection: ConnectionNotes) -> Asked:
         raise Unreadable(str(problem)) from problem
     if connection.connect is not None:
         data.authority = b""  # read as a claim; sent on, the origin would prefer it to Host (RFC 9112 §3.2.2)
+    return Asked(url, claims, _signals(request, url, connection))
+
+
+def _signals(request: HttpRequest, url: Url, connection: ConnectionNotes) -> frozenset[Signal]:
+    """What smells of circumvention: of the connection, and of this request."""
+    address = url.is_address
+    headers = request.headers
+    dns = DNS_MESSAGE in headers.get("content-type", "").lower() or DNS_MESSAGE in headers.get("accept", "").lower()
+    if not (address or dns or connection.signals):
+        return _NONE
     signals = set(connection.signals)
-    if url.is_address:
+    if address:
         signals.add(Signal.IP_LITERAL)
-    if any(DNS_MESSAGE in request.headers.get(name, "").lower() for name in ("content-type", "accept")):
+    if dns:
         signals.add(Signal.DOH)
-    return Asked(url, claims, frozenset(signals))
+    return frozenset(signals)
 
 
 def _claims(request: HttpRequest, url: Url, connection: ConnectionNotes) -> list[Url]:

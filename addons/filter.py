@@ -246,6 +246,8 @@ class Filter:
 
 def remarks(asked: Asked) -> str | None:
     """What the record must say besides the URL: signals, and every other host the request went by."""
+    if not asked.claims and not asked.signals:
+        return None
     others = dict.fromkeys(claim.host for claim in asked.claims if claim.host != asked.url.host)
     return ",".join([*sorted(asked.signals), *(f"also:{host}" for host in list(others)[:4])]) or None
 

@@ -113,7 +113,6 @@ def guard_verdict(live: Live, url: Url, *, connect: bool) -> Verdict | None:
     `connect` tells a CONNECT's port rule from a plain request's.
     """
     stage = Stage.CONNECT if connect else Stage.REQUEST
-    ports = live.connect_ports if connect else live.http_ports | live.connect_ports
     refusal = refuse_destination(live, url.host, url.port)
     if refusal is not None:
         return Verdict(
@@ -124,7 +123,8 @@ def guard_verdict(live: Live, url: Url, *, connect: bool) -> Verdict | None:
             stage=stage,
             revision=live.engine.revision,
         )
-    if url.port not in ports and not _named(live, url):
+    usual = url.port in live.connect_ports or (not connect and url.port in live.http_ports)
+    if not usual and not _named(live, url):
         return Verdict(
             action=Action.BLOCK,
             reason=Reason.CIRCUMVENTION,

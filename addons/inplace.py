@@ -32,8 +32,21 @@ def held(hook: commands.StartHook) -> bool:
     return about is not None and isinstance(about, Flow) and about.intercepted
 
 
+def told(kind: type[commands.StartHook], flow: Flow) -> commands.StartHook | None:
+    """Call the handlers of a hook about an exchange; the hook itself, to be given out, when that was not all."""
+    waiting = ctx.master.addons.tell(kind, flow)  # type: ignore[attr-defined]
+    if waiting is None and not flow.intercepted:
+        return None
+    hook: Any = kind(flow)
+    hook.waiting = waiting
+    return hook  # type: ignore[no-any-return]
+
+
 def call(hook: commands.StartHook) -> bool:
-    """Call the handlers of a hook; whether that was all. Else the connection's handler waits for what is left."""
+    """Call the handlers of a hook, unless `told` has; whether that was all. Else the connection's handler waits for
+    what is left."""
+    if "waiting" in hook.__dict__:
+        return False
     waiting = ctx.master.addons.call(hook)  # type: ignore[attr-defined]
     if waiting is None and not held(hook):
         return True

@@ -88,7 +88,8 @@ def ask_for_readable(request: http.Request) -> None:
         if len(kept) != asked.count(",") + 1:
             headers["accept-encoding"] = ", ".join(kept) or "identity"
     for name in ("available-dictionary", "dictionary-id"):
-        headers.pop(name, None)
+        if name in headers:
+            del headers[name]
     if "range" in headers and _navigates(headers):
         headers.pop("range", None)
         headers.pop("if-range", None)

@@ -60,7 +60,8 @@ class Rewrite:
         """Clean what goes to the origin; the client's own evidence was read before this."""
         headers = flow.request.headers
         named = hop_by_hop(headers.get("connection", ""))
-        drop(headers, FROM_CLIENT.union(name.encode("utf-8", "surrogateescape") for name in named))
+        theirs = FROM_CLIENT.union(name.encode("utf-8", "surrogateescape") for name in named) if named else FROM_CLIENT
+        drop(headers, theirs)
         if "upgrade" in headers and headers["upgrade"].lower().strip() not in UPGRADES:
             del headers["upgrade"]
         notes = flow_notes(flow)

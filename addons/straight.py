@@ -38,7 +38,7 @@ from addons.flownotes import flow_notes
 from addons.flowparts import new_flow, new_request, new_response
 from addons.heads import BODILESS, Answer, RequestHead, ordinary_answer, ordinary_request
 from addons.httplayers import BoundedHttp1Server, GatewayStream
-from addons.inplace import DirectHttpLayer, forked, left
+from addons.inplace import DirectHttpLayer, forked, left, told
 from addons.originheads import BoundedHttp1Client
 
 KEPT = ("keep-alive", "Keep-Alive")
@@ -110,7 +110,8 @@ class StraightStream(GatewayStream):
         self.client_state = self.state_wait_for_request_headers
         flow = self.flow = new_flow(context.client, context.server)
         flow.request = request
-        yield HttpRequestHeadersHook(flow)
+        if (hook := told(HttpRequestHeadersHook, flow)) is not None:
+            yield hook
         self.server_state = self.state_wait_for_response_headers
         if self._stopped() or self._answer() is not None:
             if (yield from self.check_killed(True)):
@@ -122,12 +123,14 @@ class StraightStream(GatewayStream):
         data.timestamp_end = time.time()
         data.content = b""
         self.client_state = self.state_done
-        yield HttpRequestHook(flow)
+        if (hook := told(HttpRequestHook, flow)) is not None:
+            yield hook
         if self._stopped() and (yield from self.check_killed(True)):
             return
         if (answer := self._answer()) is not None:
             answer.timestamp_start = time.time()
-            yield HttpResponseHeadersHook(flow)
+            if (hook := told(HttpResponseHeadersHook, flow)) is not None:
+                yield hook
             if not (yield from self.check_killed(True)):
                 yield from self.send_response()
             return
@@ -163,7 +166,8 @@ class StraightStream(GatewayStream):
         """As `state_wait_for_response_headers`, `state_stream_response_body` and `send_response`."""
         flow = self.flow
         flow.response = received
-        yield HttpResponseHeadersHook(flow)
+        if (hook := told(HttpResponseHeadersHook, flow)) is not None:
+            yield hook
         if self._stopped() and (yield from self.check_killed(True)):
             return
         response = self._answer()
@@ -198,7 +202,8 @@ class StraightStream(GatewayStream):
         )
         self.server_state = self.state_stream_response_body
         data.timestamp_end = time.time()
-        yield HttpResponseHook(flow)
+        if (hook := told(HttpResponseHook, flow)) is not None:
+            yield hook
         self.server_state = self.state_done
         if self._stopped() and (yield from self.check_killed(False)):
             return
@@ -212,7 +217,8 @@ class StraightStream(GatewayStream):
     def _began(self, received: http.Response) -> Commands:
         """As `state_wait_for_response_headers`, for an answer with a body."""
         self.flow.response = received
-        yield HttpResponseHeadersHook(self.flow)
+        if (hook := told(HttpResponseHeadersHook, self.flow)) is not None:
+            yield hook
         if self._stopped() and (yield from self.check_killed(True)):
             return
         response = self._answer()

@@ -102,7 +102,10 @@ class Engine:
     def heeds_page(self, request: Request, client: Client, at: datetime) -> bool:
         """Whether anything on the page that answers could close it: else it need not be looked at."""
         found = self._worst_page
-        return bool(found) and self.decide(request._replace(stage=Stage.RESPONSE, found=found), client, at).blocked
+        if not found:
+            return False
+        url, _, method, claims, terms, signals, _ = request
+        return self.decide(Request(url, Stage.RESPONSE, method, claims, terms, signals, found), client, at).blocked
 
     def holding(self, site: str | None, at: datetime) -> frozenset[str]:
         """Names of the schedules that hold at a site; remembered for the minute, the unit policies are written in."""

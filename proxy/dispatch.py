@@ -55,22 +55,27 @@ class DispatchManager(AddonManager):
 
         As the host's `handle_lifecycle`; `update` is told only when somebody listens.
         """
-        handlers = self._table.get(event.name)
+        if self._handlers(event) or self._listeners():
+            return self.tell(type(event), _argument(event))
+        return None
+
+    def tell(self, kind: type[hooks.Hook], about: Any) -> Awaitable[None] | None:
+        """As `call`, for a hook of this kind about this: it is made only where somebody waits for it."""
+        handlers = self._table.get(kind.name)
         if handlers is None:
-            handlers = self._handlers(event)
-        argument = _argument(event) if handlers else None
-        for place, handler in enumerate(handlers):
+            handlers = self._handlers(kind(about))
+        for place, handler in enumerate(handlers, 1):
             try:
-                result = handler(argument)
+                result = handler(about)
                 if result is not None and inspect.isawaitable(result):
-                    return self._go_on(event, result, handlers[place + 1 :])
+                    return self._go_on(kind(about), result, handlers[place:])
             except exceptions.AddonHalt:
                 break
             except exceptions.OptionsError:
                 raise
             except Exception:
-                logger.exception("addon error in %s", event.name)
-        return self._update(event)
+                logger.exception("addon error in %s", kind.name)
+        return self._update(about) if self._listeners() else None
 
     async def _go_on(self, event: hooks.Hook, waiting: Awaitable[Any], handlers: tuple[Handler, ...]) -> None:
         """The rest of the handlers, once one has ended that must be waited for."""
@@ -83,15 +88,16 @@ class DispatchManager(AddonManager):
         except Exception:
             logger.exception("addon error in %s", event.name)
         await self._each(event, handlers)
-        if (update := self._update(event)) is not None:
+        if self._listeners() and (update := self._update(_argument(event))) is not None:
             await update
 
-    def _update(self, event: hooks.Hook) -> Awaitable[None] | None:
+    def _listeners(self) -> tuple[Handler, ...]:
+        """Who is told of whatever may have changed."""
         listeners = self._table.get(hooks.UpdateHook.name)
-        if listeners is None:
-            listeners = self._handlers(hooks.UpdateHook([]))
-        message = _argument(event) if listeners else None
-        return self.trigger_event(hooks.UpdateHook([message])) if isinstance(message, Flow) else None
+        return self._handlers(hooks.UpdateHook([])) if listeners is None else listeners
+
+    def _update(self, about: Any) -> Awaitable[None] | None:
+        return self.trigger_event(hooks.UpdateHook([about])) if isinstance(about, Flow) else None
 
     async def handle_lifecycle(self, event: hooks.Hook) -> None:
         """As the host's."""

@@ -28,7 +28,7 @@ from addons.straight import StraightHttpLayer, StraightStream
 from tests.addons.messages import ANSWERED, ASKED, GET, OK
 
 HOOKS = ("requestheaders", "request", "responseheaders", "response")
-ACTS = ("pass", "pass", "pass", "kill", "answer", "wait", "close", "rename", "upload", "pieces", "older")
+ACTS = ("pass", "pass", "pass", "kill", "answer", "wait", "stop", "close", "rename", "upload", "pieces", "older")
 PAGES = {
     "hold": (True, False, False),
     "hold and shut": (False, False, False),
@@ -112,9 +112,14 @@ class Addons:
         self._act(act, hook.name, flow)
         return object() if act == "wait" else None
 
+    def tell(self, kind: type[commands.StartHook], flow: http.HTTPFlow) -> Any:
+        return self.call(kind(flow))
+
     def _act(self, act: str, name: str, flow: http.HTTPFlow) -> None:
         if act == "kill" and flow.killable:
             flow.kill()
+        elif act == "stop":
+            flow.intercepted = True  # somebody looks at it, and lets it go on
         elif act == "answer" and name in ("requestheaders", "request") and flow.response is None:
             flow.response = http.Response.make(403, b"closed", {"content-type": "text/plain"})
         elif act in PAGES and name == "responseheaders":
@@ -159,8 +164,9 @@ class Wire:
         if isinstance(command, commands.SendData):
             self.sent[self._name(command.connection)] += command.data
         elif isinstance(command, commands.StartHook):
-            if command.__dict__.pop("waiting", None) is None:
+            if "waiting" not in command.__dict__:
                 self.addons.call(command)
+            command.__dict__.pop("waiting", None)
             if command.blocking:
                 self.waiting.append(command)
         elif isinstance(command, commands.CloseConnection):
@@ -186,6 +192,8 @@ class Wire:
                 command.connection.error = "refused"
                 self.give(events.OpenConnectionCompleted(command, "refused"))
             else:
+                if (flow := command.__dict__.get("flow")) is not None:
+                    flow.intercepted = False
                 self.give(events.HookCompleted(command))
 
     def step(self, step: tuple[str, bytes]) -> None:
