@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 ROOMS := proxy addons categories policy identity registry logstore console migrations
 
-# pytest runs two files at a time; a file's tests stay in one process and share one gateway.
+# pytest runs two files at a time, long ones first; a file's tests stay in one process and share one gateway.
 JOBS ?= 2
 # More words for pytest or schoolgate: make test ARGS='-k warn'   make run ARGS='--settings my.yaml'
 ARGS ?=
@@ -27,7 +27,7 @@ run: compile ## Start the gateway in the foreground (data in ./data); Ctrl-C sto
 	@exec $(BIN)/schoolgate run $(ARGS)
 
 test: $(VENV)/.dev tools compile ## All tests, end to end ones with real sockets and a real browser included
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.dev ## Style, types and doors: ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

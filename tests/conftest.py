@@ -47,6 +47,26 @@ def pytest_configure(config: pytest.Config) -> None:
             print(checked.stderr.strip(), file=sys.stderr)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long come first: one that begins last is waited for with the other cores idle."""
+    price: dict[Path, float] = {}
+    for item in items:
+        price[item.path] = price.get(item.path, 0) + _price(item)
+    items.sort(key=lambda item: -price[item.path])
+
+
+def _price(item: pytest.Item) -> float:
+    """About how long a test takes, in seconds: what it starts and what it waits for."""
+    if item.get_closest_marker("slow") is not None:
+        return 15
+    if "make_gateway" in getattr(item, "fixturenames", ()):
+        return 8
+    if item.get_closest_marker("e2e") is not None or item.get_closest_marker("browser") is not None:
+        return 1
+    return 0.01
+
+
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Long bytes are called by their length: a time or a random number in them would give each process of a run other
     names, and then none of its tests are run."""

@@ -149,3 +149,12 @@ def test_what_tests_start_keeps_its_bytecode(tmp_path: Path) -> None:
     (tmp_path / "once.py").touch()
     subprocess.run([sys.executable, "-c", "import once"], cwd=tmp_path, check=True)
     assert list((tmp_path / "__pycache__").glob("once.*.pyc"))
+
+
+def test_files_that_take_long_are_begun_first() -> None:
+    """So that no core waits at the end for one that was begun last."""
+    quick, slow = "tests/policy/test_searches.py", "tests/e2e/test_killed.py"
+    words = [sys.executable, "-m", "pytest", "--collect-only", "-q", quick, slow]
+    collected = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.splitlines()
+    files = list(dict.fromkeys(line.partition("::")[0] for line in collected if "::" in line))
+    assert files == [slow, quick]

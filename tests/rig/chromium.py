@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.relative_locator import RelativeBy
 
 from tests.rig.gateway import Gateway
+from tests.rig.ties import tied
 from tests.rig.tools import need
 from tests.rig.waiting import wait_for
 
@@ -53,6 +55,27 @@ class PatientChrome(Chrome):
             raise NoSuchElementException(str(error)) from None
 
 
+class TiedService(Service):
+    """The driver ends with the test's process."""
+
+    def __init__(self, driver: str, home: Path) -> None:
+        """`driver` is `chromedriver`; it has its home in `home`."""
+        tie, *self._words = [*tied("KILL"), driver]
+        super().__init__(tie, env={**os.environ, "HOME": str(home)})
+
+    def command_line_args(self) -> list[str]:
+        """The driver behind what ties it, and its own arguments."""
+        return [*self._words, *super().command_line_args()]
+
+
+def tied_browser(browser: str, home: Path) -> str:
+    """A program that is the browser and ends with its driver, which would leave it behind."""
+    program = home / "browser"
+    program.write_text(f'#!/bin/sh\nexec {shlex.join([*tied("KILL"), browser])} "$@"\n', encoding="utf-8")
+    program.chmod(0o700)
+    return str(program)
+
+
 def trust(home: Path, ca_cert: Path) -> None:
     """Make the NSS database below `home` trust `ca_cert`, as a device's administrator would."""
     certutil = need("certutil", "libnss3-tools")
@@ -73,7 +96,7 @@ def chromium(gateway: Gateway | None, home: Path, *, trusting: bool = True, prox
     if trusting and gateway is not None:
         trust(home, gateway.ca_cert)
     options = ChromeOptions()
-    options.binary_location = browser
+    options.binary_location = tied_browser(browser, home)
     for flag in QUIET:
         options.add_argument(flag)
     options.add_argument(f"--user-data-dir={home / 'profile'}")
@@ -83,7 +106,7 @@ def chromium(gateway: Gateway | None, home: Path, *, trusting: bool = True, prox
     else:
         options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
     options.page_load_strategy = "normal"
-    session = PatientChrome(options=options, service=Service(driver, env={**os.environ, "HOME": str(home)}))
+    session = PatientChrome(options=options, service=TiedService(driver, home))
     try:
         session.set_page_load_timeout(30)
         yield session

@@ -12,12 +12,12 @@ import itertools
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from sqlalchemy import Connection, create_engine, text
 
 from logstore.place import ClickHouse
+from tests.rig.ties import own_folder
 
 _databases = itertools.count(1)
 
@@ -51,7 +51,7 @@ def fresh(catalog: Path) -> ClickHouse:
 
 @functools.cache
 def _folder() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="sg-ch-"))
+    folder = own_folder("ch")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 

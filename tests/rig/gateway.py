@@ -28,6 +28,7 @@ from logstore.filter import LogFilter
 from logstore.query import search
 from logstore.rows import Row
 from proxy.settings import load_settings
+from tests.rig.ties import tied
 from tests.rig.waiting import wait_for
 
 COMMAND = Path(sys.executable).with_name("schoolgate")
@@ -144,7 +145,7 @@ class Gateway:
         """Start the process and return at once."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*self.prefix, str(COMMAND), "--settings", str(self.file), "run"],
+                [*self.prefix, *tied(), str(COMMAND), "--settings", str(self.file), "run"],
                 cwd=self.folder,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **self.environment},
                 stdin=subprocess.DEVNULL,

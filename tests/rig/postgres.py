@@ -9,7 +9,6 @@ import pwd
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +19,7 @@ import psutil
 import psycopg
 
 from logstore.place import Database
+from tests.rig.ties import own_folder, tied
 from tests.rig.tools import missing
 
 PACKAGE = "postgresql"
@@ -56,8 +56,7 @@ class Postgres:
     def __init__(self, *arguments: str) -> None:
         """Makes its files; `arguments` go to the server as they are."""
         self.programs = programs()
-        # Not below pytest's folder: that is closed to other accounts, and too long for a socket's name.
-        self.folder = Path(tempfile.mkdtemp(prefix="sg-pg-"))
+        self.folder = own_folder("pg")
         self._account = account()
         self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
@@ -87,7 +86,7 @@ class Postgres:
         """Start and wait until it answers."""
         self._process = subprocess.Popen(
             [
-                str(self.programs / "postgres"), "-D", str(self.data), "-k", str(self.folder), "-h", "",
+                *tied("QUIT"), str(self.programs / "postgres"), "-D", str(self.data), "-k", str(self.folder), "-h", "",
                 "-c", "max_connections=60", "-c", "shared_buffers=128MB", "-c", "fsync=off",
                 "-c", "max_locks_per_transaction=256", *self._arguments,
             ],
