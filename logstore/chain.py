@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import methodcaller
 from typing import Any
@@ -107,29 +107,61 @@ def _all_packed(rows: Iterable[Sequence[Any]]) -> Iterable[bytes]:
         return map(_pack, values)
 
 
-class Hashing:
-    """The hashes of many rows, made in portions: whoever waits for something else can make some meanwhile."""
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """What a batch says of its rows and names (see `Batch`): all of it that needs no batch before."""
 
-    def __init__(self, rows: Sequence[Sequence[Any]]) -> None:
-        """`rows` as `make_batch` takes them."""
-        self._rows = rows
-        self._done: list[bytes] = []
+    ids: bytes
+    hints: bytes
+    names: bytes
+    root: bytes
+    names_root: bytes
+
+
+class Hashing:
+    """`Hashed`, made in portions: whoever waits for something else can make some meanwhile."""
+
+    def __init__(self, rows: Sequence[Sequence[Any]], names: Sequence[Name]) -> None:
+        """`rows` and `names` as `make_batch` takes them."""
+        self._steps = _hashing(rows, names)
+        self._made: Hashed | None = None
+        self._problem: Exception | None = None
 
     def go_on(self) -> bool:
         """Make a portion; False when all are made, or a row cannot be hashed, which `whole` then says."""
-        begin = len(self._done) * PORTION
-        if begin >= len(self._rows):
-            return False
         try:
-            self._done.append(leaves_of(self._rows[begin : begin + PORTION]))
-        except (ValueError, TypeError, OverflowError):
+            next(self._steps)
+        except StopIteration as over:
+            self._made = self._made or over.value
+            return False
+        except Exception as problem:  # told by whoever needs the whole
+            self._problem = problem
             return False
         return True
 
-    def whole(self) -> bytes:
-        """All of them, one behind the other. Raises what a row that cannot be hashed raises."""
-        rest = self._rows[len(self._done) * PORTION :]
-        return b"".join((*self._done, leaves_of(rest)))
+    def whole(self) -> Hashed:
+        """All of it. Raises what a row that cannot be hashed raises."""
+        while self.go_on():
+            pass
+        if self._made is None:
+            raise self._problem or AssertionError("nothing was made of the rows, and nobody said why")
+        return self._made
+
+
+def _hashing(rows: Sequence[Sequence[Any]], names: Sequence[Name]) -> Generator[None, None, Hashed]:
+    """`Hashed`, at the end of its portions."""
+    done = list[bytes]()
+    for begin in range(0, len(rows), PORTION):
+        done.append(leaves_of(rows[begin : begin + PORTION]))
+        yield
+    leaves = b"".join(done)
+    ids, root = pack_ids([row[0] for row in rows]), root_of(leaves)
+    yield
+    vouched = sorted(names, key=lambda name: name[:2])
+    name_leaves = leaves_of(vouched)
+    yield
+    hints = hints_of(leaves) + hints_of(name_leaves)
+    return Hashed(ids, hints, pack_names(vouched), root, root_of(name_leaves))
 
 
 def hints_of(leaves: bytes) -> bytes:
@@ -160,15 +192,11 @@ def make_batch(
 ) -> Batch:
     """The batch of `rows`, which are sorted by their id and hold the columns of `form`, behind the mark `prev`.
 
-    `hashed`: their hashes, when some of them are made already.
+    `hashed`: of these rows and names, when some of it is made already.
     """
-    vouched = sorted(names, key=lambda name: name[:2])
-    leaves, name_leaves = (hashed or Hashing(rows)).whole(), leaves_of(vouched)
-    ids, packed_names = pack_ids([row[0] for row in rows]), pack_names(vouched)
-    root, names_root = root_of(leaves), root_of(name_leaves)
-    hints = hints_of(leaves) + hints_of(name_leaves)
-    bare = Batch(number, at_us, form, len(rows), ids, hints, packed_names, root, names_root, b"")
-    return Batch(number, at_us, form, len(rows), ids, hints, packed_names, root, names_root, mark_of(prev, bare))
+    one = (hashed or Hashing(rows, names)).whole()
+    told = (number, at_us, form, len(rows), one.ids, one.hints, one.names, one.root, one.names_root)
+    return Batch(*told, mark_of(prev, Batch(*told, b"")))
 
 
 def content_of(batch: Batch) -> bytes:

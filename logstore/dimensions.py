@@ -197,16 +197,18 @@ FOLDED: tuple[Dimension, ...] = (
 
 
 def learn(
-    catalog: Connection, dimension: Dimension, keys: Iterable[Any], day: str, names: list[Name] | None = None
+    catalog: Connection, dimension: Dimension, texts: Mapping[Any, str], day: str, names: list[Name] | None = None
 ) -> dict[Any, int]:
-    """The ids of `keys`, made when they are new, and marked as used on `day`; `names` is told each with its text.
+    """The ids of the keys of `texts`, which has the text of each: made when they are new, and marked as used on `day`.
+
+    `names` is told each with its text.
 
     Within the transaction of a writer, of whom there is one at a time: new ids follow the greatest that was ever given.
     """
-    texts = {key: text if (text := dimension.text(key)).isascii() else stored(text) for key in keys}
+    kept = {key: text if text.isascii() else stored(text) for key, text in texts.items()}
     table = dimension.table.name
-    known = _look_up(catalog, table, texts.values())
-    if new := [(text, key) for key, text in texts.items() if text not in known]:
+    known = _look_up(catalog, table, kept.values())
+    if new := [(text, key) for key, text in kept.items() if text not in known]:
         last = catalog.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).scalar() or 0
         _sort(new)
         searched = [dimension.searched(key) for _, key in new]
@@ -222,9 +224,9 @@ def learn(
             "WHERE id IN (SELECT value FROM json_each(?))",
             (day, day, json.dumps(outside)),
         )
-    ids = {key: known[text][0] for key, text in texts.items()}
+    ids = {key: known[text][0] for key, text in kept.items()}
     if names is not None:
-        names += [(dimension.column, number, text) for number, text in zip(ids.values(), texts.values(), strict=True)]
+        names += [(dimension.column, number, text) for number, text in zip(ids.values(), kept.values(), strict=True)]
     return ids
 
 

@@ -8,7 +8,7 @@ handed in.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
 from operator import itemgetter
@@ -21,7 +21,8 @@ from logstore.told import DECIDED, ENDED, WHERE, WHO, Ended, Group, Opened
 from logstore.unread import Row, ended_of, opened_of
 
 type _Getter = Callable[[Any], Any]
-type Learn = Callable[[Dimension, Set[Any]], Mapping[Any, int]]
+type Learn = Callable[[Dimension, Mapping[Any, str]], Mapping[Any, int]]
+"""Gives the numbers of keys; each comes with its text (`Dimension.text`)."""
 
 COLUMNS = tuple(column.name for column in log.columns)
 """Columns of a row, in order."""
@@ -109,8 +110,8 @@ class Known:
             {None: None} if dimension.derive is None else {} for dimension in FOLDED
         )
         """The ids of each dimension, in the order of `FOLDED`; None is known to be NULL."""
-        self.missing: tuple[set[Any], ...] = tuple([set() for _ in FOLDED])
-        """What rows named of each dimension and is not known."""
+        self.missing: tuple[dict[Any, str], ...] = tuple([{} for _ in FOLDED])
+        """What rows named of each dimension and is not known, and its text: made when it is met, which may be ahead."""
         self.lacking = object()
         """By it a `Group` knows that something of it is missing, until that is learned."""
 
@@ -121,7 +122,7 @@ class Known:
             key = part(group.told)
             number = self.ids[place].get(key, _UNKNOWN)
             if number is _UNKNOWN:
-                self.missing[place].add(key)
+                self.lacks(place, key)
             else:
                 numbers.append(number)
         if len(numbers) != len(parts):
@@ -135,11 +136,17 @@ class Known:
         key = _decided(decided.told), _at_end(ended.told)
         number = self.ids[_VERDICT].get(key)
         if number is None:
-            self.missing[_VERDICT].add(key)
+            self.lacks(_VERDICT, key)
             return False
         blocked, at_end = decided.told[_BLOCKED], ended.told[_BLOCKED_AT_END]
         decided.ends[ended] = number, 1 if (blocked if at_end is None else at_end) else 0
         return True
+
+    def lacks(self, place: int, key: Any) -> None:
+        """A row names what is not known."""
+        missing = self.missing[place]
+        if key not in missing:
+            missing[key] = FOLDED[place].text(key)
 
     def begin(self) -> None:
         """Nothing is missing: what a batch that failed had left so is looked for again."""
@@ -193,12 +200,17 @@ def fold(batch: Sequence[Row], known: Known, learn: Learn) -> list[tuple[Any, ..
     known.begin()
     rows, missed = _folded(batch, known)
     if missed:
-        known.learn(learn)
-        learned, unknown = _folded([batch[place] for place in missed], known)
-        if unknown:
-            raise LookupError("a row names what was just learned, and it is not known")
-        for place, row in zip(missed, learned, strict=True):
+        for place, row in zip(missed, _learned([batch[place] for place in missed], known, learn), strict=True):
             rows[place] = row
+    return rows
+
+
+def _learned(batch: Sequence[Row], known: Known, learn: Learn) -> list[tuple[Any, ...]]:
+    """The rows as they stand in `log`, once what is missing is learned; all that they lack is among it."""
+    known.learn(learn)
+    rows, unknown = _folded(batch, known)
+    if unknown:
+        raise LookupError("a row names what was just learned, and it is not known")
     return rows
 
 
@@ -210,7 +222,9 @@ class Folding:
     """
 
     def __init__(self, batch: list[Row], known: Known) -> None:
-        """`batch` may still grow at its end."""
+        """`batch` may still grow at its end. Of the batches of `known` only the last that was begun is folded fast."""
+        known.begin()
+        self._lacking = known.lacking
         self.batch = batch
         """The rows."""
         self.known = known
@@ -241,7 +255,10 @@ class Folding:
         if self._fails:
             return fold(self.batch, self.known, learn)
         if self._missed:
-            learned = fold([self.batch[place] for place in self._missed], self.known, learn)
+            missed = [self.batch[place] for place in self._missed]
+            # What another fold of this day asked for meanwhile is not ours to learn, and ours is no longer all there.
+            mine = self.known.lacking is self._lacking
+            learned = _learned(missed, self.known, learn) if mine else fold(missed, self.known, learn)
             for place, row in zip(self._missed, learned, strict=True):
                 self._rows[place] = row
         return self._rows
@@ -264,11 +281,11 @@ def _folded(batch: Sequence[Row], known: Known) -> tuple[list[tuple[Any, ...]], 
             named = entry
             entry = entries.get(named)
             if entry is None:
-                known.missing[_ENTRY].add(named)
+                known.lacks(_ENTRY, named)
                 whole = False
         media: Any = medias.get(ended.media)
         if media is None and ended.media is not None:
-            known.missing[_MEDIA].add(ended.media)
+            known.lacks(_MEDIA, ended.media)
             whole = False
         if decided.known is not sign:
             decided.known, decided.ends = sign, {}

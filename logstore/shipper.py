@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from logstore.allocation import no_collections
+from logstore.allocation import Spent, no_collections
 from logstore.collecting import Collector, FactTaker, Gathering
 from logstore.daily import DailyJob
 from logstore.disk import SpoolLimits, measure
@@ -98,6 +98,7 @@ class Shipper:
         self._batches: dict[str, Batch] = {}
         self._following: Producer | None = None
         self._ahead: Gathering | None = None
+        self._spent = Spent()
         self._totals = _Totals()
         self._told_at = 0.0
         self._tidy_at = 0.0
@@ -160,7 +161,11 @@ class Shipper:
                 sent += 1
                 more = more or batch.events >= self._rows or batch.failures > 0
                 rows, events = rows + len(batch.rows), events + batch.events
+                if self._waiting is not None and batch.events >= self._rows:
+                    self._spent.add(batch.rows)
                 self._tidy(producer)
+            if not more:  # nobody may wait for the store for a long time
+                self._spent.add([])
             self._tidy_folder()
         except Exception as error:
             trouble, sent = error, 0
@@ -255,7 +260,9 @@ class Shipper:
         return batch
 
     def _gather_ahead(self) -> bool:
-        """While the store is busy with one batch: a portion of the next. False when there is nothing to gather."""
+        """While the store is busy with one batch: a portion of the next. False when there is nothing to do."""
+        if self._spent.go_on():
+            return True
         producer = self._following
         if producer is None:
             return False

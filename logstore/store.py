@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -205,7 +205,7 @@ class Store:
         """The rows as they stand in `log`, and the names among theirs that are new that day."""
         names: list[Name] = []
 
-        def learn_here(dimension: Dimension, new: Set[Any]) -> dict[Any, int]:
+        def learn_here(dimension: Dimension, new: Mapping[Any, str]) -> dict[Any, int]:
             return learn(self._catalog, dimension, new, day, names)
 
         return fold(rows, self._days.known(day), learn_here), names

@@ -167,13 +167,13 @@ def _engine(where: ClickHouse) -> Engine:
     return open_catalog(where.catalog)
 
 
-def learned(catalog: Connection, day: str, dimension: Dimension, keys: Set[Any]) -> Mapping[Any, int]:
-    """The ids of `keys`, made when they are new, and marked as used on `day`."""
+def learned(catalog: Connection, day: str, dimension: Dimension, texts: Mapping[Any, str]) -> Mapping[Any, int]:
+    """The ids of the keys of `texts`: made when they are new, and marked as used on `day`."""
     if catalog.dialect.name == "postgresql":
         from logstore.postgres.names import learn as learn_there
 
-        return learn_there(catalog, dimension, keys, day)
-    return learn(catalog, dimension, keys, day)
+        return learn_there(catalog, dimension, texts, day)
+    return learn(catalog, dimension, texts, day)
 
 
 def kept_from(catalog: Connection) -> str:

@@ -7,7 +7,7 @@ locking each other out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -21,12 +21,15 @@ type Found = dict[str, tuple[int, str, str]]
 
 
 def learn(
-    connection: Connection, dimension: Dimension, keys: Iterable[Any], day: str, names: list[Name] | None = None
+    connection: Connection, dimension: Dimension, texts: Mapping[Any, str], day: str, names: list[Name] | None = None
 ) -> dict[Any, int]:
-    """The ids of `keys`, made when they are new, and marked as used on `day`; `names` is told each with its text."""
-    texts = {key: dimension.text(key) for key in keys}
+    """The ids of the keys of `texts`: made when they are new, and marked as used on `day`.
+
+    `texts` has the text of each; `names` is told it with the id.
+    """
     table = dimension.table
-    if any(_is_odd(key) for key, text in texts.items() if not _is_plain(text)):
+    plain = _is_plain("".join(texts.values()))  # as it is nearly always: asked once, for all of them
+    if not plain and any(_is_odd(key) for key, text in texts.items() if not _is_plain(text)):
         raise ValueError("a text holds what no PostgreSQL text can: a NUL or half a character")
     known = _look_up(connection, table, list(texts.values()))
     rows = [{"key": text, **dimension.searched(key)} for key, text in texts.items() if text not in known]
@@ -51,8 +54,9 @@ def learn(
 def _look_up(connection: Connection, table: Table, texts: list[str]) -> Found:
     """Id, first and last day of each key that is there."""
     wanted = f"SELECT key, id, first_day, last_day FROM {table.name} WHERE key = ANY(%s::text[])"
-    found = connection.exec_driver_sql(wanted, (array(texts),)).all()
-    return {text: (number, first, last) for text, number, first, last in found}
+    found: Any = connection.exec_driver_sql(wanted, (array(texts),))
+    # The driver's own rows: SQLAlchemy's cost as much again.
+    return {text: (number, first, last) for text, number, first, last in found.cursor.fetchall()}
 
 
 def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]], day: str) -> Found:
@@ -60,12 +64,12 @@ def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]], da
     columns = [table.c[name] for name in rows[0]]
     names = ", ".join(f'"{column.name}"' for column in columns)
     arrays = ", ".join(f"%s::{_array(column.type)}" for column in columns)
-    made = connection.exec_driver_sql(
+    made: Any = connection.exec_driver_sql(
         f"INSERT INTO {table.name} ({names}, first_day, last_day) SELECT *, %s, %s FROM unnest({arrays}) "
         "ON CONFLICT DO NOTHING RETURNING key, id",
         (day, day, *(array([row[column.name] for row in rows]) for column in columns)),
-    ).all()
-    return {text: (number, day, day) for text, number in made}
+    )
+    return {text: (number, day, day) for text, number in made.cursor.fetchall()}
 
 
 def array(values: Sequence[Any]) -> str | Sequence[Any]:
@@ -86,7 +90,7 @@ def array(values: Sequence[Any]) -> str | Sequence[Any]:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether a stored key can hold nothing odd: ASCII, and nothing in it that was spelt out."""
+    """Whether stored keys can hold nothing odd: ASCII, and nothing in them that was spelt out."""
     return text.isascii() and "\0" not in text and "\\u" not in text
 
 

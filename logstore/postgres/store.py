@@ -20,7 +20,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from logstore import fastrows
-from logstore.allocation import no_collections
+from logstore.allocation import Spent, no_collections
 from logstore.chain import Hashing, Name
 from logstore.cleaning import clean_record, clean_values
 from logstore.db import upgrade
@@ -86,6 +86,7 @@ class PostgresStore:
         self._work: Work | None = None
         self._next: Folding | None = None
         self._numbering = False
+        self._spent = Spent()
         self.refused = 0
         """Rows not taken since this was opened, because they are older than what may be kept."""
         try:
@@ -114,7 +115,7 @@ class PostgresStore:
 
     def meanwhile(self, work: Work) -> None:
         """Do `work`, portion after portion, whenever `append` waits for the server; see `logstore.sending`."""
-        self._work = work
+        self._work = lambda: self._spent.go_on() or work()
 
     def ahead(self, batch: list[Row]) -> bool:
         """Fold a portion of a batch that is about to come, which may still grow at its end; False when none is left.
@@ -221,7 +222,7 @@ class PostgresStore:
             values = self._absent(values)
             new = Reach(values)
         values.sort(key=_id)
-        hashed = Hashing(values)
+        hashed = Hashing(values, names)
         if values:
             with self._working(hashed.go_on):
                 self._copy(values)
@@ -237,6 +238,7 @@ class PostgresStore:
             "early_us": new.early_us,
             "late_us": new.late_us,
         }
+        self._spent.add(values)
         return note, reach
 
     def _folded(self, day: str, rows: Sequence[Row], learning: Learn) -> list[tuple[Any, ...]]:

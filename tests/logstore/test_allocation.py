@@ -1,4 +1,4 @@
-"""While a batch is made, nobody searches for circular garbage; afterwards somebody does again."""
+"""While a batch is made, nobody searches for circular garbage; then somebody does, and it is freed in portions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from logstore.allocation import no_collections
+from logstore.allocation import PORTION, Spent, no_collections
 
 
 def test_collections_pause_and_go_on() -> None:
@@ -32,3 +32,15 @@ def test_who_had_switched_them_off_finds_them_off() -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+def test_rows_are_freed_in_portions() -> None:
+    """What is left of a batch goes when the next one is over."""
+    spent, first, second = Spent(), list(range(2 * PORTION + 1)), list(range(PORTION))
+    assert not spent.go_on()
+    spent.add(first)
+    assert spent.go_on()
+    assert len(first) == PORTION + 1
+    spent.add(second)
+    assert [spent.go_on(), spent.go_on()] == [True, False]
+    assert (len(first), len(second)) == (PORTION + 1, 0)

@@ -108,13 +108,17 @@ def test_one_row_is_proved_without_the_others(size: int) -> None:
 
 @pytest.mark.parametrize("portions", [0, 1, 2, 9])
 def test_hashes_made_in_portions_are_the_same(portions: int) -> None:
-    """However many were made before the batch is; a row that cannot be hashed is told at its end."""
-    rows = [row(n) for n in range(2 * PORTION + 7)]
-    hashed = Hashing(rows)
-    assert [hashed.go_on() for _ in range(portions)] == [True, True, True, *[False] * 6][:portions]
-    assert hashed.whole() == leaves_of(rows)
-    assert make_batch(genesis("day"), 1, rows, [], 0, hashed=hashed) == make_batch(genesis("day"), 1, rows, [], 0)
-    odd = Hashing([*rows, row(1, path="\ud800")])
+    """However many are made before the batch is, of names too; a row that cannot be hashed is told at its end."""
+    rows, names = [row(n) for n in range(2 * PORTION + 7)], [("user_id", 7, "pupil-0007"), ("host_id", 2, "a.example")]
+    hashed = Hashing(rows, names)
+    assert [hashed.go_on() for _ in range(portions)] == [*[True] * 5, *[False] * 4][:portions]
+    whole, leaves, sorted_names = hashed.whole(), leaves_of(rows), leaves_of(sorted(names))
+    assert (whole.root, whole.names_root) == (root_of(leaves), root_of(sorted_names))
+    assert whole.hints == leaves[0::32] + leaves[1::32] + sorted_names[0::32] + sorted_names[1::32]
+    batch = make_batch(genesis("day"), 1, rows, names, 0, hashed=hashed)
+    assert batch == make_batch(genesis("day"), 1, rows, names, 0)
+    assert (chain.ids_of(batch), chain.names_of(batch)) == ([one[0] for one in rows], [("host_id", 2), ("user_id", 7)])
+    odd = Hashing([*rows, row(1, path="\ud800")], names)
     assert [odd.go_on() for _ in range(4)] == [True, True, False, False]
     with pytest.raises(UnicodeEncodeError):
         odd.whole()

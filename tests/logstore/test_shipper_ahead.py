@@ -46,9 +46,29 @@ def test_the_next_batch_is_gathered_while_the_store_is_busy(school: School) -> N
         assert [one for one in order if one in set(done[:700])] == done[:700]
         assert shipper.status().lag_events == 0
         if isinstance(school.store, BusyStore):
-            assert school.store.portions == len(school.store.calls), "one portion a batch of this size"
+            calls = len(school.store.calls)
+            assert school.store.portions == calls + calls - 1, "one to gather a batch, and one to free the one before"
     finally:
         other.shut()
+
+
+def test_a_stored_batch_is_freed_while_the_store_is_busy_with_the_next(school: School) -> None:
+    """Where it is waited for; the last one at once, for nobody knows when the next comes."""
+    fill(school.writer, school.ids, 300)
+    handed: list[Sequence[Row]] = []
+    left: list[list[int]] = []
+
+    def note(rows: Sequence[Row]) -> None:
+        left.append([len(one) for one in handed])
+        handed.append(rows)
+
+    school.store.fault = note
+    shipper = school.shipper(rows=200)
+    assert shipper.drain()
+    busy = isinstance(school.store, BusyStore)
+    assert left == ([[], [0], [0, 0]] if busy else [[], [100], [100, 100]])
+    assert len(handed[-1]) == 100
+    assert not shipper._spent.go_on()
 
 
 def test_nothing_is_searched_for_garbage_between_full_batches(school: School) -> None:

@@ -139,6 +139,20 @@ def test_the_writer_works_only_while_it_stores(database: Database) -> None:
         assert store.append(batch(3010)) == 10
 
 
+def test_the_rows_of_a_batch_are_freed_during_the_next(database: Database) -> None:
+    """Before any other work; what is stored is not touched by it."""
+    with PostgresStore(database, lambda: AT * 1000) as store:
+        dawdle(database)
+        store.meanwhile(lambda: False)
+        assert store.append(batch(1500)) == 1500
+        rows = store._spent._rows
+        assert len(rows) == 1500
+        assert store.append(batch(1510)) == 10
+        assert rows == []
+    with Archive(database) as archive:
+        assert archive.count(LogFilter(), 2000).rows == 1510
+
+
 def test_a_batch_folded_ahead_is_stored_as_it_was_told(database: Database) -> None:
     """Also when the batch before it failed, whose names the server has forgotten by then."""
     ids = ids_from(AT)
