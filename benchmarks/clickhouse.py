@@ -10,9 +10,9 @@ Counts and answers are checked.
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -237,9 +237,13 @@ def _check(true: bool, otherwise: str) -> None:
 
 def main() -> None:
     """Run everything in a temporary folder."""
-    rows = next((int(word) for word in sys.argv[1:] if word.isdecimal()), 600_000)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", type=int, nargs="?", default=600_000, help="rows to store (default: %(default)s)")
+    parser.add_argument("trust", nargs="?", choices=("trust",), help="names in a PostgreSQL server")
+    args = parser.parse_args()
+    rows: int = args.rows
     folder = Path(tempfile.mkdtemp(prefix="schoolgate-clickhouse-"))
-    server = Postgres("-c", "fsync=on").start() if "trust" in sys.argv else None
+    server = Postgres("-c", "fsync=on").start() if args.trust else None
     try:
         make = sa.create_engine(f"clickhousedb://?interface=chdb&path={folder / 'engine'}").connect()
         make.execute(sa.text("CREATE DATABASE school"))

@@ -8,9 +8,9 @@ same rows before and after, a changed row found. Rows as in `benchmarks.store`.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sqlite3
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -158,7 +158,9 @@ def _check(true: bool, otherwise: str) -> None:
 
 def main() -> None:
     """Run everything in a temporary folder."""
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 600_000
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", type=int, nargs="?", default=600_000, help="rows to store (default: %(default)s)")
+    rows: int = parser.parse_args().rows
     with tempfile.TemporaryDirectory(prefix="schoolgate-seal-") as place:
         folder = Path(place) / "store"
         load = os.getloadavg()[0]

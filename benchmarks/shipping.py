@@ -9,6 +9,7 @@ what else ran. Every row is counted, some compared.
 
 from __future__ import annotations
 
+import argparse
 import random
 import sys
 import tempfile
@@ -69,7 +70,9 @@ def compare(store: Path, sample: dict[int, Pair]) -> None:
 
 def main() -> int:
     """Run in a temporary folder; 0 when both targets are met."""
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 300_000
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", type=int, nargs="?", default=300_000, help="rows to store (default: %(default)s)")
+    rows: int = parser.parse_args().rows
     with tempfile.TemporaryDirectory(prefix="schoolgate-shipping-") as place:
         folder = Path(place)
         print(f"{rows:,} rows, {machine()}")

@@ -9,6 +9,7 @@ devices and verdicts are invented.
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import os
 import random
@@ -281,7 +282,9 @@ def _check(true: bool, otherwise: str) -> None:
 
 def main() -> None:
     """Run everything in a temporary folder."""
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 600_000
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", type=int, nargs="?", default=600_000, help="rows to store (default: %(default)s)")
+    rows: int = parser.parse_args().rows
     with tempfile.TemporaryDirectory(prefix="schoolgate-store-") as place:
         folder = Path(place) / "store"
         print(f"{rows:,} rows over {DAYS} days; SQLite {sqlite3.sqlite_version}; {os.cpu_count()} cores")
