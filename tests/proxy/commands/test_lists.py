@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -155,9 +155,9 @@ def test_classify_reads_lines_and_answers_lines(settings: Settings) -> None:
 def test_classify_answers_100_000_lines_in_seconds(settings: Settings) -> None:
     """Thousands can be checked in one go: well under a second per 10,000 on a busy machine."""
     raw = b"".join(b"https://h%d.games.example/page/%d?x=%d\n" % (n % 5000, n, n) for n in range(100_000))
-    started = time.perf_counter()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     answers = _classify_input(settings, raw)
-    assert time.perf_counter() - started < 30
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 20  # of its own: a busy machine is slower
     assert len(answers) == 100_000
     assert all(one["categories"] == ["games"] for one in answers)
 
