@@ -169,6 +169,7 @@ class Shipper:
             self._tidy_folder()
         except Exception as error:
             trouble, sent = error, 0
+            self._spent.add([])
         self._following = None
         self._note(trouble, sent)
         return ShipReport(

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 from selenium.webdriver import Chrome, ChromeOptions
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
 from addons.pages import Page, PageKind, render
@@ -23,6 +22,7 @@ from policy.client import Client
 from policy.model import Action, Reason
 from tests.addons.pagesamples import AROUND, GAMES, NOW, REFERENCE, page, person, verdict
 from tests.conftest import REPOSITORY
+from tests.rig.chromium import TiedService, tied_browser
 from tests.rig.tools import need
 
 pytestmark = pytest.mark.browser
@@ -118,15 +118,15 @@ def showing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Showing]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     options = ChromeOptions()
-    options.binary_location = need("chromium", "chromium")
     profile: Path = tmp_path_factory.mktemp("profile")
+    options.binary_location = tied_browser(need("chromium", "chromium"), profile)
     for flag in (
         *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
         *("--disable-background-networking", "--disable-component-update", f"--user-data-dir={profile}"),
     ):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = Chrome(options=options, service=Service(need("chromedriver", "chromium-driver")))
+    browser = Chrome(options=options, service=TiedService(need("chromedriver", "chromium-driver"), profile))
     try:
         yield Showing(browser, f"http://127.0.0.1:{server.server_port}", asked)
     finally:

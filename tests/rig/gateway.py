@@ -254,7 +254,7 @@ class Gateway:
     def start_command(self, *words: str) -> subprocess.Popen[bytes]:
         """Start `schoolgate --settings … WORDS` beside it, and go on."""
         return subprocess.Popen(
-            [str(COMMAND), "--settings", str(self.file), *words],
+            [*tied(), str(COMMAND), "--settings", str(self.file), *words],
             cwd=self.folder,
             env={**os.environ, **self.environment},
             stdout=subprocess.DEVNULL,

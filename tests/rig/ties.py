@@ -35,18 +35,19 @@ def own_folder(kind: str) -> Path:
     """
     sweep(kind)
     folder = Path(tempfile.mkdtemp(prefix=f"schoolgate-{kind}-"))
-    fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)  # held to the end of the process
+    # Held to the end of the process. Waited for: another's sweep may hold it for a moment, to see that it is young.
+    fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_EX)
     return folder
 
 
-def sweep(kind: str, young: float = YOUNG) -> None:
-    """Remove the folders of a kind that nobody has."""
+def sweep(kind: str) -> None:
+    """Remove the folders of a kind that nobody has, unless they are young."""
     for folder in Path(tempfile.gettempdir()).glob(f"schoolgate-{kind}-*"):
         with suppress(OSError):  # another's, gone already, or held
             place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
                 fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if time.time() - os.fstat(place).st_mtime > young:
+                if time.time() - os.fstat(place).st_mtime > YOUNG:
                     shutil.rmtree(folder, ignore_errors=True)
             finally:
                 os.close(place)
