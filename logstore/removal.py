@@ -55,7 +55,7 @@ def look(where: Where, file: str, day: date) -> PrunedDay:
     if path.exists():
         try:
             with reading_file(path) as connection:
-                # Each by itself: then SQLite adds up the pages of its smallest index, and looks at both ends of the rows.
+                # Each by itself: then SQLite adds up pages of its smallest index, and looks at both ends of the rows.
                 numbers = (func.count(), func.min(log.c.id), func.max(log.c.id))
                 rows, first, last = connection.execute(
                     select(*(select(one).select_from(log).scalar_subquery() for one in numbers))
