@@ -2,8 +2,9 @@
 
 In comes the ending of an open record; it goes into the spool with the next event there, in one append: two cost nearly
 twice what one does. Only of answers that passed: an ending that says more than that (closed, failed, left) is written
-at once. The record itself is there since the decision, so of a worker that is killed before `WAIT` is over the row
-stays, and ends as interrupted, as if it had been killed before its answer was through.
+at once. The record itself is there since the decision, so the row of an ending that waits when the worker is killed
+stays, and ends as interrupted, as if it had been killed before its answer was through: at most `segments.TOGETHER` rows
+a worker, of answers through within `WAIT` of when it last did anything; one that hangs writes nothing.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ small enough to be right: no verdict or no row, no passage (design §5.1).
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
@@ -97,4 +98,6 @@ class Gatekeeper:
         self._recent.append(now)
         if len(self._recent) == BURST and now - self._recent[0] < BURST_SECONDS:
             logger.critical("%d undecided exchanges in %.0f s: this worker gives up", BURST, BURST_SECONDS)
+            with contextlib.suppress(Exception):  # endings that wait for the next event: there will be none
+                self.live.spool.bring()
             os._exit(EXIT_STATUS)

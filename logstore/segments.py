@@ -22,9 +22,11 @@ SUFFIX = ".seg"
 COMPANIONS = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a database."""
 INSERT = "INSERT INTO q(seq, kind, payload) VALUES (?, ?, ?)"
+"""Appends one event."""
 INSERTS = ("", *(f"{INSERT}{', (?, ?, ?)' * more}" for more in range(8)))
 """The same for so many rows at once, all of them or none."""
-"""Appends one event."""
+TOGETHER = len(INSERTS) - 2
+"""Endings that wait for an event to be written with, at most."""
 
 _NAME = re.compile(r"(?P<producer>[A-Za-z0-9_]+-\d+-[0-9a-f]+)\.(?P<number>\d+)\.seg")
 _BUSY_MS = 250
@@ -43,6 +45,11 @@ class Segment:
     def path(self, folder: Path) -> Path:
         """Its file."""
         return folder / f"{self.producer}.{self.number:08d}{SUFFIX}"
+
+
+def is_full(error: sqlite3.Error) -> bool:
+    """Whether there was no room on the disk."""
+    return bool(getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL)
 
 
 def producer_name(worker: str, pid: int, started_us: int) -> str:

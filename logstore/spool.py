@@ -1,8 +1,8 @@
 """The spool: where a worker writes what happened, on local disk, on the request path.
 
 In come `LogRecord`s at the decision and `Ending`s at the end; each becomes one row of the worker's own segment file
-before the call returns. That row survives the death of the process at once, and the death of the machine within a
-second, or once `durable` is fulfilled. Nothing here knows a database, the network or another worker.
+before the call returns; an ending given `together` comes with the next event. A row survives the process's death at
+once, the machine's within a second, or once `durable` is fulfilled. Nothing here knows a database, a network, a worker.
 
 The room's rule: what cannot be recorded is told (`SpoolFull`), never swallowed. Call from one thread only.
 """
@@ -35,7 +35,7 @@ from logstore.flood import Flood, may_fold
 from logstore.floor import claim_floor
 from logstore.ids import wall_clock_us
 from logstore.record import Ending, EndingKind, LogRecord
-from logstore.segments import INSERT, INSERTS, Segment, lock_path, producer_name, take_lock
+from logstore.segments import INSERT, INSERTS, TOGETHER, Segment, is_full, lock_path, producer_name, take_lock
 from logstore.upkeep import Upkeep
 
 __all__ = ["Level", "SpoolFull", "SpoolLimits", "SpoolState", "SpoolWriter"]
@@ -149,7 +149,7 @@ class SpoolWriter:
         payload = encode_close(record_id, ending)
         head = None if self._flood is None else self._head(self._flood, record_id, ending)
         try:
-            if head is None and together and not self._full and len(self._ends) < len(INSERTS) - 2:
+            if head is None and together and not self._full and len(self._ends) < TOGETHER:
                 self._ends.append(payload)
             elif head is None:
                 self._append(_CLOSE, payload)
@@ -287,7 +287,14 @@ class SpoolWriter:
         self._upkeep.wake()
 
     def _append(self, kind: int, payload: bytes) -> None:
-        """One event into the active segment. Everything it costs a request is here."""
+        """One event into the active segment, and behind it what waited for room. All it costs a request is here."""
+        self._lay(kind, payload)
+        if self._full:
+            self._full = ""
+            with contextlib.suppress(SpoolFull):
+                self._catch_up()
+
+    def _lay(self, kind: int, payload: bytes) -> None:
         upkeep = self._upkeep
         if self._rows >= self._rows_at_most or (upkeep.due and self._rows):
             self._rotate()
@@ -298,10 +305,6 @@ class SpoolWriter:
         if (error := self._put(kind, payload)) is not None:
             self._insist(error, kind, payload)
         upkeep.dirty = True
-        if self._full:
-            self._full = ""
-            with contextlib.suppress(SpoolFull):
-                self._catch_up()
 
     def _put(self, kind: int, payload: bytes) -> sqlite3.Error | None:
         if self._connection is None:
@@ -324,7 +327,7 @@ class SpoolWriter:
         if spend_ballast(self.folder) and self._put(kind, payload) is None:
             return
         now = time.monotonic()
-        if not _is_full(error) and now >= self._retry_at and not self._shut:
+        if not is_full(error) and now >= self._retry_at and not self._shut:
             self._retry_at = now + _RETRY
             with contextlib.suppress(OSError, sqlite3.Error):
                 self._upkeep.prepare()
@@ -354,10 +357,11 @@ class SpoolWriter:
         while self._deferred:
             payload = self._deferred.popleft()
             try:
-                self._append(_CLOSE, payload)
-            except SpoolFull:
+                self._lay(_CLOSE, payload)
+            except BaseException:  # whatever it was: this one is not written, and is nowhere else
                 self._deferred.appendleft(payload)
                 raise
+            self._full = ""
 
     def _rotate(self) -> bool:
         """Go on in the segment made ahead. When there is none yet the present one grows: a request never waits."""
@@ -394,7 +398,3 @@ class SpoolWriter:
         self._seq += len(rows)
         self._rows += len(rows)
         self._opens.update({record_id: (payload, number, folds) for record_id, (payload, _, folds) in old})
-
-
-def _is_full(error: sqlite3.Error) -> bool:
-    return bool(getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL)

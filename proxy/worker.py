@@ -196,10 +196,17 @@ class Worker:
         stopped = asyncio.create_task(self.stopping.wait())
         # A worker that no longer hears decisions must not go on with old ones: it ends, and is started anew.
         await asyncio.wait({serving, stopped, *side}, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            await self._end(master, serving, side)
+        finally:
+            self.live.spool.shut()
+
+    async def _end(self, master: GatewayMaster, serving: asyncio.Task[None], side: list[asyncio.Task[None]]) -> None:
+        """Say why, let open connections come to their end, stop."""
         for task in side:
             if task.done() and (trouble := task.exception()) is not None:
                 logger.error("this worker cannot go on: %s", type(trouble).__name__, exc_info=trouble)
-        cut = await master.drain(settings.proxy.drain)
+        cut = await master.drain(self.settings.proxy.drain)
         if cut:
             logger.warning("%d connections were still open and were cut", cut)
         master.shutdown()  # type: ignore[no-untyped-call]
@@ -208,7 +215,6 @@ class Worker:
         for task in side:
             task.cancel()
         self.live.metrics.tallies.tell()
-        self.live.spool.shut()
 
     async def _listen_to_supervisor(self) -> None:
         """One JSON object a line, both ways. End of file: the supervisor is gone."""

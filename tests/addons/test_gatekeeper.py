@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,9 @@ from mitmproxy.test import tflow
 from addons.flownotes import connection_notes, flow_notes
 from addons.gatekeeper import BURST, EXIT_STATUS, Gatekeeper
 from addons.live import Live
+from logstore.encoding import EventKind
 from policy.model import Action, Reason, Verdict
+from tests.logstore.spooling import events_of
 
 ALLOW = Verdict(Action.ALLOW, Reason.DEFAULT, "fine")
 BLOCK = Verdict(Action.BLOCK, Reason.RULE, "closed")
@@ -132,6 +135,34 @@ def test_a_worker_that_keeps_failing_ends(failures: int, status: int) -> None:
         [sys.executable, "-O", "-c", PROGRAM, str(failures)], capture_output=True, text=True, timeout=60
     )
     assert (ended.returncode, "still here" in ended.stdout) == (status, status == 0)
+
+
+WAITING = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from mitmproxy.test import tflow
+from prometheus_client import CollectorRegistry
+from addons.gatekeeper import BURST, Gatekeeper
+from addons.metrics import Metrics
+from logstore.ids import RecordIds
+from logstore.spool import SpoolWriter
+from tests.logstore.spooling import DELIVERED, make_record
+
+spool, record = SpoolWriter(Path(sys.argv[1]), "w0"), make_record(RecordIds(0))
+spool.open(record)
+spool.close(record.id, DELIVERED, together=True)
+keeper = Gatekeeper(SimpleNamespace(metrics=Metrics(CollectorRegistry()), spool=spool))
+for number in range(BURST):
+    keeper.request(tflow.tflow())
+"""
+
+
+def test_a_worker_that_gives_up_writes_the_endings_that_wait(tmp_path: Path) -> None:
+    """Nothing else ends it so: what it delivered does not end as interrupted."""
+    told = subprocess.run([sys.executable, "-c", WAITING, str(tmp_path)], check=False, capture_output=True, timeout=60)
+    assert told.returncode == EXIT_STATUS
+    assert [event.kind for event in events_of(tmp_path)] == [EventKind.OPEN, EventKind.CLOSE]
 
 
 def test_failures_far_apart_do_not_end_it(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,17 +6,19 @@ Shows: `logstore.spool`, `logstore.segments`.
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from logstore.encoding import EventKind, decode_close
 from logstore.flood import Flood
 from logstore.ids import RecordIds
-from logstore.segments import INSERTS
+from logstore.segments import TOGETHER
 from logstore.spool import SpoolWriter
 from tests.logstore.spooling import DELIVERED, events_of, make_record
 
@@ -75,7 +77,7 @@ def test_endings_that_wait_are_written_when_the_spool_is(writer: SpoolWriter, wa
 
 def test_more_endings_than_are_written_at_once_do_not_wait(writer: SpoolWriter) -> None:
     """What waits is bounded, and their order stays."""
-    most = len(INSERTS) - 1
+    most = TOGETHER + 1
     ids = exchanges(writer, most * 2 - 1)
     assert ended(writer.folder) == ids[:most]
     writer.bring()
@@ -86,9 +88,10 @@ def test_groups_of_repeats_are_written_behind_what_waits(tmp_path: Path) -> None
     """A head and its repeats wait for nothing, and nothing that ended before them comes after."""
     writer = SpoolWriter(tmp_path / "spool", "w0", flood=Flood(after=2, clock=lambda: 5.0))
     ids = RecordIds(0)
-    for _ in range(4):
-        record = make_record(ids)
+    records = [make_record(ids) for _ in range(4)]
+    for record in records:
         writer.open(record)
+    for record in records:
         writer.close(record.id, DELIVERED, together=True)
     writer.shut()
     kinds = [event.kind for event in events_of(writer.folder) if event.kind in (CLOSE, HEAD, REPEAT)]
@@ -102,6 +105,42 @@ def test_without_room_endings_wait_in_memory_and_come_when_there_is_some(writer:
     writer._upkeep.take_next = lambda: None  # type: ignore[method-assign]
     writer.bring()
     assert ended(writer.folder) == []
+    writer._connection = connection
+    writer.bring()
+    assert ended(writer.folder) == ids
+
+
+class Forgetful:
+    """A segment's connection, and a machine that has no memory when it is asked for the `at`th time."""
+
+    def __init__(self, real: sqlite3.Connection | None, at: int) -> None:
+        self.real, self.left = real, at
+
+    def execute(self, statement: str, values: Any) -> None:
+        """As the segment's."""
+        self.left -= 1
+        if not self.left:
+            raise MemoryError
+        assert self.real is not None
+        self.real.execute(statement, values)
+
+
+@pytest.mark.parametrize("for_room", [False, True], ids=["for an event", "for room"])
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_an_ending_that_fails_in_any_other_way_comes_later_and_once(
+    writer: SpoolWriter, at: int, for_room: bool
+) -> None:
+    """Those before it are not written again, and it is not forgotten."""
+    ids = exchanges(writer, 3)
+    connection = writer._connection
+    if for_room:
+        writer._connection = None
+        writer._upkeep.take_next = lambda: None  # type: ignore[method-assign]
+        writer.bring()
+    writer._connection = Forgetful(connection, at)  # type: ignore[assignment]
+    with pytest.raises(MemoryError):
+        writer.bring()
+    assert ended(writer.folder) == ids[: at - 1]
     writer._connection = connection
     writer.bring()
     assert ended(writer.folder) == ids

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from logstore.segments import list_segments
+from logstore.segments import TOGETHER, list_segments
 from logstore.shipper import Shipper
 from logstore.shipping import read_status
 from logstore.store import Store
@@ -118,7 +118,7 @@ def test_every_acknowledged_record_is_stored_once(tmp_path: Path) -> None:
     assert not [one for one in closed if rows[one] != "response"], "an ending that was acknowledged is missing"
     interrupted = {one for one, ending in rows.items() if ending == "interrupted"}
     never_closed = opened.keys() - closed
-    assert len(never_closed - interrupted) <= count
+    assert len(never_closed - interrupted) <= count * (TOGETHER + 1), "one append writes so many endings, not yet noted"
     assert interrupted, "nobody died in the middle of a download"
     assert not list_segments(spool), "everything is shipped and the spool is not empty"
     print(f"{len(opened)} acknowledged, {len(rows)} rows, {len(interrupted)} interrupted, {count} lives, "
