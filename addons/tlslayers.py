@@ -65,7 +65,7 @@ class SealingLayer(tls.TLSLayer):
         self._waiting = False
         kept = self._kept
         if kept:
-            plain = kept[0] if len(kept) == 1 else b"".join(kept)
+            plain = b"".join(kept)  # of one, that one, unless it is no `bytes`, which OpenSSL would not take
             kept.clear()
             try:
                 _write(self.tls, plain)

@@ -27,7 +27,6 @@ from proxy.reading import read_directly
 
 logger = logging.getLogger("mitmproxy.proxy.server")
 
-
 SHORTLY = 0.25
 """Seconds between two looks whether a client has taken the rest of its last answer."""
 TAIL_WINDOWS = 6
@@ -73,7 +72,7 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
                 writer.close()
         else:
             self.take(events.Start())
-            self.outlet = self._outlet()
+            self.outlet = self._outlet(self.client)
             await self._until_closed(self._task(self.handle_connection(self.client)))
             if self.outlet is not None and self.outlet.get_write_buffer_size():
                 await self._until_taken(self.outlet)
@@ -88,9 +87,9 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
             self.layer, over = _OVER, self.layer
             taken_apart(over)
 
-    def _outlet(self) -> asyncio.WriteTransport | None:
-        """What goes to the client goes through it."""
-        writer = self.transports[self.client].writer
+    def _outlet(self, connection: Connection) -> asyncio.WriteTransport | None:
+        """What goes to that end goes through it."""
+        writer = self.transports[connection].writer
         return writer.transport if isinstance(writer, asyncio.StreamWriter) else None
 
     async def _until_taken(self, outlet: asyncio.WriteTransport) -> None:
@@ -280,6 +279,9 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
                     io.writer.write(said[0].data if len(said) == 1 else b"".join(command.data for command in said))
             except Exception:
                 self.log("mitmproxy has crashed!", logging.ERROR, exc_info=True)
+                if (outlet := self._outlet(connection)) is not None:  # behind what is missing nothing may come:
+                    outlet.abort()  # whoever reads must see a cut and not a hole
+                self._break_off()
 
     def _close(self, command: commands.ConnectionCommand) -> None:
         self._send()

@@ -95,6 +95,8 @@ READ: dict[str, tuple[Any, str]] = {
     "Connection.bio_read (pyOpenSSL's)": (SSL.Connection.bio_read, "bc83763ed40fc664"),
     "Connection.recv (pyOpenSSL's)": (SSL.Connection.recv, "84b0e9671ae37797"),
     "Connection.sendall (pyOpenSSL's)": (SSL.Connection.sendall, "785e1f1d7d7e7dc8"),
+    "Connection._raise_ssl_error (pyOpenSSL's)": (SSL.Connection._raise_ssl_error, "04b0d7964c73ea9e"),
+    "Connection._handle_bio_errors (pyOpenSSL's)": (SSL.Connection._handle_bio_errors, "eaea77f2e1fab12e"),
     "Layer": (layer.Layer, "e98dedd896fb7cd2"),
     "Context": (context.Context, "dd52bbec90eacace"),
     "HttpLayer._handle_event": (http_layers.HttpLayer._handle_event, "6ba31883cc7a06b3"),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mitmproxy.options import Options
+from mitmproxy.proxy.context import Context
+from mitmproxy.test.tflow import tclient_conn
+from OpenSSL import SSL
 
 from addons.tlslayers import Sealed, SealingLayer
 from tests.addons.host import Host
@@ -89,6 +94,42 @@ def test_a_client_that_says_goodbye_is_heard(host: Host, name: str) -> None:
             secure.unwrap()
         except (ssl.SSLError, OSError) as error:
             assert not isinstance(error, TimeoutError)
+
+
+@pytest.fixture
+def both(authority: Authority) -> tuple[SealingLayer, SealingLayer]:
+    """The two ends of a connection that has been agreed on, with no socket between them."""
+    own = SSL.Context(SSL.TLS_METHOD)
+    own.use_certificate(authority.leaf("school.example"))
+    own.use_privatekey(authority.leaf_key)
+    ends = []
+    for place, client in ((SSL.Context(SSL.TLS_METHOD), True), (own, False)):
+        made = SealingLayer(Context(tclient_conn(), Options()), tclient_conn())
+        made.tls = SSL.Connection(place)
+        (made.tls.set_connect_state if client else made.tls.set_accept_state)()
+        ends.append(made)
+    one, other = ends
+    for _ in range(3):
+        for said, heard in ((one, other), (other, one)):
+            with contextlib.suppress(SSL.WantReadError):
+                said.tls.do_handshake()
+            if flight := said.seal():
+                heard.tls.bio_write(flight)
+    assert one.opened(b"").plain == other.opened(b"").plain == b""
+    return one, other
+
+
+@pytest.mark.parametrize("size", [0, 1, 16_383, 16_384, 16_385, 17_407, 17_408, 32_769])
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_what_is_sealed_is_what_is_opened(both: tuple[SealingLayer, SealingLayer], size: int, kind: type) -> None:
+    """Whatever its size and the kind of its bytes, alone and behind others, in both directions."""
+    said = bytes(place * 31 % 251 for place in range(size))
+    for one, other in (both, both[::-1]):
+        for before in ([], [b"head"]):
+            for piece in (*before, kind(said)):
+                one.keep(piece)
+            heard = other.opened(one.seal())
+            assert (heard.plain, heard.closed, heard.trouble) == (b"".join(before) + said, False, None)
 
 
 def test_looking_at_a_command_takes_nothing_from_it() -> None:
