@@ -20,6 +20,7 @@ from benchmarks.store import BATCH, Pair, _pair, urls
 from logstore.db import days_folder, files_of
 from logstore.ids import COUNTER_BITS, EPOCH_US, NODE_BITS, RecordIds
 from logstore.marks import HOUR_US
+from logstore.packing import pack
 from logstore.schema import DIMENSIONS
 from logstore.store import Store
 
@@ -104,7 +105,8 @@ def copy_day(folder: Path, later: int, times: int = 1, rows: int = -1) -> None:
     seal(path)
     with contextlib.closing(sqlite3.connect(folder / "catalog.db", isolation_level=None)) as catalog:
         catalog.execute(
-            "UPDATE day_file SET rows = ?, min_id = ?, max_id = ?, early_us = ?, late_us = ? WHERE file = ?",
+            "UPDATE day_file SET state = 'sealed', rows = ?, min_id = ?, max_id = ?, early_us = ?, late_us = ? "
+            "WHERE file = ?",
             (count, first, last, *late, path.name),
         )
         catalog.executemany(
@@ -122,10 +124,10 @@ def name_until(folder: Path, later: int) -> None:
 
 
 def seal(path: Path) -> None:
-    """Write a day file anew, its rows side by side."""
+    """Write a day file anew, as a closed day is left: packed, and nobody may write to it."""
     fresh = path.with_name(f".copy-{path.name}")
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("VACUUM INTO ?", (str(fresh),))
+    pack(path, fresh)
+    fresh.chmod(0o400)
     for part in files_of(path):
         part.unlink(missing_ok=True)
     fresh.rename(path)

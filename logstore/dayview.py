@@ -37,6 +37,8 @@ _FIRST, _PAST, _LIMIT = (bindparam(name, type_=attached_log.c.id.type) for name 
 
 _ALL = frozenset(column.name for column in attached_log.columns)
 
+_COLUMNS: dict[Any, frozenset[str]] = {}
+"""Columns of a day's `log` by the statement that made it: as many as there are releases."""
 _SEAT = bindparam("seat", type_=Integer)
 _SEATED = "device_id"
 """What is asked besides for an address whose rows are those of its device."""
@@ -182,7 +184,7 @@ class DaySearch:
         if connection.dialect.name != "sqlite":
             return Shape(_ALL, None), given
         driver: Any = connection.connection.driver_connection
-        have = names_in(connection, "table_info")
+        have = _columns_in(connection)
         packed = SPARED in have
         if not self._selection.points:
             index = self._index(connection, names_in(connection, "index_list"), packed, first, past)
@@ -196,13 +198,8 @@ class DaySearch:
     def _index(
         self, connection: Connection, indexes: frozenset[str], packed: bool, first: int, past: int
     ) -> str | None:
-        wanted = self._selection.wanted
-        for index, fits in (
-            ("log_terms", wanted.terms is not None),
-            ("log_title", wanted.title is not None),
-            ("log_blocked", wanted.blocked is True),
-        ):
-            if fits and index in indexes:
+        for index in (gone_through(self._selection), "log_blocked" if self._selection.wanted.blocked is True else ""):
+            if index in indexes:
                 return index
         driver: Any = connection.connection.driver_connection
         for name, numbers in self._selection.sets.items():
@@ -230,6 +227,14 @@ class DaySearch:
         return int(found.scalar_one()) < RARE
 
 
+def gone_through(selection: Selection) -> str:
+    """The index of texts that a search reads from one end to the other when it finds nothing; empty for none."""
+    if selection.points:
+        return ""
+    wanted = selection.wanted
+    return "log_terms" if wanted.terms is not None else "log_title" if wanted.title is not None else ""
+
+
 def requests(repeats: ColumnElement[Any]) -> ColumnElement[int]:
     """How many requests rows stand for, when `repeats` is their column; NULL in a file older than that."""
     return func.count() + func.coalesce(func.sum(repeats), 0)
@@ -237,13 +242,22 @@ def requests(repeats: ColumnElement[Any]) -> ColumnElement[int]:
 
 def columns_of(connection: Connection) -> Columns:
     """The columns of the attached file; NULL for those an older file lacks."""
-    return columns_with(_ALL if connection.dialect.name != "sqlite" else names_in(connection, "table_info"))
+    return columns_with(_ALL if connection.dialect.name != "sqlite" else _columns_in(connection))
 
 
 def names_in(connection: Connection, pragma: str) -> frozenset[str]:
     """Names of the columns (`table_info`) or the indexes (`index_list`) of the attached `log`."""
     driver: Any = connection.connection.driver_connection  # itself, for each of a hundred files a page may need
     return frozenset(name for (name,) in driver.execute(f"SELECT name FROM pragma_{pragma}('log', 'day')"))
+
+
+def _columns_in(connection: Connection) -> frozenset[str]:
+    """Names of the columns of the attached `log`; days made alike say so by their schema, and are not asked again."""
+    driver: Any = connection.connection.driver_connection
+    made = driver.execute("SELECT sql FROM day.sqlite_schema WHERE name = 'log'").fetchone()
+    if (have := _COLUMNS.get(made)) is None:
+        have = _COLUMNS[made] = names_in(connection, "table_info")
+    return have
 
 
 def columns_with(have: frozenset[str]) -> Columns:

@@ -14,6 +14,7 @@ import functools
 import importlib.util
 import os
 import sqlite3
+import stat
 import tempfile
 import threading
 import urllib.parse
@@ -292,7 +293,11 @@ def sync_folder(folder: Path) -> None:
 
 def is_sealed(path: Path) -> bool:
     """Whether nobody may write to a file: that is how sealing leaves it."""
-    return path.is_file() and not path.stat().st_mode & 0o222
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 · a page may need a hundred files, and a Path costs more than the look
+    except OSError:
+        return False
+    return stat.S_ISREG(mode) and not mode & 0o222
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
@@ -348,7 +353,7 @@ def _present(path: Path) -> Path:
 
 
 def _uri(path: Path, mode: str) -> str:
-    uri = f"file:{urllib.parse.quote(str(path.absolute()))}?mode={mode}"
+    uri = f"file:{urllib.parse.quote(str(path if path.is_absolute() else path.absolute()))}?mode={mode}"
     # A sealed file never changes: no locks, no look for a log beside it.
     return f"{uri}&immutable=1" if mode == "ro" and is_sealed(path) else uri
 

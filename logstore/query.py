@@ -7,6 +7,7 @@ further than the page needs; everything is opened read-only; a search that takes
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,7 @@ from typing import Self
 
 from sqlalchemy import Connection
 
-from logstore.dayview import DaySearch
+from logstore.dayview import DaySearch, gone_through
 from logstore.filter import LogFilter, Selection
 from logstore.ids import COUNTER_BITS, NODE_BITS, id_range
 from logstore.place import ClickHouse, Database, Where
@@ -118,9 +119,17 @@ class Archive:
             return
         search = self.searching(selection)
         parts = self._source.joined(self.parts(selection, first, past))
-        for _, group in itertools.groupby(parts if rising else reversed(parts), key=lambda part: part.day):
-            streams = [self._walk_part(part, search, rising, limit) for part in group]
-            yield from heapq.merge(*streams, key=lambda row: row.id, reverse=not rising)
+        parts = parts if rising else parts[::-1]
+
+        def begin(catalog: Connection, part: Part) -> list[Row]:
+            return search.rows(catalog, part.first, part.past, limit, rising=rising)
+
+        none: list[Row] = []
+        begun = self._source.each(parts, none, begin, "" if rising else gone_through(selection))
+        with contextlib.closing(begun):
+            for _, group in itertools.groupby(parts, key=lambda part: part.day):
+                streams = [self._walk_part(part, next(begun), search, rising, limit) for part in group]
+                yield from heapq.merge(*streams, key=lambda row: row.id, reverse=not rising)
 
     def count(self, wanted: LogFilter, cap: int = 10_000) -> Count:
         """How many rows, exactly up to `cap`."""
@@ -128,11 +137,17 @@ class Archive:
         if (selection := wanted.select(self.catalog)) is None:
             return Count(0, exact=True)
         search, found = self.searching(selection), 0
-        for part in reversed(self._source.joined(self.parts(selection))):
-            most = cap + 1 - found
-            found += self.read(part, 0, partial(search.count, self.catalog, part.first, part.past, most))
-            if found > cap:
-                return Count(cap, exact=False)
+
+        def counted(catalog: Connection, part: Part) -> int:
+            return search.count(catalog, part.first, part.past, cap + 1)
+
+        with contextlib.closing(
+            self._source.each(reversed(self._source.joined(self.parts(selection))), 0, counted)
+        ) as each:
+            for rows in each:
+                found += rows
+                if found > cap:
+                    return Count(cap, exact=False)
         return Count(found, exact=True)
 
     def show(self, record_id: int) -> Row | None:
@@ -155,14 +170,16 @@ class Archive:
         """Do `work` with the part at hand; `absent` when retention has removed it meanwhile."""
         return self._source.read(part, absent, work)
 
-    def _walk_part(self, part: Part, search: DaySearch, rising: bool, limit: int) -> Iterator[Row]:
+    def _walk_part(self, part: Part, rows: list[Row], search: DaySearch, rising: bool, limit: int) -> Iterator[Row]:
+        """Every row of a part; `rows` are its first."""
         first, past = part.first, part.past
-        while first < past:
-            rows: list[Row] = self.read(part, [], partial(search.rows, self.catalog, first, past, limit, rising=rising))
-            yield from rows
-            if len(rows) < limit:
-                return
+        yield from rows
+        while len(rows) == limit:
             first, past = (rows[-1].id + 1, past) if rising else (first, rows[-1].id)
+            if first >= past:
+                return
+            rows = self.read(part, [], partial(search.rows, self.catalog, first, past, limit, rising=rising))
+            yield from rows
 
 
 def open_source(where: Where, seconds: float) -> Source:

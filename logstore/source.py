@@ -8,26 +8,34 @@ long is stopped.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import sqlalchemy.exc
 from sqlalchemy import Connection, select
 
+from logstore.ahead import Ahead, Call
 from logstore.dayview import DaySearch
-from logstore.db import attached, days_folder, reading
+from logstore.db import attached, days_folder, is_sealed, reading
 from logstore.filter import Selection
 from logstore.folding import day_of
 from logstore.ids import id_range
+from logstore.indexpages import Backwards
 from logstore.schema import day_file
 
 PAST = (1 << 63) - 1
 """Past the last id there can be."""
+STEPS = 20_000
+"""Steps of SQLite's machine between two looks at whether the time is up."""
+STEPS_AHEAD = 2_000
+"""The same where files are read ahead: what nobody wants any more is to end after some hundred rows."""
+BYTES_A_STEP = 64
+"""Bytes of an index asked for with each step: some times what a step goes through."""
 _DAY_US = 86_400_000_000
 
 
@@ -52,6 +60,10 @@ class Part:
     """Lowest id."""
     past: int
     """Past the highest id."""
+
+
+type Work[T] = Callable[[Connection, Part], T]
+"""What is done with a part at hand, and a connection on the catalog."""
 
 
 class Source(Protocol):
@@ -89,8 +101,75 @@ class Source(Protocol):
         Raises `SearchTooWide`.
         """
 
+    def each[T](self, parts: Iterable[Part], absent: T, work: Work[T], index: str = "") -> Generator[T]:
+        """What `work` finds in each part, in the order of `parts`; several may be read at once.
+
+        `index`: the one that is gone through backwards, in files. Raises `SearchTooWide`.
+        """
+
     def close(self) -> None:
         """Let go of everything."""
+
+
+class FileReader:
+    """A connection on the catalog of a folder; one day file at a time is attached to it. For one thread at a time."""
+
+    def __init__(self, folder: Path, seconds: float, late: Callable[[], bool], steps: int = STEPS) -> None:
+        """`late`: says that the time for the work, which is `seconds`, is up; asked once in `steps` of SQLite's."""
+        self._folder = folder
+        self._seconds = seconds
+        self._late = late
+        self._stretch = steps * BYTES_A_STEP
+        self._call = Call()
+        self._pages: Backwards | None = None
+        self._stack = ExitStack()
+        self.catalog: Connection = self._stack.enter_context(reading(folder))
+        """Read-only connection on the catalog."""
+        driver: Any = self.catalog.connection.driver_connection
+        self._driver = driver
+        driver.set_progress_handler(self._should_stop, steps)
+
+    def read[T](self, part: Part, absent: T, work: Callable[[], T], call: Call | None = None, index: str = "") -> T:
+        """Do `work` with the file attached; `absent` when retention has removed it meanwhile.
+
+        `call`: whom it is for. `index`: the one that is gone through from the part's newest row on.
+        """
+        path = days_folder(self._folder) / part.file
+        self._call = call or Call()
+        try:
+            with attached(self.catalog, path), self._asked_for(path, index):
+                return work()
+        except sqlalchemy.exc.OperationalError as error:
+            if not path.exists():
+                return absent
+            if "interrupted" in str(error.orig):
+                raise SearchTooWide(self._seconds) from error
+            raise
+        finally:
+            self._call = Call()  # what is asked of the catalog next is asked for somebody else
+
+    def close(self) -> None:
+        """Let go of every file."""
+        self._stack.close()
+
+    @contextmanager
+    def _asked_for(self, path: Path, index: str) -> Iterator[None]:
+        """Have the pages of `index` asked for, a stretch with each of SQLite's looks at the clock."""
+        if not index or not is_sealed(path) or (pages := Backwards.through(self._driver, path, index)) is None:
+            yield
+            return
+        self._pages = pages
+        try:
+            yield
+        finally:
+            self._pages = None
+            pages.close()
+
+    def _should_stop(self) -> bool:
+        """Whether SQLite should stop."""
+        if self._pages is not None:
+            self._pages.step(self._stretch)
+        return self._call.over or self._late()
 
 
 class FileSource:
@@ -98,17 +177,15 @@ class FileSource:
 
     def __init__(self, folder: Path, seconds: float) -> None:
         """`seconds`: longest time one piece of work may take."""
-        self._folder = folder
         self._seconds = seconds
         self._deadline = 0.0
-        self._stack = ExitStack()
-        self.catalog: Connection = self._stack.enter_context(reading(folder))
+        self.start_clock()
+        self._mine = FileReader(folder, seconds, self._late)
+        self._ahead = Ahead(lambda: FileReader(folder, seconds, self._late, STEPS_AHEAD), FileReader.close)
+        self.catalog: Connection = self._mine.catalog
         """Read-only connection on the catalog; one day file at a time is attached to it."""
         self.rows = self.catalog
         """The same."""
-        driver: Any = self.catalog.connection.driver_connection
-        driver.set_progress_handler(lambda: time.monotonic() > self._deadline, 20_000)
-        self.start_clock()
 
     def start_clock(self) -> None:
         """Give the work that follows its full time."""
@@ -116,7 +193,7 @@ class FileSource:
 
     def check_clock(self) -> None:
         """Raises `SearchTooWide` when the time is up."""
-        if time.monotonic() > self._deadline:
+        if self._late():
             raise SearchTooWide(self._seconds)
 
     def parts(self, selection: Selection, first: int, past: int) -> list[Part]:
@@ -137,20 +214,30 @@ class FileSource:
 
     def read[T](self, part: Part, absent: T, work: Callable[[], T]) -> T:
         """Do `work` with the file attached; `absent` when retention has removed it meanwhile."""
-        path = days_folder(self._folder) / part.file
-        try:
-            with attached(self.catalog, path):
-                return work()
-        except sqlalchemy.exc.OperationalError as error:
-            if not path.exists():
-                return absent
-            if "interrupted" in str(error.orig):
-                raise SearchTooWide(self._seconds) from error
-            raise
+        return self._mine.read(part, absent, work)
+
+    def each[T](self, parts: Iterable[Part], absent: T, work: Work[T], index: str = "") -> Generator[T]:
+        """What `work` finds in each file, read ahead where that waits for the disk."""
+
+        def read(reader: FileReader, part: Part, call: Call) -> T:
+            cut = part.past < ids_of(part.day)[1]  # then the pages wanted are somewhere in the index, not at its end
+            return reader.read(part, absent, partial(work, reader.catalog, part), call, "" if cut else index)
+
+        return self._ahead.each(self._mine, parts, read)
 
     def close(self) -> None:
         """Let go of every file."""
-        self._stack.close()
+        self._ahead.close()
+        self._mine.close()
+
+    def _late(self) -> bool:
+        return time.monotonic() > self._deadline
+
+
+def in_turn[T](source: Source, parts: Iterable[Part], absent: T, work: Work[T]) -> Generator[T]:
+    """What `work` finds in each part, one after the other."""
+    for part in parts:
+        yield source.read(part, absent, partial(work, source.catalog, part))
 
 
 def spans(catalog: Connection, selection: Selection, first: int, past: int) -> Iterator[tuple[Part, tuple[int, int]]]:

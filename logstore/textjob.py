@@ -138,11 +138,12 @@ class TextJob:
         for part in day.parts:
             low, high = max(first, part.first), min(past, part.past)
             while low < high:
-                more = archive.read(part, none, partial(search.rows, archive.catalog, low, high, ROWS, rising=False))
+                # Oldest first, as the rows lie in the file: a disk reads ahead of whoever goes that way only.
+                more = archive.read(part, none, partial(search.rows, archive.catalog, low, high, ROWS, rising=True))
                 rows += more
                 if len(more) < ROWS:
                     break
-                high = more[-1].id
+                low = more[-1].id + 1
         return tuple(sorted(rows, key=lambda row: row.id, reverse=True))
 
 

@@ -7,7 +7,7 @@ costs a handful of statements. Each names its ids, so that the planner looks at 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ from logstore.dayview import DaySearch
 from logstore.filter import Selection
 from logstore.place import Database
 from logstore.postgres.db import reading
-from logstore.source import Part, SearchTooWide, spans
+from logstore.source import Part, SearchTooWide, Work, in_turn, spans
 
 LONGEST_SPAN = 32
 """Days of the longest part: more would lock, and plan for, many partitions at once."""
@@ -82,6 +82,10 @@ class PartitionSource:
             if getattr(error.orig, "sqlstate", "") == _CANCELLED:
                 raise SearchTooWide(self._seconds) from error
             raise
+
+    def each[T](self, parts: Iterable[Part], absent: T, work: Work[T], index: str = "") -> Generator[T]:
+        """What `work` finds in each span, one after the other: the server reads ahead itself."""
+        return in_turn(self, parts, absent, work)
 
     def close(self) -> None:
         """Let go of the connection."""

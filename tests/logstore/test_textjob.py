@@ -6,11 +6,14 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from logstore.dayview import DaySearch
 from logstore.filter import LogFilter
 from logstore.query import Archive
+from logstore.rows import Row
 from logstore.store import Store
 from logstore.textjob import TextJob
 
@@ -51,6 +54,26 @@ def test_it_gives_what_a_search_gives_newest_first(folder: Path, wanted: LogFilt
     assert (last.days_done, last.found) == (last.days, len(rows))
     reads = [piece.progress.rows_read for piece in pieces]
     assert reads == sorted(reads)
+
+
+def test_a_slice_with_many_rows_is_read_as_they_lie_and_told_newest_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = ids_from(AT, 1_000)
+    with Store(tmp_path) as store:
+        store.append([(request(ids.next(), path="/owls"), ended()) for _ in range(1_234)])
+    asked = list[bool]()
+    real = DaySearch.rows
+
+    def noted(search: DaySearch, *where: Any, rising: bool) -> list[Row]:
+        asked.append(rising)
+        return real(search, *where, rising=rising)
+
+    monkeypatch.setattr(DaySearch, "rows", noted)
+    rows = [row.id for one in TextJob(tmp_path, LogFilter(text="owls", since=START)).run() for row in one.rows]
+    assert len(rows) == 1_234
+    assert rows == sorted(set(rows), reverse=True)
+    assert set(asked) == {True}
 
 
 def test_it_says_how_many_rows_it_read(folder: Path) -> None:

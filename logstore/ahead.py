@@ -1,0 +1,116 @@
+"""Day files read side by side while reading waits for the disk: the next ones, while this one is being looked at.
+
+In come the parts in the order they are wanted and what to do with each; out go the results, in that order. The rules:
+nothing is read ahead until a part has waited for the disk, so a search whose files lie in memory starts no thread, and
+nothing before the next part is asked for, so a page that one file fills reads one file; each thread has a connection of
+its own; what a thread raises is raised when it is its part's turn; what nobody wants any more is stopped.
+"""
+
+from __future__ import annotations
+
+import itertools
+import resource
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from logstore.place import StoreError
+
+MOST = 4
+"""Parts that are read at once."""
+
+
+def blocks_read() -> int:
+    """Blocks that came from the disk for this thread so far. Time would not do: a busy machine waits as well."""
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_inblock
+
+
+class Call:
+    """One search. Whoever works for it in a thread looks at `over` now and then."""
+
+    def __init__(self) -> None:
+        self.over = False
+        """Set when nobody wants any more what is read for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read[T]:
+    """One part, read."""
+
+    found: T
+    """What was found."""
+    cold: bool
+    """Whether something of it had to come from the disk."""
+
+
+class Ahead[R]:
+    """Threads that read for one source, each with a reader `R` of its own. Used by one thread."""
+
+    def __init__(self, another: Callable[[], R], close: Callable[[R], None]) -> None:
+        """`another`: makes a reader, in the thread that is to use it; `close`: lets go of it."""
+        self._another = another
+        self._close = close
+        self._readers: list[R] = []
+        self._own = threading.local()
+        self._pool: ThreadPoolExecutor | None = None
+
+    def each[P, T](self, mine: R, parts: Iterable[P], work: Callable[[R, P, Call], T]) -> Generator[T]:
+        """What `work` finds in each part, in their order; `mine` reads those that are not read ahead."""
+        call, following, begun, window = Call(), iter(parts), deque[tuple[P, Future[Read[T] | None]]](), 0
+        try:
+            while True:
+                begun.extend((part, self._begin(part, call, work)) for part in _some(following, window - len(begun)))
+                if begun:
+                    part, future = begun.popleft()
+                    read = future.result() or self._done(mine, part, call, work)
+                elif one := _some(following, 1):
+                    read = self._done(mine, one[0], call, work)
+                else:
+                    return
+                window = min(MOST, max(2, window * 2)) if read.cold else window // 2
+                yield read.found
+        finally:
+            call.over = True
+
+    def close(self) -> None:
+        """Let go of all threads and their readers."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+        for reader in self._readers:
+            self._close(reader)
+
+    def _begin[P, T](self, part: P, call: Call, work: Callable[[R, P, Call], T]) -> Future[Read[T] | None]:
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(MOST, "reading-ahead")
+        return self._pool.submit(self._read, part, call, work)
+
+    def _read[P, T](self, part: P, call: Call, work: Callable[[R, P, Call], T]) -> Read[T] | None:
+        """In a thread: a part, read; None when the thread could not open the record, or nobody wants it any more."""
+        if call.over:
+            return None
+        try:
+            reader = self._reader()
+        except (OSError, StoreError, SQLAlchemyError, sqlite3.Error):
+            return None  # it is read in its turn, and whatever is wrong is said there
+        return self._done(reader, part, call, work)
+
+    def _done[P, T](self, reader: R, part: P, call: Call, work: Callable[[R, P, Call], T]) -> Read[T]:
+        before = blocks_read()
+        found = work(reader, part, call)
+        return Read(found, blocks_read() > before)
+
+    def _reader(self) -> R:
+        reader: R | None = getattr(self._own, "reader", None)
+        if reader is None:
+            reader = self._own.reader = self._another()
+            self._readers.append(reader)
+        return reader
+
+
+def _some[P](parts: Iterator[P], most: int) -> list[P]:
+    return list(itertools.islice(parts, max(0, most)))
