@@ -3,7 +3,8 @@
 In come the parts in the order they are wanted and what to do with each; out go the results, in that order. The rules:
 nothing is read ahead until a part has waited for the disk, so a search whose files lie in memory starts no thread, and
 nothing before the next part is asked for, so a page that one file fills reads one file; each thread has a connection of
-its own; what a thread raises is raised when it is its part's turn; what nobody wants any more is stopped.
+its own; what a thread raises is raised when it is its part's turn; what nobody wants any more is stopped; where there
+is no thread to be had, parts are read one after the other.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -36,6 +38,8 @@ class Call:
     def __init__(self) -> None:
         self.over = False
         """Set when nobody wants any more what is read for it."""
+        self.alone = False
+        """Set when there was no thread for it: what a thread has not begun is read in its turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +62,13 @@ class Ahead[R]:
         self._readers: list[R] = []
         self._own = threading.local()
         self._pool: ThreadPoolExecutor | None = None
+        self._calls = set[Call]()
+        self._closed = False
 
     def each[P, T](self, mine: R, parts: Iterable[P], work: Callable[[R, P, Call], T]) -> Generator[T]:
         """What `work` finds in each part, in their order; `mine` reads those that are not read ahead."""
         call, following, begun, window = Call(), iter(parts), deque[tuple[P, Future[Read[T] | None]]](), 0
+        self._calls.add(call)
         try:
             while True:
                 begun.extend((part, self._begin(part, call, work)) for part in _some(following, window - len(begun)))
@@ -76,22 +83,34 @@ class Ahead[R]:
                 yield read.found
         finally:
             call.over = True
+            self._calls.discard(call)
 
     def close(self) -> None:
-        """Let go of all threads and their readers."""
+        """Let go of all threads and their readers; what they read for a walk that somebody still holds is stopped."""
+        self._closed = True
+        for call in tuple(self._calls):
+            call.over = True
         if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-        for reader in self._readers:
-            self._close(reader)
+            self._pool.shutdown()  # what was not begun ends at once: its call is over
+        with ExitStack() as readers:  # one that cannot be closed leaves none of the others open
+            for reader in self._readers:
+                readers.callback(self._close, reader)
 
     def _begin[P, T](self, part: P, call: Call, work: Callable[[R, P, Call], T]) -> Future[Read[T] | None]:
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(MOST, "reading-ahead")
-        return self._pool.submit(self._read, part, call, work)
+        if not (call.alone or self._closed):
+            try:
+                if self._pool is None:
+                    self._pool = ThreadPoolExecutor(MOST, "reading-ahead")
+                return self._pool.submit(self._read, part, call, work)
+            except RuntimeError:
+                call.alone = True  # no thread to be had; the part is queued all the same, for whoever comes later
+        left = Future[Read[T] | None]()
+        left.set_result(None)
+        return left
 
     def _read[P, T](self, part: P, call: Call, work: Callable[[R, P, Call], T]) -> Read[T] | None:
-        """In a thread: a part, read; None when the thread could not open the record, or nobody wants it any more."""
-        if call.over:
+        """In a thread: a part, read; None when it is to be read in its turn, or nobody wants it any more."""
+        if call.over or call.alone:
             return None
         try:
             reader = self._reader()

@@ -7,6 +7,7 @@ long is stopped.
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -32,8 +33,8 @@ PAST = (1 << 63) - 1
 """Past the last id there can be."""
 STEPS = 20_000
 """Steps of SQLite's machine between two looks at whether the time is up."""
-STEPS_AHEAD = 2_000
-"""The same where files are read ahead: what nobody wants any more is to end after some hundred rows."""
+STEPS_AHEAD = 500
+"""The same where files are read ahead: what nobody wants any more ends after tens of rows, each maybe from the disk."""
 BYTES_A_STEP = 64
 """Bytes of an index asked for with each step: some times what a step goes through."""
 _DAY_US = 86_400_000_000
@@ -139,10 +140,10 @@ class FileReader:
         try:
             with attached(self.catalog, path), self._asked_for(path, index):
                 return work()
-        except sqlalchemy.exc.OperationalError as error:
+        except (sqlalchemy.exc.OperationalError, sqlite3.OperationalError) as error:  # some ask the driver itself
             if not path.exists():
                 return absent
-            if "interrupted" in str(error.orig):
+            if "interrupted" in str(error.orig if isinstance(error, sqlalchemy.exc.OperationalError) else error):
                 raise SearchTooWide(self._seconds) from error
             raise
         finally:
@@ -227,8 +228,10 @@ class FileSource:
 
     def close(self) -> None:
         """Let go of every file."""
-        self._ahead.close()
-        self._mine.close()
+        try:
+            self._ahead.close()
+        finally:
+            self._mine.close()
 
     def _late(self) -> bool:
         return time.monotonic() > self._deadline

@@ -1,46 +1,32 @@
-"""Day files are read ahead only where that waits for the disk, in their order, and no further than somebody wants.
-
-Shows: `logstore.indexpages`
-"""
+"""Day files are read ahead only where that waits for the disk, in their order, and no further than somebody wants."""
 
 from __future__ import annotations
 
-import ctypes
-import mmap
-import os
+import contextlib
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
-from logstore import ahead, indexpages
+from logstore import ahead
 from logstore.ahead import MOST, Ahead, Call, blocks_read
-from logstore.db import days_folder, reading
+from logstore.db import days_folder
 from logstore.filter import LogFilter
-from logstore.indexpages import Backwards
 from logstore.place import StoreError
 from logstore.query import Archive
-from logstore.seal import seal
-from logstore.store import Store
+from logstore.source import PAST, Part, SearchTooWide
 
-from .rows import AT, ended, ids_from, request
+from .coldfiles import put_out, store_days, twelve_days
 
-DAY_US = 86_400_000_000
 PATIENCE = 20.0
-
-
-def store_days(folder: Path, days: int, rows: int, offset_us: int = 0) -> None:
-    """So many rows on each of so many days, by one of three people, each with a search term and a title."""
-    with Store(folder) as store:
-        for day in range(days):
-            ids = ids_from(AT + day * DAY_US + offset_us, 60_000_000)
-            who = f"pupil-{day % 3}"
-            store.append([(request(ids.next(), user=who, terms=("owls",)), ended(title="Owls")) for _ in range(rows)])
+NUMBERS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < {}) SELECT count(*) FROM n"
+"""Work for SQLite, in steps that are counted."""
+FOR_LONG = 100_000_000
 
 
 @pytest.fixture
@@ -66,6 +52,7 @@ class Readers:
 
     def __init__(self) -> None:
         self.made: list[Reader] = []
+        self.mine = Reader()
         self.ahead = Ahead(self.another, Reader.close)
 
     def another(self) -> Reader:
@@ -73,7 +60,7 @@ class Readers:
         return self.made[-1]
 
     def each[T](self, parts: int, work: Callable[[Reader, int, Call], T]) -> Iterator[T]:
-        return self.ahead.each(Reader(), range(parts), work)
+        return self.ahead.each(self.mine, range(parts), work)
 
 
 @pytest.fixture
@@ -144,34 +131,80 @@ class TestCold:
         ]
         made.close()
 
+    def test_where_there_is_no_thread_to_be_had_every_part_is_read_once_and_here(self, readers: Readers) -> None:
+        """Not even when there are threads again: the part that was queued for one would be read twice."""
+        read = list[int]()
+
+        def work(reader: Reader, part: int, call: Call) -> Reader:
+            read.append(part)
+            if part == 5:
+                threading.stack_size(usual)
+            return reader
+
+        usual = threading.stack_size(1 << 47)  # more than a process can have, so no thread starts
+        try:
+            assert set(readers.each(30, work)) == {readers.mine}
+        finally:
+            threading.stack_size(usual)
+        assert read == list(range(30))
+        assert {reader is readers.mine for reader in readers.each(9, lambda reader, part, call: reader)} == {
+            True,
+            False,
+        }
+        assert read == list(range(30))
+
+    def test_closing_ends_a_walk_that_somebody_still_holds(self, readers: Readers) -> None:
+        begun, heard = threading.Event(), threading.Event()
+
+        def work(reader: Reader, part: int, call: Call) -> int:
+            late = time.monotonic() + PATIENCE
+            while part == 2 and not call.over and time.monotonic() < late:
+                begun.set()
+            if part == 2 and call.over:
+                heard.set()
+            return part
+
+        pages = readers.each(30, work)
+        assert [next(pages), next(pages)] == [0, 1]
+        assert begun.wait(PATIENCE)
+        readers.ahead.close()
+        assert heard.is_set()
+
+    def test_once_closed_nothing_is_read_ahead_any_more(self, readers: Readers) -> None:
+        pages = readers.each(30, lambda reader, part, call: reader)
+        next(pages)
+        readers.ahead.close()
+        assert set(pages) == {readers.mine}
+        assert set(readers.each(30, lambda reader, part, call: reader)) == {readers.mine}
+        assert (readers.made, reading_ahead()) == ([], [])
+
+    def test_a_reader_that_cannot_be_closed_leaves_no_other_open(self) -> None:
+        both, made, closed = threading.Barrier(2), list[Reader](), list[Reader]()
+
+        def another() -> Reader:
+            made.append(Reader())
+            return made[-1]
+
+        def close(reader: Reader) -> None:
+            closed.append(reader)
+            raise OSError("the disk is gone")
+
+        def work(reader: Reader, part: int, call: Call) -> None:
+            if part in {1, 2}:
+                both.wait(PATIENCE)
+
+        ahead_of_it = Ahead(another, close)
+        list(ahead_of_it.each(Reader(), range(3), work))
+        with pytest.raises(OSError, match="the disk is gone"):
+            ahead_of_it.close()
+        assert len(made) == 2
+        assert set(closed) == set(made)
+
 
 def test_what_lies_in_memory_is_read_by_nobody_else(readers: Readers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ahead, "blocks_read", lambda: 7)
     assert list(readers.each(30, lambda reader, part, call: part)) == list(range(30))
     assert readers.made == []
-
-
-def put_out(path: Path) -> None:
-    """Have the kernel forget a file's pages; a test is passed over where files lie in memory only."""
-    handle = os.open(path, os.O_RDONLY)
-    os.fsync(handle)
-    os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
-    os.close(handle)
-    if any(in_memory(path)):
-        pytest.skip("this file system keeps its files in memory")
-
-
-def in_memory(path: Path) -> list[bool]:
-    """Which pages of a file the kernel has; asking fetches none."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as pages:
-        there = (ctypes.c_ubyte * -(-len(pages) // mmap.PAGESIZE))()
-        first = ctypes.c_char.from_buffer(pages)
-        told = ctypes.CDLL(None, use_errno=True).mincore(
-            ctypes.c_void_p(ctypes.addressof(first)), ctypes.c_size_t(len(pages)), there
-        )
-        del first  # or the mapping could not be given back
-    assert told == 0, os.strerror(ctypes.get_errno())
-    return [bool(page & 1) for page in there]
 
 
 def test_what_comes_from_the_disk_is_counted(tmp_path: Path) -> None:
@@ -188,11 +221,7 @@ def test_what_comes_from_the_disk_is_counted(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve days, sealed but for the last, with a late row in each of the first."""
-    made = tmp_path_factory.mktemp("store")
-    store_days(made, 12, 30)
-    assert len(seal(made, datetime.fromtimestamp((AT + 11 * DAY_US) / 1e6, UTC)).sealed) == 11
-    store_days(made, 5, 1, offset_us=1_000)
-    return made
+    return twelve_days(tmp_path_factory.mktemp("store"))
 
 
 @pytest.mark.parametrize(
@@ -240,82 +269,86 @@ def test_a_day_that_goes_meanwhile_is_passed_over(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("cold")
 def test_a_search_that_is_over_stops_nothing_that_is_asked_later(folder: Path) -> None:
-    numbers = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 100000) SELECT count(*) FROM n"
     with Archive(folder) as archive:
         archive.search(LogFilter(), 5)
-        assert archive.catalog.exec_driver_sql(numbers).scalar_one() == 100_000
+        assert archive.catalog.exec_driver_sql(NUMBERS.format(100_000)).scalar_one() == 100_000
 
 
-class TestPagesOfAnIndex:
-    """A search that goes backwards through an index has its pages asked for."""
+def by_sqlalchemy(catalog: Connection) -> None:
+    catalog.exec_driver_sql(NUMBERS.format(FOR_LONG)).scalar_one()
 
-    @pytest.fixture
-    def packed(self, folder: Path) -> Path:
-        return sorted(days_folder(folder).glob("*.db"))[0]
 
-    @pytest.mark.parametrize("index", ["log_terms", "log_title", "log_user_id"])
-    def test_it_lies_in_one_piece(self, folder: Path, packed: Path, index: str) -> None:
-        with reading(folder) as catalog:
-            driver = catalog.connection.driver_connection
-            assert isinstance(driver, sqlite3.Connection)
-            driver.execute("ATTACH ? AS day", (str(packed),))
+def by_the_driver(catalog: Connection) -> None:
+    driver = catalog.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    driver.execute(NUMBERS.format(FOR_LONG)).fetchone()
+
+
+@pytest.mark.usefixtures("cold")
+@pytest.mark.parametrize("ask", [by_sqlalchemy, by_the_driver])
+def test_who_reads_ahead_has_no_more_time_than_the_search(folder: Path, ask: Callable[[Connection], None]) -> None:
+    here, told = threading.current_thread(), list[bool]()
+
+    def work(catalog: Connection, part: Part) -> bool:
+        if threading.current_thread() is not here:
+            ask(catalog)
+        return True
+
+    with Archive(folder, seconds=0.2) as archive:
+        archive.start_clock()
+        selection = LogFilter().select(archive.catalog)
+        assert selection is not None
+        with (
+            contextlib.closing(archive._source.each(archive.parts(selection, 0, PAST)[:3], False, work)) as each,
+            pytest.raises(SearchTooWide, match=r"stopped after 0\.2 seconds"),
+        ):
+            told.extend(each)
+    assert told == [True]
+
+
+def open_in(folder: Path) -> list[str]:
+    """The files of a folder that this process has open."""
+    found = list[str]()
+    for handle in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # the handle that lists the folder is gone by now
+            found.append(str(handle.readlink()))
+    return [path for path in found if path.startswith(str(folder))]
+
+
+def reading_ahead() -> list[str]:
+    """The threads that read ahead."""
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("reading-ahead")]
+
+
+@pytest.mark.usefixtures("cold")
+def test_closing_the_record_leaves_no_thread_and_no_file_behind(folder: Path) -> None:
+    """Nor does it wait for what is read ahead, though somebody still holds the walk."""
+    begun, stopped = threading.Event(), threading.Event()
+
+    def work(catalog: Connection, part: Part) -> bool:
+        if part is parts[2]:
+            begun.set()
             try:
-                found = driver.execute("SELECT pageno FROM dbstat('day') WHERE name = ?", (index,)).fetchall()
-            except sqlite3.OperationalError:
-                pytest.skip("this SQLite does not tell where pages lie")
-            pages = [page for (page,) in found]
-            (size,) = driver.execute("PRAGMA day.page_size").fetchone()
-            asked = Backwards.through(driver, packed, index)
-            assert asked is not None
-            asked.close()
-            assert asked.span == ((min(pages) - 1) * size, max(pages) * size)
-            assert Backwards.through(driver, packed, "log_nothing") is None
+                by_sqlalchemy(catalog)
+            except Exception:
+                stopped.set()
+                raise
+        return True
 
-    def test_its_pages_come_without_being_read(self, tmp_path: Path) -> None:
-        path = tmp_path / "some"
-        path.write_bytes(bytes(1 << 20))
-        put_out(path)
-        asked = Backwards(os.open(path, os.O_RDONLY), 1 << 18, 1 << 20)
-        quarter = (1 << 18) // mmap.PAGESIZE
-        for step in range(1, 5):
-            asked.step(1 << 18)
-            come = min(step, 3) * quarter
-            late = time.monotonic() + PATIENCE
-            while (there := in_memory(path)).count(True) < come and time.monotonic() < late:
-                time.sleep(0.01)
-            assert there == [False] * (4 * quarter - come) + [True] * come
-        asked.close()
-
-    @pytest.mark.parametrize(
-        ("wanted", "after", "asked"),
-        [
-            (LogFilter(terms="nowhere"), None, 11),
-            (LogFilter(title="nowhere"), None, 11),
-            (LogFilter(terms="nowhere", until=datetime.fromtimestamp((AT + 3 * DAY_US) / 1e6, UTC)), None, 3),
-            (LogFilter(terms="nowhere"), 1, 0),
-            (LogFilter(terms="nowhere", user="pupil-1"), None, 0),
-            (LogFilter(user="pupil-1"), None, 0),
-        ],
-        ids=[
-            "terms",
-            "title",
-            "until the middle of the fourth day",
-            "oldest first",
-            "with another index",
-            "without a text",
-        ],
-    )
-    def test_sealed_days_only_and_only_backwards(
-        self, folder: Path, monkeypatch: pytest.MonkeyPatch, wanted: LogFilter, after: int | None, asked: int
-    ) -> None:
-        files = list[str]()
-        real = Backwards.step
-
-        def noted(pages: Backwards, size: int) -> None:
-            files.append(str(Path(f"/proc/self/fd/{pages._handle}").readlink()))
-            real(pages, size)
-
-        monkeypatch.setattr(indexpages.Backwards, "step", noted)
-        with Archive(folder) as archive:
-            archive.search(wanted, 500, after=after)
-        assert len(set(files)) == asked
+    with Archive(folder, seconds=PATIENCE) as archive:
+        rows = archive.walk(LogFilter())
+        next(rows)
+        selection = LogFilter().select(archive.catalog)
+        assert selection is not None
+        parts = archive.parts(selection, 0, PAST)
+        each = archive._source.each(parts, False, work)
+        assert [next(each), next(each)] == [True, True]
+        assert begun.wait(PATIENCE)
+        assert reading_ahead()
+        assert open_in(folder)
+        closing = time.monotonic()
+    assert stopped.is_set()
+    assert time.monotonic() - closing < PATIENCE / 2
+    assert (reading_ahead(), open_in(folder)) == ([], [])
+    assert rows is not None
+    assert each is not None
