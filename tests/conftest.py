@@ -89,10 +89,17 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @pytest.fixture(scope="session")
-def origin(authority: Authority) -> Iterator[Origin]:
-    """The origins of this session: every host name answers."""
+def shared_origin(authority: Authority) -> Iterator[Origin]:
+    """The origins of this session: every host name answers. Tests ask for `origin`."""
     with Origin(authority) as origin:
         yield origin
+
+
+@pytest.fixture(scope="module")
+def origin(shared_origin: Origin) -> Origin:
+    """The session's origins, with no memory of what other files sent: which file ran before must not matter."""
+    shared_origin.forget()
+    return shared_origin
 
 
 _numbers = itertools.count(1)
@@ -126,9 +133,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def shared_gateway(tmp_path_factory: pytest.TempPathFactory, origin: Origin, authority: Authority) -> Iterator[Gateway]:
+def shared_gateway(
+    tmp_path_factory: pytest.TempPathFactory, shared_origin: Origin, authority: Authority
+) -> Iterator[Gateway]:
     """One gateway for every test that does it no harm; ask for `gateway` instead."""
-    gateway = Gateway(tmp_path_factory.mktemp("gateway"), origin=origin.address, trust=authority.pem)
+    gateway = Gateway(tmp_path_factory.mktemp("gateway"), origin=shared_origin.address, trust=authority.pem)
     try:
         yield gateway.start()
         gateway.stop()

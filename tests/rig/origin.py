@@ -51,6 +51,11 @@ class Origin:
         """True when anything at all for `host` reached the origin."""
         return bool(self.seen(host) or self.hellos(host))
 
+    def forget(self) -> None:
+        """Nothing has arrived so far."""
+        self.arrivals.clear()
+        self.names.clear()
+
     @property
     def address(self) -> str:
         """Where it listens, as `127.0.0.1:port`."""
