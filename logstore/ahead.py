@@ -1,8 +1,8 @@
 """Day files read side by side while reading waits for the disk: the next ones, while this one is being looked at.
 
 In come the parts in the order they are wanted and what to do with each; out go the results, in that order. The rules:
-nothing is read ahead until a part has waited for the disk, so a search whose files lie in memory starts no thread, and
-nothing before the next part is asked for, so a page that one file fills reads one file; each thread has a connection of
+nothing is read ahead until what was read so far had `ENOUGH` from the disk, so a search whose files lie in memory starts no
+thread, nor does one that a file or two answer, and nothing before the next part is asked for; each thread has a connection of
 its own; what a thread raises is raised when it is its part's turn; what nobody wants any more is stopped; where there
 is no thread to be had, parts are read one after the other.
 """
@@ -25,6 +25,9 @@ from logstore.place import StoreError
 
 MOST = 4
 """Parts that are read at once."""
+ENOUGH = 1024
+"""Blocks (half a megabyte) a search has read from the disk before it reads ahead: a thread and its connection cost some
+milliseconds of processor time, as much as the few small parts do that most searches need."""
 
 
 def blocks_read() -> int:
@@ -48,8 +51,8 @@ class Read[T]:
 
     found: T
     """What was found."""
-    cold: bool
-    """Whether something of it had to come from the disk."""
+    blocks: int
+    """What of it had to come from the disk."""
 
 
 class Ahead[R]:
@@ -67,7 +70,8 @@ class Ahead[R]:
 
     def each[P, T](self, mine: R, parts: Iterable[P], work: Callable[[R, P, Call], T]) -> Generator[T]:
         """What `work` finds in each part, in their order; `mine` reads those that are not read ahead."""
-        call, following, begun, window = Call(), iter(parts), deque[tuple[P, Future[Read[T] | None]]](), 0
+        call, following, begun = Call(), iter(parts), deque[tuple[P, Future[Read[T] | None]]]()
+        window = blocks = 0
         self._calls.add(call)
         try:
             while True:
@@ -79,7 +83,11 @@ class Ahead[R]:
                     read = self._done(mine, one[0], call, work)
                 else:
                     return
-                window = min(MOST, max(2, window * 2)) if read.cold else window // 2
+                blocks += read.blocks
+                if not read.blocks:
+                    window //= 2
+                elif blocks >= ENOUGH:
+                    window = min(MOST, max(2, window * 2))
                 yield read.found
         finally:
             call.over = True
@@ -121,7 +129,7 @@ class Ahead[R]:
     def _done[P, T](self, reader: R, part: P, call: Call, work: Callable[[R, P, Call], T]) -> Read[T]:
         before = blocks_read()
         found = work(reader, part, call)
-        return Read(found, blocks_read() > before)
+        return Read(found, blocks_read() - before)
 
     def _reader(self) -> R:
         reader: R | None = getattr(self._own, "reader", None)

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Connection
 
 from logstore import ahead
-from logstore.ahead import MOST, Ahead, Call, blocks_read
+from logstore.ahead import ENOUGH, MOST, Ahead, Call, blocks_read
 from logstore.db import days_folder
 from logstore.filter import LogFilter
 from logstore.place import StoreError
@@ -31,8 +31,8 @@ FOR_LONG = 100_000_000
 
 @pytest.fixture
 def cold(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each part that is read seems to come from the disk."""
-    blocks = count()
+    """Each part that is read seems to come from the disk, and to be large."""
+    blocks = count(step=ENOUGH)
     monkeypatch.setattr(ahead, "blocks_read", lambda: next(blocks))
 
 
@@ -207,6 +207,18 @@ def test_what_lies_in_memory_is_read_by_nobody_else(readers: Readers, monkeypatc
     assert readers.made == []
 
 
+def test_a_search_that_a_few_small_parts_answer_starts_no_thread(
+    readers: Readers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A third of what is enough comes from the disk for each part: the fourth is the first to be read ahead."""
+    blocks = count(step=-(-ENOUGH // 3))
+    monkeypatch.setattr(ahead, "blocks_read", lambda: next(blocks))
+    pages = readers.each(30, lambda reader, part, call: reader)
+    assert [next(pages) for _ in range(3)] == [readers.mine] * 3
+    assert readers.made == []
+    assert next(pages) in readers.made
+
+
 def test_what_comes_from_the_disk_is_counted(tmp_path: Path) -> None:
     path = tmp_path / "some"
     path.write_bytes(bytes(100_000))
@@ -247,7 +259,7 @@ def test_the_record_tells_the_same_read_ahead_or_not(
                     archive.count(wanted), archive.count(wanted, 50)]  # fmt: skip
 
     one_by_one = told()
-    blocks, threads = count(), set[int]()
+    blocks, threads = count(step=ENOUGH), set[int]()
 
     def noted() -> int:
         threads.add(threading.get_ident())
