@@ -1,10 +1,10 @@
 """Day files read side by side while reading waits for the disk: the next ones, while this one is being looked at.
 
 In come the parts in the order they are wanted and what to do with each; out go the results, in that order. The rules:
-nothing is read ahead until what was read so far had `ENOUGH` from the disk, so a search whose files lie in memory starts no
-thread, nor does one that a file or two answer, and nothing before the next part is asked for; each thread has a connection of
-its own; what a thread raises is raised when it is its part's turn; what nobody wants any more is stopped; where there
-is no thread to be had, parts are read one after the other.
+nothing is read ahead until what was read so far had `ENOUGH` from the disk, so a search whose files lie in memory
+starts no thread, nor does one that a file or two answer, and nothing before the next part is asked for; each thread
+has a connection of its own; what a thread raises is raised when it is its part's turn; what nobody wants any more is
+stopped; where there is no thread to be had, parts are read one after the other.
 """
 
 from __future__ import annotations
