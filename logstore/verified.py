@@ -5,6 +5,7 @@ Nothing comes in; numbers and problems go out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,12 +24,21 @@ class Verified:
     """Day files looked at."""
     rows: int = 0
     """Rows in them, as the catalog counts."""
+    wrong: list[str] = field(default_factory=list)
+    """Those of them in which something was found."""
     left: list[str] = field(default_factory=list)
     """Day files not looked at, because time was over."""
     unread: list[str] = field(default_factory=list)
     """Days of which only the rows' ids were looked at, because this account may not read rows."""
     problems: list[Problem] = field(default_factory=list)
     """What is not as it was written."""
+
+    def looked_at(self, file: str, found: Sequence[Problem]) -> None:
+        """A day file was looked at, and this was found."""
+        self.files.append(file)
+        self.problems += found
+        if found:
+            self.wrong.append(file)
 
     @property
     def ok(self) -> bool:

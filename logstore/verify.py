@@ -10,8 +10,7 @@ elsewhere (`db head`) shows that; what came after the last one kept is as good a
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from logstore import audit, evidence, filecheck, gapcheck, holdproof, sumcheck
 from logstore.chaincheck import Problem
 from logstore.db import days_folder, open_catalog, reading
 from logstore.gapcheck import Known
+from logstore.nightly import Turns
 from logstore.place import ClickHouse, Database, Where
 from logstore.schema import day_file
 from logstore.verified import Verified
@@ -34,23 +34,25 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def verify(
     where: Where, *, kept: tuple[int, str] | None = None, deep: bool = False, day: str | None = None,
     seconds: float = float("inf"), at: datetime | None = None, now: datetime | None = None, months: int = 1,
-    sums: bool = False,
+    sums: bool = False, wrong: Collection[str] = (),
 ) -> Verified:  # fmt: skip
     """Check the record; in a database no day is sealed, and each is read row by row, `deep` or not.
 
     `kept`: a head kept elsewhere. `deep`: read the rows of sealed days too. `day`: only that UTC day's files. After
-    `seconds` no further file is begun; those looked at longest ago come first. With `at` (aware) it is noted when a
-    file was found whole. With `sums` roll-ups are held against their rows, which takes about as long again.
+    `seconds` no further day is begun; those looked at longest ago come first, and those `wrong` the last time leave
+    room for one of the others (`logstore.nightly`). With `at` (aware) it is noted when a file was found whole. With
+    `sums` roll-ups are held against their rows, which takes about as long again.
     """
     if isinstance(where, Database):
         from logstore.postgres import check
 
-        return check.verify(where, kept=kept, day=day, seconds=seconds, at=at, now=now, months=months, sums=sums)
+        return check.verify(where, kept=kept, day=day, seconds=seconds, at=at, now=now, months=months, sums=sums,
+                            wrong=wrong)  # fmt: skip
     if isinstance(where, ClickHouse):
         from logstore.clickhouse.check import verify as verify_there
 
-        return verify_there(where, kept=kept, day=day, seconds=seconds, at=at, now=now, months=months)
-    folder, until = where, time.monotonic() + seconds
+        return verify_there(where, kept=kept, day=day, seconds=seconds, at=at, now=now, months=months, wrong=wrong)
+    folder, turns = where, Turns(seconds, wrong)
     report = Verified()
     with reading(folder) as catalog:
         catalog.exec_driver_sql("BEGIN")  # trail and catalog as they are at one moment, whoever seals meanwhile
@@ -72,18 +74,18 @@ def verify(
             report.problems += filecheck.misleading(catalog)
             report.problems += holdproof.problems(folder)
             report.problems += parts.names.strange
-        for one in parts.in_turn():
-            if time.monotonic() > until:
-                report.left.append(one.file)
+        for files in sorted(parts.in_turn(), key=lambda files: turns.waits(one.file for one in files)):
+            if not turns.begins(one.file for one in files):
+                report.left += (one.file for one in files)
                 continue
-            vouching = parts.of(one)
-            found = _file(folder, catalog, one, told, vouching, deep=deep)
-            found += parts.problems(vouching)
-            report.files.append(one.file)
-            report.rows += one.rows
-            report.problems += found
-            if at is not None and not found:
-                _note(folder, one.file, at)
+            for one in files:
+                vouching = parts.of(one)
+                found = _file(folder, catalog, one, told, vouching, deep=deep)
+                found += parts.problems(vouching)
+                report.rows += one.rows
+                report.looked_at(one.file, found)
+                if at is not None and not found:
+                    _note(folder, one.file, at)
         if sums:
             report.problems += sumcheck.problems(folder, sorted({file[:10] for file in report.files}))
     del report.problems[MOST:]
@@ -113,10 +115,9 @@ class _Parts:
             self._days.setdefault(one.file[:10], []).append(one)
         self._left = {day: len(files) for day, files in self._days.items()}
 
-    def in_turn(self) -> Iterator[Known]:
-        """Days that were looked at longest ago first."""
-        for files in sorted(self._days.values(), key=lambda files: (min(map(_looked_at, files)), files[0].file)):
-            yield from sorted(files, key=lambda one: (_looked_at(one), one.file))
+    def in_turn(self) -> Iterator[list[Known]]:
+        """The files of each day, those of days that were looked at longest ago first."""
+        yield from sorted(self._days.values(), key=lambda files: (min(map(_looked_at, files)), files[0].file))
 
     def of(self, one: Known) -> Vouching:
         """What is to be told what a file vouches for."""

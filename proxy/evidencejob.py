@@ -73,11 +73,15 @@ class EvidenceJob:
         number, mark = note_ends(store, who=WHO, why="nightly", at=now)
         # Whoever sends this log to another machine has kept the head there.
         logger.info("head of the record: %d:%s", number, mark)
-        report = verify(store, seconds=CHECK_SECONDS, at=now, months=self._settings.record.months)
+        before = self._wrong()
+        report = verify(store, seconds=CHECK_SECONDS, at=now, months=self._settings.record.months, wrong=before)
         for problem in report.problems[:_NAMED]:
             logger.error("the record is not what was written: %s", problem)
         unsealed = len(due(store, now)) if isinstance(store, Path) else 0  # a database has nothing to seal
-        told = {"problems": len(report.problems), "checked": len(report.files), "left": len(report.left)}
+        told: dict[str, Any] = {
+            "problems": len(report.problems), "checked": len(report.files), "left": len(report.left),
+            "wrong": sorted({*report.wrong, *(before & frozenset(report.left))}),
+        }  # fmt: skip
         self._tell({"at": now.timestamp(), "head": f"{number}:{mark}", "unsealed": unsealed, **told})
 
     def _seal(self, folder: Path, now: datetime) -> None:
@@ -103,10 +107,19 @@ class EvidenceJob:
 
     def _last(self) -> datetime | None:
         try:
-            said = json.loads((self._settings.data / "run" / TOLD).read_text(encoding="utf-8"))
-            return datetime.fromtimestamp(said["at"], UTC)
+            return datetime.fromtimestamp(self._said()["at"], UTC)
         except (OSError, ValueError, KeyError, TypeError):
             return None
+
+    def _wrong(self) -> frozenset[str]:
+        """The files that the latest run found wrong, or had not the time to look at again."""
+        try:
+            return frozenset(map(str, self._said()["wrong"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return frozenset()
+
+    def _said(self) -> Any:
+        return json.loads((self._settings.data / "run" / TOLD).read_text(encoding="utf-8"))
 
     def _tell(self, told: dict[str, Any]) -> None:
         path = self._settings.data / "run" / TOLD

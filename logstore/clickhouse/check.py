@@ -7,8 +7,7 @@ in them. The rule: what is counted is counted while no batch is on its way.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import Connection, func, select
@@ -23,6 +22,7 @@ from logstore.db import catalog_path, head, open_catalog, revision_of
 from logstore.db import reading as reading_catalog
 from logstore.filecheck import misleading
 from logstore.gapcheck import GOING, may_go, too_early
+from logstore.nightly import Turns
 from logstore.place import ClickHouse, Database
 from logstore.schema import day_file
 from logstore.verified import Verified
@@ -42,9 +42,10 @@ def check(where: ClickHouse, now: datetime) -> tuple[str, ...]:
 def verify(
     where: ClickHouse, *, kept: tuple[int, str] | None = None, day: str | None = None,
     seconds: float = float("inf"), at: datetime | None = None, now: datetime | None = None, months: int = 1,
+    wrong: Collection[str] = (),
 ) -> Verified:  # fmt: skip
     """Check the audit trail and, until `seconds` are over, each day: `logstore.verify` of rows in ClickHouse."""
-    until = time.monotonic() + seconds
+    turns = Turns(seconds, wrong)
     report = Verified()
     with reading_catalog(where) as catalog:
         broken, report.lines = audit.verify(catalog, kept), audit.count(catalog)
@@ -63,17 +64,15 @@ def verify(
             order = order.where(day_file.c.day == day)
         days = catalog.execute(order.order_by(func.coalesce(day_file.c.verified_us, 0), day_file.c.file)).all()
         with reading(where) as rows:
-            for file, its_day in days:
-                if time.monotonic() > until:
+            for file, its_day in sorted(days, key=lambda one: turns.waits([one.file])):
+                if not turns.begins([file]):
                     report.left.append(file)
                     continue
                 found, problem = _count(where, catalog, rows, file, its_day)
-                report.files.append(file)
+                report.looked_at(file, [] if problem is None else [problem])
                 report.unread.append(file)
                 report.rows += found
-                if problem is not None:
-                    report.problems.append(problem)
-                elif at is not None:
+                if problem is None and at is not None:
                     _note(where, file, at)
     del report.problems[MOST:]
     return report

@@ -8,8 +8,7 @@ retention removed it. Gateways that check at the same time take different days.
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import Connection, func, select
@@ -19,6 +18,7 @@ from logstore.chaincheck import Problem
 from logstore.db import head, open_catalog
 from logstore.filecheck import misleading
 from logstore.gapcheck import may_go, too_early
+from logstore.nightly import Turns
 from logstore.place import Database
 from logstore.postgres import locks
 from logstore.postgres.daycheck import look, may_read_rows, moment
@@ -51,10 +51,10 @@ def check(database: Database, today: datetime) -> tuple[str, ...]:
 def verify(
     database: Database, *, kept: tuple[int, str] | None = None, day: str | None = None,
     seconds: float = float("inf"), at: datetime | None = None, now: datetime | None = None, months: int = 1,
-    sums: bool = False,
+    sums: bool = False, wrong: Collection[str] = (),
 ) -> Verified:  # fmt: skip
     """Check the audit trail and, until `seconds` are over, each day: `logstore.verify` of a database."""
-    until = time.monotonic() + seconds
+    turns = Turns(seconds, wrong)
     report = Verified()
     with reading(database) as catalog:
         with moment(catalog):
@@ -82,8 +82,8 @@ def verify(
                 known = {_day_of(name) for name in (*told.files(), *(gap.where for gap in gaps if gap.where in there))}
                 names = learned(catalog, [its_day for _, its_day in days], gone=known, every=day is None)
             report.problems += names.strange
-        for file, its_day in days:
-            if time.monotonic() > until:
+        for file, its_day in sorted(days, key=lambda one: turns.waits([one.file])):
+            if not turns.begins([file]):
                 report.left.append(file)
                 continue
             with _turn(catalog, its_day, wait=at is None) as ours:
@@ -93,10 +93,9 @@ def verify(
                     report.left.append(file)
                 if found is None:
                     continue
-                report.files.append(file)
+                report.looked_at(file, found.problems)
                 report.unread += [] if contents else [file]
                 report.rows += found.rows
-                report.problems += found.problems
                 if at is not None and contents and not found.problems:
                     _note(database, file, at)
         if sums and contents:

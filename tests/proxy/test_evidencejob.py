@@ -18,6 +18,7 @@ from logstore.db import days_folder, open_catalog
 from logstore.place import Database
 from logstore.store import Store, open_store
 from logstore.verify import verify
+from proxy import evidencejob
 from proxy.evidencejob import TOLD, EvidenceJob
 from proxy.metrics import Facts, GatewayCollector
 from proxy.settings import Settings
@@ -80,8 +81,25 @@ def test_what_was_changed_is_told_every_night(settings: Settings, caplog: pytest
         caplog.clear()
         job(settings).work(NIGHT + timedelta(days=night))
         assert metrics(settings)["schoolgate_evidence_problems"] == 2
+        assert told(settings)["wrong"] == ["2026-11-21.db"]
         assert "2026-11-21.db, batch 1" in caplog.text
         assert "pupil" not in caplog.text
+
+
+def test_a_day_found_wrong_is_remembered_and_leaves_room_for_another(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job(settings).work(NIGHT)
+    day = days_folder(settings.data / "store") / "2026-11-21.db"
+    day.chmod(0o600)
+    with contextlib.closing(sqlite3.connect(day)) as connection, connection:
+        connection.execute("DELETE FROM log WHERE id = (SELECT min(id) FROM log)")
+    monkeypatch.setattr(evidencejob, "CHECK_SECONDS", 1e-9)
+    checked = []
+    for night in (1, 2, 3):
+        job(settings).work(NIGHT + timedelta(days=night))
+        checked.append((told(settings)["checked"], told(settings)["left"], told(settings)["wrong"]))
+    assert checked == [(1, 1, ["2026-11-21.db"])] + [(2, 0, ["2026-11-21.db"])] * 2
 
 
 def test_a_night_that_was_missed_is_made_up_for_once(settings: Settings) -> None:
