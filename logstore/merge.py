@@ -29,10 +29,10 @@ from logstore.encoding import (
     decode_write,
 )
 from logstore.reading import Lying, SpoolEvent
-from logstore.record import Ending, EndingKind, LogRecord
+from logstore.record import Ending, EndingKind
 from logstore.spans import Spans
 from logstore.told import Ended, Opened, read_close, read_open
-from logstore.unread import GROUPS, KINDS, Pair, Row, ended_of, pair_of
+from logstore.unread import GROUPS, KINDS, Pair, Row, ended_of, opened_of, pair_of
 
 # Plain numbers: two events a row are compared with them, and an enumeration's members are slow to reach.
 _OPEN: Final = int(EventKind.OPEN)
@@ -75,24 +75,6 @@ type Other = Orphan | Fact | EncodingProblem
 
 
 @final
-class _Pending:
-    """A record that waits for its end."""
-
-    def __init__(self, seq: int, record: LogRecord | Opened, since: float) -> None:
-        self.seq: int = seq
-        self.record: LogRecord | Opened = record
-        self.since: float = since
-        self.ending: Ending | None = None
-        """Its ending, when it waits for those that repeat it."""
-        self.ended_at: int = 0
-        """Number of the event that told its ending."""
-
-    def row(self, why: str) -> Pair:
-        """It as a row; interrupted, for the reason given, when its end is not known."""
-        return pair_of((self.record, interrupted(why) if self.ending is None else self.ending))
-
-
-@final
 class Merger:
     """The open records of every producer."""
 
@@ -103,7 +85,7 @@ class Merger:
         self._wait = wait
         self._most = most
         self._clock = clock
-        self._open: dict[str, dict[Any, _Pending]] = {}
+        self._open: dict[str, dict[Any, Opened]] = {}
         self._given_up: dict[str, set[Any]] = {}
         self._spans: dict[str, Spans] = {}
         self._over: dict[str, int] = {}
@@ -143,6 +125,21 @@ class Merger:
                 others.append((event, merged))
         return others
 
+    def feed_run(self, producer: str, seq: int, told: Sequence[Opened | Ended], rows: list[Row]) -> int:
+        """Feed what plain opens and closes tell, `seq` the number of the first; how many of them were orphans."""
+        orphans = 0
+        now = self._clock()
+        for one in told:
+            if isinstance(one, Opened):
+                self._wait_for(producer, seq, one, now)
+            elif (taken := self._take(producer, one.of)) is not None:
+                rows.append((taken, one))
+            else:
+                self._orphan(producer, one.of)
+                orphans += 1
+            seq += 1
+        return orphans
+
     def _merge(self, producer: str, seq: int, kind: Any, payload: Any, now: float) -> Row | Fact | Orphan | None:
         """What an event completes; a damaged segment may hold anything as its kind and payload."""
         number: int = kind if isinstance(kind, int) else 0
@@ -150,7 +147,7 @@ class Merger:
             told = read_open(payload, GROUPS)
             opened: Any = decode_open(payload) if told is None else told
             if number == _OPEN or opened.id not in self._given_up.get(producer, ()):
-                self._wait_for(producer, seq, opened.id, opened, now)
+                self._wait_for(producer, seq, opened_of(opened), now)
             return None
         if number == _CLOSE:
             closed = read_close(payload, GROUPS, KINDS)
@@ -185,7 +182,7 @@ class Merger:
         """The producer is dead and all it wrote has been fed: its open records, as interrupted rows."""
         pending = list(self._open.get(producer, {}).values())
         self.forget(producer)
-        return [one.row(WORKER_ENDED) for one in pending]
+        return [_row(one, WORKER_ENDED) for one in pending]
 
     def forget(self, producer: str) -> None:
         """The producer's events will be fed again from its cursor on."""
@@ -207,26 +204,28 @@ class Merger:
         spans = self._spans.get(producer)
         return cursor if spans is None else spans.before(cursor)
 
-    def _wait_for(self, producer: str, seq: int, record_id: Any, record: LogRecord | Opened, now: float) -> None:
+    def _wait_for(self, producer: str, seq: int, opened: Opened, now: float) -> None:
         pending = self._open.get(producer)
         if pending is None:
             pending = self._open[producer] = {}
-        before = pending.get(record_id)
+        opened.seq, opened.since = seq, now
+        before = pending.get(opened.id)
         if before is None:
             self._count += 1
-            pending[record_id] = _Pending(seq, record, now)
+            pending[opened.id] = opened
         elif before.ending is None:  # else it has ended, and repeats are counted in it: nothing opens it again
-            del pending[record_id]  # it goes behind all others
-            pending[record_id] = _Pending(seq, record, before.since)
+            opened.since = before.since
+            del pending[opened.id]  # it goes behind all others
+            pending[opened.id] = opened
 
-    def _take(self, producer: str, record_id: Any) -> LogRecord | Opened | None:
+    def _take(self, producer: str, record_id: Any) -> Opened | None:
         waiting = self._open.get(producer)
         pending = None if waiting is None else waiting.get(record_id)
         if waiting is None or pending is None or pending.ending is not None:  # a head ends once, and waits for its OVER
             return None
         del waiting[record_id]
         self._count -= 1
-        return pending.record
+        return pending
 
     def _begin(self, producer: str, seq: int, head: int, ending: Ending) -> Orphan | None:
         """The end of `head` is known; its row waits for those that repeat it, and keeps the cursor before it."""
@@ -267,9 +266,9 @@ class Merger:
             return Orphan(head)
         self._over[producer] = max(pending.ended_at, self._over.get(producer, 0))
         self._settle(producer, head, pending, seq)
-        return pending.record, pending.ending
+        return pending, pending.ending
 
-    def _settle(self, producer: str, head: Any, pending: _Pending, last: int) -> None:
+    def _settle(self, producer: str, head: Any, pending: Opened, last: int) -> None:
         """No repeat of `head` comes behind the event `last`."""
         del self._open[producer][head]
         self._count -= 1
@@ -284,7 +283,7 @@ class Merger:
         for head in [head for head, one in waiting.items() if one.ending is not None and one.ended_at < before]:
             pending = waiting[head]
             self._settle(producer, head, pending, last_read)
-            yield pending.row(WORKER_ENDED)
+            yield _row(pending, WORKER_ENDED)
 
     def _give_up(self, producer: str, *, all_read: bool) -> Iterator[Pair]:
         """Heads that have ended are left: a repeat of theirs may come, and must find them."""
@@ -300,12 +299,17 @@ class Merger:
             self._given_up.setdefault(producer, set()).update(record_id for record_id, _ in given)
         for record_id, why in given:
             self._count -= 1
-            yield waiting.pop(record_id).row(why)
+            yield _row(waiting.pop(record_id), why)
 
 
 def interrupted(why: str) -> Ending:
     """The ending of a record whose end is not known."""
     return Ending(kind=EndingKind.INTERRUPTED, error=why)
+
+
+def _row(pending: Opened, why: str) -> Pair:
+    """What waits as a row; interrupted, for the reason given, when its end is not known."""
+    return pair_of((pending, interrupted(why) if pending.ending is None else pending.ending))
 
 
 def _check_sums(ending: Any) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from logstore.runs import Run, run_of
 from logstore.segments import Segment, is_alive, list_segments
 
 _BUSY_SECONDS = 1.0
@@ -98,6 +99,7 @@ class SpoolReader:
         """Events that are missing between those read, by producer."""
         self._places: dict[str, _Place] = {}
         self._ends: dict[Segment, int] = {}
+        self._kept: tuple[Segment, sqlite3.Connection] | None = None
 
     def producers(self) -> tuple[Producer, ...]:
         """Every producer that has segments.
@@ -147,6 +149,35 @@ class SpoolReader:
                 break
         return events
 
+    def read_run(self, producer: Producer, limit: int) -> Run | None:
+        """The next events of a producer, when all are plain opens and closes; None when `read_lying` must be asked."""
+        place = self._places.setdefault(producer.name, _Place())
+        if self.is_damaged(producer.name):  # what was lost there is told by the events, one by one
+            return None
+        for segment in producer.segments:
+            if segment.number < place.number:
+                continue
+            try:
+                run = run_of(self._keep_open(segment), place.seq, limit)
+            except sqlite3.Error:
+                run = None
+            if run is None:
+                self.pause()
+                return None
+            self.busy.pop(segment, None)
+            if run.told:
+                place.number = segment.number
+                place.seq = self._ends[segment] = place.seq + len(run.told)
+                return run
+        self.pause()
+        return Run(place.seq + 1, [])
+
+    def pause(self) -> None:
+        """No run is read for a while: hold no segment open, for it may be about to go."""
+        if self._kept is not None:
+            self._kept[1].close()
+            self._kept = None
+
     def newest(self, producer: Producer) -> int:
         """The number of the last event on disk; never less than the last one read."""
         newest = self.position(producer.name)
@@ -189,6 +220,14 @@ class SpoolReader:
         self._places.pop(producer, None)
         for segment in [segment for segment in self.damaged if segment.producer == producer]:
             del self.damaged[segment]
+
+    def _keep_open(self, segment: Segment) -> sqlite3.Connection:
+        """A connection to the segment, until there is one to another or a pause: to open one costs as much as to read
+        three hundred events."""
+        if self._kept is None or self._kept[0] != segment:
+            self.pause()
+            self._kept = segment, _connect(segment.path(self.folder))
+        return self._kept[1]
 
     def _late(self, producer: Producer, segment: Segment, place: _Place, before: int) -> list[Lying]:
         """The writer went on to `segment` between two looks: what it had still put into the one before."""
@@ -266,8 +305,12 @@ def _from_the_end(connection: sqlite3.Connection, after: int) -> Iterator[Lying]
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
+    connection = _connect(path)
     try:
         yield connection
     finally:
         connection.close()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)

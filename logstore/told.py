@@ -102,6 +102,17 @@ class Opened:
         """Search terms."""
         self.note: Any = note
         """The remark."""
+        self.past: i64 = 0
+        """Where it ends in the bytes it was found in."""
+        # While it waits for its end (`logstore.merge`): an object for that alone would be made for every row.
+        self.seq: i64 = 0
+        """Number of its event."""
+        self.since: float = 0.0
+        """Since when it waits."""
+        self.ending: Any = None
+        """Its ending, when it waits for those that repeat it."""
+        self.ended_at: i64 = 0
+        """Number of the event that told its ending."""
 
     def alone(self) -> Told:
         """Values of `ALONE`."""
@@ -142,6 +153,10 @@ class Ended:
         """Title of the page."""
         self.repeats: Any = repeats
         """Exchanges more that the row stands for."""
+        self.of: Any = 0
+        """Id of its record."""
+        self.past: i64 = 0
+        """Where it ends in the bytes it was found in."""
 
     def alone(self) -> Told:
         """Values of `ALONE_AT_END`."""
@@ -158,6 +173,7 @@ class Groups:
         """`most`: groups that are remembered at a time."""
         self._most = most
         self._known: dict[Any, Group] = {}
+        self._texts: dict[bytes, str | None] = {}
 
     def __len__(self) -> int:
         return len(self._known)
@@ -185,6 +201,15 @@ class Groups:
             found = self._keep(key, Group(told))
         return found
 
+    def text(self, key: bytes) -> str | None:
+        """The one object of the text whose bytes these are, head and all. Raises ValueError when they are none."""
+        found = self._texts.get(key)
+        if found is None:
+            if len(self._texts) >= self._most:
+                self._texts.clear()
+            found = self._texts[key] = _text(key, 0, len(key))
+        return found
+
     def _keep(self, key: Any, group: Group) -> Group:
         if len(self._known) >= self._most:
             self._known.clear()
@@ -197,78 +222,128 @@ def read_open(payload: object, groups: Groups) -> Opened | None:
     if not isinstance(payload, bytes) or not payload.startswith(_OPEN_ARRAY):
         return None
     try:
-        return _opened(payload, groups)
+        found = _opened(payload, 0, groups)
     except (ValueError, TypeError, IndexError, msgpack.UnpackException):
         return None
+    return None if found is None or found.past != len(payload) else found
 
 
 def read_close(payload: object, groups: Groups, kinds: dict[Any, Any]) -> tuple[Any, Ended] | None:
     """Id and what else a CLOSE tells; None when it must be unpacked whole. `kinds` are those an ending can have."""
     if not isinstance(payload, bytes) or not payload.startswith(_CLOSE_ARRAY):
         return None
-    if payload[11:_ENDING_AT] != _ENDING_ARRAY:
-        return None
     try:
-        return _ended(payload, groups, kinds)
+        found = _ended(payload, 0, groups, kinds)
     except (ValueError, TypeError, IndexError, KeyError, msgpack.UnpackException):
         return None
+    return None if found is None or found.past != len(payload) else (found.of, found)
 
 
-def _opened(payload: bytes, groups: Groups) -> Opened | None:
-    if payload[6] >= 0x80 or payload[14] != 0xCF:
+def read_run(data: bytes, weight: int, groups: Groups, kinds: dict[Any, Any]) -> list[Opened | Ended] | None:
+    """What many events tell that lie one behind the other, each an OPEN or a CLOSE; None when one is of another shape.
+
+    `weight`: the length of the first, twice that of the second, and so on. So no event is taken for a piece of another.
+    """
+    told: list[Opened | Ended] = []
+    at: i64 = 0
+    place: i64 = 0
+    weighs: i64 = 0
+    size: i64 = len(data)
+    try:
+        while at < size:
+            begin = at
+            if data[at] == _OPEN_ARRAY[0]:
+                opened = _opened(data, at, groups)
+                if opened is None:
+                    return None
+                told.append(opened)
+                at = opened.past
+            else:
+                ended = _ended(data, at, groups, kinds)
+                if ended is None:
+                    return None
+                told.append(ended)
+                at = ended.past
+            place += 1
+            weighs += place * (at - begin)
+    except (ValueError, TypeError, IndexError, KeyError, msgpack.UnpackException):
         return None
-    where = _past(payload, _WHO_AT, 11)
-    path = _past(payload, where, 4)
-    query = _past(payload, path, 1)
-    domain = _past(payload, query, 1)
-    decided = _past(payload, domain, 1)
-    entry = _past(payload, decided, 9)
-    stage = _past(payload, entry, 1)
-    terms = _past(payload, stage, 1)
-    note = _past(payload, terms, 1)
-    if _past(payload, note, 1) != len(payload):
+    return told if at == size and weighs == weight else None
+
+
+def _opened(data: bytes, at: i64, groups: Groups) -> Opened | None:
+    if not _begins(data, at, _OPEN_ARRAY) or data[at + 6] >= 0x80 or data[at + 14] != 0xCF:
         return None
-    searched: Any = () if payload[terms] == 0x90 else _unpack(payload[terms:note], use_list=False)
-    return Opened(
-        _integer(payload, 5),
-        _integer(payload, 14),
-        groups.packed(b"\x9b", payload[_WHO_AT:where]),
-        groups.packed(b"\x95", payload[where:path] + payload[domain:decided]),
-        groups.packed(b"\x9a", payload[decided:entry] + payload[stage:terms]),
-        _text(payload, entry, stage),
-        _text(payload, path, query),
-        _text(payload, query, domain),
+    who = at + _WHO_AT
+    where = _past(data, who, 11)
+    path = _past(data, where, 4)
+    query = _past(data, path, 1)
+    domain = _past(data, query, 1)
+    decided = _past(data, domain, 1)
+    entry = _past(data, decided, 9)
+    stage = _past(data, entry, 1)
+    terms = _past(data, stage, 1)
+    note = _past(data, terms, 1)
+    past = _past(data, note, 1)
+    if past > len(data):
+        return None
+    searched: Any = () if data[terms] == 0x90 else _unpack(data[terms:note], use_list=False)
+    opened = Opened(
+        _integer(data, at + 5),
+        _integer(data, at + 14),
+        groups.packed(b"\x9b", data[who:where]),
+        groups.packed(b"\x95", data[where:path] + data[domain:decided]),
+        groups.packed(b"\x9a", data[decided:entry] + data[stage:terms]),
+        None if data[entry] == _NIL else groups.text(data[entry:stage]),
+        _text(data, path, query),
+        _text(data, query, domain),
         searched,
-        _text(payload, note, len(payload)),
+        _text(data, note, past),
     )
+    opened.past = past
+    return opened
 
 
-def _ended(payload: bytes, groups: Groups, kinds: dict[Any, Any]) -> tuple[Any, Ended] | None:
-    if payload[3] >= 0x80:
+def _ended(data: bytes, at: i64, groups: Groups, kinds: dict[Any, Any]) -> Ended | None:
+    if not _begins(data, at, _CLOSE_ARRAY) or data[at + 3] >= 0x80 or not _begins(data, at + 11, _ENDING_ARRAY):
         return None
-    status = _past(payload, _ENDING_AT, 1)
-    media = _past(payload, status, 1)
-    title = _past(payload, media, 1)
-    up = _past(payload, title, 1)
-    down = _past(payload, up, 1)
-    duration = _past(payload, down, 1)
-    error = _past(payload, duration, 1)
-    said = _past(payload, error, 1)
-    repeats = _past(payload, said, 7)
-    if _past(payload, repeats, 1) != len(payload):
+    kind = at + _ENDING_AT
+    status = _past(data, kind, 1)
+    media = _past(data, status, 1)
+    title = _past(data, media, 1)
+    up = _past(data, title, 1)
+    down = _past(data, up, 1)
+    duration = _past(data, down, 1)
+    error = _past(data, duration, 1)
+    said = _past(data, error, 1)
+    repeats = _past(data, said, 7)
+    past = _past(data, repeats, 1)
+    if past > len(data):
         return None
     ended = Ended(
-        groups.packed(b"\x98", payload[_ENDING_AT:status] + payload[said:repeats], kinds),
-        _text(payload, media, title),
-        None if payload[status] == _NIL else _integer(payload, status),
-        _integer(payload, up),
-        _integer(payload, down),
-        _integer(payload, duration),
-        _text(payload, error, said),
-        _text(payload, title, up),
-        _integer(payload, repeats),
+        groups.packed(b"\x98", data[kind:status] + data[said:repeats], kinds),
+        None if data[media] == _NIL else groups.text(data[media:title]),
+        None if data[status] == _NIL else _integer(data, status),
+        _integer(data, up),
+        _integer(data, down),
+        _integer(data, duration),
+        _text(data, error, said),
+        _text(data, title, up),
+        _integer(data, repeats),
     )
-    return _integer(payload, 2), ended
+    ended.of, ended.past = _integer(data, at + 2), past
+    return ended
+
+
+def _begins(data: bytes, at: i64, begin: bytes) -> bool:
+    """Whether these bytes lie at `at`; without a piece of its own to compare them with. Raises IndexError."""
+    size: i64 = len(begin)
+    place: i64 = 0
+    while place < size:
+        if data[at + place] != begin[place]:
+            return False
+        place += 1
+    return True
 
 
 def _past(data: bytes, at: i64, values: i64) -> i64:
