@@ -23,6 +23,15 @@ from identity.sessions import ConnectionSession
 from policy.client import UNKNOWN, Client
 from policy.model import Request, Signal, Verdict
 
+NOTHING = "nothing asked"
+"""How far a client came that has said nothing."""
+IDLE = "nothing moved"
+"""Why the gateway ended a connection: neither end of it said anything for `proxy.idle_timeout`."""
+STOPPED = "the gateway stopped"
+"""Why it did: a stop, or a worker that made room for its successor."""
+CLOSED = "no longer allowed"
+"""Why it did: what was under way was let through, and would not be now."""
+
 
 @dataclass(slots=True)
 class Passed:
@@ -76,10 +85,16 @@ class ConnectionNotes:
     """Requests decided on this connection."""
     told: bool = False
     """True once a row tells of this connection: a refusal, a failed handshake, a tunnel."""
-    left: str = "nothing asked"
+    left: str = NOTHING
     """How far the client had come, should it leave without a request."""
+    cut: str | None = None
+    """Why the gateway itself ended the connection, where it did: its client did not leave what was under way."""
     active: int = 0
     """Exchanges under way."""
+
+    def broken_off(self, half: str) -> str:
+        """Why something came only by `half`: nobody else is to blame where we would not wait for the rest."""
+        return half if self.cut is None or self.cut == IDLE else self.cut
 
 
 class Holding(Protocol):

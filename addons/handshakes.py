@@ -13,6 +13,8 @@ from logstore.record import EndingKind
 
 HALF = "half a ClientHello"
 """The client said no more, or nothing more came in time."""
+HALFWAY = "half a handshake"
+"""We showed our certificate, and the connection ended before the client had said a word about it."""
 NONE = "not a ClientHello"
 """What began like TLS was none."""
 EARLY = "left before the certificate"
@@ -30,8 +32,9 @@ class Failure(NamedTuple):
     error: str
 
 
-def failure_of(data: TlsData) -> Failure:
-    """Which it was, by the host's message (mitmproxy 12.2.3) and by how far we had come."""
+def failure_of(data: TlsData, *, by_us: bool = False) -> Failure:
+    """Which it was, by the host's message (mitmproxy 12.2.3) and by how far we had come; `by_us` when we have ended the
+    connection, of which the host says that the client has."""
     said = data.conn.error or ""
     if data.ssl_conn is None:
         if said.startswith("Cannot parse ClientHello"):
@@ -39,4 +42,6 @@ def failure_of(data: TlsData) -> Failure:
         return Failure(EndingKind.ABORTED, HALF) if LEFT in said else Failure(EndingKind.ERROR, UNABLE)
     if said == "connection closed early":
         return Failure(EndingKind.ABORTED, EARLY)
+    if by_us and LEFT in said:
+        return Failure(EndingKind.ABORTED, HALFWAY)
     return Failure(EndingKind.TLS_REFUSED, "tls")

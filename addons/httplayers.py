@@ -43,6 +43,7 @@ from addons.inplace import InPlace
 from addons.originheads import BoundedHttp1Client, make_body_reader
 from addons.shortway import HandOver, short_way
 from addons.tlslayers import GatewayServerTls
+from policy.model import Reason
 
 TOO_LARGE = "upload larger than the school allows"
 """What the `error` hook is told when an upload of unknown length passes the limit."""
@@ -51,6 +52,8 @@ type Commands = layer.CommandGenerator[None]
 
 HALF_REQUEST = "half a request"
 """Why a head was refused whose client said no more."""
+AHEAD = "left before its turn"
+"""Why whole requests were refused: their client did not wait for the answer before them."""
 MESSAGE_TOO_BIG = 1009
 """RFC 6455 §7.4.1."""
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
@@ -92,6 +95,8 @@ class RefusedBytes:
     """Short, low-cardinality."""
     status: int | None
     """HTTP status that was answered; None when the connection was just closed."""
+    reason: Reason | None = None
+    """The record's; None for what is meant by where they came: in a tunnel to get round the filter, else nothing."""
 
 
 @dataclass
@@ -142,7 +147,7 @@ class BoundedHttp1Server(InPlace, _http1.Http1Server):
     def _handle_event(self, event: events.Event) -> Commands:
         if isinstance(event, events.Wakeup):
             if event.command is self._waiting and self.state == self.read_headers:
-                yield from self._refuse(408, "the request head took too long")
+                yield from self._refuse(408, "the request head took too long", Reason.GUARD)
             return
         if isinstance(event, events.DataReceived) and (yield from self._too_much(event)):
             return
@@ -178,20 +183,29 @@ class BoundedHttp1Server(InPlace, _http1.Http1Server):
                 yield from self._refuse(400, fault)
                 return
         elif self.buf and bytes(self.buf).strip():
-            yield from self._left()
+            yield from self._left(HALF_REQUEST)
         for command in super().read_headers(event):
             if isinstance(command, commands.SendData):  # only ever the host's own error page
                 yield from self._refuse(400, "bad request head", close=False)
             else:
                 yield command
 
-    def _left(self) -> Commands:
-        """The client has gone in the middle of a head. In a tunnel that is no refusal, and its row says where to."""
+    def wait(self, event: events.Event) -> Commands:
+        """As the original; what was asked ahead, behind an answer that is not waited for, has a row of its own. What a
+        CONNECT did not wait with is its tunnel's."""
+        ours = self.request is not None and self.request.method != "CONNECT"
+        if ours and isinstance(event, events.ConnectionClosed) and (ahead := bytes(self.buf)).strip():
+            yield from self._left(AHEAD if _HEAD_END.search(ahead) else HALF_REQUEST)
+        yield from super().wait(event)
+
+    def _left(self, came: str) -> Commands:
+        """The client has gone behind, or in the middle of, a head. In a tunnel that is no refusal, and its row says
+        where to."""
         notes = connection_notes(self.context.client)
         if notes.connect is None:
-            yield RefusedBytesHook(RefusedBytes(self.context.client, HALF_REQUEST, None))
+            yield RefusedBytesHook(RefusedBytes(self.context.client, notes.broken_off(came), None))
         else:
-            notes.left = HALF_REQUEST
+            notes.left = came
 
     def _complete(self, new: bytes) -> bool:
         """Whether the head is there; only what is new is looked at, or a dripping head would cost its square."""
@@ -225,9 +239,9 @@ class BoundedHttp1Server(InPlace, _http1.Http1Server):
             return
         yield from super().send(event)
 
-    def _refuse(self, status: int, why: str, *, close: bool = True) -> Commands:
+    def _refuse(self, status: int, why: str, reason: Reason | None = None, *, close: bool = True) -> Commands:
         if self.request is None:
-            yield RefusedBytesHook(RefusedBytes(self.context.client, why, status))
+            yield RefusedBytesHook(RefusedBytes(self.context.client, why, status, reason))
         yield commands.SendData(self.conn, assemble_response(plain_page(status, why)))
         if close:
             self.state = self.done

@@ -13,11 +13,15 @@ from mitmproxy.proxy.layers import modes
 from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.tunnel import LayerStack
 
-from addons.httplayers import RefusedBytes, RefusedBytesHook
+from addons.flownotes import NOTHING, connection_notes
+from addons.handshakes import HALF
+from addons.httplayers import HALF_REQUEST, RefusedBytes, RefusedBytesHook
 from addons.relaying import GatewayClientTls
 from addons.straight import StraightHttpLayer
 from addons.tlslayers import GatewayServerTls
 
+TLS_RECORD = b"\x16"
+"""First byte of a handshake (RFC 8446 §5.1)."""
 LONGEST_METHOD = 24
 """No HTTP method is longer; without a space by then it is not HTTP."""
 
@@ -31,7 +35,11 @@ class GatewayNextLayer:
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
         """Choose, or wait for more bytes. An exception leaves no layer: nothing is forwarded."""
         if nextlayer.layer is None:
-            nextlayer.layer = choose_layer(nextlayer.context, nextlayer.data_client())
+            data = nextlayer.data_client()
+            nextlayer.layer = choose_layer(nextlayer.context, data)
+            waits = data if nextlayer.layer is None else b""  # should nothing follow, this is how far it came
+            half = HALF if waits[:1] == TLS_RECORD else HALF_REQUEST
+            connection_notes(nextlayer.context.client).left = half if waits else NOTHING
 
 
 def choose_layer(context: Context, data: bytes) -> layer.Layer | None:

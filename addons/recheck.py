@@ -12,7 +12,8 @@ from typing import Any
 
 from mitmproxy.flow import Flow
 
-from addons.flownotes import ConnectionNotes, connection_notes, flow_notes, open_flows
+from addons.cutting import cut
+from addons.flownotes import CLOSED, ConnectionNotes, connection_notes, flow_notes, open_flows
 from addons.identify import by_address, to_client
 from addons.live import Live
 from addons.proceed import after_grant, scope_of
@@ -25,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 def recheck(live: Live, handlers: Iterable[Any]) -> int:
     """Cut the connections with a tunnel or an exchange that would not be allowed now. Returns how many."""
-    cut = 0
+    ended = 0
     flows = open_flows()
     for handler in handlers:
         try:
@@ -34,11 +35,8 @@ def recheck(live: Live, handlers: Iterable[Any]) -> int:
             logger.exception("a connection could not be looked at again; it is cut")
             allowed = False
         if not allowed:
-            io = handler.transports.get(handler.client)
-            if io is not None and io.handler is not None:
-                io.handler.cancel("no longer allowed")
-                cut += 1
-    return cut
+            ended += cut(handler, CLOSED)
+    return ended
 
 
 def _still_allowed(live: Live, notes: ConnectionNotes, flows: list[Flow]) -> bool:

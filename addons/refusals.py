@@ -79,18 +79,20 @@ class Refusals:
 
     def tls_failed_client(self, data: TlsData) -> None:
         """The handshake failed. Before our certificate is out there is nothing to refuse."""
-        sign = sign_of(data.conn.error or "")
+        notes = connection_notes(data.context.client)
+        sign = sign_of(data.conn.error or "") if notes.cut is None else None
         if sign is not None and data.ssl_conn is not None:
-            self._refused(connection_notes(data.context.client), sign)
+            self._refused(notes, sign)
 
     def client_disconnected(self, client: ClientConnection) -> None:
         """The end of a connection: what was asked on it shows that the client took our certificate."""
         notes = connection_notes(client)
         if notes.connect is None or client.timestamp_tls_setup is None:
             return
+        at_once = self.live.now().timestamp() - client.timestamp_tls_setup < AT_ONCE
         if notes.requests:
             self._taken(notes)
-        elif not notes.told and self.live.now().timestamp() - client.timestamp_tls_setup < AT_ONCE:
+        elif at_once and not notes.told and notes.cut is None:
             self._refused(notes, "left")
 
     def _refused(self, notes: ConnectionNotes, sign: str) -> None:

@@ -21,7 +21,7 @@ from logstore.record import LogRecord, new_record
 from logstore.redact import redact_path, redact_query
 from policy.client import Client
 from policy.kinds import SIGNALLED
-from policy.model import Tier, Verdict
+from policy.model import Reason, Tier, Verdict
 
 WEBSOCKET_SCHEME = {"http": "ws", "https": "wss"}
 
@@ -87,9 +87,13 @@ def tunnel_row(live: Live, notes: ConnectionNotes) -> LogRecord:
     )
 
 
-def refused_bytes_row(live: Live, notes: ConnectionNotes, why: str) -> LogRecord:
-    """The record of bytes that never became a request."""
+def refused_bytes_row(live: Live, notes: ConnectionNotes, why: str, reason: Reason | None = None) -> LogRecord:
+    """The record of bytes that never became a request; in a tunnel they are an attempt to get round the filter, where
+    no other reason is known."""
     url = notes.connect
+    if reason is None:
+        reason = Reason.CIRCUMVENTION if url is not None else Reason.GUARD
+    attempt = reason is Reason.CIRCUMVENTION
     client = notes.client
     host, port = (url.host, url.port) if url is not None else notes.wanted or ("", 0)
     row = LogRecord(
@@ -105,9 +109,9 @@ def refused_bytes_row(live: Live, notes: ConnectionNotes, why: str) -> LogRecord
         domain=url.domain or None if url is not None else None,
         action="block",
         blocked=True,
-        reason="circumvention" if url is not None else "guard",
-        category=SIGNALLED if url is not None else None,
-        categories=(SIGNALLED,) if url is not None else (),
+        reason=reason.value,
+        category=SIGNALLED if attempt else None,
+        categories=(SIGNALLED,) if attempt else (),
         rule="guard:bytes",
         stage="connect",
         note=why,

@@ -20,10 +20,11 @@ from mitmproxy.tls import ClientHelloData, TlsData
 from addons.answerpace import NOT_TAKEN
 from addons.answers import refuse
 from addons.endings import Endings
-from addons.filter import client_left, error_verdict, spoken
-from addons.flownotes import ConnectionNotes, FlowNotes, Passed, connection_notes, flow_notes, open_flows
+from addons.endingwords import FAILED, connection_way, error_word, tunnel_ending
+from addons.filter import client_left, error_verdict
+from addons.flownotes import NOTHING, ConnectionNotes, FlowNotes, Passed, connection_notes, flow_notes, open_flows
 from addons.handshakes import HALF, failure_of
-from addons.httplayers import HALF_REQUEST, RefusedBytes
+from addons.httplayers import RefusedBytes
 from addons.live import Live
 from addons.metrics import Way
 from addons.rows import open_row, refused_bytes_row, tunnel_row
@@ -35,8 +36,6 @@ from policy.model import Action, Reason, Verdict
 logger = logging.getLogger(__name__)
 
 UNRECORDED = "This could not be recorded, so it was not let through."
-FAILED = "the gateway failed"
-"""A layer of the host broke."""
 FULL = "Web use cannot be recorded at the moment, so pages are closed."
 
 
@@ -84,9 +83,9 @@ class TrafficLog:
         """The client would not have our certificate, or never came so far as to be shown one."""
         self.live.metrics.tls_failures.labels("client").inc()
         notes = connection_notes(data.context.client)
-        kind, error = failure_of(data)
+        kind, error = failure_of(data, by_us=notes.cut is not None)
         if kind is EndingKind.REFUSED or (notes.connect is None and error == HALF):
-            self.refused_bytes(RefusedBytes(data.context.client, error, None))
+            self.refused_bytes(RefusedBytes(data.context.client, notes.broken_off(error), None))
             return
         if notes.connect is None:
             return
@@ -118,18 +117,27 @@ class TrafficLog:
             self._append(row.id, lambda: self.live.spool.write(row, passed), "passed")
             return
         if notes.tunnel_record is None:
-            if notes.connect is not None and not notes.told and (notes.requests == 0 or notes.left == HALF_REQUEST):
-                row = tunnel_row(self.live, notes)
-                ending = Ending(kind=EndingKind.ABORTED, error=notes.left)
-                self._append(row.id, lambda: self.live.spool.write(row, ending), "refused")
+            if not notes.told:
+                self._left(client, notes)
             return
         record, notes.tunnel_record = notes.tunnel_record, None
         self._append(record, lambda: self.live.spool.close(record, passed))
 
+    def _left(self, client: ClientConnection, notes: ConnectionNotes) -> None:
+        """The client went with nothing asked, or in the middle of something; where to, only a tunnel tells."""
+        far = notes.left != NOTHING
+        why = notes.broken_off(notes.left) if far else NOTHING
+        if notes.connect is not None and (far or notes.requests == 0):
+            row = tunnel_row(self.live, notes)
+            ending = Ending(kind=EndingKind.ABORTED, error=why)
+            self._append(row.id, lambda: self.live.spool.write(row, ending), "refused")
+        elif far:
+            self.refused_bytes(RefusedBytes(client, why, None))
+
     def refused_bytes(self, data: RefusedBytes) -> None:
         """Bytes that never became a request."""
         connection_notes(data.client).told = True
-        row = refused_bytes_row(self.live, connection_notes(data.client), data.why)
+        row = refused_bytes_row(self.live, connection_notes(data.client), data.why, data.reason)
         ending = Ending(kind=EndingKind.REFUSED, status=data.status, error=data.why)
         self.live.metrics.count_exchange("refused", 0)
         self._append(row.id, lambda: self.live.spool.write(row, ending), "refused")
@@ -137,6 +145,7 @@ class TrafficLog:
     def gateway_failed(self, client: ClientConnection) -> None:
         """Our own fault ends whatever is open on this connection; where nothing is, a row tells of the connection."""
         notes = connection_notes(client)
+        notes.cut = notes.cut or FAILED
         if notes.tunnel_record is not None or notes.tunnel_unrecorded:
             notes.passed = notes.passed or Passed()
             notes.passed.error = FAILED
@@ -145,7 +154,7 @@ class TrafficLog:
         for flow in open_here:
             self._close(flow, EndingKind.ERROR, error=FAILED, failure=self._our_fault())
         if not open_here:
-            self.refused_bytes(RefusedBytes(client, FAILED, None))
+            self.refused_bytes(RefusedBytes(client, FAILED, None, Reason.FAILURE))
 
     def _our_fault(self) -> Verdict:
         because = "Something went wrong on our side."
@@ -195,14 +204,15 @@ class TrafficLog:
 
     def websocket_end(self, flow: http.HTTPFlow) -> None:
         """A WebSocket is over."""
-        self._close(flow, EndingKind.WEBSOCKET, error=flow_notes(flow).too_slow)
+        self._close(flow, EndingKind.WEBSOCKET, flow_notes(flow).too_slow or connection_notes(flow.client_conn).cut)
 
     def error(self, flow: http.HTTPFlow) -> None:
         """The origin failed or the client left."""
         message = flow.error.msg if flow.error else ""
         slow = flow_notes(flow).too_slow
         if client_left(flow):
-            self._close(flow, EndingKind.ABORTED, error=slow or "client left")
+            cut = connection_notes(flow.client_conn).cut
+            self._close(flow, EndingKind.ABORTED, error=slow or cut or "client left")
         else:
             failure = error_verdict(message, self.live)
             self._close(flow, EndingKind.ERROR, error=slow or error_word(message), failure=failure)
@@ -342,58 +352,3 @@ class TrafficLog:
         """Whether this client goes on while nothing can be recorded."""
         choice = self.live.when_full
         return choice == "count" or (choice == "block-pupils" and client.band is Band.STAFF)
-
-
-def connection_way(notes: ConnectionNotes) -> Way | None:
-    """What became of a connection that is over; None when nothing was asked on it."""
-    if notes.tunnel_record is not None or notes.tunnel_unrecorded:
-        return "bypassed"
-    if notes.requests:
-        return "inspected"
-    return "refused" if notes.told else None
-
-
-def tunnel_ending(notes: ConnectionNotes, elapsed: int) -> Ending:
-    """How a tunnel ended after `elapsed` microseconds, and what went through it."""
-    passed = notes.passed
-    if passed is None:
-        return Ending(kind=EndingKind.BYPASSED, duration_us=elapsed)
-    if passed.error is not None:
-        return Ending(kind=EndingKind.ERROR, duration_us=elapsed, error=error_word(passed.error))
-    ended = EndingKind.BYPASSED
-    return Ending(kind=ended, duration_us=elapsed, error=passed.too_slow, bytes_up=passed.up, bytes_down=passed.down)
-
-
-def error_word(message: str) -> str:
-    """A short, low-cardinality word for an error message of the host; no names, no addresses."""
-    lowered = spoken(message)
-    for needle, word in ERROR_WORDS:
-        if needle in lowered:
-            return word
-    return "failed"
-
-
-ERROR_WORDS = (
-    (FAILED, FAILED),
-    ("certificate verify failed", "certificate"),
-    ("is revoked", "revoked"),
-    ("certificate", "certificate"),
-    ("refused:", "guard"),
-    ("upload larger", "guard"),
-    ("client disconnect", "client left"),
-    ("killed", "cut"),
-    ("page cut off", "page cut off"),
-    ("name or service", "no such name"),
-    ("no address", "no such name"),
-    ("temporary failure in name", "name lookup failed"),
-    ("connect call failed", "refused"),
-    ("connection refused", "refused"),
-    ("timed out", "timeout"),
-    ("timeout", "timeout"),
-    ("reset by peer", "reset"),
-    ("tls", "tls"),
-    ("server closed", "closed early"),
-    ("peer closed", "closed early"),
-    ("protocol error", "protocol"),
-    ("smuggling", "protocol"),
-)

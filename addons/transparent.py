@@ -27,12 +27,13 @@ from addons.flownotes import connection_notes
 from addons.flowparts import new_flow
 from addons.guard import is_literal
 from addons.handshakes import HALF
-from addons.httplayers import RefusedBytes, RefusedBytesHook, plain_page
+from addons.httplayers import HALF_REQUEST, RefusedBytes, RefusedBytesHook, plain_page
 from addons.inplace import InPlace, call
 from addons.nextlayer import looks_like_http, may_become_http
 from addons.shortway import HandOver, short_way
 from addons.straight import StraightHttpLayer
 from categories.names import NameProblem, canonical_host, make_url
+from policy.model import Reason
 
 TLS_RECORD = 0x16
 """First byte of a handshake (RFC 8446 §5.1)."""
@@ -56,11 +57,12 @@ class TransparentLayer(InPlace):
             self._first += event.data
             yield from self._look()
         elif isinstance(event, events.Wakeup):
-            yield from self._close("it took too long to say what it wants")
+            yield from self._close("it took too long to say what it wants", Reason.GUARD)
         elif isinstance(event, events.ConnectionClosed):
             if self._first:
-                half = HALF if self._first[0] == TLS_RECORD else "half a request"
-                yield RefusedBytesHook(RefusedBytes(self.context.client, half, None))
+                half = HALF if self._first[0] == TLS_RECORD else HALF_REQUEST
+                why = connection_notes(self.context.client).broken_off(half)
+                yield RefusedBytesHook(RefusedBytes(self.context.client, why, None))
             yield from self._end()
 
     def _look(self) -> Commands:
@@ -142,10 +144,10 @@ class TransparentLayer(InPlace):
             yield HandOver(short_way(self._child))
         yield from self._child.handle_event(event)
 
-    def _close(self, why: str) -> Commands:
+    def _close(self, why: str, reason: Reason | None = None) -> Commands:
         client, (host, port) = self.context.client, self.wanted
         connection_notes(client).connect = make_url("https", host, port, "/")
-        yield RefusedBytesHook(RefusedBytes(client, why, None))
+        yield RefusedBytesHook(RefusedBytes(client, why, None, reason))
         yield from self._end()
 
     def _end(self) -> Commands:

@@ -24,7 +24,7 @@ class EndingKind(enum.StrEnum):
     ERROR = "error"
     """The origin failed: refused, reset, bad certificate, no such name."""
     ABORTED = "aborted"
-    """The client went away before the end."""
+    """The client went away before the end, or the gateway ended its connection: the error says which."""
     REFUSED = "refused"
     """A CONNECT answered with an error; no tunnel."""
     TLS_REFUSED = "tls-refused"

@@ -19,6 +19,8 @@ from mitmproxy.connection import Client, Connection, ConnectionState, Server
 from mitmproxy.proxy import commands, events, mode_servers, server, server_hooks
 from mitmproxy.proxy.context import Context
 
+from addons.cutting import cut
+from addons.flownotes import IDLE
 from addons.inplace import called, forked, held
 from addons.relaying import HalfClose
 from addons.shortway import HandOver
@@ -188,10 +190,7 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
 
     def _idle(self) -> None:
         """No byte for so long: the end."""
-        io = self.transports.get(self.client)
-        if io is not None and io.handler is not None:
-            self.log(f"Closing connection due to inactivity: {self.client}")
-            io.handler.cancel("timeout")
+        cut(self, IDLE)
 
     async def server_event(self, event: events.Event) -> None:
         """Give an event to the layers. Never waits; the host's callers await it."""

@@ -16,7 +16,8 @@ from mitmproxy import master
 from mitmproxy.addons import block, core, errorcheck, proxyserver
 
 from addons import build_addons, clienthello
-from addons.flownotes import busy
+from addons.cutting import cut
+from addons.flownotes import STOPPED, busy
 from addons.live import Live
 from addons.tls import GatewayTls
 from proxy import connection, faults
@@ -113,11 +114,11 @@ class GatewayMaster(master.Master):
             await asyncio.sleep(0.05)
         left = list(self.server.connections.values())
         for handler in left:
-            _cut(handler)
+            cut(handler, STOPPED)
         while self.server.connections and loop.time() < end + 2:
             for handler in list(self.server.connections.values()):
                 if isinstance(handler, connection.GatewayConnection) and handler.client not in handler.transports:
-                    handler.show_out("shutting down")  # only the rest of its last answer keeps it
+                    handler.show_out(STOPPED)  # only the rest of its last answer keeps it
             await asyncio.sleep(0.02)
         return len(left)
 
@@ -125,10 +126,4 @@ class GatewayMaster(master.Master):
         """Connections with no exchange under way need not be waited for."""
         for handler in list(self.server.connections.values()):
             if not busy(handler.client):
-                _cut(handler)
-
-
-def _cut(handler: Any) -> None:
-    io = handler.transports.get(handler.client)
-    if io is not None and io.handler is not None:
-        io.handler.cancel("shutting down")
+                cut(handler, STOPPED)

@@ -93,6 +93,9 @@ def test_a_new_policy_reaches_open_websockets(host: Host, name: str, rule: str, 
         with_rule(host, rule.format(name=name))
         assert look_again(host) == cut
         assert is_cut(end) is cut
+    (row,) = [row for row in host.rows() if row.host == name]
+    ending = wait_for(lambda: host.endings().get(row.id), "its ending")
+    assert (ending.kind, ending.error) == ("websocket", "no longer allowed" if cut else None)
 
 
 def test_a_name_it_only_claimed_closes_it_too(host: Host, name: str) -> None:

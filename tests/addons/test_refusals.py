@@ -123,13 +123,15 @@ class Worker:
         client.error = error
         self.addon.tls_failed_client(TlsData(client, Context(client, Options()), ssl_conn=object()))  # type: ignore[arg-type]
 
-    def leaves(self, host: str, *, after: float, requests: int = 0, told: bool = False, **who: Any) -> None:
+    def leaves(
+        self, host: str, *, after: float, requests: int = 0, told: bool = False, cut: str | None = None, **who: Any
+    ) -> None:
         """A connection that ends so many seconds after its handshake."""
         client = tflow.tclient_conn()
         client.timestamp_tls_setup = self.now.timestamp() - after
         kept = connection_notes(client)
         kept.connect, kept.client, kept.connect_verdict = met(host).connect, replace(met().client, **who), ALLOWED
-        kept.requests, kept.told = requests, told
+        kept.requests, kept.told, kept.cut = requests, told, cut
         self.addon.client_disconnected(client)
 
     def facts(self) -> list[tuple[str, dict[str, Any]]]:
@@ -187,6 +189,12 @@ def test_few_who_take_a_host_are_told_and_whoever_refused_it_too(worker: Worker)
     assert devices == [*(f"d{number}" for number in range(TAKERS)), "10.4.2.14"]
 
 
+def test_whom_we_ended_in_the_middle_of_its_handshake_has_not_refused(worker: Worker) -> None:
+    """The host says of both that they disconnected."""
+    worker.handshake("app.example", "The client disconnected during the handshake.", cut="the gateway stopped")
+    assert not worker.facts()
+
+
 def test_a_host_of_a_statutory_list_leaves_no_name(worker: Worker) -> None:
     """Neither when it stands there itself nor when one page of it does, however often it is refused or read (F-06)."""
     listed = Match("child-abuse", "statutory/iwf", WITHHELD, 3, EntryKind.DOMAIN)
@@ -205,13 +213,21 @@ def test_a_host_of_a_statutory_list_leaves_no_name(worker: Worker) -> None:
 
 
 @pytest.mark.parametrize(
-    ("after", "told", "counts"), [(0.1, False, 1), (1.9, False, 1), (9.0, False, 0), (0.1, True, 0)]
+    ("after", "told", "cut", "counts"),
+    [
+        (0.1, False, None, 1),
+        (1.9, False, None, 1),
+        (9.0, False, None, 0),
+        (0.1, True, None, 0),
+        (0.1, False, "the gateway stopped", 0),
+    ],
 )
 def test_who_leaves_at_once_has_looked_at_the_certificate(
-    worker: Worker, after: float, told: bool, counts: int
+    worker: Worker, after: float, told: bool, cut: str | None, counts: int
 ) -> None:
-    """A browser that opens a connection in case it is needed waits longer; what was refused by us is our doing."""
-    worker.leaves("app.example", after=after, told=told)
+    """A browser that opens a connection in case it is needed waits longer; what was refused or ended by us is our
+    doing."""
+    worker.leaves("app.example", after=after, told=told, cut=cut)
     assert [told["sign"] for _, told in worker.facts()] == ["left"] * counts
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from mitmproxy.test import tflow
 
+from addons.endingwords import error_word
 from addons.flownotes import flow_notes
-from addons.trafficlog import TrafficLog, error_word
+from addons.trafficlog import TrafficLog
 from logstore.spool import SpoolFull
 from tests.addons.host import Host
 from tests.addons.people import EVERYBODY, PASSWORD, PUPIL, TEACHER, put_in_force

@@ -144,6 +144,16 @@ def test_who_leaves_in_the_middle_has_a_row(listener: Listener, begun: bytes, wh
     assert [refused.why for refused in listener.refused] == ([why] if why else [])
 
 
+@pytest.mark.parametrize("begun", [b"\x16", b"GE"])
+def test_who_is_cut_in_the_middle_has_not_left(listener: Listener, begun: bytes) -> None:
+    """The row says that it was us."""
+    one = arrived()
+    told(one, begun)
+    connection_notes(one.context.client).cut = "the gateway stopped"
+    list(one.handle_event(events.ConnectionClosed(one.context.client)))
+    assert [refused.why for refused in listener.refused] == ["the gateway stopped"]
+
+
 @pytest.mark.parametrize(
     "begun", [b"\x16", real_hello("lessons.example", [])[:60], b"GE"], ids=["one byte", "a hello", "a method"]
 )
@@ -151,7 +161,8 @@ def test_who_dribbles_is_shown_out(listener: Listener, begun: bytes) -> None:
     one = arrived()
     (clock,) = [command for command in told(one, begun) if isinstance(command, commands.RequestWakeup)]
     assert closes(list(one.handle_event(events.Wakeup(clock))))
-    assert [refused.why for refused in listener.refused] == ["it took too long to say what it wants"]
+    told_of = [(refused.why, refused.reason) for refused in listener.refused]
+    assert told_of == [("it took too long to say what it wants", "guard")], "slow, and no way round the filter"
     assert not listener.asked
 
 

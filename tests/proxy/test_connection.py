@@ -146,7 +146,7 @@ def test_whoever_meets_a_broken_layer_is_shown_out_with_a_row(
         assert raw.read_all() == b""
     rows = host.rows()
     assert len(rows) == at
-    assert (rows[-1].blocked, rows[-1].note) == (True, "the gateway failed")
+    assert (rows[-1].blocked, rows[-1].note, rows[-1].reason) == (True, "the gateway failed", "failure")
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
