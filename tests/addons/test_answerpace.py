@@ -34,7 +34,6 @@ LOT = 900_000_000
 """More than all buffers between a site and a client that takes nothing."""
 STILL = 5
 """Looks in a row at which nothing has moved before all buffers count as full."""
-
 type Look = Callable[[float], int]
 
 
