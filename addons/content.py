@@ -95,8 +95,7 @@ class Content:
         table, asked = self.live.engine.index.pages, notes.asked
         if table is None or asked is None or not self._heeds(notes):
             return None
-        begins = response.headers.get("content-range", "").replace(" ", "").lower().startswith("bytes0-")
-        if response.status_code == 206 and "range" in flow.request.headers and not begins:
+        if response.status_code == 206 and "range" in flow.request.headers and not _begins(response):
             not_scanned(self.live, flow, notes, "range")
             return None
         return PageCheck(self.live, flow, notes, asked, table, kind)
@@ -114,6 +113,12 @@ def body_kind(method: str, response: http.Response, dest: str = "") -> BodyKind 
     if not is_page(essence, dest) or headers.get("content-disposition", "").lstrip().lower().startswith("attachment"):
         return None
     return BodyKind(headers.get("content-encoding", ""), charset, essence not in PLAIN, is_xml(essence))
+
+
+def _begins(part: http.Response) -> bool:
+    """Whether a part of a page is its beginning."""
+    told: str = part.headers.get("content-range", "")
+    return told.replace(" ", "").lower().startswith("bytes0-")
 
 
 def within_limit(notes: FlowNotes) -> bool:

@@ -114,6 +114,9 @@ class Holding(Protocol):
     def hold(self, chunk: bytes) -> None:
         """Take a chunk that is not passed on yet."""
 
+    def settle(self, body: bytes) -> bool | None:
+        """Hold a page that is there whole; whether it may be shown, None where that is more than a moment's work."""
+
     @property
     def busy(self) -> bool:
         """Whether something of what came is still to be looked at, in further turns of the loop."""

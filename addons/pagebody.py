@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from addons.decoders import Decoder, as_sent, make_decoder
 from addons.titles import MOST_DECODED, TitleReader
@@ -43,8 +43,7 @@ class PageLimits:
     """What becomes of a page that is longer, or too much work: it passes unread from there on, or is closed."""
 
 
-@dataclass(frozen=True, slots=True)
-class BodyKind:
+class BodyKind(NamedTuple):
     """How the head of an answer says its body is written."""
 
     encoding: str = ""

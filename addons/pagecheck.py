@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from functools import cached_property
 from weakref import WeakKeyDictionary, WeakSet
 
 from mitmproxy import http
 
 from addons.answers import answer, failure_verdict, plain
 from addons.flownotes import FlowNotes
+from addons.littlepages import little, read
 from addons.live import Live
 from addons.pagebody import TOO_LONG, BodyKind, PageBody
 from addons.proceed import after_grant, offer, scope_of
@@ -75,14 +77,23 @@ class PageCheck:
         self._broken = False
         self._taken = False
         self._ended = False
-        self._begin(table)
-        _holding.add(self)
+        self._table = table
 
     def _begin(self, table: PageTable) -> None:
         self._table = table
+        self.__dict__.pop("_scan", None)
+        self.__dict__.pop("_body", None)
+
+    @cached_property
+    def _scan(self) -> PageScan:
+        """What reads it in pieces: a page that is settled at once needs none."""
         kind = self._kind
-        self._scan = PageScan(table, markup=kind.markup, charset=kind.charset, xml=kind.xml)
-        self._body = PageBody(self._kind, self._scan, self._live.pages.scan_bytes)
+        return PageScan(self._table, markup=kind.markup, charset=kind.charset, xml=kind.xml)
+
+    @cached_property
+    def _body(self) -> PageBody:
+        """The same for its bytes."""
+        return PageBody(self._kind, self._scan, self._live.pages.scan_bytes)
 
     @property
     def full(self) -> bool:
@@ -94,15 +105,53 @@ class PageCheck:
 
     def hold(self, chunk: bytes) -> None:
         """Take a chunk that is not passed on yet."""
+        _holding.add(self)
         self._chunks.append(chunk)
         self.held += len(chunk)
-        self._body.give(chunk)
-        self._go_on()
+        try:
+            self._body.give(chunk)
+        except Exception:
+            self._failed("a page could not be looked at and is closed")
+            self._broken = True
+        else:
+            self._go_on()
+
+    def settle(self, body: bytes) -> bool | None:
+        """Hold a page that is there whole; whether it may be shown, None where that is more than a moment's work.
+
+        A little one is read in one go, and nothing is kept of it but itself; any other like all that comes in pieces.
+        """
+        try:
+            found = self._read_little(body)
+            verdict = None if not found else self._closed_by(found)
+        except Exception:
+            self._failed("a page could not be looked at and is closed")
+            found, verdict = (), failure_verdict(self._live)
+        if found is None:
+            self.hold(body)
+            return None if self.anew() or self.full else self.decide(last=True)
+        if verdict is not None:
+            self._close(verdict)
+            return False
+        self._chunks.append(body)
+        self._count("passed")
+        return True
+
+    def _read_little(self, body: bytes) -> tuple[Finding, ...] | None:
+        """What a little page is about, by the lists of now, its title in the notes; None of any other."""
+        limits, began = self._live.pages, time.perf_counter()
+        octets = little(body, self._kind, min(LITTLE, limits.hold_bytes, limits.scan_bytes))
+        if octets is None:
+            return None
+        table = self._live.engine.index.pages
+        self._notes.title, found = read(octets, self._kind, self._table if table is None else table)
+        self._spent = time.perf_counter() - began
+        return found
 
     @property
     def busy(self) -> bool:
         """Whether something of what came is still to be looked at, in further turns of the loop (`read_on`)."""
-        return self._body.unread and not self._broken
+        return not self._broken and self._body.unread
 
     async def read_on(self) -> None:
         """Look at the rest of what came, a turn at a time, while the client is there. Never raises.
@@ -192,7 +241,7 @@ class PageCheck:
                 self._finish("passed")
             return True
         self._drop()
-        self._close(verdict, last=last)
+        self._close(verdict)
         return False
 
     def passes(self, chunk: bytes, *, last: bool = False) -> bool:
@@ -241,19 +290,22 @@ class PageCheck:
 
     def _verdict(self, *, last: bool) -> Verdict | None:
         """The verdict that closes the page, by all that has come; None when nothing does."""
-        engine = self._live.engine
         began, busy = time.perf_counter(), time.thread_time()
         found = self._scan.findings(last=last or self._body.trouble is not None)
         self._spend(began, busy)
         if not found or found == self._known:
             return self._too_long()
         self._known = found
-        notes, at = self._notes, self._live.now()
+        return self._closed_by(found) or self._too_long()
+
+    def _closed_by(self, found: tuple[Finding, ...]) -> Verdict | None:
+        """The verdict that closes the page by what was found on it; None when that is not enough."""
+        engine, notes, at = self._live.engine, self._notes, self._live.now()
         verdict = engine.decide(self._asked._replace(stage=Stage.RESPONSE, found=found), notes.client, at)
         if verdict.action is Action.WARN and notes.url is not None:
             held = self._live.grants.holds(notes.client, scope_of(verdict, notes.url), at)
             verdict = after_grant(verdict, held=held)
-        return verdict if verdict.blocked else self._too_long()
+        return verdict if verdict.blocked else None
 
     def _too_long(self) -> Verdict | None:
         """The verdict on a page that is longer than what is read, where the school wants such pages closed."""
@@ -268,7 +320,7 @@ class PageCheck:
             revision=self._live.engine.revision,
         )
 
-    def _close(self, verdict: Verdict, *, last: bool) -> None:
+    def _close(self, verdict: Verdict) -> None:
         """Make our page the answer."""
         flow, notes = self._flow, self._notes
         self._finish("closed")
@@ -291,17 +343,23 @@ class PageCheck:
 
     def _finish(self, outcome: str) -> None:
         """Count it, once; of a page that was not looked at whole its row says how far."""
-        if self._counted:
+        if not self._count(outcome) or outcome != "passed":
             return
-        self._counted = True
-        metrics, trouble = self._live.metrics, self._body.trouble
-        metrics.count_page(outcome)
-        metrics.page_scan_seconds.observe(self._spent)
-        if trouble is not None and outcome == "passed":
+        trouble = self._body.trouble
+        if trouble is not None:
             told = f"scanned:{self._body.decoded // 1024}k" if trouble in TOO_LONG else f"{NOT_SCANNED}:{trouble}"
             not_scanned(self._live, self._flow, self._notes, trouble, told)
-        elif self._body.as_it_stands and outcome == "passed":
+        elif self._body.as_it_stands:
             remark(self._live, self._flow, self._notes, AS_IT_STANDS)
+
+    def _count(self, outcome: str) -> bool:
+        """Count it; False when that was done before."""
+        if self._counted:
+            return False
+        self._counted = True
+        self._live.metrics.count_page(outcome)
+        self._live.metrics.page_scan_seconds.observe(self._spent)
+        return True
 
     def _drop(self) -> None:
         self._chunks.clear()

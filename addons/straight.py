@@ -181,13 +181,13 @@ class StraightStream(GatewayStream):
             shown: Iterable[bytes] | bytes = stream(body)
         else:
             self.server_state = self.state_hold_response_body
-            check.hold(body)
-            if check.anew() or check.full or not self._whole(check):
+            shows = check.settle(body)
+            if shows is None:
                 yield from self._look_on(check)
                 if self.server_state in (self.state_hold_response_body, self.state_stream_response_body):
                     yield from self.server_state(ResponseEndOfMessage(self.stream_id))
                 return
-            if not check.decide(last=True):
+            if not shows:
                 yield from self._answer_instead()
                 return
             shown = check.release()

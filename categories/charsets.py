@@ -16,6 +16,7 @@ HEAD = 4096
 """Octets in which a page may declare its charset; the HTML Standard says 1024, browsers look further."""
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_BEGIN_MARKS = frozenset(mark[:1] for mark, _ in _MARKS)
 _META = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.IGNORECASE)
 _NAMED = b"charset"
 """Stands in whatever `_META` finds, and is looked for several times as fast."""
@@ -23,9 +24,10 @@ _NAMED = b"charset"
 
 def charset_of(head: bytes, declared: str | None) -> str:
     """The codec of a page that begins with `head`; `declared` is the charset of its Content-Type."""
-    for mark, name in _MARKS:
-        if head.startswith(mark):
-            return name
+    if head[:1] in _BEGIN_MARKS:
+        for mark, name in _MARKS:
+            if head.startswith(mark):
+                return name
     if declared and (known := known_charset(declared)) is not None:
         return known
     begun = head[:HEAD]

@@ -12,7 +12,7 @@ import codecs
 from categories.charsets import HEAD, charset_of
 from categories.markup import MARK, Visible
 from categories.pagetable import Finding, PageTable
-from categories.readings import Readings
+from categories.readings import Readings, whole_text
 
 PIECE = 64 * 1024
 """Octets that are waited for before they are looked at: one long look is cheaper than many short ones."""
@@ -21,6 +21,8 @@ _TOGETHER = 64 * 1024
 _SEAM = MARK.encode()
 """Stands between readings: none of them has it (`categories.readings`)."""
 _USUAL = "utf-8"
+_ORDER = "\ufeff"
+"""A byte order mark."""
 
 
 class PageScan:
@@ -47,6 +49,21 @@ class PageScan:
         self._unsearched = 0
         self._found: set[int] = set()
         self._ended = False
+
+    @classmethod
+    def at_once(
+        cls, table: PageTable, octets: bytes, *, markup: bool, charset: str | None, xml: bool
+    ) -> tuple[Finding, ...]:
+        """What a page is about that is there whole, and no longer than `PIECE`: without what remembers pieces."""
+        codec = charset_of(octets, charset)
+        if codec != _USUAL:
+            scan = cls(table, markup=markup, charset=charset, xml=xml)
+            scan.feed(octets)
+            return scan.findings(last=True)
+        text = octets.decode(_USUAL, "replace").removeprefix(_ORDER)
+        if markup:
+            text = Visible(xml=xml).feed(text, last=True)
+        return table.findings(table.needles.found(_SEAM.join(whole_text(text))))
 
     def feed(self, octets: bytes) -> None:
         """Take more of the page; looked at once there is a piece of it."""
@@ -79,7 +96,7 @@ class PageScan:
             if self._decoder is None:
                 self._decoder = codecs.getincrementaldecoder(self._codec)("replace")
             source = self._decoder.decode(octets, last)
-        source = source.removeprefix("\ufeff")
+        source = source.removeprefix(_ORDER)
         piece = self._visible.feed(source, last=last)
         self.text += len(piece) * len(octets) // max(1, len(source))
         if piece or last:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from categories.model import EntryKind, ListStatus, Match
 from categories.needles import Needles, opened
 from categories.phrases import PhraseEntry
-from categories.scoring import ScoredPhrase
+from categories.scoring import PhraseKind, ScoredPhrase
 from categories.weighted import Tally, evidence, tallied, without_doubles
 
 
@@ -53,6 +53,10 @@ class PageTable:
         self._plain_at: dict[int, list[PhraseEntry]] = {}
         for entry in self._plain:
             self._plain_at.setdefault(numbers.setdefault(f" {entry.words} ", len(numbers)), []).append(entry)
+        self._speaks = bytes(
+            phrase.weight >= 0 and phrase.kind is not PhraseKind.EXCEPTION for phrase in self._weighted
+        )
+        """By place, 1 for a phrase that may close a page: others only speak for one."""
         self._needs = tuple(
             frozenset(numbers.setdefault(part, len(numbers)) for part in phrase.parts) for phrase in self._weighted
         )
@@ -75,13 +79,13 @@ class PageTable:
 
     def findings(self, found: Iterable[int]) -> tuple[Finding, ...]:
         """What the parts found in one page make of it: plain words first, then most points first."""
-        there = set(found)
+        there = found if isinstance(found, set) else set(found)
         words = sorted(there & self._plain_at.keys()) if self._plain_at else ()
-        needs, told_by = self._needs, self._told_by
-        told = [place for number in there & told_by.keys() for place in told_by[number] if needs[place] <= there]
-        whole = [self._weighted[place] for place in sorted(told)]
-        if not words and not whole:
+        needs, told_by, speaks = self._needs, self._told_by, self._speaks
+        told = [place for number in there for place in told_by.get(number, ()) if needs[place] <= there]
+        if not words and not any(map(speaks.__getitem__, told)):
             return ()  # as most pages
+        whole = [self._weighted[place] for place in sorted(told)]
         plain = (self._worded(entry) for number in words for entry in self._plain_at[number])
         tallies = sorted(tallied(whole), key=lambda one: (not one.banned, -one.over.score, one.over.category))
         return (*dict.fromkeys(plain), *map(self._counted, tallies))

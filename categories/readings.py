@@ -27,8 +27,8 @@ _UPPER = bytes(range(ord("A"), ord("Z") + 1))
 _SIGNS = bytes((*range(ord("/")), *b":;=?@[\\]^_`")).replace(_MARK, b"")
 _AS_WRITTEN = bytes.maketrans(_UPPER + _SIGNS, _UPPER.lower() + b" " * len(_SIGNS))
 _ALL_SIGNS = bytes(octet for octet in range(128) if not chr(octet).isalnum()).replace(_MARK, b"")
-_MORE_SIGNS = tuple(sorted(set(_ALL_SIGNS) - set(_SIGNS)))
-"""What is a blank between bare words and itself as written: `/ < > { | } ~` and a control."""
+_MORE_SIGNS = tuple(sorted(set(_ALL_SIGNS) - set(_SIGNS), reverse=True))
+"""What is a blank between bare words and itself as written: `/ < > { | } ~` and a control; the usual ones first."""
 _AS_WORDS = bytes.maketrans(_UPPER + _ALL_SIGNS, _UPPER.lower() + b" " * len(_ALL_SIGNS))
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
@@ -73,13 +73,10 @@ class Readings:
 
     def of(self, piece: str, *, last: bool = False) -> Iterator[bytes]:
         """What to look in for phrases that end in this piece; the last piece ends the text."""
-        known: list[bytes] = []
         if last and not any(self._before):  # all of the text: most pages are small
-            for words in _forms(piece):
-                if words not in known:
-                    known.append(words)
-                    yield b" %b " % words if words else b" "
+            yield from whole_text(piece)
             return
+        known: list[bytes] = []
         whole = last or piece[-1:].isspace()
         seam = b" " if piece[:1].isspace() else self._seam
         for way, words in enumerate(_forms(piece)):
@@ -91,6 +88,19 @@ class Readings:
                 known.append(octets)
                 yield octets
         self._seam = b" " if whole else b""
+
+
+def whole_text(text: str) -> list[bytes]:
+    """What to look in for all phrases of a text that is there whole."""
+    joined, apart, bare, bare_apart = _forms(text)
+    known = [joined]
+    if apart is not joined and apart != joined:
+        known.append(apart)
+    if bare is not joined and bare not in known:
+        known.append(bare)
+    if bare_apart is not bare and bare_apart not in known:
+        known.append(bare_apart)
+    return [b" %b " % words if words else b" " for words in known]
 
 
 def _forms(piece: str) -> tuple[bytes, bytes, bytes, bytes]:

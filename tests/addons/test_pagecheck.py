@@ -29,49 +29,29 @@ from addons import holding, pagecheck
 from addons.content import AT_ONCE, Content
 from addons.flownotes import flow_notes
 from addons.holding import HoldingStream
-from addons.pagebody import PADDING, BodyKind, PageBody, PageLimits
+from addons.pagebody import PADDING, BodyKind, PageBody
 from addons.pagecheck import PageCheck
 from categories.names import canonical_url
 from categories.pagescan import PageScan
 from categories.pagetable import PageTable
-from categories.snapshot import build_snapshot, open_snapshot
-from categories.sources import ListSource
-from categories.taxonomy import load_taxonomy
 from logstore.record import EndingKind
 from policy.client import Client
 from policy.engine import Engine
 from policy.model import Action, Reason, Request, Verdict
-from policy.rules import load_policy
 from tests.addons.host import Host
+from tests.addons.readinghost import reading_host
 from tests.rig.certificates import Authority
 from tests.rig.clients import Answer, Browser, Raw
 from tests.rig.origin import Origin
 from tests.rig.waiting import wait_for
 
-POLICY = """
-schoolgate: 1
-trust: Test
-sites: {oakwood: {title: Oakwood}}
-policies:
-  - tier: default
-    rules:
-      - {rule: no-weapons, who: [ks4], what: [weapons], action: block}
-      - {rule: rest, what: [anything], action: allow}
-"""
 BAD, GOOD = b"<p>a sword", b"<p>a tower"
 
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory, origin: Origin, authority: Authority) -> Iterator[Host]:
     """A host whose lists ask for pages."""
-    folder = tmp_path_factory.mktemp("pagecheck")
-    (folder / "arms.txt").write_text("< sword ><70>\n")
-    source = ListSource("arms", folder / "arms.txt", "phrases", category="weapons", apply_to=("page",))
-    build_snapshot([source], folder / "lists", load_taxonomy())
-    made = Host(tmp_path_factory.mktemp("host"), origin.address, trust=authority.pem)
-    policy = load_policy(POLICY, file="policy.yaml", categories=load_taxonomy())
-    made.live.engine = Engine(open_snapshot(folder / "lists"), policy)
-    made.live.pages = PageLimits(hold_bytes=32 * 1024, hold_seconds=1.0, scan_bytes=128 * 1024)
+    made = reading_host(tmp_path_factory.mktemp("pagecheck"), "< sword ><70>\n", origin, authority)
     with made.running() as running:
         yield running
 

@@ -38,8 +38,9 @@ from policy.model import Request
 from policy.rules import load_policy
 from tests.addons import test_pagecheck
 from tests.addons.host import Host
+from tests.addons.readinghost import POLICY
 from tests.addons.test_decoders import nothing_in_gzip, nothing_in_zstd
-from tests.addons.test_pagecheck import BAD, GOOD, POLICY, fetch, url
+from tests.addons.test_pagecheck import BAD, GOOD, fetch, url
 
 host = test_pagecheck.host
 

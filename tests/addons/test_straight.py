@@ -59,6 +59,10 @@ class Page:
         self.kept += chunk
         self.held += len(chunk)
 
+    def settle(self, body: bytes) -> bool | None:
+        self.hold(body)
+        return None if self.busy or self.full else self.decide(last=True)
+
     def anew(self) -> bool:
         return self.busy
 

@@ -154,6 +154,25 @@ def test_phrases_far_apart_meet() -> None:
     assert told(scan(TABLE, [b"a bow ", filler, b" a string"])) == [("weapons", 80, False)]
 
 
+@settings(deadline=None)
+@given(
+    st.lists(WORDS | GLUE | st.sampled_from(["\ufeff", "a war-hammer", "<svg>", "]]>", "&#119;"]), max_size=40),
+    st.sampled_from(["utf-8", "cp1252", "utf-16-le", "utf-16"]),
+    st.sampled_from([None, "utf-8", "iso-8859-1", "utf-16", "nonsense"]),
+    st.booleans(),
+    st.booleans(),
+)
+def test_a_page_at_once_is_read_as_in_pieces(
+    words: list[str], written: str, charset: str | None, markup: bool, xml: bool
+) -> None:
+    """Whatever charset it is in, and says it is in."""
+    page = "".join(words).encode(written, "replace")
+    pieces = PageScan(TABLE, markup=markup, charset=charset, xml=xml)
+    for start in range(0, len(page), 7):
+        pieces.feed(page[start : start + 7])
+    assert PageScan.at_once(TABLE, page, markup=markup, charset=charset, xml=xml) == pieces.findings(last=True)
+
+
 @given(st.lists(st.binary(max_size=60), max_size=8), st.none() | st.sampled_from(["utf-16", "big5", "nonsense"]))
 def test_any_octets_are_survived(pieces: list[bytes], charset: str | None) -> None:
     """A scan never raises for what an origin sends."""

@@ -289,7 +289,7 @@ async def with_parts(exchange: Exchange) -> None:
 
 @_route("/written")
 async def written(exchange: Exchange) -> None:
-    """A page the test wrote: `?page=` is base64 of JSON `{status, head, pieces, order, pause, chunked}`."""
+    """A page the test wrote: `?page=` is base64 of JSON `{status, head, pieces, order, pause, chunked, at_once}`."""
     await exchange.body()
     told = json.loads(base64.urlsafe_b64decode(exchange.arrival.query["page"]))
     pieces = [base64.b64decode(piece) for piece in told["pieces"]]
@@ -297,7 +297,12 @@ async def written(exchange: Exchange) -> None:
     lines = [f"HTTP/1.1 {told.get('status', '200 OK')}", *told.get("head", ["Content-Type: text/html; charset=utf-8"])]
     chunked = told.get("chunked", False)
     lines.append("Transfer-Encoding: chunked" if chunked else f"Content-Length: {sum(map(len, pieces))}")
-    exchange.writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
+    head = ("\r\n".join(lines) + "\r\n\r\n").encode()
+    if told.get("at_once"):
+        exchange.writer.write(head + b"".join(pieces))
+        await exchange.writer.drain()
+        return
+    exchange.writer.write(head)
     for piece in pieces if exchange.arrival.method != "HEAD" and not lines[0].startswith("HTTP/1.1 304") else ():
         exchange.writer.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n" if chunked else piece)
         await exchange.writer.drain()
