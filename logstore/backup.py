@@ -32,6 +32,7 @@ from logstore.db import (
     write_whole,
 )
 from logstore.dimensions import FOLDED
+from logstore.errorwords import in_words
 from logstore.holds import holds_path
 from logstore.moment import moment_of
 from logstore.rollups import rollups_folder
@@ -195,7 +196,7 @@ def _damage(path: Path) -> str | None:
         with contextlib.closing(sqlite3.connect(path)) as connection:
             found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     except sqlite3.DatabaseError as error:
-        found = str(error)
+        found = in_words(error)
     return None if found == "ok" else f"{path} is damaged: {found}"
 
 

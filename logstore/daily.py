@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta, tzinfo
 
+from logstore.errorwords import in_words
+
 logger = logging.getLogger(__name__)
 
 AFTER_FAILURE = timedelta(minutes=15)
@@ -60,7 +62,7 @@ class DailyJob:
                 return False
             self.work(now)
         except Exception as error:
-            self.error = f"{type(error).__name__}: {error}"
+            self.error = in_words(error)
             self._not_before = now + AFTER_FAILURE
             logger.exception("%s failed; next try in %s", self.name, AFTER_FAILURE)
             return False

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from logstore.errorwords import in_words
 from logstore.runs import Run, run_of
 from logstore.segments import Segment, is_alive, list_segments
 
@@ -290,7 +291,7 @@ def _judge(error: sqlite3.Error, path: Path, reading: SegmentReading) -> None:
     if code in _PASSING:
         reading.busy = str(error)
     else:
-        reading.damage = f"{type(error).__name__}: {error}"
+        reading.damage = in_words(error)
 
 
 def _has_log(path: Path) -> bool:

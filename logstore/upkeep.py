@@ -18,6 +18,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from logstore.disk import DiskUse, SpoolLimits, lay_ballast, measure
+from logstore.errorwords import without_rows
 from logstore.floor import MARGIN, save_floor
 from logstore.ids import id_range
 from logstore.segments import Segment, create_segment, remove_segment, sync_segment
@@ -181,7 +182,7 @@ class Upkeep:
         try:
             work()
         except (OSError, sqlite3.Error) as error:
-            self._trouble.append(f"{what}: {error}")
+            self._trouble.append(f"{what}: {without_rows(error)}")
 
     def _tell(self, trouble: str) -> None:
         if trouble and trouble != self.trouble:

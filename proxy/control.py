@@ -39,8 +39,10 @@ async def serve_control(data: Path, handler: Handler) -> asyncio.Server:
             line = await asyncio.wait_for(reader.readline(), 10)
             answer = await handler(json.loads(line))
         except Exception as error:
+            from logstore.errorwords import in_words  # here, because most commands only ask
+
             logger.exception("an order could not be carried out")
-            answer = {"failed": f"{type(error).__name__}: {error}"}
+            answer = {"failed": in_words(error)}
         writer.write(json.dumps(answer).encode() + b"\n")
         writer.close()
 

@@ -37,8 +37,10 @@ def examine(settings: Settings) -> list[Finding]:
         try:
             findings += look(settings)
         except Exception as error:
+            from logstore.errorwords import in_words
+
             name = look.__name__.strip("_").replace("_", " ")
-            findings.append(Finding(name, "bad", f"{type(error).__name__}: {error}"))
+            findings.append(Finding(name, "bad", in_words(error)))
     return findings
 
 

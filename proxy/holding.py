@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy.exc
 
 from logstore.db import StoreError, reading, upgrade
+from logstore.errorwords import in_words
 from logstore.export import printable
 from logstore.exportfile import CannotWrite
 from logstore.gateways import identity_in
@@ -51,7 +52,7 @@ def run_task(args: argparse.Namespace, settings: Settings) -> int:
     except Refused as refused:
         return _refused(args, str(refused), refused.status)
     except sqlalchemy.exc.DatabaseError as error:
-        return _refused(args, f"the record cannot be read: {error.orig}")
+        return _refused(args, f"the record cannot be read: {in_words(error)}")
     except (HoldRefused, StoreError, CannotWrite, SearchTooWide, OSError) as error:
         return _refused(args, str(error))
 

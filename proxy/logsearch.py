@@ -19,6 +19,7 @@ import sqlalchemy.exc
 
 from logstore.audit import record_look
 from logstore.db import StoreError, open_catalog
+from logstore.errorwords import in_words
 from logstore.export import as_json, csv_lines, json_lines, printable
 from logstore.filter import LogFilter
 from logstore.gateways import identity_in
@@ -83,7 +84,7 @@ def run_task(args: argparse.Namespace, settings: Settings) -> int:
     except SearchTooWide as error:
         raise Refused(str(error)) from error
     except sqlalchemy.exc.DatabaseError as error:
-        raise Refused(f"the store in {settings.data / 'store'} cannot be read: {error.orig}") from error
+        raise Refused(f"the store in {settings.data / 'store'} cannot be read: {in_words(error)}") from error
 
 
 def filter_from(args: argparse.Namespace, now: datetime, zone: tzinfo) -> LogFilter:
@@ -190,7 +191,7 @@ def _subject(args: argparse.Namespace, settings: Settings) -> int:
     except (NotGiven, CannotWrite, StoreError, SearchTooWide, OSError) as error:
         raise Refused(str(error)) from error
     except sqlalchemy.exc.DatabaseError as error:
-        raise Refused(f"the store in {settings.data / 'store'} cannot be read: {error.orig}") from error
+        raise Refused(f"the store in {settings.data / 'store'} cannot be read: {in_words(error)}") from error
 
 
 def _export(
@@ -271,8 +272,8 @@ def look(
                 at=now,
             )
     except (StoreError, OSError, sqlalchemy.exc.DatabaseError) as error:
-        why = getattr(error, "orig", error)
-        raise Refused(f"nothing is shown, because the look cannot be written into the audit trail: {why}") from error
+        why = f"nothing is shown, because the look cannot be written into the audit trail: {in_words(error)}"
+        raise Refused(why) from error
 
 
 def print_rows(

@@ -19,10 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
-
+from logstore import errorwords
 from logstore.disk import SpoolLimits
-from logstore.errorwords import without_rows
 from policy.engine import Engine
 from proxy import firstrun, hints, inforce, policytaking
 from proxy.assembly import places
@@ -367,8 +365,7 @@ class Supervisor:
 def _told(error: Exception) -> str:
     """Why a reload was refused, for the person who asked; what is nobody's mistake goes to the log with its trace."""
     if isinstance(error, TROUBLES):
-        said = without_rows(error) if isinstance(error, SQLAlchemyError) else in_words(error)
-        logger.warning("reload refused, the old engine stays: %s", said)
+        logger.warning("reload refused, the old engine stays: %s", in_words(error))
         return in_words(error)
     logger.exception("reload failed; the old engine stays")
-    return f"{type(error).__name__}: {error}"
+    return errorwords.in_words(error)

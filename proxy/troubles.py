@@ -7,6 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from addons.destinations import DestinationMistake
 from categories.snapshot import SnapshotError
 from identity.overlay import OverlayError
+from logstore.errorwords import without_rows
 from logstore.place import StoreError
 from policy.engine import EngineProblem
 from policy.rules import PolicyErrors
@@ -37,4 +38,6 @@ def in_words(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror}"
+    if isinstance(error, SQLAlchemyError):
+        return without_rows(error)  # a driver quotes rows
     return str(error)

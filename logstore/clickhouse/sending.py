@@ -20,6 +20,7 @@ from sqlalchemy import Connection, select, text
 
 from logstore.clickhouse.tables import COLUMNS, ID_COLUMNS, TEXT_COLUMNS, log
 from logstore.dimensions import stored
+from logstore.errorwords import without_rows
 
 QUESTION = 5_000
 """Ids asked for in one statement; their digits stay below the server's limit of 256 KiB."""
@@ -50,11 +51,11 @@ def away() -> Iterator[None]:
     try:
         yield
     except sqlalchemy.exc.DBAPIError as error:
-        raise ClickHouseAway(str(error.orig)[:300]) from error
+        raise ClickHouseAway(without_rows(error)) from error
     except Error as error:
         if isinstance(error, DataError):
             raise
-        raise ClickHouseAway(str(error)[:300]) from error
+        raise ClickHouseAway(without_rows(error)) from error
 
 
 def settle(connection: Connection, producer: str) -> None:

@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 from logstore.backup import made_of
 from logstore.db import StoreError
 from logstore.drill import Drill, kept_by, searched
+from logstore.errorwords import without_rows
 from logstore.place import Database
 from logstore.postgres import locks
 from logstore.postgres.db import open_engine
@@ -51,7 +52,7 @@ def drill(copy: Path, record: Database) -> Drill:
     except (StoreError, OSError) as error:
         problems.append(str(error))
     except sqlalchemy.exc.DBAPIError as error:
-        problems.append(f"the copy could not be put back: {error.orig}")
+        problems.append(f"the copy could not be put back: {without_rows(error)}")
     return Drill(str(copy), told, rows, time.monotonic() - begin, tuple(problems))
 
 
@@ -74,7 +75,7 @@ def drill_cleaner(record: Database) -> Cleaner:
                 if not dry_run:
                     _drop(connection, aside_of(record))
             except sqlalchemy.exc.DBAPIError as error:
-                why = f"a drill's database could not be removed: {error.orig}"
+                why = f"a drill's database could not be removed: {without_rows(error)}"
                 return Cleaned("drills", 0, (Stayed(str(aside_of(record).url.database), why, wrong=True),))
             return Cleaned("drills", 1, ())
 
@@ -95,7 +96,7 @@ def _at_work(record: Database) -> Iterator[Database]:
             connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
         except sqlalchemy.exc.DBAPIError as error:
             do = f"The account needs CREATEDB, and {aside.url.database} must not be in use for anything else."
-            raise StoreError(f"no database for it could be made: {error.orig}", record, do) from error
+            raise StoreError(f"no database for it could be made: {without_rows(error)}", record, do) from error
         try:
             connection.exec_driver_sql(f"COMMENT ON DATABASE {name} IS '{MARK}'")
             connection.exec_driver_sql(f"REVOKE CONNECT ON DATABASE {name} FROM PUBLIC")

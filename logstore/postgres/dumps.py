@@ -31,6 +31,10 @@ DUMPED = "record.dump"
 """File of a copy that holds everything, as `pg_dump --format=custom` writes it."""
 _DEBIAN = Path("/usr/lib/postgresql")
 _LONGEST = 600
+_VALUE = re.compile(
+    r'(ERROR: .*?)(?<!constraint)(?<!table)(?<!relation)(?<!column)(?<!schema)(?<!role)(?<!database)(?<!extension) ".*'
+)
+"""Where the server begins to quote what is none of our names."""
 
 
 def back_up(database: Database, destination: Path, at: datetime) -> Copied:
@@ -123,7 +127,7 @@ def _snapshot(database: Database) -> Iterator[tuple[Connection, str]]:
 
 
 def _run(name: str, database: Database, *arguments: str) -> None:
-    """Run one of the programs on the database. Raises `StoreError` with its own words."""
+    """Run one of the programs on the database. Raises `StoreError` with what it says of itself."""
     address = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
     environment = dict(os.environ)
     if (password := database.password()) is not None:
@@ -131,8 +135,15 @@ def _run(name: str, database: Database, *arguments: str) -> None:
     command = [str(program(name)), "--no-password", f"--dbname={address}", *arguments]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=environment)
     if done.returncode != 0:
-        said = done.stderr.decode("utf-8", "replace").strip()[:_LONGEST] or f"it ended with {done.returncode}"
+        said = said_of(name, done.stderr.decode("utf-8", "replace")) or f"it ended with {done.returncode}"
         raise StoreError(f"{name} failed: {said}", database, "docs/postgresql.md, Backups, says what it needs.")
+
+
+def said_of(name: str, text: str) -> str:
+    """What a program says of its failure, without the rows that the server quotes: they follow in lines of their own
+    (`DETAIL`, `CONTEXT`), and behind the words that say what is wrong with a value."""
+    lines = [line for line in text.splitlines() if line.startswith(f"{name}: ")]
+    return "; ".join(_VALUE.sub(r"\1", line) for line in lines)[:_LONGEST]
 
 
 def _version(text: str) -> int:

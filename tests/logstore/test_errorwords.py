@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from logstore.db import StoreError, reading
-from logstore.errorwords import without_rows
+from logstore.clickhouse.sending import ClickHouseAway, away
+from logstore.db import StoreError, reading, upgrade
+from logstore.errorwords import in_words, without_rows
+from logstore.place import Database
+from logstore.postgres.db import open_engine
+from logstore.postgres.dumps import said_of
 from logstore.store import Store
+from proxy.troubles import in_words as start_words
 
 from .rows import batch
 
@@ -62,3 +70,100 @@ def test_what_is_no_statement_is_told_in_its_words() -> None:
     assert without_rows(away) == "OperationalError: connection refused"
     assert without_rows(OSError(28, "No space left on device")) == "OSError: [Errno 28] No space left on device"
     assert without_rows(StoreError("gone", Path("store"), "Look.")).startswith("StoreError: ")
+
+
+def test_sqlite_says_what_is_wrong_with_a_file_in_its_words(tmp_path: Path) -> None:
+    """A full disk and a damaged file quote nobody, and whoever runs the gateway must be able to tell them apart."""
+    spoilt = tmp_path / "spoilt.db"
+    spoilt.write_bytes(b"no database" * 1_000)
+    engine = sa.create_engine(f"sqlite:///{spoilt}")
+    with engine.connect() as connection, pytest.raises(sa.exc.DatabaseError) as raised:
+        connection.exec_driver_sql("SELECT * FROM log")
+    assert without_rows(raised.value) == in_words(raised.value) == "DatabaseError: file is not a database"
+
+
+@pytest.mark.parametrize("told", [in_words, without_rows], ids=["status", "log"])
+class TestPostgresql:
+    """The server quotes the row in its first line, in `DETAIL` and in `CONTEXT`."""
+
+    def test_a_name_that_is_there_already(self, catalog: sa.Connection, told: Callable[[Exception], str]) -> None:
+        put = f"INSERT INTO dim_user (id, key, first_day, last_day) VALUES (%s, '{SECRET}', '2026-11-21', '2026-11-21')"
+        with pytest.raises(sa.exc.IntegrityError, match=SECRET) as raised:
+            for number in (1, 2):
+                catalog.exec_driver_sql(put, (number,))
+        said = told(raised.value)
+        assert SECRET not in said
+        assert said.startswith("IntegrityError: UniqueViolation (23505, table dim_user, constraint ")
+        at_the_end = sa.exc.IntegrityError(None, None, raised.value.orig)  # type: ignore[arg-type]  # of a COMMIT
+        assert told(at_the_end) == said
+
+    def test_a_value_that_is_none(self, catalog: sa.Connection, told: Callable[[Exception], str]) -> None:
+        with pytest.raises(sa.exc.DataError, match=SECRET) as raised:
+            catalog.exec_driver_sql("SELECT CAST(%s AS bigint)", (SECRET,))
+        assert told(raised.value) == "DataError: InvalidTextRepresentation (22P02)"
+
+    def test_a_row_that_is_copied(self, catalog: sa.Connection, told: Callable[[Exception], str]) -> None:
+        """The driver's own error, as batches meet it: which column it was stands in `CONTEXT`, before the value."""
+        driver: Any = catalog.connection.driver_connection
+        with (
+            pytest.raises(psycopg.Error, match=f"COPY.*{SECRET}") as raised,
+            driver.cursor() as cursor,
+            cursor.copy("COPY dim_user (id, key) FROM STDIN") as copy,
+        ):
+            copy.write(f"{SECRET}\tx\n".encode())
+        assert told(raised.value) == "InvalidTextRepresentation (22P02)"
+
+    def test_a_connection_that_goes_while_it_is_asked(
+        self, catalog: sa.Connection, told: Callable[[Exception], str]
+    ) -> None:
+        """There is a statement, and no number: nothing is told but the kind."""
+        driver: Any = catalog.connection.driver_connection
+        driver.close()
+        with pytest.raises(sa.exc.OperationalError) as raised:
+            catalog.exec_driver_sql(f"SELECT '{SECRET}'")
+        assert told(raised.value) == "OperationalError: OperationalError"
+
+
+@pytest.fixture
+def catalog(database: Database) -> Iterator[sa.Connection]:
+    """A record in PostgreSQL."""
+    upgrade(database)
+    engine = open_engine(database)
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+FAILED = 'pg_restore: error: COPY failed for table "dim_user": ERROR:  '
+TWICE = 'duplicate key value violates unique constraint "dim_user_key_key"'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"{FAILED}{TWICE}\nDETAIL:  Key (key)=({SECRET}) already exists.", f"{FAILED}{TWICE}"),
+        (f'{FAILED}{TWICE}\nCONTEXT:  COPY dim_user, line 2: "{SECRET}"', f"{FAILED}{TWICE}"),
+        (f'{FAILED}invalid input syntax for type bigint: "{SECRET}"', f"{FAILED}invalid input syntax for type bigint:"),
+        (f'pg_restore: error: ERROR:  value "{SECRET}" is out of range', "pg_restore: error: ERROR:  value"),
+        (f"{SECRET}", ""),
+    ],
+    ids=["in DETAIL", "in CONTEXT", "behind the words", "within the words", "anywhere else"],
+)
+def test_a_restore_that_fails_quotes_no_row(text: str, said: str) -> None:
+    assert said_of("pg_restore", text) == said
+
+
+def test_clickhouse_that_fails_is_away_for_no_words_of_its_own() -> None:
+    """Its errors quote the block that was sent."""
+    refused = DatabaseError(f"Code: 27. DB::Exception: while executing INSERT: ('{SECRET}')", code=27)
+    for raised in (refused, sa.exc.DatabaseError("INSERT", {}, refused)):
+        with pytest.raises(ClickHouseAway) as away_for, away():
+            raise raised
+        assert SECRET not in without_rows(away_for.value)
+        assert "27" in without_rows(away_for.value)
+
+
+def test_a_process_that_cannot_start_says_no_words_of_a_driver() -> None:
+    """What a process prints when it cannot start stands in the log of the service."""
+    raised = sa.exc.IntegrityError("INSERT", {}, sqlite3.OperationalError(f'no such column: "{SECRET}"'))
+    assert SECRET not in start_words(raised)

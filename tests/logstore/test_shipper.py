@@ -26,9 +26,9 @@ from logstore.unread import Row
 from tests.logstore.spooling import DELIVERED, FaultyStore, School, fill, make_record
 from tests.logstore.test_spool import wait_for
 
-AWAY = sqlalchemy.exc.OperationalError(
-    "INSERT", {"path": "/a-pupils-page"}, sqlite3.OperationalError("database or disk is full")
-)
+FULL = sqlite3.OperationalError("database or disk is full")
+FULL.sqlite_errorname = "SQLITE_FULL"
+AWAY = sqlalchemy.exc.OperationalError("INSERT", {"path": "/a-pupils-page"}, FULL)
 
 
 def failing_for(

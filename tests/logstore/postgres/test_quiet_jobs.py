@@ -46,20 +46,23 @@ CREATE EVENT TRIGGER fails ON ddl_command_start EXECUTE FUNCTION fails_to_make()
 """From now on every write fails as a unique violation does, whose words quote the key."""
 
 
-def partitions(database: Database, folder: Path) -> None:
+def partitions(database: Database, folder: Path) -> str:
     """A round of the job that makes partitions ahead."""
     file = folder / "schoolgate.yaml"
     file.write_text(yaml.safe_dump({"data": str(folder), "record": {"store": database.address}}), encoding="utf-8")
     later = datetime.now(UTC) + timedelta(days=60)
     assert PartitionJob(load_settings(file), threading.Event()).round(later) is False
+    return ""
 
 
-def rollups(database: Database, folder: Path) -> None:
+def rollups(database: Database, folder: Path) -> str:
     """A round of the job that sums."""
-    assert RollupJob(database, folder / "rollups.json", threading.Event()).round().error
+    error = RollupJob(database, folder / "rollups.json", threading.Event()).round().error
+    assert error
+    return error
 
 
-def shipping(database: Database, folder: Path) -> None:
+def shipping(database: Database, folder: Path) -> str:
     """A look of the shipper."""
     spool = folder / "spool"
     writer = SpoolWriter(spool, "w0", limits=SpoolLimits(ballast_bytes=0))
@@ -68,7 +71,9 @@ def shipping(database: Database, folder: Path) -> None:
         writer.flush()
         shipper = Shipper(spool, lambda: open_store(database))
         shipper.drain()
-        assert shipper.status().error
+        error = shipper.status().error
+        assert error
+        return error
     finally:
         writer.shut()
 
@@ -79,15 +84,15 @@ def test_a_job_the_database_refuses_names_nobody(
     database: Database,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
-    job: Callable[[Database, Path], None],
+    job: Callable[[Database, Path], str],
 ) -> None:
-    """Its log text has the kind and the number of the error, on which a technician can act."""
+    """Its log text has the kind and the number of the error, on which a technician can act; so has its status."""
     with open_store(database) as store:
         store.append(batch(40))
     with postgres.connect(str(database.url.database)) as connection:
         connection.execute(QUOTES)
     with caplog.at_level(logging.WARNING):
-        job(database, tmp_path)
+        status = job(database, tmp_path)
     texts = [Discreet("%(message)s").format(record) for record in caplog.records]
-    assert any("UniqueViolation (23505)" in text for text in texts), texts
-    assert PUPIL not in "\n".join(texts)
+    assert any("UniqueViolation (23505, table known, constraint known_name_key)" in text for text in texts), texts
+    assert PUPIL not in "\n".join([status, *texts])

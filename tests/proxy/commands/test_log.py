@@ -196,9 +196,7 @@ class TestLooks:
         connection.close()
         assert desk.types(*words) == 1
         assert desk.said == ""
-        assert (
-            "nothing is shown, because the look cannot be written into the audit trail: the disk is full" in desk.told
-        )
+        assert "because the look cannot be written into the audit trail: IntegrityError: the disk is full" in desk.told
 
 
 def test_one_record_whole(desk: Desk) -> None:
