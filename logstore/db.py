@@ -224,15 +224,20 @@ def migrate(path: Path, tree: Tree, revision: str = "head", *, down: bool = Fals
 
 def migrate_with(engine: Engine, tree: Tree, revision: str = "head", *, down: bool = False) -> None:
     """Bring what a writing engine opens to `revision`, all of it or nothing."""
+    with engine.connect() as connection, connection.begin():
+        migrate_on(connection, tree, revision, down=down)
+
+
+def migrate_on(connection: Connection, tree: Tree, revision: str = "head", *, down: bool = False) -> None:
+    """Bring one tree to `revision`, within the transaction at hand."""
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(_tree_folder(tree)).replace("%", "%%"))
-    with _alembic, engine.connect() as connection:
-        config.attributes["connection"] = connection
-        with connection.begin():
-            (command.downgrade if down else command.upgrade)(config, revision)
+    config.attributes["connection"] = connection
+    with _alembic:
+        (command.downgrade if down else command.upgrade)(config, revision)
 
 
 def create_day(path: Path) -> None:

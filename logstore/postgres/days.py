@@ -119,11 +119,13 @@ def alone(database: Database) -> Iterator[None]:
 
 
 def make_ahead(database: Database, today: datetime) -> None:
-    """Make the partitions of today and the week to come, also when no row comes."""
+    """Make the partitions of today and the week to come, also when no row comes; each stays made, whatever the next."""
     engine = open_engine(database, role="schoolgate partitions")
     try:
-        with engine.begin() as connection:
-            for day in _ahead(today):
+        for day in _ahead(today):
+            with (
+                engine.begin() as connection
+            ):  # one for all would keep rows out while it waits for locks, day after day
                 connection.exec_driver_sql("SELECT make_log_day(%s)", (day,))
     finally:
         engine.dispose()

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy.exc
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 
-from logstore.db import BUSY_SECONDS, Tree, head, migrate_with
+from logstore.db import BUSY_SECONDS, Tree, head, migrate_on, migrate_with
 from logstore.place import Database, StoreError
 from logstore.postgres import locks
 
@@ -30,6 +30,8 @@ EXTENSIONS = ("pg_trgm", "btree_gin")
 """What the migrations of `log` need of the server."""
 NOT_TO_HAVE = frozenset(("42501", "0A000", "58P01"))
 """What PostgreSQL says of an extension that is not installed, or that this account may not make."""
+IN_THE_WAY = frozenset(("55P03", "40P01"))
+"""What it says when a lock was not to be had in time, or two wait for each other."""
 CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 300.0
 """Longest time one statement of a writer may take."""
@@ -122,27 +124,37 @@ def connected(engine: Engine, database: Database) -> Iterator[Connection]:
 
 
 def upgrade(database: Database) -> tuple[str, ...]:
-    """Make the record, or bring it to the newest schema; says which trees it changed."""
+    """Make the record, or bring it to the newest schema; says which trees it changed.
+
+    The catalog and the rows are updated together or not at all: half updated, the record fits neither this program nor
+    the one before. Raises `StoreError`.
+    """
     behind = [tree for tree in VERSION_TABLES if revision_of(database, tree) != head(tree)]
     if not behind:
         return ()
     engine, beside = open_catalog(database), in_turn(open_engine(database, schema=HOLDS))
     try:
         if "day" in behind:
-            # Before any tree is changed: half updated, the record fits neither this program nor the one before.
             with engine.begin() as connection:
                 for extension in EXTENSIONS:
                     connection.exec_driver_sql(f"CREATE EXTENSION IF NOT EXISTS {extension}")
-        changed = []
-        for tree in behind:
-            if tree == "holds":
-                with engine.begin() as connection:
-                    connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {HOLDS}")
-            migrate_with(beside if tree == "holds" else engine, tree)
-            changed.append(tree)
-        return tuple(changed)
+        with engine.begin() as connection:
+            if "day" in behind and connection.exec_driver_sql("SELECT to_regclass('log')").scalar() is not None:
+                # First, so that whoever reads a day for long is waited for while nothing else is held.
+                connection.exec_driver_sql("LOCK TABLE log IN ACCESS EXCLUSIVE MODE")
+            for tree in behind:
+                if tree != "holds":
+                    migrate_on(connection, tree)
+        if "holds" in behind:
+            with engine.begin() as connection:
+                connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {HOLDS}")
+            migrate_with(beside, "holds")
+        return tuple(behind)
     except sqlalchemy.exc.DBAPIError as error:
         state = getattr(error.orig, "sqlstate", "")
+        if state in IN_THE_WAY:
+            do = "End what reads it for long (a backup, `db verify`, a search), and run `schoolgate db upgrade` again."
+            raise StoreError("was not updated: somebody else is at work in it", database, do) from error
         if (error.statement or "").startswith("CREATE EXTENSION") and state in NOT_TO_HAVE:
             raise _lacks_extension(database, error) from error
         if state != "42501":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import re
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -21,7 +22,9 @@ from logstore.filter import LogFilter
 from logstore.holds import reading_holds
 from logstore.holdschema import holds_metadata
 from logstore.place import Database, StoreError
+from logstore.postgres import db
 from logstore.postgres.chains import chain_metadata
+from logstore.postgres.days import make_ahead
 from logstore.postgres.db import VERSION_TABLES, revision_of
 from logstore.postgres.holds import open_holds
 from logstore.postgres.rollups import rollup_metadata
@@ -228,6 +231,42 @@ def test_the_update_takes_its_lock_before_it_builds(database: Database, postgres
     assert upgrade(database) == ("day",)
 
 
+def test_an_update_that_does_not_get_the_record_changes_nothing_and_is_run_again(
+    database: Database, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The catalog is behind, too: half updated, it would fit neither the gateway at work nor the next one."""
+    with open_store(database) as store:
+        store.append(batch(40))
+    engine = open_catalog(database)
+    migrate_with(engine, "day", "day_0005", down=True)
+    migrate_with(engine, "catalog", "catalog_0018", down=True)
+    monkeypatch.setattr(db, "BUSY_SECONDS", 0.3)
+    with postgres.connect(str(database.url.database)) as reader, reader.transaction():
+        reader.execute("SELECT count(*) FROM log")
+        with pytest.raises(StoreError, match=r"was not updated.*run `schoolgate db upgrade` again"):
+            upgrade(database)
+    assert [revision_of(database, tree) for tree in ("catalog", "day")] == ["catalog_0018", "day_0005"]
+    assert upgrade(database) == ("catalog", "day")
+    with open_store(database) as store:
+        assert store.append(batch(50)) == 10
+
+
+def test_a_day_that_cannot_be_made_yet_unmakes_none_of_those_before_it(
+    database: Database, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    today = datetime(2030, 1, 1, 12, tzinfo=UTC)
+    assert upgrade(database) == ()
+    monkeypatch.setattr(db, "BUSY_SECONDS", 0.3)
+    with postgres.connect(str(database.url.database)) as other, other.transaction(force_rollback=True):
+        other.execute("CREATE TABLE log_20300104 (id bigint)")  # whoever wants that name waits for the end of this
+        with pytest.raises(sa.exc.OperationalError):
+            make_ahead(database, today)
+    made = [f"log_2030010{day}" for day in range(1, 9)]
+    assert [name for name in days_in(database) if name in made] == made[:3]
+    make_ahead(database, today)
+    assert [name for name in days_in(database) if name in made] == made
+
+
 def test_the_owners_functions_look_into_temporary_tables_last(database: Database, postgres: Postgres) -> None:
     """Every one of them, a later release's too."""
     owners = "SELECT proname, proconfig FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace"
@@ -267,7 +306,7 @@ def test_an_extension_that_somebody_is_making_is_not_said_to_be_missing(
     try:
         with postgres.connect(str(database.url.database)) as other, other.transaction():
             other.execute("CREATE EXTENSION pg_trgm")
-            with pytest.raises(sa.exc.OperationalError, match="lock timeout"):
+            with pytest.raises(StoreError, match="was not updated: somebody else is at work in it"):
                 upgrade(database)
     finally:
         postgres.drop(database)
