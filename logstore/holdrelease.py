@@ -109,8 +109,7 @@ def tidy_holds(where: Where) -> bool:
     if isinstance(beside, Database):
         from logstore.postgres.holds import sweep
 
-        sweep(beside)
-        return True
+        return sweep(beside)
     path = holds_path(beside)
     return not path.is_file() or compact(path)
 

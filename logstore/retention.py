@@ -250,15 +250,19 @@ def _forget(where: Where, engine: Engine, keep: date, stayed: list[Stayed]) -> d
     """Remove the names that only removed days used, and what is left of them in the file."""
     beside = catalog_of(where)
     if isinstance(beside, Database):
-        from logstore.postgres.days import announce, sweep
+        from logstore.postgres.days import announce
+        from logstore.postgres.sweeping import sweep
 
         with engine.begin() as catalog:
             announce(catalog)
             finish_months(catalog, keep)
             forget_marks(catalog, keep.isoformat())
             gone = _forget_names(catalog, keep)
-        sweep(beside)
-        tidy(where)
+        stayed += (
+            Stayed(f"deleted rows of {table}", "in use; cleared by the next run", wrong=True) for table in sweep(beside)
+        )
+        if not tidy(where):
+            stayed.append(Stayed("deleted rows of holds", "in use; cleared by the next run", wrong=True))
         return gone
     with write_lock(beside):
         with engine.begin() as catalog:
