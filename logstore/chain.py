@@ -92,8 +92,12 @@ def leaf(values: Sequence[Any]) -> bytes:
 
 def leaves_of(rows: Iterable[Sequence[Any]]) -> bytes:
     """The hashes of many rows or names, one behind the other."""
+    return _leaves(_all_packed(rows))
+
+
+def _leaves(packed: Iterable[bytes]) -> bytes:
     # Nested maps, because a loop in Python would cost as much again as the hashing.
-    return b"".join(map(_digest, map(_sha256, _all_packed(rows))))
+    return b"".join(map(_digest, map(_sha256, packed)))
 
 
 def _all_packed(rows: Iterable[Sequence[Any]]) -> Iterable[bytes]:
@@ -121,9 +125,9 @@ class Hashed:
 class Hashing:
     """`Hashed`, made in portions: whoever waits for something else can make some meanwhile."""
 
-    def __init__(self, rows: Sequence[Sequence[Any]], names: Sequence[Name]) -> None:
-        """`rows` and `names` as `make_batch` takes them."""
-        self._steps = _hashing(rows, names)
+    def __init__(self, rows: Sequence[Sequence[Any]], names: Sequence[Name], *, packed: bool = False) -> None:
+        """`rows` and `names` as `make_batch` takes them; `packed`: rows as `logstore.written` gives them."""
+        self._steps = _hashing(rows, names, packed=packed)
         self._made: Hashed | None = None
         self._problem: Exception | None = None
 
@@ -148,11 +152,12 @@ class Hashing:
         return self._made
 
 
-def _hashing(rows: Sequence[Sequence[Any]], names: Sequence[Name]) -> Generator[None, None, Hashed]:
+def _hashing(rows: Sequence[Sequence[Any]], names: Sequence[Name], *, packed: bool) -> Generator[None, None, Hashed]:
     """`Hashed`, at the end of its portions."""
     done = list[bytes]()
     for begin in range(0, len(rows), PORTION):
-        done.append(leaves_of(rows[begin : begin + PORTION]))
+        portion = rows[begin : begin + PORTION]
+        done.append(_leaves(row[2] for row in portion) if packed else leaves_of(portion))
         yield
     leaves = b"".join(done)
     ids, root = pack_ids([row[0] for row in rows]), root_of(leaves)

@@ -1,12 +1,16 @@
 """Who makes bytes of rows: our own compiled code (`logstore.rowbytes`), or else msgpack and the driver.
 
-Nothing comes in; out go two functions, or None in their place. The rule: both ways give the same bytes.
+Nothing comes in; out go functions, or None in their place. The rule: both ways give the same bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from logstore.folding import Known
+    from logstore.unread import Row
 
 type Values = Sequence[tuple[Any, ...]]
 
@@ -14,6 +18,16 @@ packed: Callable[[Values], list[bytes]] | None = None
 """Rows as msgpack packs each; see `logstore.rowbytes`."""
 copied: Callable[[Values, bytes], bytes] | None = None
 """Rows as binary COPY takes them."""
+
+
+def writer() -> Callable[[Sequence[Row], Known], tuple[list[Any], list[int]]] | None:
+    """What makes both kinds of bytes of the rows of a batch in one pass, see `logstore.written`; None without it."""
+    if packed is None:
+        return None
+    from logstore.written import written  # which needs what needs this
+
+    return written
+
 
 try:
     from logstore import rowbytes

@@ -23,11 +23,14 @@ from logstore.unread import Row, ended_of, opened_of
 type _Getter = Callable[[Any], Any]
 type Learn = Callable[[Dimension, Mapping[Any, str]], Mapping[Any, int]]
 """Gives the numbers of keys; each comes with its text (`Dimension.text`)."""
+type Make = Callable[[Sequence[Row], Known], tuple[list[Any], list[int]]]
+"""Makes rows of a batch as they are stored, and says the places of those that name something which is missing."""
 
 COLUMNS = tuple(column.name for column in log.columns)
 """Columns of a row, in order."""
 _DAY_MS: Final = 86_400_000
-_ID_BITS: Final = NODE_BITS + COUNTER_BITS
+ID_BITS: Final = NODE_BITS + COUNTER_BITS
+"""Bits of an id behind its milliseconds."""
 _EPOCH_US: Final = EPOCH_US
 _HOUR_US: Final = 3_600_000_000
 _FIRST_DAY = date(2025, 1, 1)
@@ -128,7 +131,7 @@ class Known:
         if len(numbers) != len(parts):
             group.known = self.lacking
             return False
-        group.known, group.numbers = self.sign, tuple(numbers)
+        group.known, group.numbers, group.packed = self.sign, tuple(numbers), b""
         return True
 
     def verdict(self, decided: Group, ended: Group) -> bool:
@@ -191,24 +194,26 @@ class Days:
         self._days.clear()
 
 
-def fold(batch: Sequence[Row], known: Known, learn: Learn) -> list[tuple[Any, ...]]:
+def fold(batch: Sequence[Row], known: Known, learn: Learn, make: Make | None = None) -> list[tuple[Any, ...]]:
     """The rows as they stand in `log`; what of them is not `known` yet is learned, and known from then on.
+
+    `make`: what makes them, when they are to be something else than `folded` gives.
 
     One pass over the fields of each row, while the processor has them at hand: a pass over the whole batch for each
     dimension took three times as long.
     """
     known.begin()
-    rows, missed = _folded(batch, known)
+    rows, missed = folded(batch, known) if make is None else make(batch, known)
     if missed:
-        for place, row in zip(missed, _learned([batch[place] for place in missed], known, learn), strict=True):
+        for place, row in zip(missed, _learned([batch[place] for place in missed], known, learn, make), strict=True):
             rows[place] = row
     return rows
 
 
-def _learned(batch: Sequence[Row], known: Known, learn: Learn) -> list[tuple[Any, ...]]:
-    """The rows as they stand in `log`, once what is missing is learned; all that they lack is among it."""
+def _learned(batch: Sequence[Row], known: Known, learn: Learn, make: Make | None) -> list[tuple[Any, ...]]:
+    """The rows, once what is missing is learned; all that they lack is among it."""
     known.learn(learn)
-    rows, unknown = _folded(batch, known)
+    rows, unknown = folded(batch, known) if make is None else make(batch, known)
     if unknown:
         raise LookupError("a row names what was just learned, and it is not known")
     return rows
@@ -221,10 +226,14 @@ class Folding:
     What was folded stays right as long as `known` is what its day is known to use, whatever else is folded meanwhile.
     """
 
-    def __init__(self, batch: list[Row], known: Known) -> None:
-        """`batch` may still grow at its end. Of the batches of `known` only the last that was begun is folded fast."""
+    def __init__(self, batch: list[Row], known: Known, make: Make | None = None) -> None:
+        """`batch` may still grow at its end; `make` as for `fold`.
+
+        Of the batches of `known` only the last that was begun is folded fast.
+        """
         known.begin()
         self._lacking = known.lacking
+        self._make = make
         self.batch = batch
         """The rows."""
         self.known = known
@@ -240,7 +249,7 @@ class Folding:
         if self._fails or not portion:
             return False
         try:
-            rows, missed = _folded(portion, self.known)
+            rows, missed = folded(portion, self.known) if self._make is None else self._make(portion, self.known)
         except Exception:  # told by whoever stores the batch
             self._fails = True
             return False
@@ -253,53 +262,64 @@ class Folding:
         while self.go_on(len(self.batch)):
             pass
         if self._fails:
-            return fold(self.batch, self.known, learn)
+            return fold(self.batch, self.known, learn, self._make)
         if self._missed:
             missed = [self.batch[place] for place in self._missed]
             # What another fold of this day asked for meanwhile is not ours to learn, and ours is no longer all there.
             mine = self.known.lacking is self._lacking
-            learned = _learned(missed, self.known, learn) if mine else fold(missed, self.known, learn)
+            again = _learned if mine else fold
+            learned = again(missed, self.known, learn, self._make)
             for place, row in zip(self._missed, learned, strict=True):
                 self._rows[place] = row
         return self._rows
 
 
-def _folded(batch: Sequence[Row], known: Known) -> tuple[list[tuple[Any, ...]], list[int]]:
+def looked_up(opened: Opened, ended: Ended, known: Known) -> tuple[bool, Any, Any, Any]:
+    """Whether all a row names is known; numbers of its verdict (`Known.verdict`), of its entry and of its media type.
+
+    The numbers of who asked and where to are then those of their groups.
+    """
+    sign, lacking = known.sign, known.lacking
+    who, where, decided = opened.who, opened.where, opened.decided
+    whole = who.known is sign or (who.known is not lacking and known.gives(who, _WHO))
+    if where.known is not sign and (where.known is lacking or not known.gives(where, _WHERE)):
+        whole = False
+    entry: Any = opened.entry
+    if entry is not None:
+        entry = known.ids[_ENTRY].get(entry)
+        if entry is None:
+            known.lacks(_ENTRY, opened.entry)
+            whole = False
+    media: Any = ended.media
+    if media is not None:
+        media = known.ids[_MEDIA].get(media)
+        if media is None:
+            known.lacks(_MEDIA, ended.media)
+            whole = False
+    if decided.known is not sign:
+        decided.known, decided.ends = sign, {}
+    verdict: Any = decided.ends.get(ended.group)
+    if verdict is None and known.verdict(decided, ended.group):
+        verdict = decided.ends[ended.group]
+    return whole and verdict is not None, verdict, entry, media
+
+
+def folded(batch: Sequence[Row], known: Known) -> tuple[list[tuple[Any, ...]], list[int]]:
     """The rows, and the places of those that name something which is missing; their rows are empty."""
-    sign, lacking, entries, medias = known.sign, known.lacking, known.ids[_ENTRY], known.ids[_MEDIA]
     rows: list[tuple[Any, ...]] = []
     missed: list[int] = []
     for record, ending in batch:
         opened: Opened = record if isinstance(record, Opened) else opened_of(record)
         ended: Ended = ending if isinstance(ending, Ended) else ended_of(ending)
-        who, where, decided = opened.who, opened.where, opened.decided
-        whole = who.known is sign or (who.known is not lacking and known.gives(who, _WHO))
-        if where.known is not sign and (where.known is lacking or not known.gives(where, _WHERE)):
-            whole = False
-        entry: Any = opened.entry
-        if entry is not None:
-            named = entry
-            entry = entries.get(named)
-            if entry is None:
-                known.lacks(_ENTRY, named)
-                whole = False
-        media: Any = medias.get(ended.media)
-        if media is None and ended.media is not None:
-            known.lacks(_MEDIA, ended.media)
-            whole = False
-        if decided.known is not sign:
-            decided.known, decided.ends = sign, {}
-        verdict = decided.ends.get(ended.group)
-        if verdict is None and known.verdict(decided, ended.group):
-            verdict = decided.ends[ended.group]
-        if verdict is None or not whole:
+        whole, verdict, entry, media = looked_up(opened, ended, known)
+        if not whole:
             missed.append(len(rows))
             rows.append(())
             continue
         record_id: int = opened.id
-        asker, target, terms = who.numbers, where.numbers, opened.terms
+        asker, target, terms = opened.who.numbers, opened.where.numbers, opened.terms
         rows.append((
-            record_id, opened.time_us - (record_id >> _ID_BITS) * 1000 - _EPOCH_US,
+            record_id, opened.time_us - (record_id >> ID_BITS) * 1000 - _EPOCH_US,
             asker[0], asker[1], asker[2], asker[3], target[0], target[1], verdict[0], asker[4],
             entry, media, verdict[1],
             ended.status, ended.up, ended.down, ended.duration, opened.note, ended.error, ended.title,
@@ -329,7 +349,7 @@ class Reach:
                 early = offset
             elif offset > late:
                 late = offset
-            hour = ((record_id >> _ID_BITS) * 1000 + _EPOCH_US + offset) // _HOUR_US
+            hour = ((record_id >> ID_BITS) * 1000 + _EPOCH_US + offset) // _HOUR_US
             if hour != before:
                 hours.add(hour)
                 before = hour

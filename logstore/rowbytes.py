@@ -30,23 +30,9 @@ def packed(rows: Sequence[tuple[Any, ...]]) -> list[bytes]:
             elif isinstance(value, bool):
                 writer.append(0xC3 if value else 0xC2)
             elif isinstance(value, int):
-                _pack_number(writer, value)
+                pack_number(writer, value)
             elif isinstance(value, str):
-                text = value.encode()
-                size: i64 = len(text)
-                if size < 32:
-                    writer.append(u8(0xA0 + size))
-                elif size < 0x100:
-                    writer.append(0xD9)
-                    writer.append(u8(size))
-                elif size < 0x10000:
-                    writer.append(0xDA)
-                    writer.append(u8(size >> 8))
-                    writer.append(u8(size & 0xFF))
-                else:
-                    writer.append(0xDB)
-                    write_i32_be(writer, i32(size))
-                writer.write(text)
+                pack_text(writer, value.encode())
             else:
                 raise TypeError("neither a number nor a text")
         ends.append(len(writer))
@@ -59,7 +45,26 @@ def packed(rows: Sequence[tuple[Any, ...]]) -> list[bytes]:
     return made
 
 
-def _pack_number(writer: BytesWriter, number: i64) -> None:
+def pack_text(writer: BytesWriter, text: bytes) -> None:
+    """A text, its bytes given, as msgpack packs it."""
+    size: i64 = len(text)
+    if size < 32:
+        writer.append(u8(0xA0 + size))
+    elif size < 0x100:
+        writer.append(0xD9)
+        writer.append(u8(size))
+    elif size < 0x10000:
+        writer.append(0xDA)
+        writer.append(u8(size >> 8))
+        writer.append(u8(size & 0xFF))
+    else:
+        writer.append(0xDB)
+        write_i32_be(writer, i32(size))
+    writer.write(text)
+
+
+def pack_number(writer: BytesWriter, number: i64) -> None:
+    """A number as msgpack packs it."""
     if number >= 0:
         if number < 0x80:
             writer.append(u8(number))

@@ -63,6 +63,11 @@ class Group:
         """The numbers a row has in place of these values."""
         self.ends: dict[Group, tuple[Any, ...]] = {}
         """Of a verdict: the numbers it has with each group of an ending."""
+        # The numbers as bytes (`logstore.written`), packed and for COPY; nothing packed: not made of these numbers yet.
+        self.packed: bytes = b""
+        self.copied: bytes = b""
+        self.packed_last: bytes = b""
+        self.copied_last: bytes = b""
 
 
 @final

@@ -85,6 +85,7 @@ class PostgresStore:
         self._claimed_us = 0
         self._work: Work | None = None
         self._next: Folding | None = None
+        self._writer = fastrows.writer()
         self._numbering = False
         self._spent = Spent()
         self.refused = 0
@@ -129,7 +130,7 @@ class PostgresStore:
         except (ValueError, TypeError):  # told when the batch is stored
             return False
         if self._next is None or self._next.batch is not batch or self._next.known is not known:
-            self._next = Folding(batch, known)
+            self._next = Folding(batch, known, self._writer)
         return self._next.go_on(PORTION)
 
     def append(self, batch: Sequence[Row], cursor: Position | None = None) -> int:
@@ -214,7 +215,9 @@ class PostgresStore:
     def _copy_day(self, day: str, rows: Sequence[Row], *, again: bool) -> tuple[dict[str, Any], Reach]:
         """Store what is new of a day; what to write down of it, and where all of it lies, new or not."""
         names: list[Name] = []
-        values = self._folded(day, rows, lambda one, new: learn(self._connection, one, new, day, names))
+        values, written = self._folded(
+            day, rows, lambda one, new: learn(self._connection, one, new, day, names), again=again
+        )
         reach = new = Reach(values)
         if again:
             if (other := other_record(self._connection, values)) is not None:
@@ -222,10 +225,10 @@ class PostgresStore:
             values = self._absent(values)
             new = Reach(values)
         values.sort(key=_id)
-        hashed = Hashing(values, names)
+        hashed = Hashing(values, names, packed=written)
         if values:
             with self._working(hashed.go_on):
-                self._copy(values)
+                self._copy(values, written=written)
         now = self._clock() // 1000
         batches = chains.add_batch(self._connection, partition(day), self._number, values, names, now, hashed)
         note = {
@@ -241,28 +244,44 @@ class PostgresStore:
         self._spent.add(values)
         return note, reach
 
-    def _folded(self, day: str, rows: Sequence[Row], learning: Learn) -> list[tuple[Any, ...]]:
-        """The rows as they stand in `log`; those that were folded ahead are not folded again."""
+    def _folded(
+        self, day: str, rows: Sequence[Row], learning: Learn, *, again: bool
+    ) -> tuple[list[tuple[Any, ...]], bool]:
+        """The rows as they stand in `log`, or True and as `logstore.written` gives them, unless some are there already.
+
+        Those that were folded ahead are not folded again.
+        """
         folding, self._next = self._next, None
         known = self._days.known(day)
         self._numbering = True  # what is learned must hold still while the server says its numbers
         try:
-            if folding is not None and folding.batch is rows and folding.known is known:
-                return folding.whole(learning)
-            return fold(rows, known, learning)
+            if self._writer is not None and not again:
+                with contextlib.suppress(TypeError, ValueError, OverflowError):  # it is said in full below
+                    if folding is not None and folding.batch is rows and folding.known is known:
+                        return folding.whole(learning), True
+                    return fold(rows, known, learning, self._writer), True
+            elif folding is not None and folding.batch is rows and folding.known is known:
+                return folding.whole(learning), False
+            return fold(rows, known, learning), False
         finally:
             self._numbering = False
 
-    def _copy(self, values: Sequence[tuple[Any, ...]]) -> None:
+    def _copy(self, values: Sequence[tuple[Any, ...]], *, written: bool) -> None:
         # The driver would cut a larger one short without a word.
-        if any(status is not None and not -_SMALL <= status <= _SMALL for status in {row[_STATUS] for row in values}):
+        if not written and any(
+            status is not None and not -_SMALL <= status <= _SMALL for status in {row[_STATUS] for row in values}
+        ):
             raise ValueError("a status does not fit 16 bits")
         raw: Any = self._connection.connection.driver_connection
         with raw.cursor() as cursor, cursor.copy(COPY) as copy:
-            if fastrows.copied is not None:
+            if written or fastrows.copied is not None:
                 copy.write(COPY_HEAD)
                 for begin in range(0, len(values), TOGETHER):
-                    copy.write(fastrows.copied(values[begin : begin + TOGETHER], WIDTHS))
+                    part = values[begin : begin + TOGETHER]
+                    if written:
+                        copy.write(b"".join([row[3] for row in part]))
+                    elif fastrows.copied is not None:
+                        copy.write(fastrows.copied(part, WIDTHS))
                 copy.write(COPY_END)
                 return
             copy.set_types(COPY_TYPES)
