@@ -17,8 +17,9 @@ from mitmproxy import http
 from addons.flownotes import FlowNotes, flow_notes
 from addons.live import Live
 from addons.pagebody import BodyKind, PageBody
-from addons.pagecheck import PageCheck, not_scanned
+from addons.pagecheck import PageCheck
 from addons.pageheads import PLAIN, ask_for_readable, is_page, is_xml, media_type
+from addons.pageremarks import not_scanned
 
 logger = logging.getLogger(__name__)
 

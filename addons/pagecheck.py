@@ -20,11 +20,10 @@ from addons.flownotes import FlowNotes
 from addons.littlepages import little, read
 from addons.live import Live
 from addons.pagebody import TOO_LONG, BodyKind, PageBody
+from addons.pageremarks import AS_IT_STANDS, NOT_SCANNED, not_scanned, open_again, remark
 from addons.proceed import after_grant, offer, scope_of
-from addons.rows import open_row
 from categories.pagescan import PageScan
 from categories.pagetable import Finding, PageTable
-from logstore.spool import SpoolFull
 from policy.model import Action, Reason, Request, Stage, Verdict
 
 logger = logging.getLogger(__name__)
@@ -43,10 +42,6 @@ LITTLE = 64 * 1024
 """Bytes a page may hold without the others being counted, and of which what comes is looked at at once."""
 MOST_CPU = 10.0
 """Seconds of a processor for one page; the rest passes, and its row says so."""
-NOT_SCANNED = "not-scanned"
-"""Begins the remark in the row of a page that was not looked at; the reason follows."""
-AS_IT_STANDS = "scanned:as-it-stands"
-"""The remark in the row of a page that is not written as its head says, and was read as it came."""
 TOO_LONG_RULE = "pages:too-long"
 TOO_LONG_BECAUSE = "This page is longer than what the filter reads, and the school has chosen to close such pages."
 
@@ -391,32 +386,3 @@ _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDict
 def _turn() -> asyncio.Lock:
     """Held by the one page of this loop that is read now; the others stand in line."""
     return _turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
-
-
-def not_scanned(live: Live, flow: http.HTTPFlow, notes: FlowNotes, why: str, told: str | None = None) -> None:
-    """A page passes that was not looked at, or not to its end: count it, and say so in its row."""
-    live.metrics.pages_not_scanned.labels(why).inc()
-    remark(live, flow, notes, told or f"{NOT_SCANNED}:{why}")
-
-
-def remark(live: Live, flow: http.HTTPFlow, notes: FlowNotes, told: str) -> None:
-    """Say something of the page in its row."""
-    notes.note = ",".join(filter(None, (notes.note, told)))
-    open_again(live, flow, notes)
-
-
-def open_again(live: Live, flow: http.HTTPFlow, notes: FlowNotes) -> None:
-    """Say the record of an exchange under way anew: its verdict or note is another now. The decision stands either way.
-
-    The same id: whoever merges the spool takes the last word (`logstore.merge`).
-    """
-    if notes.record_id is None or notes.ended:
-        return  # written whole at its end
-    notes.reference = notes.record_id
-    try:
-        live.spool.open(open_row(live, flow, notes))
-    except SpoolFull:
-        live.metrics.unrecorded.labels("verdict").inc()
-    except Exception:
-        logger.exception("record %d could not be completed", notes.record_id)
-        live.metrics.hook_failures.labels("content").inc()

@@ -1,6 +1,6 @@
 """What stands on a page closes it before anybody sees it: real workers, real sockets, real pages.
 
-Shows: `addons.pagecheck`, `addons.holding`, `addons.pagebody`.
+Shows: `addons.pagecheck`, `addons.holding`, `addons.pagebody`, `addons.pageremarks`.
 """
 
 from __future__ import annotations
