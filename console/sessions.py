@@ -74,6 +74,15 @@ def end(connection: Connection, session: str) -> None:
     connection.execute(delete(sessions).where(sessions.c.hash == session))
 
 
+def forget(connection: Connection, limit: datetime, *, dry_run: bool = False) -> int:
+    """Remove sessions begun before `limit`, which say at whom somebody looked; how many they are."""
+    due = sessions.c.made_us < to_us(limit)
+    found = len(connection.execute(select(sessions.c.hash).where(due)).all())
+    if found and not dry_run:
+        connection.execute(delete(sessions).where(due))
+    return found
+
+
 def give_reason(connection: Connection, session: str, subject: str, why: str, at: datetime) -> None:
     """Keep why this session looks at somebody, for `REASON`."""
     row = _row(connection, session)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from console import sessions
 from identity.overlay import FILE_NAME
 from logstore.collecting import FactTaker
 from logstore.db import open_catalog, upgrade
@@ -64,6 +65,20 @@ def refusal_cleaner(store: Beside, keep: timedelta) -> Cleaner:
             engine.dispose()
 
     return clean_refusals
+
+
+def session_cleaner(store: Beside) -> Cleaner:
+    """Removes the console's sessions that nobody signed in after, when they are older than rows may be."""
+
+    def clean_sessions(limit: datetime, dry_run: bool) -> Cleaned:
+        engine = open_catalog(store)
+        try:
+            with engine.begin() as connection:
+                return Cleaned("sessions of the console", sessions.forget(connection, limit, dry_run=dry_run))
+        finally:
+            engine.dispose()
+
+    return clean_sessions
 
 
 def request_cleaner(store: Beside, overlay: Path | None) -> Cleaner:

@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 import msgpack
 import pytest
 
+from console import accounts, secrets, sessions
+from console.roles import Grant, Role
 from logstore.db import open_catalog
 from logstore.exportbook import Export, hash_file, note_export
 from logstore.ids import RecordIds
@@ -64,6 +66,7 @@ class Gateway:
         self.row()
         self.quarantine()
         self.registry()
+        self.session()
         self.export()
 
     def ids(self) -> RecordIds:
@@ -103,6 +106,14 @@ class Gateway:
             overrides.end_expired(catalog, self.day + timedelta(days=2), "schoolgate")
         with open_catalog(store).connect() as catalog:
             write_overlay(catalog, self.settings.data / "overlay", ())
+
+    def session(self) -> None:
+        """Somebody looked at the pupil, and nobody signed in afterwards."""
+        with open_catalog(self.settings.data / "store").begin() as catalog:
+            grants = [Grant(0, Role.TECHNICIAN)]
+            account = accounts.add(catalog, "dana", "Dana", grants, By("cli:head", self.day, "new"))
+            cookie = sessions.begin(catalog, account, "10.0.0.1", self.day)
+            sessions.give_reason(catalog, secrets.hash_of(cookie), CANARY, f"{CANARY} was hurt", self.day)
 
     def export(self) -> None:
         path = self.settings.data / "exports" / f"{CANARY}.jsonl"
@@ -176,6 +187,7 @@ def test_every_place_has_a_cleaner(tmp_path: Path) -> None:
         "spool",
         "review requests and ended overrides",
         "what devices refused to have read",
+        "sessions of the console",
         "exports",
         "roll-ups",
         "drills",
