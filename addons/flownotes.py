@@ -7,6 +7,7 @@ disappear with the thing they are about, and are found without a table.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -91,6 +92,10 @@ class ConnectionNotes:
     """Why the gateway itself ended the connection, where it did: its client did not leave what was under way."""
     active: int = 0
     """Exchanges under way."""
+    saying: list[Callable[[], None]] | None = None
+    """What the record is to be told once everything said in this turn of the connection is sent; None between turns."""
+    unsent: bool = False
+    """True when the layers had done their work, and what they said last could not be sent."""
 
     def broken_off(self, half: str) -> str:
         """Why something came only by `half`: nobody else is to blame where we would not wait for the rest."""

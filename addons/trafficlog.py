@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from functools import partial
 
 from mitmproxy import http
 from mitmproxy.connection import Client as ClientConnection
@@ -137,13 +138,21 @@ class TrafficLog:
     def refused_bytes(self, data: RefusedBytes) -> None:
         """Bytes that never became a request."""
         connection_notes(data.client).told = True
+        self._has_row(data.client)
         row = refused_bytes_row(self.live, connection_notes(data.client), data.why, data.reason)
         ending = Ending(kind=EndingKind.REFUSED, status=data.status, error=data.why)
         self.live.metrics.count_exchange("refused", 0)
         self._append(row.id, lambda: self.live.spool.write(row, ending), "refused")
 
+    def _has_row(self, client: ClientConnection) -> None:
+        """What is said to it in this turn."""
+        saying = connection_notes(client).saying
+        if saying is not None:
+            saying.append(_nothing_more)
+
     def gateway_failed(self, client: ClientConnection) -> None:
-        """Our own fault ends whatever is open on this connection; where nothing is, a row tells of the connection."""
+        """Our own fault ends whatever is open on this connection; where nothing is, a row tells of the connection,
+        unless what could not be sent has one: our page."""
         notes = connection_notes(client)
         notes.cut = notes.cut or FAILED
         if notes.tunnel_record is not None or notes.tunnel_unrecorded:
@@ -153,7 +162,7 @@ class TrafficLog:
         open_here = [flow for flow in open_flows().get(client, []) if isinstance(flow, http.HTTPFlow)]
         for flow in open_here:
             self._close(flow, EndingKind.ERROR, error=FAILED, failure=self._our_fault())
-        if not open_here:
+        if not open_here and not (notes.unsent and notes.saying):
             self.refused_bytes(RefusedBytes(client, FAILED, None, Reason.FAILURE))
 
     def _our_fault(self) -> Verdict:
@@ -191,9 +200,24 @@ class TrafficLog:
         return None if notes.durable is None else self._answer_after(notes.durable, flow, notes)
 
     def response(self, flow: http.HTTPFlow) -> None:
-        """The answer is through."""
+        """The answer is through, once it is sent: what cannot be sealed is met behind this hook."""
         if flow.websocket is not None:
             return
+        saying = connection_notes(flow.client_conn).saying
+        if saying is None:
+            self._through(flow)
+        else:
+            saying.append(partial(self._sent, flow))
+
+    def _sent(self, flow: http.HTTPFlow) -> None:
+        """Whoever calls this is no hook, after which faults are caught."""
+        try:
+            self._through(flow)
+        except Exception:
+            logger.exception("an ending could not be recorded")
+            self.live.metrics.hook_failures.labels("trafficlog").inc()
+
+    def _through(self, flow: http.HTTPFlow) -> None:
         slow = flow_notes(flow).too_slow
         if slow == NOT_TAKEN:
             self._close(flow, EndingKind.ABORTED, error=slow)
@@ -267,6 +291,7 @@ class TrafficLog:
         if notes.ended:
             return
         notes.ended = True
+        self._has_row(flow.client_conn)
         self._count(ending)
         try:
             row = open_row(self.live, flow, notes)
@@ -352,3 +377,7 @@ class TrafficLog:
         """Whether this client goes on while nothing can be recorded."""
         choice = self.live.when_full
         return choice == "count" or (choice == "block-pupils" and client.band is Band.STAFF)
+
+
+def _nothing_more() -> None:
+    """What is told of an exchange that has its row whole."""

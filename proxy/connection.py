@@ -12,6 +12,7 @@ import asyncio
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,11 +21,11 @@ from mitmproxy.proxy import commands, events, mode_servers, server, server_hooks
 from mitmproxy.proxy.context import Context
 
 from addons.cutting import cut
-from addons.flownotes import IDLE
+from addons.flownotes import IDLE, connection_notes
 from addons.inplace import called, forked, held
 from addons.relaying import HalfClose
 from addons.shortway import HandOver
-from proxy.lifetime import Watchdog, taken_apart
+from proxy.lifetime import OVER, Watchdog, taken_apart
 from proxy.reading import read_directly
 
 logger = logging.getLogger("mitmproxy.proxy.server")
@@ -59,6 +60,7 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
         self._awaited = 0
         self._ahead = 0
         self._settled = asyncio.Event()
+        self._notes = connection_notes(self.client)
         self.outlet: asyncio.WriteTransport | None = None
         self.timeout_watchdog = Watchdog(self.timeout_watchdog.timeout, self._idle)
 
@@ -86,7 +88,7 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
         await self.handle_hook(server_hooks.ClientDisconnectedHook(self.client))
         await self._leave_origins()
         if not self._awaited and not self._at_work:  # an answer that is still waited for must find its layers
-            self.layer, over = _OVER, self.layer
+            self.layer, over = OVER, self.layer
             taken_apart(over)
 
     def _outlet(self, connection: Connection) -> asyncio.WriteTransport | None:
@@ -211,13 +213,17 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
         if self._at_work:  # tasks start eagerly: an answer may come while the question is still being read
             return
         self._at_work = True
+        saying: list[Callable[[], None]] = []
+        self._notes.saying = saying
         try:
             self.timeout_watchdog.register_activity()
             while self._arrived:
                 self._give(self._arrived.popleft())
             self._send()
         finally:
-            self._at_work = False
+            self._at_work, self._notes.saying = False, None
+            for told in saying:
+                told()
 
     def _give(self, event: events.Event) -> None:
         if self._awaited and isinstance(event, events.DataReceived):
@@ -231,11 +237,11 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
             self.log("mitmproxy has crashed!", logging.ERROR, exc_info=True)
             self._break_off()
 
-    def _break_off(self) -> None:
+    def _break_off(self, *, unsent: bool = False) -> None:
         """The layers failed and are in a state nobody knows: the client goes, and the record says why."""
         if self._broken or self.client not in self.transports:
             return
-        self._broken = True
+        self._broken, self._notes.unsent = True, unsent
         try:
             self.master.addons.call(GatewayFailedHook(self.client))
         except Exception:
@@ -280,7 +286,7 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
                 self.log("mitmproxy has crashed!", logging.ERROR, exc_info=True)
                 if (outlet := self._outlet(connection)) is not None:  # behind what is missing nothing may come:
                     outlet.abort()  # whoever reads must see a cut and not a hole
-                self._break_off()
+                self._break_off(unsent=True)
 
     def _close(self, command: commands.ConnectionCommand) -> None:
         self._send()
@@ -369,16 +375,6 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
     def _task(self, work: Any) -> asyncio.Task[Any]:
         return asyncio.get_running_loop().create_task(work)
 
-
-class _Over:
-    """In the place of the layers of a connection that is over."""
-
-    def handle_event(self, _: events.Event) -> tuple[commands.Command, ...]:
-        """Nothing follows."""
-        return ()
-
-
-_OVER: Any = _Over()
 
 _waiting: set[asyncio.Task[Any]] = set()
 """The event loop itself holds tasks only weakly."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from mitmproxy.proxy import server
+from mitmproxy.proxy import commands, events, server
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import Layer
 
@@ -79,3 +79,14 @@ def taken_apart(outermost: Layer) -> None:
                 part.layers.clear()
             elif isinstance(part, dict):
                 waiting += [one for one in part.values() if isinstance(one, Layer)]
+
+
+class Over:
+    """In the place of the layers of a connection that is over."""
+
+    def handle_event(self, _: events.Event) -> tuple[commands.Command, ...]:
+        """Nothing follows."""
+        return ()
+
+
+OVER: Any = Over()

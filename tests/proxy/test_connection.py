@@ -23,6 +23,7 @@ from OpenSSL import SSL
 from addons import tlslayers
 from addons.relaying import HalfClose, TunnelLayer
 from addons.straight import StraightHttpLayer
+from addons.trafficlog import TrafficLog
 from proxy.connection import AHEAD, GatewayConnection
 from tests.addons.host import Host
 from tests.rig.certificates import Authority
@@ -218,6 +219,51 @@ def test_an_answer_of_which_a_part_cannot_be_sealed_is_cut_off(
     (row,) = [row for row in host.rows() if row.host == name]
     ending = host.endings()[row.id]
     assert (ending.kind, ending.error) == ("error", "the gateway failed")
+
+
+@pytest.mark.parametrize(
+    ("host_name", "ending"),
+    [("{name}", ("allow", "error", "the gateway failed")), ("games.schoolgate.test", ("block", "blocked", None))],
+    ids=["an answer", "our page"],
+)
+def test_what_cannot_be_sealed_when_its_answer_is_through_has_one_row(
+    host: Host, name: str, monkeypatch: pytest.MonkeyPatch, host_name: str, ending: tuple[str, str, str | None]
+) -> None:
+    """The layers are done with it by then: no row says that it was delivered, and no second one that we failed."""
+    whole, to = tlslayers._write, host_name.format(name=name)
+
+    def write(connection: SSL.Connection, plain: bytes) -> None:
+        if plain.startswith(b"HTTP/1.1 "):
+            raise RuntimeError("broken on purpose")
+        whole(connection, plain)
+
+    monkeypatch.setattr(tlslayers, "_write", write)
+    with Raw(host, timeout=10) as raw:
+        assert raw.tunnel(f"{to}:443") == 200
+        raw.secure(to)
+        raw.send(f"GET /json HTTP/1.1\r\nHost: {to}\r\n\r\n".encode())
+        assert raw.read_all() == b""
+    assert host.master is not None
+    wait_for(lambda: not host.master.server.connections, "the connection to be over")
+    (row,) = host.rows()
+    found = host.endings()[row.id]
+    assert (row.action, found.kind, found.error) == ending
+
+
+def test_a_fault_in_what_is_recorded_of_an_answer_ends_no_connection(
+    host: Host, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer is sent by then; its row ends as one whose end nobody knows."""
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("broken on purpose")
+
+    monkeypatch.setattr(TrafficLog, "_ending", broken)
+    with Raw(host) as raw:
+        for _ in range(2):
+            raw.send(f"GET http://{name}/page HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
+            assert raw.answer().status == 200
+        assert host.live.metrics.hook_failures.labels("trafficlog")._value.get() == 2
 
 
 class Unsealable(commands.SendData):
