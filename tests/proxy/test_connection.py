@@ -263,7 +263,8 @@ def test_a_fault_in_what_is_recorded_of_an_answer_ends_no_connection(
         for _ in range(2):
             raw.send(f"GET http://{name}/page HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
             assert raw.answer().status == 200
-        assert host.live.metrics.hook_failures.labels("trafficlog")._value.get() == 2
+        faults = host.live.metrics.hook_failures.labels("trafficlog")._value
+        wait_for(lambda: faults.get() == 2, "both faults to be counted")
 
 
 class Unsealable(commands.SendData):
