@@ -204,7 +204,9 @@ class TrafficLog:
         if flow.websocket is not None:
             return
         saying = connection_notes(flow.client_conn).saying
-        if saying is None:
+        if (
+            saying is None or flow_notes(flow).record_id is None
+        ):  # a row that is written whole is there before its answer
             self._through(flow)
         else:
             saying.append(partial(self._sent, flow))
