@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import msgpack
 
+from logstore.packedvalues import NIL, begins, integer_at, past_values, text_at
+
 if TYPE_CHECKING:
     from mypy_extensions import i64
 
@@ -45,7 +47,6 @@ _CLOSE_ARRAY: Final = b"\x93\x01\xcf"
 _ENDING_ARRAY: Final = b"\xdc\x00\x10"
 _WHO_AT: Final = 23
 _ENDING_AT: Final = 14
-_NIL: Final = 0xC0
 _LARGEST: Final = 2**63 - 1
 _unpack: Final = msgpack.unpackb
 
@@ -212,7 +213,7 @@ class Groups:
         if found is None:
             if len(self._texts) >= self._most:
                 self._texts.clear()
-            found = self._texts[key] = _text(key, 0, len(key))
+            found = self._texts[key] = text_at(key, 0, len(key))
         return found
 
     def _keep(self, key: Any, group: Group) -> Group:
@@ -277,146 +278,64 @@ def read_run(data: bytes, weight: int, groups: Groups, kinds: dict[Any, Any]) ->
 
 
 def _opened(data: bytes, at: i64, groups: Groups) -> Opened | None:
-    if not _begins(data, at, _OPEN_ARRAY) or data[at + 6] >= 0x80 or data[at + 14] != 0xCF:
+    if not begins(data, at, _OPEN_ARRAY) or data[at + 6] >= 0x80 or data[at + 14] != 0xCF:
         return None
     who = at + _WHO_AT
-    where = _past(data, who, 11)
-    path = _past(data, where, 4)
-    query = _past(data, path, 1)
-    domain = _past(data, query, 1)
-    decided = _past(data, domain, 1)
-    entry = _past(data, decided, 9)
-    stage = _past(data, entry, 1)
-    terms = _past(data, stage, 1)
-    note = _past(data, terms, 1)
-    past = _past(data, note, 1)
+    where = past_values(data, who, 11)
+    path = past_values(data, where, 4)
+    query = past_values(data, path, 1)
+    domain = past_values(data, query, 1)
+    decided = past_values(data, domain, 1)
+    entry = past_values(data, decided, 9)
+    stage = past_values(data, entry, 1)
+    terms = past_values(data, stage, 1)
+    note = past_values(data, terms, 1)
+    past = past_values(data, note, 1)
     if past > len(data):
         return None
     searched: Any = () if data[terms] == 0x90 else _unpack(data[terms:note], use_list=False)
     opened = Opened(
-        _integer(data, at + 5),
-        _integer(data, at + 14),
+        integer_at(data, at + 5),
+        integer_at(data, at + 14),
         groups.packed(b"\x9b", data[who:where]),
         groups.packed(b"\x95", data[where:path] + data[domain:decided]),
         groups.packed(b"\x9a", data[decided:entry] + data[stage:terms]),
-        None if data[entry] == _NIL else groups.text(data[entry:stage]),
-        _text(data, path, query),
-        _text(data, query, domain),
+        None if data[entry] == NIL else groups.text(data[entry:stage]),
+        text_at(data, path, query),
+        text_at(data, query, domain),
         searched,
-        _text(data, note, past),
+        text_at(data, note, past),
     )
     opened.past = past
     return opened
 
 
 def _ended(data: bytes, at: i64, groups: Groups, kinds: dict[Any, Any]) -> Ended | None:
-    if not _begins(data, at, _CLOSE_ARRAY) or data[at + 3] >= 0x80 or not _begins(data, at + 11, _ENDING_ARRAY):
+    if not begins(data, at, _CLOSE_ARRAY) or data[at + 3] >= 0x80 or not begins(data, at + 11, _ENDING_ARRAY):
         return None
     kind = at + _ENDING_AT
-    status = _past(data, kind, 1)
-    media = _past(data, status, 1)
-    title = _past(data, media, 1)
-    up = _past(data, title, 1)
-    down = _past(data, up, 1)
-    duration = _past(data, down, 1)
-    error = _past(data, duration, 1)
-    said = _past(data, error, 1)
-    repeats = _past(data, said, 7)
-    past = _past(data, repeats, 1)
+    status = past_values(data, kind, 1)
+    media = past_values(data, status, 1)
+    title = past_values(data, media, 1)
+    up = past_values(data, title, 1)
+    down = past_values(data, up, 1)
+    duration = past_values(data, down, 1)
+    error = past_values(data, duration, 1)
+    said = past_values(data, error, 1)
+    repeats = past_values(data, said, 7)
+    past = past_values(data, repeats, 1)
     if past > len(data):
         return None
     ended = Ended(
         groups.packed(b"\x98", data[kind:status] + data[said:repeats], kinds),
-        None if data[media] == _NIL else groups.text(data[media:title]),
-        None if data[status] == _NIL else _integer(data, status),
-        _integer(data, up),
-        _integer(data, down),
-        _integer(data, duration),
-        _text(data, error, said),
-        _text(data, title, up),
-        _integer(data, repeats),
+        None if data[media] == NIL else groups.text(data[media:title]),
+        None if data[status] == NIL else integer_at(data, status),
+        integer_at(data, up),
+        integer_at(data, down),
+        integer_at(data, duration),
+        text_at(data, error, said),
+        text_at(data, title, up),
+        integer_at(data, repeats),
     )
-    ended.of, ended.past = _integer(data, at + 2), past
+    ended.of, ended.past = integer_at(data, at + 2), past
     return ended
-
-
-def _begins(data: bytes, at: i64, begin: bytes) -> bool:
-    """Whether these bytes lie at `at`; without a piece of its own to compare them with. Raises IndexError."""
-    size: i64 = len(begin)
-    place: i64 = 0
-    while place < size:
-        if data[at + place] != begin[place]:
-            return False
-        place += 1
-    return True
-
-
-def _past(data: bytes, at: i64, values: i64) -> i64:
-    """Where so many values end that begin at `at`. Raises ValueError for a kind that no field has, IndexError."""
-    while values > 0:
-        kind: i64 = data[at]
-        if kind < 0x80 or kind >= 0xE0:
-            at += 1
-        elif kind < 0xA0:
-            if kind < 0x90:
-                raise ValueError("not a value that can be passed over")
-            values += kind - 0x90
-            at += 1
-        elif kind < 0xC0:
-            at += kind - 0x9F
-        elif kind == 0xC0 or kind == 0xC2 or kind == 0xC3:  # noqa: PLR1714 - a tuple would be made for each
-            at += 1
-        elif kind == 0xD9:
-            length: i64 = data[at + 1]
-            at += 2 + length
-        elif kind == 0xDA:
-            at += 3 + _two(data, at + 1)
-        elif 0xCC <= kind <= 0xCF:
-            at += 1 + (1 << (kind - 0xCC))
-        elif 0xD0 <= kind <= 0xD3:
-            at += 1 + (1 << (kind - 0xD0))
-        else:
-            raise ValueError("not a value that can be passed over")
-        values -= 1
-    return at
-
-
-def _text(data: bytes, begin: i64, end: i64) -> str | None:
-    """The text that lies there, or None. Raises ValueError when it is neither, or no UTF-8."""
-    kind: i64 = data[begin]
-    if kind == _NIL:
-        return None
-    if 0xA0 <= kind < 0xC0:
-        return data[begin + 1 : end].decode()
-    if kind == 0xD9:
-        return data[begin + 2 : end].decode()
-    if kind == 0xDA:
-        return data[begin + 3 : end].decode()
-    raise ValueError("not a text")
-
-
-def _integer(data: bytes, at: i64) -> int:
-    """The number at `at`, not negative. Raises ValueError when there is none."""
-    kind: i64 = data[at]
-    if kind < 0x80:
-        return int(kind)
-    if kind == 0xCC:
-        return data[at + 1]
-    if kind == 0xCD:
-        return int(_two(data, at + 1))
-    if kind == 0xCE:
-        return int(_four(data, at + 1))
-    if kind == 0xCF:
-        upper, lower = _four(data, at + 1), _four(data, at + 5)
-        return int(upper << 32 | lower) if upper < 0x80000000 else int.from_bytes(data[at + 1 : at + 9])
-    raise ValueError("not a number")
-
-
-def _two(data: bytes, at: i64) -> i64:
-    upper: i64 = data[at]
-    lower: i64 = data[at + 1]
-    return upper << 8 | lower
-
-
-def _four(data: bytes, at: i64) -> i64:
-    return _two(data, at) << 16 | _two(data, at + 2)

@@ -1,4 +1,7 @@
-"""What is found in the bytes of an event is what unpacking them finds; what is not plain is left to unpacking."""
+"""What is found in the bytes of an event is what unpacking them finds; what is not plain is left to unpacking.
+
+Shows: `logstore.told`, `logstore.packedvalues`.
+"""
 
 from __future__ import annotations
 
