@@ -109,7 +109,8 @@ def tidy_holds(where: Where) -> bool:
     if isinstance(beside, Database):
         from logstore.postgres.holds import sweep
 
-        return sweep(beside)
+        sweep(beside)
+        return True
     path = holds_path(beside)
     return not path.is_file() or compact(path)
 

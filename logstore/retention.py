@@ -250,19 +250,15 @@ def _forget(where: Where, engine: Engine, keep: date, stayed: list[Stayed]) -> d
     """Remove the names that only removed days used, and what is left of them in the file."""
     beside = catalog_of(where)
     if isinstance(beside, Database):
-        from logstore.postgres.days import announce
-        from logstore.postgres.sweeping import sweep
+        from logstore.postgres.days import announce, sweep
 
         with engine.begin() as catalog:
             announce(catalog)
             finish_months(catalog, keep)
             forget_marks(catalog, keep.isoformat())
             gone = _forget_names(catalog, keep)
-        stayed += (
-            Stayed(f"deleted rows of {table}", "in use; cleared by the next run", wrong=True) for table in sweep(beside)
-        )
-        if not tidy(where):
-            stayed.append(Stayed("deleted rows of holds", "in use; cleared by the next run", wrong=True))
+        sweep(beside)
+        tidy(where)
         return gone
     with write_lock(beside):
         with engine.begin() as catalog:

@@ -20,7 +20,7 @@ from logstore.place import Database, StoreError
 from logstore.postgres import chains, locks
 from logstore.postgres.db import open_engine, reading
 from logstore.prunereport import PrunedDay
-from logstore.schema import day_file
+from logstore.schema import DIMENSIONS, day_file
 from logstore.source import ids_of
 
 AHEAD = 7
@@ -87,6 +87,17 @@ def delete(catalog: Connection, day: date) -> None:
     """Delete the files of a day that was taken out, once the transaction ends, and rows of it that lie outside."""
     catalog.exec_driver_sql("SELECT drop_log_day(%s)", (day,))
     catalog.exec_driver_sql("SELECT drop_log_strays(%s)", (day,))
+
+
+def sweep(database: Database) -> None:
+    """Give back the room of names that were deleted, and what is left of them in it, where this account may."""
+    engine = open_engine(database)
+    try:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            for table in DIMENSIONS:
+                connection.exec_driver_sql(f"VACUUM {table.name}")
+    finally:
+        engine.dispose()
 
 
 @contextmanager

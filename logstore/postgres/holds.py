@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine
 
 from logstore.place import Database
-from logstore.postgres import locks, sweeping
+from logstore.postgres import locks
 from logstore.postgres.db import HOLDS, in_turn, open_engine, revision_of, upgrade
 
 
@@ -48,6 +48,12 @@ def one_at_a_time(database: Database) -> Iterator[None]:
         engine.dispose()
 
 
-def sweep(database: Database) -> bool:
-    """Leave nothing of released rows in the files, where this account may; False when somebody was using them."""
-    return not sweeping.sweep(database, HOLDS)
+def sweep(database: Database) -> None:
+    """Leave nothing of released rows in the files, where this account may."""
+    engine = open_engine(database, schema=HOLDS)
+    try:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            for table in ("held_row", "hold"):
+                connection.exec_driver_sql(f"VACUUM {table}")
+    finally:
+        engine.dispose()
