@@ -13,6 +13,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from mitmproxy import ctx
+from mitmproxy.connection import Client, Connection, Server
 from mitmproxy.flow import Flow
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
@@ -176,3 +177,11 @@ def forked(context: Context) -> Context:
     made.client, made.server, made.options = context.client, context.server, context.options
     made.layers = context.layers.copy()
     return made
+
+
+def same(one: Connection, other: object) -> bool:
+    """As the host's, which asks an abstract class's machinery at every comparison: some thirty a request."""
+    if one is other:
+        return True
+    known = type(other) is Server or type(other) is Client or isinstance(other, Connection)
+    return known and one.id == other.id  # type: ignore[attr-defined]

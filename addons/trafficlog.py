@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 
 from mitmproxy import http
@@ -136,7 +137,14 @@ class TrafficLog:
             self.refused_bytes(RefusedBytes(client, why, None))
 
     def refused_bytes(self, data: RefusedBytes) -> None:
-        """Bytes that never became a request."""
+        """Bytes that never became a request; not those of which the row of our own fault tells."""
+        notes = connection_notes(data.client)
+        if notes.cut != FAILED:
+            self._refused(data)
+        elif not notes.told:
+            self._refused(replace(data, reason=Reason.FAILURE))
+
+    def _refused(self, data: RefusedBytes) -> None:
         connection_notes(data.client).told = True
         self._has_row(data.client)
         row = refused_bytes_row(self.live, connection_notes(data.client), data.why, data.reason)
@@ -163,7 +171,7 @@ class TrafficLog:
         for flow in open_here:
             self._close(flow, EndingKind.ERROR, error=FAILED, failure=self._our_fault())
         if not open_here and not (notes.unsent and notes.saying):
-            self.refused_bytes(RefusedBytes(client, FAILED, None, Reason.FAILURE))
+            self._refused(RefusedBytes(client, FAILED, None, Reason.FAILURE))
 
     def _our_fault(self) -> Verdict:
         because = "Something went wrong on our side."
@@ -204,9 +212,8 @@ class TrafficLog:
         if flow.websocket is not None:
             return
         saying = connection_notes(flow.client_conn).saying
-        if (
-            saying is None or flow_notes(flow).record_id is None
-        ):  # a row that is written whole is there before its answer
+        whole = flow_notes(flow).record_id is None  # its row is there before its answer
+        if saying is None or whole:
             self._through(flow)
         else:
             saying.append(partial(self._sent, flow))

@@ -12,17 +12,16 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from mitmproxy.connection import Client, Connection, ConnectionState, Server
+from mitmproxy.connection import Client, Connection, ConnectionState
 from mitmproxy.proxy import commands, events, mode_servers, server, server_hooks
 from mitmproxy.proxy.context import Context
 
 from addons.cutting import cut
 from addons.flownotes import IDLE, connection_notes
-from addons.inplace import called, forked, held
+from addons.inplace import called, forked, held, same
 from addons.relaying import HalfClose
 from addons.shortway import HandOver
 from proxy.lifetime import OVER, Watchdog, taken_apart
@@ -213,17 +212,21 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
         if self._at_work:  # tasks start eagerly: an answer may come while the question is still being read
             return
         self._at_work = True
-        saying: list[Callable[[], None]] = []
-        self._notes.saying = saying
+        self._notes.saying = []
         try:
             self.timeout_watchdog.register_activity()
             while self._arrived:
                 self._give(self._arrived.popleft())
             self._send()
         finally:
-            self._at_work, self._notes.saying = False, None
-            for told in saying:
-                told()
+            self._at_work = False
+            self._said()
+            self._notes.saying = None
+
+    def _said(self) -> None:
+        """Tell what was sent, or has another ending by now."""
+        while self._notes.saying:
+            self._notes.saying.pop(0)()
 
     def _give(self, event: events.Event) -> None:
         if self._awaited and isinstance(event, events.DataReceived):
@@ -239,6 +242,9 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
 
     def _break_off(self, *, unsent: bool = False) -> None:
         """The layers failed and are in a state nobody knows: the client goes, and the record says why."""
+        if not unsent:  # what was answered before went well
+            self._send()
+            self._said()
         if self._broken or self.client not in self.transports:
             return
         self._broken, self._notes.unsent = True, unsent
@@ -277,6 +283,7 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
     def _send(self) -> None:
         """Send what was said in this turn, at once for each connection."""
         outgoing, self._outgoing = self._outgoing, {}
+        missing = []
         for connection, said in outgoing.items():
             try:
                 io = self.transports.get(connection)
@@ -286,7 +293,9 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
                 self.log("mitmproxy has crashed!", logging.ERROR, exc_info=True)
                 if (outlet := self._outlet(connection)) is not None:  # behind what is missing nothing may come:
                     outlet.abort()  # whoever reads must see a cut and not a hole
-                self._break_off(unsent=True)
+                missing.append(connection)
+        if missing:
+            self._break_off(unsent=self.client in missing)
 
     def _close(self, command: commands.ConnectionCommand) -> None:
         self._send()
@@ -380,16 +389,8 @@ _waiting: set[asyncio.Task[Any]] = set()
 """The event loop itself holds tasks only weakly."""
 
 
-def _same(one: Connection, other: object) -> bool:
-    """As the host's, which asks an abstract class's machinery at every comparison: some thirty a request."""
-    if one is other:
-        return True
-    known = type(other) is Server or type(other) is Client or isinstance(other, Connection)
-    return known and one.id == other.id  # type: ignore[attr-defined]
-
-
 def install() -> None:
     """Have the host handle connections so."""
     mode_servers.ProxyConnectionHandler = GatewayConnection  # type: ignore[misc]
-    Connection.__eq__ = _same  # type: ignore[method-assign]
+    Connection.__eq__ = same  # type: ignore[method-assign]
     Context.fork = forked  # type: ignore[method-assign, assignment]

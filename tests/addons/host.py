@@ -132,7 +132,7 @@ class Host:
             self.live.spool.flush()
 
     def endings(self) -> dict[int, Ending]:
-        """The endings in the spool, by record."""
+        """The endings in the spool, by record, of which each has one."""
         self._flush()
         reader = SpoolReader(self.folder / "spool")
         events = [event for producer in reader.producers() for event in reader.read(producer, 100_000)]
@@ -140,10 +140,13 @@ class Host:
         for event in events:
             if EventKind(event.kind) is EventKind.WRITE:
                 record, ending = decode_write(event.payload)
-                found.setdefault(record.id, ending)
+                number = record.id
             elif EventKind(event.kind) is EventKind.CLOSE:
                 number, ending = decode_close(event.payload)
-                found.setdefault(number, ending)
+            else:
+                continue
+            assert number not in found, f"{number} ends twice: {found[number]}, {ending}"
+            found[number] = ending
         return found
 
     def call(self, function: Callable[[], Any]) -> Any:

@@ -15,15 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mitmproxy.connection import Connection
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
-from OpenSSL import SSL
 
-from addons import tlslayers
-from addons.relaying import HalfClose, TunnelLayer
+from addons.relaying import TunnelLayer
 from addons.straight import StraightHttpLayer
-from addons.trafficlog import TrafficLog
 from proxy.connection import AHEAD, GatewayConnection
 from tests.addons.host import Host
 from tests.rig.certificates import Authority
@@ -192,108 +188,6 @@ def test_a_tunnel_whose_layers_break_says_so(host: Host, authority: Authority, m
     (row,) = [row for row in host.rows() if row.host == "bank.example"]
     ending = wait_for(lambda: host.endings().get(row.id), "its ending")  # its client is let go before
     assert (row.action, ending.kind, ending.error) == ("bypass", "error", "the gateway failed")
-
-
-def test_an_answer_of_which_a_part_cannot_be_sealed_is_cut_off(
-    host: Host, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The client sees at once that it is not whole; no byte from behind the missing ones comes; the row says why."""
-    whole, sealed = tlslayers._write, list[int]()
-
-    def write(connection: SSL.Connection, plain: bytes) -> None:
-        if not plain.startswith(b"GET"):
-            sealed.append(len(plain))
-            if len(sealed) == 2:
-                raise RuntimeError("broken on purpose")
-        whole(connection, plain)
-
-    monkeypatch.setattr(tlslayers, "_write", write)
-    with Raw(host, timeout=10) as raw:
-        assert raw.tunnel(f"{name}:443") == 200
-        raw.secure(name)
-        raw.send(f"GET /large?bytes=1000000 HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
-        came = raw.read_all()
-    assert len(sealed) == 2
-    assert came.startswith(b"HTTP/1.1 200")
-    assert len(came) <= sealed[0]
-    (row,) = [row for row in host.rows() if row.host == name]
-    ending = host.endings()[row.id]
-    assert (ending.kind, ending.error) == ("error", "the gateway failed")
-
-
-@pytest.mark.parametrize(
-    ("host_name", "ending"),
-    [("{name}", ("allow", "error", "the gateway failed")), ("games.schoolgate.test", ("block", "blocked", None))],
-    ids=["an answer", "our page"],
-)
-def test_what_cannot_be_sealed_when_its_answer_is_through_has_one_row(
-    host: Host, name: str, monkeypatch: pytest.MonkeyPatch, host_name: str, ending: tuple[str, str, str | None]
-) -> None:
-    """The layers are done with it by then: no row says that it was delivered, and no second one that we failed."""
-    whole, to = tlslayers._write, host_name.format(name=name)
-
-    def write(connection: SSL.Connection, plain: bytes) -> None:
-        if plain.startswith(b"HTTP/1.1 "):
-            raise RuntimeError("broken on purpose")
-        whole(connection, plain)
-
-    monkeypatch.setattr(tlslayers, "_write", write)
-    with Raw(host, timeout=10) as raw:
-        assert raw.tunnel(f"{to}:443") == 200
-        raw.secure(to)
-        raw.send(f"GET /json HTTP/1.1\r\nHost: {to}\r\n\r\n".encode())
-        assert raw.read_all() == b""
-    assert host.master is not None
-    wait_for(lambda: not host.master.server.connections, "the connection to be over")
-    (row,) = host.rows()
-    found = host.endings()[row.id]
-    assert (row.action, found.kind, found.error) == ending
-
-
-def test_a_fault_in_what_is_recorded_of_an_answer_ends_no_connection(
-    host: Host, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The answer is sent by then; its row ends as one whose end nobody knows."""
-
-    def broken(*_: Any, **__: Any) -> Any:
-        raise RuntimeError("broken on purpose")
-
-    monkeypatch.setattr(TrafficLog, "_ending", broken)
-    with Raw(host) as raw:
-        for _ in range(2):
-            raw.send(f"GET http://{name}/page HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
-            assert raw.answer().status == 200
-        faults = host.live.metrics.hook_failures.labels("trafficlog")._value
-        wait_for(lambda: faults.get() == 2, "both faults to be counted")
-
-
-class Unsealable(commands.SendData):
-    """Bytes that fail when they are taken."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-
-    @property
-    def data(self) -> bytes:  # type: ignore[override]
-        raise RuntimeError("broken on purpose")
-
-
-def test_nothing_of_the_same_turn_comes_behind_missing_bytes(
-    host: Host, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What is said before the connection's task hears that it is over would close the hole."""
-    whole = StraightHttpLayer.handle_event
-
-    def handle_event(self: StraightHttpLayer, event: events.Event) -> Any:
-        if isinstance(event, events.DataReceived) and event.data.startswith(b"HTTP/1.1 200"):
-            yield Unsealable(self.context.client)
-            yield HalfClose(event.connection)  # before which everything is sent
-        yield from whole(self, event)
-
-    monkeypatch.setattr(StraightHttpLayer, "handle_event", handle_event)
-    with Raw(host) as raw:
-        raw.send(f"GET http://{name}/page HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
-        assert raw.read_all() == b""
 
 
 def test_the_host_uses_it(host: Host, origin: Origin, name: str) -> None:
