@@ -79,6 +79,7 @@ TABLES: Mapping[str, Grants] = {
         "retention_run": "SELECT, INSERT, UPDATE",
         **dict.fromkeys(_COUNTED, "SELECT, INSERT, DELETE"),
         **dict.fromkeys(("review_request", "override", "export_file", *_REFUSALS, "tls_dismissed"), "SELECT, DELETE"),
+        "console_session": "SELECT (hash, made_us), DELETE",
         f"{HOLDS}.hold": "SELECT, INSERT, UPDATE",
         f"{HOLDS}.held_row": "SELECT, INSERT, UPDATE, DELETE",
     },

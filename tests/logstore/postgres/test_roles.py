@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
 
+from console import accounts, sessions
+from console.roles import Grant, Role
 from logstore.audit import entries, record_change, record_look
 from logstore.db import StoreError, open_catalog, reading
 from logstore.encoding import Fact
+from logstore.exportbook import Export, hash_file, note_export
 from logstore.filter import LogFilter
 from logstore.holdcopy import copy_hold, held_rows
 from logstore.holdrelease import approve, sign
@@ -25,6 +29,8 @@ from logstore.rolling import roller, rollup_cleaner
 from logstore.stats import Figures
 from logstore.store import open_store
 from logstore.verify import verify
+from proxy.retaining import cleaners
+from proxy.settings import Settings
 from registry import people, refusals, requests
 from registry.change import By
 from registry.overlay import build_overlay
@@ -115,6 +121,35 @@ def test_retention_removes_and_keeps_what_is_held(guarded: Callable[[str], Datab
     assert len(list(held_rows(retention, find(retention, "CASE-1")))) == find(retention, "CASE-1").rows
 
 
+def test_a_gateways_account_cleans_every_place(
+    guarded: Callable[[str], Database], postgres: Postgres, database: Database, tmp_path: Path
+) -> None:
+    """Whatever `proxy.retaining` has cleaned each night, under the account that docs/postgresql.md gives a gateway."""
+    old, file = NOW - timedelta(days=200), tmp_path / "x.jsonl"
+    file.write_text("x")
+    with open_catalog(database).begin() as catalog:
+        account = accounts.add(catalog, "dana", "Dana", [Grant(0, Role.TECHNICIAN)], By("cli:head", old, "new"))
+        sessions.begin(catalog, account, "10.0.0.1", old)
+        requests.file(catalog, "https://a.example/", By("cli:head", old, "x"), mark="m", wanted="allow", verdict={})
+        requests.decide(catalog, 1, "no-change", By("cli:head", old, "x"), answer="no")
+        about = {"path": str(file), "what": "subject", "subject": "x", "who": "cli:head", "why": "x"}
+        about["sha256"] = hash_file(file)
+        note_export(catalog, Export(**about, made_at=old, newest_at=old, rows=1))  # type: ignore[arg-type]
+    for role in ("writer", "retention", "decider"):
+        with postgres.connect(str(database.url.database)) as connection:
+            prefix = f"sg_{database.url.database}"
+            connection.execute(f"GRANT {prefix}_{role} TO {prefix}_writer_1")  # type: ignore[arg-type]
+    gateway = guarded("writer")
+    settings = Settings(data=tmp_path, record={"store": str(gateway)})  # type: ignore[arg-type]
+    report = prune(gateway, NOW, LONDON, cleaners=cleaners(settings), clock_is_right=True)
+    assert report.ok, report.elsewhere
+    removed = {place.place: place.removed for place in report.elsewhere}
+    due = ("review requests and ended overrides", "sessions of the console", "exports")
+    assert [removed[place] for place in due] == [1, 1, 1]
+    with reading(database) as catalog:
+        assert catalog.exec_driver_sql("SELECT count(*) FROM console_session").scalar() == 0
+
+
 def test_the_decider_decides(guarded: Callable[[str], Database]) -> None:
     decider = guarded("decider")
     with open_catalog(guarded("writer")).begin() as catalog:
@@ -178,6 +213,9 @@ FORBIDDEN = {
     "SELECT device FROM tls_refusal": {"writer", "retention", "decider"},
     "DELETE FROM tls_refusal WHERE host = ''": {"writer", "retention"},
     "DELETE FROM tls_dismissed WHERE host = ''": {"retention"},
+    "SELECT address FROM console_session": {"console"},
+    "UPDATE console_session SET seen_us = 0": {"console"},
+    "DELETE FROM console_session WHERE made_us = 0": {"retention", "console"},
     "CREATE TABLE mine (a int)": set(),
     "CREATE ROLE another": set(),
     "COPY (SELECT 1) TO PROGRAM 'true'": set(),
