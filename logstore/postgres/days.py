@@ -123,9 +123,8 @@ def make_ahead(database: Database, today: datetime) -> None:
     engine = open_engine(database, role="schoolgate partitions")
     try:
         for day in _ahead(today):
-            with (
-                engine.begin() as connection
-            ):  # one for all would keep rows out while it waits for locks, day after day
+            # One transaction for all would keep rows out while it waits for locks, day after day.
+            with engine.begin() as connection:
                 connection.exec_driver_sql("SELECT make_log_day(%s)", (day,))
     finally:
         engine.dispose()
