@@ -19,14 +19,12 @@ from typing import Any, Literal
 
 from mitmproxy import http
 
-from addons.flownotes import at_work, connection_notes, flow_notes, uploading
+from addons.flownotes import NOT_TAKEN, at_work, connection_notes, flow_notes, uploading
 from addons.live import Live
 from addons.pacing import Pace
 
 CREDIT = 4
 """Windows more that a reader may take nothing, for what it took before."""
-NOT_TAKEN = "answer not taken"
-"""Why an exchange ended whose client would not read."""
 TOO_SLOW = "answer too slow"
 """Why an exchange ended whose site would not send."""
 
@@ -107,7 +105,7 @@ class AnswerPace(Pace[_Window]):
             notes = connection_notes(handler.client)
             if notes.passed is not None:
                 notes.passed.too_slow = NOT_TAKEN
-            handler.show_out("too slow")
+            handler.show_out(NOT_TAKEN)
             return
         flow, _ = window.subject
         flow_notes(flow).too_slow = TOO_SLOW

@@ -13,10 +13,10 @@ from addons.flownotes import connection_notes
 
 def cut(handler: Any, why: str) -> bool:
     """End it; whether there was still something to end. The first reason stays."""
-    notes = connection_notes(handler.client)
-    notes.cut = notes.cut or why
     io = handler.transports.get(handler.client)
     if io is None or io.handler is None:
         return False
+    notes = connection_notes(handler.client)
+    notes.cut = notes.cut or why
     io.handler.cancel(why)
     return True

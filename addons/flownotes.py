@@ -32,6 +32,12 @@ STOPPED = "the gateway stopped"
 """Why it did: a stop, or a worker that made room for its successor."""
 CLOSED = "no longer allowed"
 """Why it did: what was under way was let through, and would not be now."""
+LONG = "open too long"
+"""Why it did: a tunnel that passes unread is open for `proxy.tunnel_timeout` at most."""
+NOT_TAKEN = "answer not taken"
+"""Why it did, or only an exchange ended: its client would not read."""
+_WAITED = (IDLE, NOT_TAKEN)
+"""These say that the gateway waited for its client, as long as it may."""
 
 
 @dataclass(slots=True)
@@ -97,9 +103,17 @@ class ConnectionNotes:
     unsent: bool = False
     """True when the layers had done their work, and what they said last could not be sent."""
 
-    def broken_off(self, half: str) -> str:
-        """Why something came only by `half`: nobody else is to blame where we would not wait for the rest."""
-        return half if self.cut is None or self.cut == IDLE else self.cut
+    @property
+    def by_us(self) -> bool:
+        """Whether the end of the connection is our doing; that of silence is its client's."""
+        return self.cut is not None and self.cut not in _WAITED
+
+    def broken_off(self, came: str) -> str:
+        """Why no more than this `came`. Where we would not wait, nobody else is to blame; where we did, what is half
+        there says so, and no word that its client left may stand."""
+        if self.cut is None or (not self.by_us and came.startswith("half ")):
+            return came
+        return self.cut
 
 
 class Holding(Protocol):
@@ -195,6 +209,11 @@ class FlowNotes:
     whom."""
     check: Holding | None = None
     """What looks at the page before it is shown; None when nothing does."""
+
+    @property
+    def not_taken(self) -> bool:
+        """Whether it was ended because its client would not read."""
+        return self.too_slow == NOT_TAKEN
 
 
 at_work: WeakSet[Connection] = WeakSet()

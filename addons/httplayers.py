@@ -129,6 +129,11 @@ def head_fault(head: bytes, most_lines: int) -> str | None:
     return None
 
 
+def _behind_blank_lines(raw: bytes) -> bytes:
+    """What stands behind the empty lines in front of a request (RFC 9112 §2.2); two of them are no end of a head."""
+    return _BLANK.sub(b"", raw, count=1)
+
+
 class BoundedHttp1Server(InPlace, _http1.Http1Server):
     """HTTP/1 towards the client with a bounded, unambiguous head."""
 
@@ -194,7 +199,11 @@ class BoundedHttp1Server(InPlace, _http1.Http1Server):
         """As the original; what was asked ahead, behind an answer that is not waited for, has a row of its own. What a
         CONNECT did not wait with is its tunnel's."""
         ours = self.request is not None and self.request.method != "CONNECT"
-        if ours and isinstance(event, events.ConnectionClosed) and (ahead := bytes(self.buf)).strip():
+        if (
+            ours
+            and isinstance(event, events.ConnectionClosed)
+            and (ahead := _behind_blank_lines(bytes(self.buf))).strip()
+        ):
             yield from self._left(AHEAD if _HEAD_END.search(ahead) else HALF_REQUEST)
         yield from super().wait(event)
 

@@ -80,7 +80,7 @@ class Refusals:
     def tls_failed_client(self, data: TlsData) -> None:
         """The handshake failed. Before our certificate is out there is nothing to refuse."""
         notes = connection_notes(data.context.client)
-        sign = sign_of(data.conn.error or "") if notes.cut is None else None
+        sign = sign_of(data.conn.error or "") if not notes.by_us else None
         if sign is not None and data.ssl_conn is not None:
             self._refused(notes, sign)
 
@@ -92,7 +92,7 @@ class Refusals:
         at_once = self.live.now().timestamp() - client.timestamp_tls_setup < AT_ONCE
         if notes.requests:
             self._taken(notes)
-        elif at_once and not notes.told and notes.cut is None:
+        elif at_once and not notes.told and not notes.by_us:
             self._refused(notes, "left")
 
     def _refused(self, notes: ConnectionNotes, sign: str) -> None:

@@ -19,7 +19,6 @@ from mitmproxy import http
 from mitmproxy.connection import Client as ClientConnection
 from mitmproxy.tls import ClientHelloData, TlsData
 
-from addons.answerpace import NOT_TAKEN
 from addons.answers import refuse
 from addons.endings import Endings
 from addons.endingwords import FAILED, connection_way, error_word, tunnel_ending
@@ -85,7 +84,7 @@ class TrafficLog:
         """The client would not have our certificate, or never came so far as to be shown one."""
         self.live.metrics.tls_failures.labels("client").inc()
         notes = connection_notes(data.context.client)
-        kind, error = failure_of(data, by_us=notes.cut is not None)
+        kind, error = failure_of(data, by_us=notes.by_us)
         if kind is EndingKind.REFUSED or (notes.connect is None and error == HALF):
             self.refused_bytes(RefusedBytes(data.context.client, notes.broken_off(error), None))
             return
@@ -228,7 +227,7 @@ class TrafficLog:
 
     def _through(self, flow: http.HTTPFlow) -> None:
         slow = flow_notes(flow).too_slow
-        if slow == NOT_TAKEN:
+        if flow_notes(flow).not_taken:
             self._close(flow, EndingKind.ABORTED, error=slow)
         elif slow is not None:  # a body without a length, whose end is that of its site
             self._close(flow, EndingKind.ERROR, slow, error_verdict("server closed connection", self.live))

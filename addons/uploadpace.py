@@ -12,7 +12,6 @@ from typing import Any
 
 from mitmproxy import http
 
-from addons.cutting import cut
 from addons.flownotes import connection_notes, flow_notes, uploading
 from addons.pacing import LOOKS, Pace
 
@@ -76,7 +75,9 @@ class UploadPace(Pace[_Window]):
     def _cut(self, handler: Any, flows: list[http.HTTPFlow], window: _Window) -> None:
         if isinstance(window.subject, http.HTTPFlow):
             flow_notes(window.subject).too_slow = "upload too slow"
-        cut(handler, "too slow")
+        io = handler.transports.get(handler.client)
+        if io is not None and io.handler is not None:
+            io.handler.cancel("too slow")  # without a word: its row says how far the client came, whose doing it is
 
 
 def held_up(handler: Any, flow: http.HTTPFlow) -> bool:

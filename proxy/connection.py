@@ -118,9 +118,7 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
         """End it now, and let go of what the client has not taken."""
         if self.outlet is not None:
             self.outlet.abort()
-        io = self.transports.get(self.client)
-        if io is not None and io.handler is not None:
-            io.handler.cancel(why)
+        cut(self, why)
 
     async def _until_closed(self, handler: asyncio.Task[None]) -> None:
         self.transports[self.client].handler = handler

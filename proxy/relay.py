@@ -3,7 +3,7 @@
 In comes a tunnel whose ends are open (`relay_tunnel`); its two transports get protocols that hand what one receives
 straight to the other. Rule: bytes are only taken from one side when the other has sent off all it got before, so a
 tunnel holds at most one buffer a direction, whatever a slow reader does. Ends as connections do (either side, an error,
-a cut), or when nothing moves for `idle` seconds, or after `longest`.
+a cut), or when nothing moves for `idle` seconds, or after `longest`; then it leaves word of it for the record.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Any, Protocol
 
 from mitmproxy.connection import Connection, ConnectionState
 
-from addons.flownotes import Passed
+from addons.cutting import cut
+from addons.flownotes import IDLE, LONG, Passed
 from addons.relaying import Tunnel
 
 ROOM = 256 * 1024
@@ -35,6 +36,7 @@ _room = memoryview(bytearray(ROOM))
 class Handler(Protocol):
     """What is needed of the host's handler of a connection."""
 
+    client: Any
     transports: Any
 
     async def drain_writers(self) -> None:
@@ -49,6 +51,7 @@ class Relay:
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.client = Side(self, client, server, up=True)
         self.server = Side(self, server, client, up=False)
+        self.why: str | None = None
         self._open = 2
         self._seen = -1
         self._quiet = 0
@@ -57,7 +60,7 @@ class Relay:
     def begin(self, *, idle: float, longest: float) -> None:
         """Take the sockets. From here on the host hears nothing of them."""
         loop = asyncio.get_running_loop()
-        self._timers = [loop.call_later(longest, self.abort), loop.call_later(idle / LOOKS, self._look, idle)]
+        self._timers = [loop.call_later(longest, self._end, LONG), loop.call_later(idle / LOOKS, self._look, idle)]
         for side in (self.client, self.server):
             side.transport.set_protocol(side)
         for side in (self.client, self.server):
@@ -83,12 +86,17 @@ class Relay:
         self.client.transport.abort()
         self.server.transport.abort()
 
+    def _end(self, why: str) -> None:
+        """End it for a reason of ours; the first one stays."""
+        self.why = self.why or why
+        self.abort()
+
     def _look(self, idle: float) -> None:
         moved = self.passed.up + self.passed.down
         self._quiet = self._quiet + 1 if moved == self._seen else 0
         self._seen = moved
         if self._quiet >= LOOKS:
-            self.abort()
+            self._end(IDLE)
             return
         self._timers[1] = asyncio.get_running_loop().call_later(idle / LOOKS, self._look, idle)
 
@@ -174,6 +182,9 @@ class Relaying:
         relay = Relay(ends[0], ends[1], tunnel.passed)
         relay.begin(idle=self.idle, longest=self.longest)
         await relay.ended
+        if relay.why is not None:
+            cut(handler, relay.why)
+            return
         io = handler.transports.get(tunnel.client)
         if io is not None and io.handler is not None:
             io.handler.cancel("the tunnel has ended")

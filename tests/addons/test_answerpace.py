@@ -17,7 +17,7 @@ import pytest
 
 from addons import answerpace
 from addons.answerpace import CREDIT, AnswerPace
-from addons.flownotes import flow_notes, unfinished_flows
+from addons.flownotes import connection_notes, flow_notes, unfinished_flows
 from logstore.record import Ending
 from tests.addons.host import Host
 from tests.addons.site import Site
@@ -225,8 +225,8 @@ def test_a_client_that_takes_its_answer_at_a_drip_is_shown_out(
         assert handler in connections(host)
         assert look(PATIENCE) == 1
         wait_for(lambda: handler not in connections(host), "the connection to end")
-        assert handler.outlet.get_write_buffer_size() == 0
-    assert cut(host, "reader") == before + 1
+        assert (cut(host, "reader"), handler.outlet.get_write_buffer_size()) == (before + 1, 0)
+        assert connection_notes(handler.client).cut == ("nothing moved" if idle else "answer not taken")
     found = wait_for(lambda: ending(host, name), "the row's ending")
     assert (str(found.kind), found.error) == ("aborted", "nothing moved" if idle else "answer not taken")
 

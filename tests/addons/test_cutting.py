@@ -69,6 +69,10 @@ def a_request_ahead(raw: Raw, name: str, *, inside: bool = False) -> None:
     raw.send(request(name, "/hang", inside=inside) + request(name, "/page", inside=inside))
 
 
+def half_a_head_ahead_behind_empty_lines(raw: Raw, name: str, *, inside: bool = False) -> None:
+    raw.send(request(name, "/hang", inside=inside) + b"\r\n\r\nGE")
+
+
 def an_answer_awaited(raw: Raw, name: str, *, inside: bool = False) -> None:
     raw.send(request(name, "/hang", inside=inside))
 
@@ -126,6 +130,10 @@ AT_THE_PROXY: list[tuple[Callable[..., None], list[Row]]] = [
     (half_a_head_behind_an_answer, [("GET", "response", None), ("-", "refused", "half a request")]),
     (half_a_head_ahead, [("GET", "aborted", "client left"), ("-", "refused", "half a request")]),
     (a_request_ahead, [("GET", "aborted", "client left"), ("-", "refused", "left before its turn")]),
+    (
+        half_a_head_ahead_behind_empty_lines,
+        [("GET", "aborted", "client left"), ("-", "refused", "half a request")],
+    ),
     (an_answer_awaited, [("GET", "aborted", "client left")]),
     (half_an_answer, [("GET", "aborted", "client left")]),
     (half_an_upload, [("POST", "aborted", "client left")]),
@@ -243,6 +251,68 @@ def test_whoever_is_cut_by_a_stop_has_not_left(
     assert sorted(found, key=str) == sorted(expected, key=str)
 
 
+BY_SILENCE: dict[str | None, str] = {"client left": "nothing moved", "left before its turn": "nothing moved"}
+"""What a row says of a client that the idle clock ended, by what it says of one that left; all else is the same."""
+
+
+@pytest.mark.parametrize(("way", "rows", "inside"), WAYS)
+def test_whoever_says_no_more_has_not_left(
+    host: Host, name: str, way: Callable[..., None], rows: list[Row], inside: bool | None
+) -> None:
+    """The idle clock ends it: what is half there says so, and a certificate that was shown was refused."""
+    with come_so_far(host, name, way, inside):
+        (handler,) = connections(host)
+        host.call(handler._idle)
+        found = rows_of(host, len(rows))
+    ended: dict[str, str | None] = {"bypassed": "nothing moved", "websocket": "nothing moved", "response": None}
+    expected = [(method, kind, ended.get(kind, BY_SILENCE.get(error, error))) for method, kind, error in rows]
+    assert sorted(found, key=str) == sorted(expected, key=str)
+
+
+@pytest.mark.parametrize(("clock", "why"), [("idle", "nothing moved"), ("longest", "open too long")])
+def test_a_tunnel_that_passes_unread_says_which_clock_ended_it(host: Host, name: str, clock: str, why: str) -> None:
+    """Its sockets are a relay's, which has clocks of its own."""
+    setattr(host.addon("Relaying"), clock, 0.3)
+    with Raw(host) as raw:
+        a_tunnel_that_is_passed_through(raw, name)
+        with contextlib.suppress(ConnectionResetError):
+            raw.read_all()
+        assert rows_of(host, 1) == [("CONNECT", "bypassed", why)]
+
+
+def test_a_tunnel_that_passes_unread_and_is_left_has_no_such_word(host: Host, name: str) -> None:
+    """Nor has one that its site ended."""
+    with Raw(host) as raw:
+        a_tunnel_that_is_passed_through(raw, name)
+        wait_for(lambda: connection_notes(connections(host)[0].client).passed.taken, "the relay")  # type: ignore[union-attr]
+    assert rows_of(host, 1) == [("CONNECT", "bypassed", None)]
+
+
+@pytest.mark.parametrize(
+    ("way", "error"), [(a_request_ahead, "answer not taken"), (half_a_head_ahead, "half a request")]
+)
+@pytest.mark.parametrize("inside", [False, True], ids=["at the proxy", "in a tunnel"])
+def test_whoever_is_shown_out_has_not_left_what_was_asked_ahead(
+    host: Host, name: str, way: Callable[..., None], error: str, inside: bool
+) -> None:
+    """It took nothing of the answer before: `addons.answerpace`."""
+    with come_so_far(host, name, way, inside):
+        (handler,) = connections(host)
+        host.call(lambda: handler.show_out("answer not taken"))
+        found = rows_of(host, 2)
+    ahead = ("CONNECT", "aborted", error) if inside else ("-", "refused", error)
+    assert sorted(found) == sorted([("GET", "aborted", "answer not taken"), ahead])
+
+
+def test_where_nothing_is_left_to_end_no_word_is(host: Host, name: str) -> None:
+    """A connection whose client has left was ended by nobody else."""
+    with come_so_far(host, name, an_answer_awaited, inside=False):
+        (handler,) = connections(host)
+    assert rows_of(host, 1) == [("GET", "aborted", "client left")]
+    assert not host.call(lambda: cut(handler, "too late"))
+    assert connection_notes(handler.client).cut is None
+
+
 def test_what_is_no_longer_allowed_says_so(host: Host, name: str) -> None:
     """A download that is cut by a change of the policy was not left by its reader; the first reason stays."""
     with come_so_far(host, name, half_an_answer, inside=False):
@@ -250,15 +320,6 @@ def test_what_is_no_longer_allowed_says_so(host: Host, name: str) -> None:
         assert host.call(lambda: (cut(handler, "no longer allowed"), cut(handler, "too slow"))) == (True, True)
         assert rows_of(host, 1) == [("GET", "aborted", "no longer allowed")]
         assert connection_notes(handler.client).cut == "no longer allowed"
-        assert not host.call(lambda: cut(handler, "too late"))
-
-
-def test_a_site_that_says_nothing_was_not_left_by_its_reader(host: Host, name: str) -> None:
-    """The idle clock ends it."""
-    with come_so_far(host, name, an_answer_awaited, inside=False):
-        (handler,) = connections(host)
-        host.call(handler._idle)
-        assert rows_of(host, 1) == [("GET", "aborted", "nothing moved")]
 
 
 def test_a_slow_head_in_a_tunnel_is_no_way_round_the_filter(host: Host, name: str) -> None:

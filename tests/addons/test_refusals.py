@@ -193,6 +193,8 @@ def test_whom_we_ended_in_the_middle_of_its_handshake_has_not_refused(worker: Wo
     """The host says of both that they disconnected."""
     worker.handshake("app.example", "The client disconnected during the handshake.", cut="the gateway stopped")
     assert not worker.facts()
+    worker.handshake("app.example", "The client disconnected during the handshake.", cut="nothing moved")
+    assert len(worker.facts()) == 1, "who would say nothing more has"
 
 
 def test_a_host_of_a_statutory_list_leaves_no_name(worker: Worker) -> None:
@@ -220,6 +222,7 @@ def test_a_host_of_a_statutory_list_leaves_no_name(worker: Worker) -> None:
         (9.0, False, None, 0),
         (0.1, True, None, 0),
         (0.1, False, "the gateway stopped", 0),
+        (0.1, False, "nothing moved", 1),
     ],
 )
 def test_who_leaves_at_once_has_looked_at_the_certificate(

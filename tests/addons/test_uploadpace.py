@@ -181,6 +181,42 @@ def test_what_is_thrown_away_has_an_end_too(host: Host, origin: Origin, name: st
     assert cut(host, "nothing") == before + 1
 
 
+@pytest.mark.parametrize(
+    ("octets", "then", "expected"),
+    [
+        (60, b"\0", ("aborted", "half a ClientHello")),
+        (None, b"\x14\x03\x03\x40\0", ("tls-refused", "tls")),
+    ],
+    ids=["half a ClientHello", "a certificate was shown"],
+)
+def test_the_row_of_a_drip_says_how_far_the_client_came(
+    host: Host, name: str, look: Look, octets: int | None, then: bytes, expected: tuple[str, str]
+) -> None:
+    """A handshake byte by byte: that it ends is its client's doing."""
+    with Raw(host) as raw:
+        assert raw.tunnel(f"{name}:443") == 200
+        raw.send(client_hello(name)[:octets])
+        if octets is None:
+            assert raw.socket.recv(1)
+        handler = next(each for each in connections(host) if each.client.peername == raw.socket.getsockname())
+        for number in range(FRUITLESS * LOOKS):
+            last = handler.timeout_watchdog.last_activity
+            raw.send(then[number : number + 1] or b"\0")
+            wait_for(lambda last=last: handler.timeout_watchdog.last_activity != last, "the byte to arrive")
+            assert look(number * SECONDS / LOOKS) == 0
+        assert look(SECONDS * FRUITLESS) == 1
+        found = wait_for(lambda: [row for row in host.rows() if row.host == name] and ending(host, name), "the row")
+    assert (str(found.kind), found.error) == expected
+
+
+def client_hello(name: str) -> bytes:
+    """The first bytes of TLS."""
+    out = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), out, server_hostname=name).do_handshake()
+    return out.read()
+
+
 def connections(host: Host) -> list:
     master = host.master
     assert master is not None
