@@ -23,6 +23,7 @@ from logstore.unread import Row, ended_of, opened_of
 
 _EPOCH_US: Final = EPOCH_US
 _COLUMNS: Final = 24
+_FAR: Final = 1 << 62
 
 type Written = tuple[int, int, bytes, bytes]
 """Id and offset of a row, the row as it is hashed, and as COPY takes it."""
@@ -46,6 +47,8 @@ def written(batch: Sequence[Row], known: Known) -> tuple[list[Any], list[int]]:
             continue
         record_id: i64 = opened.id
         time_us: i64 = opened.time_us
+        if not -_FAR <= time_us <= _FAR:  # the difference below would wrap without a word
+            raise OverflowError("a time does not fit beside that of an id")
         offset: i64 = time_us - (record_id >> ID_BITS) * 1000 - _EPOCH_US
         who, where, terms = opened.who, opened.where, opened.terms
         if not who.packed:

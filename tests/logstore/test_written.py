@@ -6,6 +6,8 @@ Shows: `logstore.written`, `logstore.fastrows`.
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,16 +49,29 @@ def test_both_forms_are_those_of_the_folded_row(batches: list[list[Any]], data: 
         assert fold(rows, ours, learned.learn, written) == wanted
 
 
+def interpreted() -> Any:
+    """`written` as it is without a compiler."""
+    source = Path(fastrows.__file__).with_name("written.py")
+    spec = importlib.util.spec_from_file_location("written_interpreted", source)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.written
+
+
+@pytest.mark.parametrize("write", [written, interpreted()], ids=["as installed", "interpreted"])
 @pytest.mark.parametrize(
     ("where", "name", "value"),
     [
         ("ending", "status", 1 << 15), ("ending", "status", "200"), ("ending", "status", True),
         ("ending", "bytes_up", 1 << 63), ("ending", "title", b"bytes"), ("ending", "repeats", 1 << 31),
         ("record", "path", 1), ("record", "query", "half a character: \ud800"), ("record", "time_us", "noon"),
+        ("record", "time_us", -(2**63 - 1)), ("record", "time_us", 2**63 - 1),
     ],
     ids=lambda value: repr(value)[:20],
 )  # fmt: skip
-def test_a_value_that_is_none_of_its_column_is_refused(where: str, name: str, value: Any) -> None:
+def test_a_value_that_is_none_of_its_column_is_refused(where: str, name: str, value: Any, write: Any) -> None:
     """It is never cut short; the row's own way says what is wrong with it."""
     record, ending = batch(1)[0]
     if where == "record":
@@ -64,7 +79,7 @@ def test_a_value_that_is_none_of_its_column_is_refused(where: str, name: str, va
     else:
         ending = dataclasses.replace(ending, **{name: value})
     with pytest.raises((TypeError, ValueError, OverflowError)):
-        fold([(record, ending)], Known(), Names().learn, written)
+        fold([(record, ending)], Known(), Names().learn, write)
 
 
 def test_what_was_written_is_hashed_as_its_rows() -> None:
