@@ -260,7 +260,7 @@ class PostgresStore:
                     if folding is not None and folding.batch is rows and folding.known is known:
                         return folding.whole(learning), True
                     return fold(rows, known, learning, self._writer), True
-            elif folding is not None and folding.batch is rows and folding.known is known:
+            elif self._writer is None and folding is not None and folding.batch is rows and folding.known is known:
                 return folding.whole(learning), False
             return fold(rows, known, learning), False
         finally:
