@@ -31,10 +31,12 @@ DUMPED = "record.dump"
 """File of a copy that holds everything, as `pg_dump --format=custom` writes it."""
 _DEBIAN = Path("/usr/lib/postgresql")
 _LONGEST = 600
+_QUOTES = "\"'`´«»‹›„“”‚‘’「」『』《》〈〉"
 _VALUE = re.compile(
-    r'(ERROR: .*?)(?<!constraint)(?<!table)(?<!relation)(?<!column)(?<!schema)(?<!role)(?<!database)(?<!extension) ".*'
+    r'((?:constraint|table|relation|column|schema|role|database|extension|server at|socket|user|host name) "[^"]*")'
+    rf"|\s*[{_QUOTES}].*"
 )
-"""Where the server begins to quote what is none of our names."""
+"""A name that is none of a row's; else where a quotation begins, in whatever language the server speaks."""
 
 
 def back_up(database: Database, destination: Path, at: datetime) -> Copied:
@@ -129,7 +131,7 @@ def _snapshot(database: Database) -> Iterator[tuple[Connection, str]]:
 def _run(name: str, database: Database, *arguments: str) -> None:
     """Run one of the programs on the database. Raises `StoreError` with what it says of itself."""
     address = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    environment = dict(os.environ)
+    environment = os.environ | {"LC_ALL": "C"}  # the programs' own words; the server's are in its language
     if (password := database.password()) is not None:
         environment["PGPASSWORD"] = password  # seen by this account alone, and in no list of processes
     command = [str(program(name)), "--no-password", f"--dbname={address}", *arguments]

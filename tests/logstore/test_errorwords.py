@@ -145,9 +145,14 @@ TWICE = 'duplicate key value violates unique constraint "dim_user_key_key"'
         (f'{FAILED}{TWICE}\nCONTEXT:  COPY dim_user, line 2: "{SECRET}"', f"{FAILED}{TWICE}"),
         (f'{FAILED}invalid input syntax for type bigint: "{SECRET}"', f"{FAILED}invalid input syntax for type bigint:"),
         (f'pg_restore: error: ERROR:  value "{SECRET}" is out of range', "pg_restore: error: ERROR:  value"),
+        (
+            f"pg_restore: Fehler: FEHLER:  ungültige Syntax: »{SECRET}«",
+            "pg_restore: Fehler: FEHLER:  ungültige Syntax:",
+        ),
+        (f"pg_restore: erreur : syntaxe en entrée : « {SECRET} »", "pg_restore: erreur : syntaxe en entrée :"),
         (f"{SECRET}", ""),
     ],
-    ids=["in DETAIL", "in CONTEXT", "behind the words", "within the words", "anywhere else"],
+    ids=["in DETAIL", "in CONTEXT", "behind the words", "within the words", "German", "French", "anywhere else"],
 )
 def test_a_restore_that_fails_quotes_no_row(text: str, said: str) -> None:
     assert said_of("pg_restore", text) == said
