@@ -140,7 +140,7 @@ def upgrade(database: Database) -> tuple[str, ...]:
                     connection.exec_driver_sql(f"CREATE EXTENSION IF NOT EXISTS {extension}")
         with engine.begin() as connection:
             if "day" in behind and connection.exec_driver_sql("SELECT to_regclass('log')").scalar() is not None:
-                # First, so that whoever reads a day for long is waited for while nothing else is held.
+                # First, so that whoever reads a day for long is waited for before a table of the catalog is locked.
                 connection.exec_driver_sql("LOCK TABLE log IN ACCESS EXCLUSIVE MODE")
             for tree in behind:
                 if tree != "holds":
