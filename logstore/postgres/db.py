@@ -133,6 +133,7 @@ def upgrade(database: Database) -> tuple[str, ...]:
     if not behind:
         return ()
     engine, beside = open_catalog(database), in_turn(open_engine(database, schema=HOLDS))
+    done = False
     try:
         if "day" in behind:
             with engine.begin() as connection:
@@ -145,6 +146,7 @@ def upgrade(database: Database) -> tuple[str, ...]:
             for tree in behind:
                 if tree != "holds":
                     migrate_on(connection, tree)
+        done = behind != ["holds"]
         if "holds" in behind:
             with engine.begin() as connection:
                 connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {HOLDS}")
@@ -154,7 +156,8 @@ def upgrade(database: Database) -> tuple[str, ...]:
         state = getattr(error.orig, "sqlstate", "")
         if state in IN_THE_WAY:
             do = "End what reads it for long (a backup, `db verify`, a search), and run `schoolgate db upgrade` again."
-            raise StoreError("was not updated: somebody else is at work in it", database, do) from error
+            what = "was not updated" if not done else "was updated but for the holds"
+            raise StoreError(f"{what}: somebody else is at work in it", database, do) from error
         if (error.statement or "").startswith("CREATE EXTENSION") and state in NOT_TO_HAVE:
             raise _lacks_extension(database, error) from error
         if state != "42501":

@@ -251,6 +251,23 @@ def test_an_update_that_does_not_get_the_record_changes_nothing_and_is_run_again
         assert store.append(batch(50)) == 10
 
 
+def test_an_update_that_lacks_the_holds_alone_says_so(
+    database: Database, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is beside them is done by then."""
+    assert upgrade(database) == ()
+    migrate_with(open_catalog(database), "catalog", "catalog_0018", down=True)
+    monkeypatch.setattr(db, "BUSY_SECONDS", 0.3)
+    with postgres.connect(str(database.url.database)) as other:
+        other.execute("DROP SCHEMA holds CASCADE")
+        with other.transaction(force_rollback=True):
+            other.execute("CREATE SCHEMA holds")  # whoever wants that name waits for the end of this
+            with pytest.raises(StoreError, match="was updated but for the holds: somebody else is at work in it"):
+                upgrade(database)
+    assert revision_of(database, "catalog") == head("catalog")
+    assert upgrade(database) == ("holds",)
+
+
 def test_a_day_that_cannot_be_made_yet_unmakes_none_of_those_before_it(
     database: Database, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
