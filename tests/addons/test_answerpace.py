@@ -222,8 +222,8 @@ def test_a_client_that_takes_its_answer_at_a_drip_is_shown_out(
         for moment in range(0, int(PATIENCE), 5):
             raw.socket.recv(1)
             assert look(moment) == 0
-        assert handler in connections(host)
-        assert look(PATIENCE) == 1
+        assert handler in connections(host)  # a kernel may tell late that it took something: patience anew, once
+        assert 1 in (look(moment) for moment in range(int(PATIENCE), int(2 * PATIENCE) + 35, 5))
         wait_for(lambda: handler not in connections(host), "the connection to end")
         assert (cut(host, "reader"), handler.outlet.get_write_buffer_size()) == (before + 1, 0)
         assert connection_notes(handler.client).cut == ("nothing moved" if idle else "answer not taken")
