@@ -62,14 +62,8 @@ def test_what_cannot_be_sealed_when_its_answer_is_through_has_one_row(
     host: Host, name: str, monkeypatch: pytest.MonkeyPatch, host_name: str, ending: tuple[str, str, str | None]
 ) -> None:
     """The layers are done with it by then: no row says that it was delivered, and no second one that we failed."""
-    whole, to = tlslayers._write, host_name.format(name=name)
-
-    def write(connection: SSL.Connection, plain: bytes) -> None:
-        if plain.startswith(b"HTTP/1.1 "):
-            raise RuntimeError("broken on purpose")
-        whole(connection, plain)
-
-    monkeypatch.setattr(tlslayers, "_write", write)
+    to = host_name.format(name=name)
+    seal_nothing_that_begins(b"HTTP/1.1 ", monkeypatch)
     with Raw(host, timeout=10) as raw:
         assert raw.tunnel(f"{to}:443") == 200
         raw.secure(to)
@@ -103,14 +97,7 @@ def test_a_question_that_cannot_be_sealed_spoils_no_row_before_it(
     host: Host, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answer before it was sent in the same turn."""
-    whole = tlslayers._write
-
-    def write(connection: SSL.Connection, plain: bytes) -> None:
-        if plain.startswith(b"GET /second"):
-            raise RuntimeError("broken on purpose")
-        whole(connection, plain)
-
-    monkeypatch.setattr(tlslayers, "_write", write)
+    seal_nothing_that_begins(b"GET /second", monkeypatch)
     with Raw(host, timeout=10) as raw:
         assert raw.tunnel(f"{name}:443") == 200
         raw.secure(name)
@@ -137,6 +124,18 @@ def test_half_a_request_behind_our_fault_is_our_fault(host: Host, name: str, mon
         ("GET", "error", "the gateway failed", "failure"),
         ("-", "refused", "the gateway failed", "failure"),
     ]
+
+
+def seal_nothing_that_begins(so: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the sealing of such bytes fail."""
+    whole = tlslayers._write
+
+    def write(connection: SSL.Connection, plain: bytes) -> None:
+        if plain.startswith(so):
+            raise RuntimeError("broken on purpose")
+        whole(connection, plain)
+
+    monkeypatch.setattr(tlslayers, "_write", write)
 
 
 def how_it_ended(host: Host) -> list[tuple[str, str, str | None, str | None]]:
