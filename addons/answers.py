@@ -6,6 +6,8 @@ The words and looks are `addons.pages`; this file only knows the host's response
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mitmproxy import http
 
 from addons.flownotes import FlowNotes
@@ -28,8 +30,9 @@ def answer(
     *,
     proceed: Offer | None = None,
     refused: str | None = None,
+    status: int | None = None,
 ) -> None:
-    """Answer with the page for `verdict`."""
+    """Answer with the page for `verdict`; with this `status`, where one says more than the page's own."""
     if notes.reference is None:
         notes.reference = live.ids.next()
     request, at = flow.request, live.now()
@@ -48,7 +51,7 @@ def answer(
         review=None if refused else offer_review(live.secret, verdict, notes.client, url, str(notes.reference), at),
         answered=live.answers.told(notes.client, url, at),
     )
-    put(flow, page)
+    put(flow, page if status is None else replace(page, status=status))
 
 
 def put(flow: http.HTTPFlow, page: Page) -> None:

@@ -22,6 +22,7 @@ from addons.holding import CUT
 from addons.httplayers import TOO_LARGE
 from addons.live import Live
 from addons.reviewdesk import ReviewDesk
+from addons.silence import was_silent
 from addons.warnings import Warnings
 from categories.names import NameProblem, canonical_host, make_url
 from policy.client import Client
@@ -35,6 +36,8 @@ REFUSALS = {
     "consent": "Internet use has not been agreed for this account yet. Please speak to the school office.",
     "sign-in": "Sign in to use the school's internet.",
 }
+UNREACHED = "This site could not be reached."
+SILENCE = "This site did not answer in time."
 
 
 class Filter:
@@ -236,12 +239,13 @@ class Filter:
         if flow.error is None or flow.response is not None or notes.url is None or client_left(flow):
             return
         try:
-            verdict = error_verdict(flow.error.msg, self.live)
+            silent = was_silent(flow)
+            verdict = error_verdict(flow.error.msg, self.live, SILENCE if silent else UNREACHED)
             if verdict is not None:
-                answer(self.live, flow, notes, verdict)
+                answer(self.live, flow, notes, verdict, status=504 if silent else None)
         except Exception:
             self._failed("error")
-            flow.response = plain(flow, 502, "This site could not be reached.")
+            flow.response = plain(flow, 502, UNREACHED)
 
 
 def remarks(asked: Asked) -> str | None:
@@ -276,8 +280,9 @@ def upload_verdict(live: Live) -> Verdict:
     )
 
 
-def error_verdict(message: str, live: Live) -> Verdict | None:
-    """The page's verdict for an error message of the host; None when nobody is there to read it."""
+def error_verdict(message: str, live: Live, unreached: str = UNREACHED) -> Verdict | None:
+    """The page's verdict for an error message of the host; None when nobody is there to read it. `unreached` is what it
+    says of a site that failed in no way it knows."""
     lowered = spoken(message)
     if "client disconnect" in lowered or "killed by" in lowered or message == CUT:
         return None
@@ -288,5 +293,5 @@ def error_verdict(message: str, live: Live) -> Verdict | None:
     elif "refused:" in lowered:
         reason, because = Reason.GUARD, "The gateway never connects to this address."
     else:
-        reason, because = Reason.UPSTREAM, "This site could not be reached."
+        reason, because = Reason.UPSTREAM, unreached
     return Verdict(action=Action.BLOCK, reason=reason, because=because, revision=live.engine.revision)

@@ -22,7 +22,7 @@ class EndingKind(enum.StrEnum):
     BYPASSED = "bypassed"
     """A tunnel passed through without decryption."""
     ERROR = "error"
-    """The origin failed: refused, reset, bad certificate, no such name."""
+    """The origin failed: refused, reset, bad certificate, no such name, silent."""
     ABORTED = "aborted"
     """The client went away before the end, or the gateway ended its connection: the error says which."""
     REFUSED = "refused"

@@ -24,6 +24,7 @@ from addons.flownotes import IDLE, connection_notes
 from addons.inplace import called, forked, held, same
 from addons.relaying import HalfClose
 from addons.shortway import HandOver
+from addons.silence import silent_site_ended
 from proxy.lifetime import OVER, Watchdog, taken_apart
 from proxy.reading import read_directly
 
@@ -188,8 +189,11 @@ class GatewayConnection(mode_servers.ProxyConnectionHandler):
             await self.handle_hook(server_hooks.ServerDisconnectedHook(about))
 
     def _idle(self) -> None:
-        """No byte for so long: the end."""
-        cut(self, IDLE)
+        """No byte for so long: the end; of a site that is waited for, so that its client has a page."""
+        if silent_site_ended(self):
+            self.timeout_watchdog.begin()
+        else:
+            cut(self, IDLE)
 
     async def server_event(self, event: events.Event) -> None:
         """Give an event to the layers. Never waits; the host's callers await it."""

@@ -34,7 +34,9 @@ class Watchdog(server.TimeoutWatchdog):
         self.last_activity = self._loop.time()
 
     def begin(self) -> None:
-        """From here on."""
+        """From here on, also anew."""
+        if self._timer is not None:
+            self._timer.cancel()
         self.register_activity()
         self._timer = self._loop.call_later(self.seconds, self._look)
 
