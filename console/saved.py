@@ -1,19 +1,29 @@
-"""Searches somebody saved: kept as the address of the page, for their account alone."""
+"""Searches somebody saved: kept as the address of the page, for their account alone, while they are of use.
+
+The rule of use: a search that asks for nobody is of use when it is opened; one that asks for somebody, or for words,
+was of use when the newest row it ever showed was made, so that it does not outlive what it finds; one that leaves
+somebody out shows nothing of them, and was of use when it was saved.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from sqlalchemy import delete, func, insert, select
 
-from console.logfilter import KEPT
+from console import lastused
+from console.logfilter import KEPT, PERSONAL, read_without
 from console.page import Ask
 from registry.change import RegistryError, RegistryProblem, text_problems, to_us
 from registry.schema import console_view as views_table
 
 MOST = 50
 """Searches one account may keep."""
+_NAMING = frozenset((*PERSONAL, "group"))
+"""What asks for somebody; a group may be one person by another name."""
 
 
 def views(ask: Ask) -> list[dict[str, Any]]:
@@ -42,6 +52,7 @@ def save(ask: Ask, name: str, query: str) -> None:
             raise RegistryError(*problems)
         connection.execute(delete(views_table).where(mine, views_table.c.name == name))
         values = {"account_id": ask.me.account, "name": name, "query": told, "made_us": to_us(ask.now)}
+        values["used_us"] = values["made_us"]
         connection.execute(insert(views_table).values(values))
 
 
@@ -50,3 +61,24 @@ def remove(ask: Ask, number: int) -> None:
     here = views_table.c
     with ask.house.writing() as connection:
         connection.execute(delete(views_table).where(here.account_id == ask.me.account, here.id == number))
+
+
+def opened(ask: Ask, query: Mapping[str, str], newest: datetime | None) -> None:
+    """Note that whoever asks looks at what this search finds, the newest row of which was made at `newest`."""
+    moment = of_use(query, newest, ask.now)
+    if moment is None:
+        return
+    with ask.house.reading() as connection:
+        searches = lastused.unnoted(connection, ask.me.account, query, moment)
+    if searches:
+        with ask.house.writing() as connection:
+            lastused.note(connection, searches, moment)
+
+
+def of_use(query: Mapping[str, str], newest: datetime | None, at: datetime) -> datetime | None:
+    """When a search that is opened at `at` was of use by that; None where it was of none."""
+    if any(name in _NAMING for name, _ in read_without(query.get("without", ""))):
+        return None
+    if _NAMING.isdisjoint(query):
+        return at
+    return None if newest is None else min(newest, at)

@@ -8,11 +8,11 @@ database that is away is waited for, like by the rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from console import sessions
+from console import lastused, sessions
 from identity.overlay import FILE_NAME
 from logstore.collecting import FactTaker
 from logstore.db import open_catalog, upgrade
@@ -69,16 +69,24 @@ def refusal_cleaner(store: Beside, keep: timedelta) -> Cleaner:
 
 def session_cleaner(store: Beside) -> Cleaner:
     """Removes the console's sessions that nobody signed in after, when they are older than rows may be."""
+    return _cleaner(store, "sessions of the console", sessions.forget)
 
-    def clean_sessions(limit: datetime, dry_run: bool) -> Cleaned:
+
+def view_cleaner(store: Beside) -> Cleaner:
+    """Removes searches saved in the console that were of no use for longer than rows may be kept."""
+    return _cleaner(store, "saved searches", lastused.forget)
+
+
+def _cleaner(store: Beside, place: str, forget: Callable[..., int]) -> Cleaner:
+    def clean(limit: datetime, dry_run: bool) -> Cleaned:
         engine = open_catalog(store)
         try:
             with engine.begin() as connection:
-                return Cleaned("sessions of the console", sessions.forget(connection, limit, dry_run=dry_run))
+                return Cleaned(place, forget(connection, limit, dry_run=dry_run))
         finally:
             engine.dispose()
 
-    return clean_sessions
+    return clean
 
 
 def request_cleaner(store: Beside, overlay: Path | None) -> Cleaner:

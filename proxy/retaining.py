@@ -28,7 +28,7 @@ from logstore.prunereport import Cleaner, PruneReport
 from logstore.quarantine import spool_cleaners
 from logstore.retention import last_run, prune
 from logstore.rolling import rollup_cleaner
-from proxy.factdesk import refusal_cleaner, request_cleaner, session_cleaner
+from proxy.factdesk import refusal_cleaner, request_cleaner, session_cleaner, view_cleaner
 from proxy.holding import tell_holds
 from proxy.leftbehind import left_behind
 from proxy.settings import Settings
@@ -51,6 +51,7 @@ def cleaners(settings: Settings, record: Where | None = None) -> tuple[Cleaner, 
         request_cleaner(catalog_of(store), settings.data / "overlay" if own else None),
         refusal_cleaner(catalog_of(store), timedelta(days=settings.bypass.suggest_days)),
         session_cleaner(catalog_of(store)),
+        view_cleaner(catalog_of(store)),
         export_cleaner(
             store, settings.data, lambda: {one.case for one in holds(store)}, gateway=identity_in(settings.data)
         ),

@@ -301,10 +301,11 @@ console_view = Table(
     Column("name", Text, nullable=False),
     Column("query", Text, nullable=False),
     Column("made_us", BigInteger, nullable=False),
+    Column("used_us", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("account_id", "name"),
     sqlite_autoincrement=True,
 )
-"""Searches somebody saved, as the address of the page."""
+"""Searches somebody saved, as the address of the page, and when each was last of use (`console.lastused`)."""
 
 policy_version = Table(
     "policy_version",

@@ -22,6 +22,7 @@ from logstore.filter import LogFilter
 from logstore.query import Archive, Count, SearchTooWide
 from logstore.query import Page as Rows
 from logstore.stats import Figures
+from registry.change import from_us
 from registry.spelling import as_recorded
 
 ROWS = 50
@@ -51,6 +52,7 @@ def show(ask: Ask) -> Answer:
         }
     if search.readable:
         write_look(ask, search.wanted, len(page.rows) + sum(map(len, parts.values())), why)
+        saved.opened(ask, search.query, _newest(page))
     count, bars, chart = _numbers(ask, search) if search.readable else (None, (), "")
     lines = [line_of(row, ask) for row in page.rows]
     sentence = search.wanted.sentence(ask.now, ask.house.zone) if search.readable else "nothing: it cannot be read"
@@ -98,6 +100,10 @@ def values(row: Mapping[str, Any], site: str | None) -> list[tuple[str, str]]:
     where = () if site is not None else (("site", row.get("site")),)
     found = [*named, machine, *(("group", one) for one in row.get("groups") or ()), *where]
     return [(name, str(value)) for name, value in found if value]
+
+
+def _newest(page: Rows) -> datetime | None:
+    return from_us(max(row.record.time_us for row in page.rows)) if page.rows else None
 
 
 def _keys(ask: Ask) -> dict[str, int] | None:

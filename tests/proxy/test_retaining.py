@@ -27,8 +27,9 @@ from policy.overrides import Override
 from proxy.retaining import cleaners, daily_retention, told_of
 from proxy.settings import Settings
 from registry import overrides, requests
-from registry.change import By
+from registry.change import By, to_us
 from registry.overlay import write_overlay
+from registry.schema import console_view
 from tests.logstore.rows import ended, ids_from, request
 
 LONDON = ZoneInfo("Europe/London")
@@ -67,6 +68,7 @@ class Gateway:
         self.quarantine()
         self.registry()
         self.session()
+        self.saved_search()
         self.export()
 
     def ids(self) -> RecordIds:
@@ -114,6 +116,13 @@ class Gateway:
             account = accounts.add(catalog, "dana", "Dana", grants, By("cli:head", self.day, "new"))
             cookie = sessions.begin(catalog, account, "10.0.0.1", self.day)
             sessions.give_reason(catalog, secrets.hash_of(cookie), CANARY, f"{CANARY} was hurt", self.day)
+
+    def saved_search(self) -> None:
+        """Somebody keeps an eye on the pupil, and did not look for as long as rows are kept."""
+        with open_catalog(self.settings.data / "store").begin() as catalog:
+            about = {"name": f"what {CANARY} does", "query": f"user={CANARY}", "account_id": 1}
+            at = to_us(self.day)
+            catalog.execute(console_view.insert().values(**about, made_us=at, used_us=at))
 
     def export(self) -> None:
         path = self.settings.data / "exports" / f"{CANARY}.jsonl"
@@ -188,6 +197,7 @@ def test_every_place_has_a_cleaner(tmp_path: Path) -> None:
         "review requests and ended overrides",
         "what devices refused to have read",
         "sessions of the console",
+        "saved searches",
         "exports",
         "roll-ups",
         "drills",

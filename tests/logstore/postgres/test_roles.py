@@ -32,9 +32,10 @@ from logstore.verify import verify
 from proxy.retaining import cleaners
 from proxy.settings import Settings
 from registry import people, refusals, requests
-from registry.change import By
+from registry.change import By, to_us
 from registry.overlay import build_overlay
 from registry.requests import take_fact
+from registry.schema import console_view
 from tests.logstore.rows import AT, batch, ended, ids_from, request
 from tests.rig.postgres import Postgres
 
@@ -130,6 +131,8 @@ def test_a_gateways_account_cleans_every_place(
     with open_catalog(database).begin() as catalog:
         account = accounts.add(catalog, "dana", "Dana", [Grant(0, Role.TECHNICIAN)], By("cli:head", old, "new"))
         sessions.begin(catalog, account, "10.0.0.1", old)
+        search = {"account_id": account.id, "name": "x", "query": "user=x"}
+        catalog.execute(console_view.insert().values(**search, made_us=to_us(old), used_us=to_us(old)))
         requests.file(catalog, "https://a.example/", By("cli:head", old, "x"), mark="m", wanted="allow", verdict={})
         requests.decide(catalog, 1, "no-change", By("cli:head", old, "x"), answer="no")
         about = {"path": str(file), "what": "subject", "subject": "x", "who": "cli:head", "why": "x"}
@@ -144,10 +147,11 @@ def test_a_gateways_account_cleans_every_place(
     report = prune(gateway, NOW, LONDON, cleaners=cleaners(settings), clock_is_right=True)
     assert report.ok, report.elsewhere
     removed = {place.place: place.removed for place in report.elsewhere}
-    due = ("review requests and ended overrides", "sessions of the console", "exports")
-    assert [removed[place] for place in due] == [1, 1, 1]
+    due = ("review requests and ended overrides", "sessions of the console", "saved searches", "exports")
+    assert [removed[place] for place in due] == [1, 1, 1, 1]
     with reading(database) as catalog:
-        assert catalog.exec_driver_sql("SELECT count(*) FROM console_session").scalar() == 0
+        for table in ("console_session", "console_view"):
+            assert catalog.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar() == 0
 
 
 def test_the_decider_decides(guarded: Callable[[str], Database]) -> None:
@@ -216,6 +220,9 @@ FORBIDDEN = {
     "SELECT address FROM console_session": {"console"},
     "UPDATE console_session SET seen_us = 0": {"console"},
     "DELETE FROM console_session WHERE made_us = 0": {"retention", "console"},
+    "SELECT query FROM console_view": {"console"},
+    "UPDATE console_view SET used_us = 0": {"console"},
+    "DELETE FROM console_view WHERE used_us = 0": {"retention", "console"},
     "CREATE TABLE mine (a int)": set(),
     "CREATE ROLE another": set(),
     "COPY (SELECT 1) TO PROGRAM 'true'": set(),

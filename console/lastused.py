@@ -1,0 +1,41 @@
+"""When a saved search was last of use, and that old ones go.
+
+An account, the address of a search and a moment in; the moment kept, and searches of no use since a date gone. A search
+may name somebody, in what is looked for or in what it is called; what counts as use stands in `console.saved`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from urllib.parse import parse_qsl
+
+from sqlalchemy import Connection, delete, select, update
+
+from registry.change import to_us
+from registry.schema import console_view as views_table
+
+ROUGHLY = timedelta(hours=12)
+"""How exactly the moment is kept: not every look is written down."""
+
+
+def unnoted(connection: Connection, account: int, query: Mapping[str, str], moment: datetime) -> list[int]:
+    """Searches of an account with this address, of which it is not noted that they were of use at about this moment."""
+    here = views_table.c
+    old = select(here.id, here.query).where(here.account_id == account, here.used_us < to_us(moment - ROUGHLY))
+    return [row.id for row in connection.execute(old) if dict(parse_qsl(row.query)) == query]
+
+
+def note(connection: Connection, searches: list[int], moment: datetime) -> None:
+    """Keep when these searches were of use."""
+    connection.execute(update(views_table).where(views_table.c.id.in_(searches)).values(used_us=to_us(moment)))
+
+
+def forget(connection: Connection, limit: datetime, *, dry_run: bool = False) -> int:
+    """Remove searches of no use since `limit`; how many they are."""
+    here = views_table.c
+    due = here.used_us < to_us(limit)
+    found = len(connection.execute(select(here.id).where(due)).all())
+    if found and not dry_run:
+        connection.execute(delete(views_table).where(due))
+    return found

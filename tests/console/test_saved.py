@@ -1,0 +1,104 @@
+"""A saved search stays while it is of use, and one that names somebody no longer than what it finds.
+
+Shows: `console.saved`, `console.lastused`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from starlette.testclient import TestClient
+
+from console.lastused import forget
+from console.roles import Role
+from console.saved import of_use
+from registry.change import from_us
+from registry.schema import console_view
+from tests.console.rig import AT, Console, send, sign_in
+
+LONG_AGO = AT - timedelta(days=100)
+LATER = AT + timedelta(days=2)
+PUPIL = "pupil-0417"
+
+
+@pytest.mark.parametrize(
+    ("query", "newest", "used"),
+    [
+        ({}, None, AT),
+        ({"category": "games", "since": "7d"}, None, AT),
+        ({"category": "games", "without": "host:a.example"}, LONG_AGO, AT),
+        ({"user": PUPIL}, LONG_AGO, LONG_AGO),
+        ({"user": PUPIL}, None, None),
+        ({"user": PUPIL}, AT + timedelta(days=99), AT),
+        ({"device": "oak-1"}, LONG_AGO, LONG_AGO),
+        ({"address": "10.0.0.1"}, LONG_AGO, LONG_AGO),
+        ({"terms": PUPIL}, LONG_AGO, LONG_AGO),
+        ({"title": PUPIL}, LONG_AGO, LONG_AGO),
+        ({"text": PUPIL}, LONG_AGO, LONG_AGO),
+        ({"group": "headteacher"}, LONG_AGO, LONG_AGO),
+        ({"category": "games", "without": f"host:a.example,user:{PUPIL}"}, LONG_AGO, None),
+    ],
+)
+def test_what_counts_as_use(query: dict[str, str], newest: datetime | None, used: datetime | None) -> None:
+    """A clock that ran ahead makes no search younger than now."""
+    assert of_use(query, newest, AT) == used
+
+
+def test_a_search_that_shows_nothing_of_somebody_any_more_goes(console: Console) -> None:
+    """Though it is opened every day; one that asks for nobody stays, and so does one that still finds somebody."""
+    console.store({"user": PUPIL}, {"user": "pupil-0999"})
+    asked = {
+        "nobody": "category=games&since=7d",
+        "gone": f"user={PUPIL}&since=all",
+        "there": "user=pupil-0999&since=all",
+        "left out": f"since=all&without=user%3A{PUPIL}",
+        "not opened": "since=all",
+    }
+    browser = console.signed_in(Role.TECHNICIAN)
+    for name, query in asked.items():
+        assert send(browser, "/log", "/log/views", name=name, query=query).status_code == 303
+    console.now = LATER
+    console.store({"user": "pupil-0999"})
+    sign_in(browser, "technician-1")
+    for who in (PUPIL, "pupil-0999"):
+        send(browser, f"/reason?user={who}", "/reason", user=who, why="asked by the head", next="/log")
+    for name in set(asked) - {"not opened"}:
+        assert browser.get(f"/log?{asked[name]}").status_code == 200
+    assert used(console) == {
+        "nobody": LATER,
+        "gone": AT,
+        "there": LATER - timedelta(minutes=5),
+        "left out": AT,
+        "not opened": AT,
+    }
+    with console.engine.begin() as connection:
+        assert forget(connection, AT + timedelta(days=1), dry_run=True) == 3
+        assert forget(connection, AT + timedelta(days=1)) == 3
+        assert forget(connection, AT + timedelta(days=1)) == 0
+    assert kept(browser) == {"nobody", "there"}
+
+
+def test_nobody_keeps_somebody_elses_search_and_saving_again_is_use(console: Console) -> None:
+    """The same search of another account is as old as it was; one that is saved again is new."""
+    first, second = console.signed_in(Role.TECHNICIAN), console.signed_in(Role.TECHNICIAN)
+    for browser in (first, second):
+        send(browser, "/log", "/log/views", name=f"of {browser is first}", query="category=games")
+    console.now = LATER
+    sign_in(first, "technician-1")
+    first.get("/log?category=games")
+    assert used(console) == {"of True": LATER, "of False": AT}
+    sign_in(second, "technician-2")
+    send(second, "/log", "/log/views", name="of False", query="category=games")
+    assert used(console) == {"of True": LATER, "of False": LATER}
+
+
+def used(console: Console) -> dict[str, datetime | None]:
+    """When each search was last of use."""
+    with console.engine.connect() as connection:
+        return {row.name: from_us(row.used_us) for row in connection.execute(console_view.select())}
+
+
+def kept(browser: TestClient) -> set[str]:
+    """Searches of whoever looks, by name."""
+    return {one["name"] for one in browser.get("/log/views.json").json()["views"]}
