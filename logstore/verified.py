@@ -24,8 +24,8 @@ class Verified:
     """Day files looked at."""
     rows: int = 0
     """Rows in them, as the catalog counts."""
-    wrong: list[str] = field(default_factory=list)
-    """Those of them in which something was found."""
+    first: dict[str, Problem] = field(default_factory=dict)
+    """Those of them in which something was found, and what was found first."""
     left: list[str] = field(default_factory=list)
     """Day files not looked at, because time was over."""
     unread: list[str] = field(default_factory=list)
@@ -38,7 +38,12 @@ class Verified:
         self.files.append(file)
         self.problems += found
         if found:
-            self.wrong.append(file)
+            self.first[file] = found[0]
+
+    @property
+    def wrong(self) -> list[str]:
+        """Files in which something was found."""
+        return list(self.first)
 
     @property
     def ok(self) -> bool:

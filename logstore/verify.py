@@ -10,7 +10,7 @@ elsewhere (`db head`) shows that; what came after the last one kept is as good a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -34,14 +34,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def verify(
     where: Where, *, kept: tuple[int, str] | None = None, deep: bool = False, day: str | None = None,
     seconds: float = float("inf"), at: datetime | None = None, now: datetime | None = None, months: int = 1,
-    sums: bool = False, wrong: Collection[str] = (),
+    sums: bool = False, wrong: Sequence[str] = (),
 ) -> Verified:  # fmt: skip
     """Check the record; in a database no day is sealed, and each is read row by row, `deep` or not.
 
     `kept`: a head kept elsewhere. `deep`: read the rows of sealed days too. `day`: only that UTC day's files. After
-    `seconds` no further day is begun; those looked at longest ago come first, and those `wrong` the last time leave
-    room for one of the others (`logstore.nightly`). With `at` (aware) it is noted when a file was found whole. With
-    `sums` roll-ups are held against their rows, which takes about as long again.
+    `seconds` no further day is begun; those looked at longest ago come first, and those found `wrong` when they were
+    last looked at leave room for one of the others (`logstore.nightly`). With `at` (aware) it is noted when a file was
+    found whole. With `sums` roll-ups are held against their rows, which takes about as long again.
     """
     if isinstance(where, Database):
         from logstore.postgres import check
@@ -74,7 +74,7 @@ def verify(
             report.problems += filecheck.misleading(catalog)
             report.problems += holdproof.problems(folder)
             report.problems += parts.names.strange
-        for files in sorted(parts.in_turn(), key=lambda files: turns.waits(one.file for one in files)):
+        for files in sorted(parts.in_turn(), key=lambda files: turns.place(one.file for one in files)):
             if not turns.begins(one.file for one in files):
                 report.left += (one.file for one in files)
                 continue

@@ -1,9 +1,9 @@
 """Every night: seal what is over, write down where the chains end, check a part of the record.
 
 In come the settings; out go sealed days, lines in the audit trail, and a small file for the metrics. The rules: it
-works in a thread of its own, so that records are shipped meanwhile; a file found wrong is looked at again every night
-until somebody has seen to it, the others in turn, so that all are seen within some nights; what it logs names files and
-record ids, never a person.
+works in a thread of its own, so that records are shipped meanwhile; a file found wrong is looked at again every night,
+or told as it was found where there is no time to, until somebody has seen to it, the others in turn, so that all are
+seen within some nights; what it logs names files and record ids, never a person.
 """
 
 from __future__ import annotations
@@ -74,13 +74,19 @@ class EvidenceJob:
         # Whoever sends this log to another machine has kept the head there.
         logger.info("head of the record: %d:%s", number, mark)
         before = self._wrong()
-        report = verify(store, seconds=CHECK_SECONDS, at=now, months=self._settings.record.months, wrong=before)
-        for problem in report.problems[:_NAMED]:
+        report = verify(store, seconds=CHECK_SECONDS, at=now, months=self._settings.record.months, wrong=list(before))
+        for problem in dict.fromkeys((*report.problems[:_NAMED], *report.first.values())):
             logger.error("the record is not what was written: %s", problem)
+        again = {file: found for file, found in before.items() if file in report.left}
+        for found in again.values():
+            date = datetime.fromtimestamp(found["at"], UTC)
+            words = "the record is not what was written, by what was found at %s (no time to look again): %s"
+            logger.error(words, f"{date:%Y-%m-%d %H:%M} UTC", found["said"])
+        first = {file: {"at": now.timestamp(), "said": str(problem)} for file, problem in report.first.items()}
         unsealed = len(due(store, now)) if isinstance(store, Path) else 0  # a database has nothing to seal
         told: dict[str, Any] = {
-            "problems": len(report.problems), "checked": len(report.files), "left": len(report.left),
-            "wrong": sorted({*report.wrong, *(before & frozenset(report.left))}),
+            "problems": len(report.problems) + len(again), "checked": len(report.files), "left": len(report.left),
+            "wrong": again | first,
         }  # fmt: skip
         self._tell({"at": now.timestamp(), "head": f"{number}:{mark}", "unsealed": unsealed, **told})
 
@@ -111,12 +117,13 @@ class EvidenceJob:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def _wrong(self) -> frozenset[str]:
-        """The files that the latest run found wrong, or had not the time to look at again."""
+    def _wrong(self) -> dict[str, dict[str, Any]]:
+        """The files that were found wrong when they were last looked at: when, and what first; longest ago first."""
         try:
-            return frozenset(map(str, self._said()["wrong"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            return frozenset()
+            found = self._said()["wrong"]
+            return {str(file): {"at": float(one["at"]), "said": str(one["said"])} for file, one in found.items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return {}
 
     def _said(self) -> Any:
         return json.loads((self._settings.data / "run" / TOLD).read_text(encoding="utf-8"))

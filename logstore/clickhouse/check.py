@@ -7,7 +7,7 @@ in them. The rule: what is counted is counted while no batch is on its way.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import Connection, func, select
@@ -42,7 +42,7 @@ def check(where: ClickHouse, now: datetime) -> tuple[str, ...]:
 def verify(
     where: ClickHouse, *, kept: tuple[int, str] | None = None, day: str | None = None,
     seconds: float = float("inf"), at: datetime | None = None, now: datetime | None = None, months: int = 1,
-    wrong: Collection[str] = (),
+    wrong: Sequence[str] = (),
 ) -> Verified:  # fmt: skip
     """Check the audit trail and, until `seconds` are over, each day: `logstore.verify` of rows in ClickHouse."""
     turns = Turns(seconds, wrong)
@@ -64,7 +64,7 @@ def verify(
             order = order.where(day_file.c.day == day)
         days = catalog.execute(order.order_by(func.coalesce(day_file.c.verified_us, 0), day_file.c.file)).all()
         with reading(where) as rows:
-            for file, its_day in sorted(days, key=lambda one: turns.waits([one.file])):
+            for file, its_day in sorted(days, key=lambda one: turns.place([one.file])):
                 if not turns.begins([file]):
                     report.left.append(file)
                     continue

@@ -8,7 +8,7 @@ retention removed it. Gateways that check at the same time take different days.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import Connection, func, select
@@ -51,7 +51,7 @@ def check(database: Database, today: datetime) -> tuple[str, ...]:
 def verify(
     database: Database, *, kept: tuple[int, str] | None = None, day: str | None = None,
     seconds: float = float("inf"), at: datetime | None = None, now: datetime | None = None, months: int = 1,
-    sums: bool = False, wrong: Collection[str] = (),
+    sums: bool = False, wrong: Sequence[str] = (),
 ) -> Verified:  # fmt: skip
     """Check the audit trail and, until `seconds` are over, each day: `logstore.verify` of a database."""
     turns = Turns(seconds, wrong)
@@ -82,7 +82,7 @@ def verify(
                 known = {_day_of(name) for name in (*told.files(), *(gap.where for gap in gaps if gap.where in there))}
                 names = learned(catalog, [its_day for _, its_day in days], gone=known, every=day is None)
             report.problems += names.strange
-        for file, its_day in sorted(days, key=lambda one: turns.waits([one.file])):
+        for file, its_day in sorted(days, key=lambda one: turns.place([one.file])):
             if not turns.begins([file]):
                 report.left.append(file)
                 continue

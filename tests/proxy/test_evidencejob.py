@@ -81,7 +81,7 @@ def test_what_was_changed_is_told_every_night(settings: Settings, caplog: pytest
         caplog.clear()
         job(settings).work(NIGHT + timedelta(days=night))
         assert metrics(settings)["schoolgate_evidence_problems"] == 2
-        assert told(settings)["wrong"] == ["2026-11-21.db"]
+        assert list(told(settings)["wrong"]) == ["2026-11-21.db"]
         assert "2026-11-21.db, batch 1" in caplog.text
         assert "pupil" not in caplog.text
 
@@ -98,8 +98,49 @@ def test_a_day_found_wrong_is_remembered_and_leaves_room_for_another(
     checked = []
     for night in (1, 2, 3):
         job(settings).work(NIGHT + timedelta(days=night))
-        checked.append((told(settings)["checked"], told(settings)["left"], told(settings)["wrong"]))
+        checked.append((told(settings)["checked"], told(settings)["left"], list(told(settings)["wrong"])))
     assert checked == [(1, 1, ["2026-11-21.db"])] + [(2, 0, ["2026-11-21.db"])] * 2
+
+
+def test_every_day_found_wrong_is_told_though_there_is_time_for_one(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is not looked at again is told as it was found, and counted, until it is looked at and found whole."""
+    job(settings).work(NIGHT + timedelta(days=1))
+    first, second = (days_folder(settings.data / "store") / f"2026-11-{day}.db" for day in (21, 22))
+    kept = second.read_bytes()
+    for file in (first, second):
+        file.chmod(0o600)
+        with contextlib.closing(sqlite3.connect(file)) as connection, connection:
+            connection.execute("UPDATE log SET path = '/innocent' WHERE id = (SELECT min(id) FROM log)")
+    job(settings).work(NIGHT + timedelta(days=2))
+    monkeypatch.setattr(evidencejob, "CHECK_SECONDS", 1e-9)
+    looked_at = []
+    for night in (3, 4, 5):
+        caplog.clear()
+        job(settings).work(NIGHT + timedelta(days=night))
+        assert set(told(settings)["wrong"]) == {first.name, second.name}
+        assert metrics(settings)["schoolgate_evidence_problems"] == caplog.text.count("is not what was written")
+        assert all(f"{file.name}, " in caplog.text or f"{file.name}: " in caplog.text for file in (first, second))
+        assert caplog.text.count("no time to look again") == 1
+        looked_at.append(list(told(settings)["wrong"])[-1])
+    assert looked_at == [first.name, second.name, first.name]
+    second.write_bytes(kept)
+    job(settings).work(NIGHT + timedelta(days=6))
+    assert list(told(settings)["wrong"]) == [first.name]
+
+
+def test_many_things_wrong_with_one_day_leave_room_to_tell_the_next(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    days = days_folder(settings.data / "store")
+    for day in (21, 22):
+        with contextlib.closing(sqlite3.connect(days / f"2026-11-{day}.db")) as connection, connection:
+            connection.execute("DELETE FROM log_batch" if day == 21 else "UPDATE log SET path = '/innocent'")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(evidencejob, "_NAMED", 1)
+        job(settings).work(NIGHT - timedelta(days=1))
+    assert all(f"written: 2026-11-{day}.db" in caplog.text for day in (21, 22))
 
 
 def test_a_night_that_was_missed_is_made_up_for_once(settings: Settings) -> None:
