@@ -3,7 +3,8 @@
 In comes an exception, out goes a line. A database quotes in its errors what it was given: a row, a name, what somebody
 searched for. Those texts are read, kept and sent about by other rules than the record (design §5.9). So of a driver's
 error the kind and the number are told, and what the server says it was about that our schema named: table, column,
-constraint. The rule: a driver's own words only where they are of the file or the connection, and never of a statement.
+constraint; where it only says so in words, those of our own names that are among them. The rule: a driver's own words
+only where they are of the file or the connection, and never of a statement.
 """
 
 from __future__ import annotations
@@ -12,10 +13,15 @@ import sqlite3
 
 import sqlalchemy.exc
 
+from logstore.ournames import ours_in
+
 _DRIVERS = frozenset(("psycopg", "sqlite3", "clickhouse_connect", "chdb"))
 _OF_STATEMENT = frozenset(("SQLITE_ERROR", "SQLITE_MISMATCH", "SQLITE_RANGE", "SQLITE_MISUSE", "SQLITE_TOOBIG"))
 """What SQLite calls an error of a statement, whose words it quotes; all others are of the file or the schema."""
 _ABOUT = ("table_name", "column_name", "constraint_name")
+_IN_WORDS = frozenset(("42501", "42P01", "42703", "42883", "55P03"))
+"""What PostgreSQL tells only in words what it is about: a right, a table, a column or a function that is missing, a
+lock."""
 _LONGEST = 300
 
 
@@ -55,6 +61,8 @@ def _of_driver(error: BaseException) -> str:
         if name is not None and name not in _OF_STATEMENT:
             return str(error)[:_LONGEST]
     about = [f"{what.removesuffix('_name')} {told}" for what in _ABOUT if (told := _told_of(error, what))]
+    if not about and _number(error) in _IN_WORDS:
+        about = ours_in(str(_told_of(error, "message_primary")))
     said = ", ".join([*filter(None, [_number(error)]), *about])
     if said:
         return f"{type(error).__name__} ({said})"

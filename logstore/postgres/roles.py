@@ -104,6 +104,10 @@ FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "retention": ("detach_log_day", "drop_log_day", "drop_log_strays"),
 }
 """What each may have done for it, as the record's owner."""
+OWN_TABLES = ("log_batch",)
+"""Tables that are the owner's alone."""
+OWN_FUNCTIONS = ("log_day_start", "audit_refuse", "audit_count")
+"""Functions that others call, which nobody is granted."""
 WORK: Mapping[str, str] = {
     "writer": "ships records",
     "reader": "searches the record, and leaves a line about it",

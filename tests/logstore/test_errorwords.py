@@ -16,6 +16,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from logstore.clickhouse.sending import ClickHouseAway, away
 from logstore.db import StoreError, reading, upgrade
 from logstore.errorwords import in_words, without_rows
+from logstore.ournames import ours_in
 from logstore.place import Database
 from logstore.postgres.db import open_engine
 from logstore.postgres.dumps import said_of
@@ -113,6 +114,38 @@ class TestPostgresql:
             copy.write(f"{SECRET}\tx\n".encode())
         assert told(raised.value) == "InvalidTextRepresentation (22P02)"
 
+    @pytest.mark.parametrize(
+        ("statement", "said"),
+        [
+            ("INSERT INTO dim_user (key) VALUES ('{secret}')", "InsufficientPrivilege (42501, table dim_user)"),
+            ("SELECT nextval('dim_user_id_seq')", "InsufficientPrivilege (42501, sequence dim_user_id_seq)"),
+            ("SELECT drop_log_day('1999-01-01')", "InsufficientPrivilege (42501, function drop_log_day)"),
+            ("SELECT FROM holds.hold", "InsufficientPrivilege (42501, schema holds)"),
+            ("SELECT FROM log_19990101 WHERE path = '{secret}'", "UndefinedTable (42P01, table log_19990101)"),
+            ("SELECT FROM nowhere.audit", "UndefinedTable (42P01, table audit)"),
+            ('SELECT FROM "{secret}"', "UndefinedTable (42P01)"),
+            ("SELECT make_log_day('{secret}', 1)", "UndefinedFunction (42883, function make_log_day)"),
+            ("UPDATE log SET nothing = '{secret}'", "UndefinedColumn (42703, table log)"),
+            ('SELECT "{secret}" FROM log', "UndefinedColumn (42703)"),
+        ],
+        ids=lambda value: value.partition(" (")[0] if "(4" in value else None,
+    )
+    def test_a_right_or_a_table_that_is_missing(
+        self, catalog: sa.Connection, told: Callable[[Exception], str], statement: str, said: str
+    ) -> None:
+        """Which of ours it was; no word of the statement that is not one of our names."""
+        catalog.exec_driver_sql("SET ROLE pg_monitor")
+        with pytest.raises(sa.exc.ProgrammingError) as raised:
+            catalog.exec_driver_sql(statement.format(secret=SECRET))
+        assert told(raised.value) == f"ProgrammingError: {said}"
+
+    def test_a_lock_that_is_not_to_be_had(self, catalog: sa.Connection, told: Callable[[Exception], str]) -> None:
+        with catalog.engine.begin() as other:
+            other.exec_driver_sql("LOCK TABLE audit")
+            with pytest.raises(sa.exc.OperationalError) as raised:
+                catalog.exec_driver_sql("LOCK TABLE audit NOWAIT")
+        assert told(raised.value) == "OperationalError: LockNotAvailable (55P03, table audit)"
+
     def test_a_connection_that_goes_while_it_is_asked(
         self, catalog: sa.Connection, told: Callable[[Exception], str]
     ) -> None:
@@ -122,6 +155,22 @@ class TestPostgresql:
         with pytest.raises(sa.exc.OperationalError) as raised:
             catalog.exec_driver_sql(f"SELECT '{SECRET}'")
         assert told(raised.value) == "OperationalError: OperationalError"
+
+
+def test_every_name_of_ours_is_known(catalog: sa.Connection) -> None:
+    """Tables, their numbers and functions, as the migrations made them."""
+    here = "IN ('public'::regnamespace, 'holds'::regnamespace)"
+    by_extension = "SELECT objid FROM pg_depend WHERE deptype = 'e'"
+    kinds = {
+        "table": f"SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace {here}",
+        "sequence": f"SELECT relname FROM pg_class WHERE relkind = 'S' AND relnamespace {here}",
+        "function": f"SELECT proname FROM pg_proc WHERE pronamespace {here} AND oid NOT IN ({by_extension})",
+    }
+    for kind, query in kinds.items():
+        names = catalog.exec_driver_sql(query).scalars().all()
+        assert names
+        assert [ours_in(f'x "{name}" y') for name in names] == [[f"{kind} {name}"] for name in names]
+    assert ours_in(f"{SECRET} logs dim_users public.nothing log_2026 audit-") == ["table audit"]
 
 
 @pytest.fixture

@@ -1,0 +1,41 @@
+"""Which tables and functions of ours a server's words are about: for errors that may not quote those words.
+
+In comes what PostgreSQL said of an error, out go the names in it that our migrations gave, and nothing else. The rule:
+told is what stands in our own list, never what was read; a word of somebody's that is in the list names nobody.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+
+_WORD = re.compile(r"\w+")
+_DAY = re.compile(r"log_\d{8}")
+
+
+def ours_in(said: str) -> list[str]:
+    """Names of ours that stand in a text, each as `table log`."""
+    names = _names()
+    found = [
+        f"table {word}" if _DAY.fullmatch(word) else f"{names[word]} {word}"
+        for word in _WORD.findall(said)
+        if word in names or _DAY.fullmatch(word)
+    ]
+    return list(dict.fromkeys(found))
+
+
+@functools.cache
+def _names() -> dict[str, str]:
+    # Loaded when there is an error of PostgreSQL: it needs more than whoever tells errors has.
+    from logstore.postgres.db import HOLDS, VERSION_TABLES
+    from logstore.postgres.roles import FUNCTIONS, OWN_FUNCTIONS, OWN_TABLES, TABLES
+
+    tables = (*OWN_TABLES, *VERSION_TABLES.values(), *(table for grants in TABLES.values() for table in grants))
+    names = [table.rpartition(".")[2] for table in tables]
+    functions = (*OWN_FUNCTIONS, *(function for granted in FUNCTIONS.values() for function in granted))
+    return {
+        **{f"{name}_{numbered}_seq": "sequence" for name in names for numbered in ("id", "number")},
+        **dict.fromkeys(names, "table"),
+        **dict.fromkeys(functions, "function"),
+        HOLDS: "schema",
+    }
