@@ -14,8 +14,7 @@ from typing import Any
 from weakref import WeakSet
 
 from mitmproxy import http
-from mitmproxy.connection import Client, ConnectionState
-from mitmproxy.net.http import status_codes
+from mitmproxy.connection import ConnectionState
 from mitmproxy.net.http.http1 import assemble_response
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
@@ -41,6 +40,15 @@ from addons.flownotes import connection_notes, flow_notes
 from addons.holding import HoldingStream
 from addons.inplace import InPlace
 from addons.originheads import BoundedHttp1Client, make_body_reader
+from addons.refusedbytes import (
+    AHEAD,
+    CLOSED_AHEAD,
+    HALF_REQUEST,
+    TOO_MUCH_AHEAD,
+    RefusedBytes,
+    RefusedBytesHook,
+    plain_page,
+)
 from addons.shortway import HandOver, short_way
 from addons.tlslayers import GatewayServerTls
 from policy.model import Reason
@@ -50,10 +58,6 @@ TOO_LARGE = "upload larger than the school allows"
 
 type Commands = layer.CommandGenerator[None]
 
-HALF_REQUEST = "half a request"
-"""Why a head was refused whose client said no more."""
-AHEAD = "left before its turn"
-"""Why whole requests were refused: their client did not wait for the answer before them."""
 MESSAGE_TOO_BIG = 1009
 """RFC 6455 §7.4.1."""
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
@@ -85,34 +89,6 @@ limits = HeadLimits()
 """In force; set by `install`."""
 
 
-@dataclass(frozen=True, slots=True)
-class RefusedBytes:
-    """Bytes that never became a request, and were refused."""
-
-    client: Client
-    """The connection they came on."""
-    why: str
-    """Short, low-cardinality."""
-    status: int | None
-    """HTTP status that was answered; None when the connection was just closed."""
-    reason: Reason | None = None
-    """The record's; None for what is meant by where they came: in a tunnel to get round the filter, else nothing."""
-
-
-@dataclass
-class RefusedBytesHook(commands.StartHook):
-    """Bytes were refused before they became a request: the record must still have a row."""
-
-    data: RefusedBytes
-
-
-def plain_page(status: int, message: str) -> http.Response:
-    """The answer to bytes that never became a request: no client, no words of theirs."""
-    title = status_codes.RESPONSES.get(status, "Error")
-    headers = {"content-type": "text/plain; charset=utf-8", "connection": "close", "cache-control": "no-store"}
-    return http.Response.make(status, f"{status} {title}: {message}\n", headers)
-
-
 def head_fault(head: bytes, most_lines: int) -> str | None:
     """What makes a complete head unacceptable; None when it is fine. Pure.
 
@@ -139,6 +115,8 @@ class BoundedHttp1Server(InPlace, _http1.Http1Server):
 
     _waiting: object | None = None
     _discarded = 0
+    _closing = False
+    """Whether an answer that failed has ended the connection."""
     _blank = 0
     """Bytes of empty lines in front of the head that is awaited."""
     _tail: bytes | None = None
@@ -161,13 +139,17 @@ class BoundedHttp1Server(InPlace, _http1.Http1Server):
     def _too_much(self, event: events.DataReceived) -> layer.CommandGenerator[bool]:
         if self.response_done and not self.request_done and self.request is not None:
             self._discarded += len(event.data)
-            excess = self._discarded > limits.discarded
-        else:
-            excess = self.state == self.wait and len(self.buf) > limits.ahead
-        if excess:
+            if self._discarded <= limits.discarded:
+                return False
             yield commands.CloseConnection(self.conn)
-            self.state = self.done
-        return excess
+        elif self.state == self.wait and len(self.buf) > limits.ahead:
+            notes = connection_notes(self.context.client)
+            notes.cut = notes.cut or TOO_MUCH_AHEAD
+            yield from self.wait(events.ConnectionClosed(self.conn))  # whoever is waited for is so no longer
+        else:
+            return False
+        self.state = self.done
+        return True
 
     def read_headers(self, event: events.ConnectionEvent) -> Commands:
         """Read one head; refuse what is too large, too slow or ambiguous."""
@@ -196,16 +178,26 @@ class BoundedHttp1Server(InPlace, _http1.Http1Server):
                 yield command
 
     def wait(self, event: events.Event) -> Commands:
-        """As the original; what was asked ahead, behind an answer that is not waited for, has a row of its own. What a
-        CONNECT did not wait with is its tunnel's."""
-        ours = self.request is not None and self.request.method != "CONNECT"
-        if (
-            ours
-            and isinstance(event, events.ConnectionClosed)
-            and (ahead := _behind_blank_lines(bytes(self.buf))).strip()
-        ):
-            yield from self._left(AHEAD if _HEAD_END.search(ahead) else HALF_REQUEST)
+        """As the original; what was asked ahead, behind an answer that is not waited for, has a row of its own."""
+        if isinstance(event, events.ConnectionClosed) and (ahead := self._asked_ahead()):
+            came = AHEAD if _HEAD_END.search(ahead) else HALF_REQUEST
+            yield from self._left(CLOSED_AHEAD if self._closing else came)
         yield from super().wait(event)
+
+    def mark_done(self, *, request: bool = False, response: bool = False) -> Commands:
+        """As the original; what was asked ahead, behind an answer that ends the connection, has a row of its own."""
+        for command in super().mark_done(request=request, response=response):
+            over = isinstance(command, commands.CloseConnection) and self.request_done and self.response_done
+            if over and self._asked_ahead():
+                yield from self._left(CLOSED_AHEAD)
+            yield command
+
+    def _asked_ahead(self) -> bytes:
+        """What came behind the request that is there; what a CONNECT did not wait with is its tunnel's."""
+        if self.request is None or self.request.method == "CONNECT":
+            return b""
+        ahead = _behind_blank_lines(bytes(self.buf))
+        return ahead if ahead.strip() else b""
 
     def _left(self, came: str) -> Commands:
         """The client has gone behind, or in the middle of, a head. In a tunnel that is no refusal, and its row says
@@ -244,6 +236,7 @@ class BoundedHttp1Server(InPlace, _http1.Http1Server):
                 yield RefusedBytesHook(RefusedBytes(self.context.client, "no destination", status))
             if not self.response and status is not None:
                 yield commands.SendData(self.conn, assemble_response(plain_page(status, "the gateway refused this")))
+            self._closing = True
             yield commands.CloseConnection(self.conn)
             return
         yield from super().send(event)

@@ -15,7 +15,7 @@ from mitmproxy.proxy.tunnel import LayerStack
 
 from addons.flownotes import NOTHING, connection_notes
 from addons.handshakes import HALF
-from addons.httplayers import HALF_REQUEST, RefusedBytes, RefusedBytesHook
+from addons.refusedbytes import HALF_REQUEST, RefusedBytes, RefusedBytesHook
 from addons.relaying import GatewayClientTls
 from addons.straight import StraightHttpLayer
 from addons.tlslayers import GatewayServerTls

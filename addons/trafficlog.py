@@ -25,9 +25,9 @@ from addons.endingwords import FAILED, connection_way, error_word, tunnel_ending
 from addons.filter import client_left, error_verdict
 from addons.flownotes import NOTHING, ConnectionNotes, FlowNotes, Passed, connection_notes, flow_notes, open_flows
 from addons.handshakes import HALF, failure_of
-from addons.httplayers import RefusedBytes
 from addons.live import Live
 from addons.metrics import Way
+from addons.refusedbytes import RefusedBytes
 from addons.rows import open_row, refused_bytes_row, tunnel_row
 from logstore.record import Ending, EndingKind, new_ending
 from logstore.spool import SpoolFull

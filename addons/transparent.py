@@ -27,9 +27,9 @@ from addons.flownotes import connection_notes
 from addons.flowparts import new_flow
 from addons.guard import is_literal
 from addons.handshakes import HALF
-from addons.httplayers import HALF_REQUEST, RefusedBytes, RefusedBytesHook, plain_page
 from addons.inplace import InPlace, call
 from addons.nextlayer import looks_like_http, may_become_http
+from addons.refusedbytes import HALF_REQUEST, RefusedBytes, RefusedBytesHook, plain_page
 from addons.shortway import HandOver, short_way
 from addons.straight import StraightHttpLayer
 from categories.names import NameProblem, canonical_host, make_url

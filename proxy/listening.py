@@ -26,7 +26,7 @@ from mitmproxy.proxy.server_hooks import ClientConnectedHook, ClientDisconnected
 
 from addons.destinations import Network
 from addons.flownotes import connection_notes
-from addons.httplayers import RefusedBytes, RefusedBytesHook
+from addons.refusedbytes import RefusedBytes, RefusedBytesHook
 from proxy.balancers import Announced, HeaderMistake, is_balancer, missing, read_header
 
 logger = logging.getLogger(__name__)

@@ -16,8 +16,8 @@ from mitmproxy.test import taddons, tflow, tutils
 from addons import httplayers
 from addons.clienthello import LONGEST
 from addons.flownotes import connection_notes
-from addons.httplayers import RefusedBytes
 from addons.nextlayer import GatewayNextLayer
+from addons.refusedbytes import RefusedBytes
 from addons.shortway import HandOver
 from addons.tlslayers import GatewayServerTls
 from addons.transparent import TransparentLayer, address_request
