@@ -30,8 +30,12 @@ EXTENSIONS = ("pg_trgm", "btree_gin")
 """What the migrations of `log` need of the server."""
 NOT_TO_HAVE = frozenset(("42501", "0A000", "58P01"))
 """What PostgreSQL says of an extension that is not installed, or that this account may not make."""
-IN_THE_WAY = frozenset(("55P03", "40P01"))
+DEADLOCK = "40P01"
+"""What it says to one of two that wait for each other; then the other goes on."""
+IN_THE_WAY = frozenset(("55P03", DEADLOCK))
 """What it says when a lock was not to be had in time, or two wait for each other."""
+UPDATES = 5
+"""How often an update is begun that somebody else's deadlock ended."""
 CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 300.0
 """Longest time one statement of a writer may take."""
@@ -130,40 +134,58 @@ def upgrade(database: Database) -> tuple[str, ...]:
     the one before. Raises `StoreError`.
     """
     behind = [tree for tree in VERSION_TABLES if revision_of(database, tree) != head(tree)]
-    if not behind:
-        return ()
-    engine, beside = open_catalog(database), in_turn(open_engine(database, schema=HOLDS))
-    done = False
+    left = behind
+    for again in reversed(range(UPDATES)):
+        try:
+            if left not in ([], ["holds"]):
+                _update_record(database, left)
+                left = [tree for tree in left if tree == "holds"]
+            if left:
+                _update_holds(database)
+            break
+        except sqlalchemy.exc.DBAPIError as error:
+            state = getattr(error.orig, "sqlstate", "")
+            if state == DEADLOCK and again:
+                continue
+            if state in IN_THE_WAY:
+                do = "End what reads it for long (a backup, `db verify`, a search); run `schoolgate db upgrade` again."
+                what = "was not updated" if left == behind else "was updated but for the holds"
+                raise StoreError(f"{what}: somebody else is at work in it", database, do) from error
+            if (error.statement or "").startswith("CREATE EXTENSION") and state in NOT_TO_HAVE:
+                raise _lacks_extension(database, error) from error
+            if state != "42501":
+                raise
+            what = "has an older schema, and this account may not change it"
+            raise StoreError(what, database, "Run `schoolgate db upgrade` as the record's owner.") from error
+    return tuple(behind)
+
+
+def _update_record(database: Database, behind: list[Tree]) -> None:
+    engine = open_catalog(database)
     try:
         if "day" in behind:
             with engine.begin() as connection:
                 for extension in EXTENSIONS:
                     connection.exec_driver_sql(f"CREATE EXTENSION IF NOT EXISTS {extension}")
         with engine.begin() as connection:
+            # A batch on its way has locked some tables and will want more: it ends before any is locked here.
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({locks.ROWS})")
             if "day" in behind and connection.exec_driver_sql("SELECT to_regclass('log')").scalar() is not None:
                 # First, so that whoever reads a day for long is waited for before a table of the catalog is locked.
                 connection.exec_driver_sql("LOCK TABLE log IN ACCESS EXCLUSIVE MODE")
             for tree in behind:
                 if tree != "holds":
                     migrate_on(connection, tree)
-        done = behind != ["holds"]
-        if "holds" in behind:
-            with engine.begin() as connection:
-                connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {HOLDS}")
-            migrate_with(beside, "holds")
-        return tuple(behind)
-    except sqlalchemy.exc.DBAPIError as error:
-        state = getattr(error.orig, "sqlstate", "")
-        if state in IN_THE_WAY:
-            do = "End what reads it for long (a backup, `db verify`, a search), and run `schoolgate db upgrade` again."
-            what = "was not updated" if not done else "was updated but for the holds"
-            raise StoreError(f"{what}: somebody else is at work in it", database, do) from error
-        if (error.statement or "").startswith("CREATE EXTENSION") and state in NOT_TO_HAVE:
-            raise _lacks_extension(database, error) from error
-        if state != "42501":
-            raise
-        what = "has an older schema, and this account may not change it"
-        raise StoreError(what, database, "Run `schoolgate db upgrade` as the record's owner.") from error
+    finally:
+        engine.dispose()
+
+
+def _update_holds(database: Database) -> None:
+    engine, beside = open_catalog(database), in_turn(open_engine(database, schema=HOLDS))
+    try:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {HOLDS}")
+        migrate_with(beside, "holds")
     finally:
         engine.dispose()
         beside.dispose()
