@@ -211,6 +211,11 @@ class FlowNotes:
     """What looks at the page before it is shown; None when nothing does."""
 
     @property
+    def unrecorded(self) -> bool:
+        """Whether it was let through without a record, which is written whole at its end if there is room by then."""
+        return self.recorded and self.record_id is None
+
+    @property
     def not_taken(self) -> bool:
         """Whether it was ended because its client would not read."""
         return self.too_slow == NOT_TAKEN
@@ -264,10 +269,11 @@ def unfinished_flows() -> dict[ClientConnection, list[HTTPFlow]]:
 
 
 def open_flows() -> dict[ClientConnection, list[Flow]]:
-    """The exchanges that have a record and no ending yet, by client connection: one walk, however many there are."""
+    """The exchanges that were let through and have no ending yet, by client connection: one walk, however many there
+    are."""
     found: dict[ClientConnection, list[Flow]] = {}
     for flow in list(_flows):
         notes = flow_notes(flow)
-        if notes.record_id is not None and not notes.ended:
+        if (notes.record_id is not None or notes.unrecorded) and not notes.ended:
             found.setdefault(flow.client_conn, []).append(flow)
     return found

@@ -210,12 +210,11 @@ class TrafficLog:
         """The answer is through, once it is sent: what cannot be sealed is met behind this hook."""
         if flow.websocket is not None:
             return
-        saying = connection_notes(flow.client_conn).saying
-        whole = flow_notes(flow).record_id is None  # its row is there before its answer
-        if saying is None or whole:
-            self._through(flow)
-        else:
+        saying, notes = connection_notes(flow.client_conn).saying, flow_notes(flow)
+        if saying is not None and (notes.record_id is not None or notes.unrecorded):
             saying.append(partial(self._sent, flow))
+        else:  # its row is there before its answer
+            self._through(flow)
 
     def _sent(self, flow: http.HTTPFlow) -> None:
         """Whoever calls this is no hook, after which faults are caught."""
@@ -320,13 +319,14 @@ class TrafficLog:
         notes = flow_notes(flow)
         if notes.ended:
             return
+        if notes.record_id is not None or notes.unrecorded:
+            connection_notes(flow.client_conn).active -= 1
+        if kind is EndingKind.RESPONSE and (notes.verdict is None or notes.verdict.blocked):
+            kind = EndingKind.BLOCKED  # the gatekeeper stopped it, or a word on the page
         if notes.record_id is None:
             self._write(flow, notes, self._ending(flow, notes, kind, error, failure))
             return
         notes.ended = True
-        connection_notes(flow.client_conn).active -= 1
-        if kind is EndingKind.RESPONSE and (notes.verdict is None or notes.verdict.blocked):
-            kind = EndingKind.BLOCKED  # the gatekeeper stopped it
         record, ending = notes.record_id, self._ending(flow, notes, kind, error, failure)
         self._count(ending)
         self._append(record, lambda: self._endings.close(record, ending))
@@ -375,6 +375,7 @@ class TrafficLog:
         """The spool is full: the school's choice decides (A-13)."""
         if self._goes_on(notes.client):
             notes.recorded = True  # written whole at its end, when there is room by then; counted when not
+            connection_notes(flow.client_conn).active += 1
             return
         notes.ended = True
         refuse(self.live, flow, notes, Reason.RECORD, FULL)

@@ -79,7 +79,7 @@ def test_a_full_spool_does_what_the_school_chose(
     answer = curl(host, f"{scheme}://{name}/page", user=f"{person.name}:{PASSWORD}")
     assert answer.status == status
     assert bool(origin.seen(name)) is (status == 200)
-    assert unrecorded(host) > counted
+    wait_for(lambda: unrecorded(host) > counted, "it to be counted, at the latest when all of it is sent")
     if status == 503:
         assert answer.headers["x-schoolgate-reason"] == "record"
 
