@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 MOST: Final = 200_000
 """Groups that are remembered as one object; then remembering begins anew."""
+MOST_BYTES: Final = 64 * 1024 * 1024
+"""Bytes of groups, and of texts, that are remembered; then remembering them begins anew. A school's 200,000 groups have
+half as many."""
 WHO: Final = (
     "worker", "revision", "site", "user", "user_source", "verified", "shared", "band", "groups", "device",
     "client_address",
@@ -175,9 +178,12 @@ class Ended:
 class Groups:
     """The groups that are remembered, by their bytes or by their values."""
 
-    def __init__(self, most: int = MOST) -> None:
-        """`most`: groups that are remembered at a time."""
+    def __init__(self, most: int = MOST, most_bytes: int = MOST_BYTES) -> None:
+        """`most`: groups that are remembered at a time; `most_bytes`: bytes of them, and of the texts."""
         self._most = most
+        self._most_bytes: i64 = most_bytes
+        self._bytes: i64 = 0
+        self._bytes_of_texts: i64 = 0
         self._known: dict[Any, Group] = {}
         self._texts: dict[bytes, str | None] = {}
 
@@ -211,16 +217,33 @@ class Groups:
         """The one object of the text whose bytes these are, head and all. Raises ValueError when they are none."""
         found = self._texts.get(key)
         if found is None:
-            if len(self._texts) >= self._most:
+            found = text_at(key, 0, len(key))
+            self._bytes_of_texts += len(key)
+            if len(self._texts) >= self._most or self._bytes_of_texts > self._most_bytes:
                 self._texts.clear()
-            found = self._texts[key] = text_at(key, 0, len(key))
+                self._bytes_of_texts = len(key)
+            self._texts[key] = found
         return found
 
     def _keep(self, key: Any, group: Group) -> Group:
-        if len(self._known) >= self._most:
+        size: i64 = len(key) if isinstance(key, bytes) else _size(key)
+        self._bytes += size
+        if len(self._known) >= self._most or self._bytes > self._most_bytes:
             self._known.clear()
+            self._bytes = size
         self._known[key] = group
         return group
+
+
+def _size(told: Told) -> i64:
+    """About as many bytes as the values have when they are packed."""
+    size: i64 = len(told)
+    for value in told:
+        if isinstance(value, str):
+            size += len(value)
+        elif isinstance(value, tuple):
+            size += sum([len(one) for one in value if isinstance(one, str)])
+    return size
 
 
 def read_open(payload: object, groups: Groups) -> Opened | None:

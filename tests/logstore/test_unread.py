@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import msgpack
@@ -110,6 +111,34 @@ def test_remembering_has_a_bound() -> None:
         assert found.where.told[2] == host.host
         assert groups.of((host.host,)).told == (host.host,)
     assert len(groups) <= 30
+
+
+TEXTS = [msgpack.packb("x" * (30 + number)) for number in range(9)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        lambda groups, number: groups.text(TEXTS[number]),
+        lambda groups, number: groups.packed(b"\x91", TEXTS[number]),
+        lambda groups, number: groups.of(("x" * (30 + number),)),
+        lambda groups, number: groups.of((("x" * 15, "x" * (15 + number)),)),
+    ],
+    ids=["text", "group in its bytes", "group", "group with a list"],
+)
+def test_remembering_long_texts_has_a_bound(name: Callable[[Groups, int], object]) -> None:
+    """Nor does one that invents long ones; what fits is remembered, however often it comes."""
+    groups = Groups(most_bytes=300)
+    first = name(groups, 0)
+    for number in (1, 2, 3, *[1, 2, 3] * 9):
+        name(groups, number)
+    assert name(groups, 0) is first
+    for number in range(4, 9):
+        name(groups, number)
+    anew = name(groups, 0)
+    assert anew is not first
+    name(groups, 1)
+    assert name(groups, 0) is anew
 
 
 def test_a_value_that_no_field_can_be_is_said_by_the_store_not_here() -> None:
