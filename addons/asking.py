@@ -13,6 +13,7 @@ from mitmproxy.http import HTTPFlow
 from mitmproxy.http import Request as HttpRequest
 
 from addons.flownotes import ConnectionNotes
+from addons.headers import raw_values
 from categories.names import NameProblem, Url, canonical_host, make_url
 from policy.model import Signal
 
@@ -103,12 +104,12 @@ def _signals(request: HttpRequest, url: Url, connection: ConnectionNotes) -> fro
 def _claims(request: HttpRequest, url: Url, connection: ConnectionNotes) -> list[Url]:
     """Every other name the request goes by: Host header (each of them), :authority, CONNECT, SNI."""
     claims: list[Url] = []
-    texts = [value for name, value in request.headers.fields if name.lower() == b"host"]
+    texts = raw_values(request.headers, b"host")
     if len(texts) > 1:
         raise NameProblem("several Host headers")
     authority = request.data.authority
     if authority:
-        texts.append(authority)
+        texts = [*texts, authority]
     for text in texts:
         other = _authority_host(text, url)
         if other and other != url.host:

@@ -224,31 +224,39 @@ class FlowNotes:
 at_work: WeakSet[Connection] = WeakSet()
 """Sites that said by an interim answer that they are at work on theirs, since `addons.answerpace` asked last."""
 _flows: WeakSet[Flow] = WeakSet()
-_KEPT = "schoolgate"
-"""Attribute the notes are kept in: the host's own copies and states leave it out."""
+# Notes are the attribute `schoolgate` of what they are about: the host's own copies and states leave it out. Asking for
+# the dictionary of an object's attributes would make one first, some twenty times an exchange.
 
 
 def flow_notes(flow: Flow) -> FlowNotes:
     """The notes about `flow`, made on first use."""
-    notes: FlowNotes | None = flow.__dict__.get(_KEPT)
-    if notes is None:
-        notes = flow.__dict__[_KEPT] = FlowNotes()
-        _flows.add(flow)
+    try:
+        notes: FlowNotes = flow.schoolgate  # type: ignore[attr-defined]
+    except AttributeError:
+        return begin_notes(flow)
+    return notes
+
+
+def begin_notes(flow: Flow) -> FlowNotes:
+    """The notes about a flow that has none yet."""
+    notes = flow.schoolgate = FlowNotes()  # type: ignore[attr-defined]
+    _flows.add(flow)
     return notes
 
 
 def connection_notes(connection: ClientConnection) -> ConnectionNotes:
     """The notes about a client connection, made on first use."""
-    notes: ConnectionNotes | None = connection.__dict__.get(_KEPT)
-    if notes is None:
+    try:
+        notes: ConnectionNotes = connection.schoolgate  # type: ignore[attr-defined]
+    except AttributeError:
         peer = connection.peername
-        notes = connection.__dict__[_KEPT] = ConnectionNotes(address=peer[0] if peer else "")
+        notes = connection.schoolgate = ConnectionNotes(address=peer[0] if peer else "")  # type: ignore[attr-defined]
     return notes
 
 
 def busy(connection: ClientConnection) -> bool:
     """True while an exchange or a tunnel is under way on this connection."""
-    notes: ConnectionNotes | None = connection.__dict__.get(_KEPT)
+    notes: ConnectionNotes | None = getattr(connection, "schoolgate", None)
     return notes is not None and (notes.active > 0 or notes.tunnel_record is not None)
 
 

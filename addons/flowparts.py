@@ -18,10 +18,10 @@ from addons.heads import Answer, RequestHead
 
 def new_request(head: RequestHead, address: tuple[str, int], scheme: bytes) -> http.Request:
     """As the host's constructor, which looks at the type of everything."""
-    made = http.Request.__new__(http.Request)
+    made, lines = http.Request.__new__(http.Request), head.lines
     made.data = http.RequestData(
         http_version=b"HTTP/1.1",
-        headers=indexed(head.fields, head.by_name),
+        headers=indexed(lines.fields, lines.by_name, lines),
         content=None,
         trailers=None,
         timestamp_start=time.time(),

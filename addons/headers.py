@@ -14,10 +14,13 @@ from typing import Any
 from mitmproxy import http
 from mitmproxy.net.http.http1 import read
 
-type Field = tuple[bytes, bytes]
+from addons.heads import Field, Lines
 
 original = read._read_headers
 """The host's own reader."""
+
+
+_NONE: list[bytes] = []
 
 
 @lru_cache(maxsize=1024)
@@ -26,40 +29,60 @@ def _key(name: str | bytes) -> bytes:
     return raw.lower()
 
 
+def _written(fields: tuple[Field, ...]) -> bytes:
+    return b"".join([b"%b: %b\r\n" % field for field in fields])
+
+
 class IndexedHeaders(http.Headers):
     """The host's header fields, with an index over them."""
 
     _indexed: tuple[Field, ...] | None = None
     """The fields the index was made of: they are replaced, never changed."""
     _index: dict[bytes, list[bytes]]
+    """Never changed either: requests with the same fields have the same."""
+    _lines: Lines | None = None
+    """What the fields came as, of an ordinary request."""
 
-    def _found(self, name: str | bytes) -> list[bytes] | None:
-        if self._indexed is not self.fields:
-            index: dict[bytes, list[bytes]] = {}
-            for key, value in self.fields:
-                index.setdefault(key.lower(), []).append(value)
-            self._index, self._indexed = index, self.fields
-        return self._index.get(_key(name))
+    def _make_index(self) -> None:
+        index: dict[bytes, list[bytes]] = {}
+        for key, value in self.fields:
+            index.setdefault(key.lower(), []).append(value)
+        self._index, self._indexed = index, self.fields
 
     def __bytes__(self) -> bytes:
-        return b"".join([b"%b: %b\r\n" % field for field in self.fields])
+        fields, lines = self.fields, self._lines
+        if lines is None or lines.fields is not fields:
+            return _written(fields)
+        if lines.sent is None:
+            lines.sent = _written(fields)
+        return lines.sent
 
     def present(self, names: frozenset[bytes]) -> frozenset[bytes]:
         """Which of these names, in lower case, it has."""
-        self._found(b"")
+        if self._indexed is not self.fields:
+            self._make_index()
         return names.intersection(self._index)
+
+    def raw(self, name: bytes) -> list[bytes]:
+        """Every value of the field with this name in lower case, as it came; not to be changed."""
+        if self._indexed is not self.fields:
+            self._make_index()
+        return self._index.get(name, _NONE)
 
     def get_all(self, name: str | bytes) -> list[str]:
         """Every value of a field, in order."""
-        found = self._found(name)
-        return [value.decode("utf-8", "surrogateescape") for value in found] if found else []
+        return [value.decode("utf-8", "surrogateescape") for value in self.raw(_key(name))]
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str | bytes) and self._found(name) is not None
+        if self._indexed is not self.fields:
+            self._make_index()
+        return (type(name) is str or isinstance(name, (str, bytes))) and _key(name) in self._index
 
     def get(self, name: Any, default: Any = None) -> Any:
         """The values of a field, folded (RFC 9110 §5.3); `default` where there is none."""
-        found = self._found(name)
+        if self._indexed is not self.fields:
+            self._make_index()
+        found = self._index.get(_key(name))
         if found is None:
             return default
         if len(found) == 1:
@@ -67,12 +90,19 @@ class IndexedHeaders(http.Headers):
         return ", ".join(value.decode("utf-8", "surrogateescape") for value in found)
 
 
-def indexed(fields: tuple[Field, ...], index: dict[bytes, list[bytes]]) -> http.Headers:
-    """Fields whose index is known already."""
+def indexed(fields: tuple[Field, ...], index: dict[bytes, list[bytes]], lines: Lines | None = None) -> http.Headers:
+    """Fields whose index is known already; `lines` is what they came as."""
     made = IndexedHeaders.__new__(IndexedHeaders)
     made.fields = made._indexed = fields
-    made._index = index
+    made._index, made._lines = index, lines
     return made
+
+
+def raw_values(headers: http.Headers, name: bytes) -> list[bytes]:
+    """Every value of the field with this name in lower case, as it came; not to be changed."""
+    if isinstance(headers, IndexedHeaders):
+        return headers.raw(name)
+    return [value for key, value in headers.fields if key.lower() == name]
 
 
 def drop(headers: http.Headers, names: frozenset[bytes]) -> None:

@@ -18,7 +18,9 @@ LONGEST: Final = 16 * 1024
 
 _FIELDS: Final = rb"((?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r\n)*)\r\n"
 """Lines of a name that is a token and a value without controls: no folds, no bare CR or LF, no NUL."""
-_REQUEST: Final = re.compile(rb"GET (/[!-\"$-~]*) HTTP/1\.1\r\n" + _FIELDS)
+_LINE: Final = rb"GET (/[!-\"$-~]*) HTTP/1\.1\r\n"
+_FIRST: Final = re.compile(_LINE)
+_REQUEST: Final = re.compile(_LINE + _FIELDS)
 _ANSWER: Final = re.compile(rb"HTTP/1\.1 ([2-5][0-9][0-9]) ([!-~]+(?: [!-~]+)*)\r\n" + _FIELDS)
 _LENGTH: Final = re.compile(rb"0|[1-9][0-9]{0,17}")
 
@@ -31,15 +33,29 @@ BODILESS: Final = (204, 304)
 """Answers without a body, whatever their head says (RFC 9112 §6.3)."""
 
 
+class Lines:
+    """The header fields of an ordinary request, as read; never changed, so several requests may have them."""
+
+    __slots__ = ("by_name", "fields", "sent", "text")
+
+    def __init__(self, text: bytes, fields: tuple[Field, ...], by_name: Index) -> None:
+        self.text = text
+        """Their lines as they came, and the empty one behind them."""
+        self.fields = fields
+        """Each as it came."""
+        self.by_name = by_name
+        """Their values by name in lower case."""
+        self.sent: bytes | None = None
+        """Their lines as they are sent on, once somebody has made them."""
+
+
 class RequestHead(NamedTuple):
     """A request without a body; the connection stays open after it."""
 
     path: bytes
     """Path and query."""
-    fields: tuple[Field, ...]
-    """Header fields as they came."""
-    by_name: Index
-    """Their values by name in lower case."""
+    lines: Lines
+    """Its header fields."""
 
 
 class Answer(NamedTuple):
@@ -64,17 +80,25 @@ class Answer(NamedTuple):
         return self.length == len(self.body)
 
 
-def ordinary_request(data: bytes, most_lines: int) -> RequestHead | None:
-    """The request that `data` is, all of it and nothing else; None when it is no ordinary one."""
+def ordinary_request(data: bytes, most_lines: int, before: Lines | None = None) -> RequestHead | None:
+    """The request that `data` is, all of it and nothing else; None when it is no ordinary one.
+
+    `before` are the fields of the ordinary request before it on this connection: a browser that fetches the parts of a
+    page says the same again and again, and what is the same to the octet is read once.
+    """
     if len(data) > LONGEST or not data.endswith(b"\r\n\r\n"):
         return None
+    if before is not None and data.endswith(before.text):
+        first = _FIRST.fullmatch(data, 0, len(data) - len(before.text))
+        if first is not None:
+            return RequestHead(first.group(1), before)
     found = _REQUEST.fullmatch(data)
     if found is None:
         return None
     fields, index = _read(found.group(2))
     if len(fields) >= most_lines or not OTHERWISE.isdisjoint(index) or not _kept(index):
         return None
-    return RequestHead(found.group(1), fields, index)
+    return RequestHead(found.group(1), Lines(data[found.start(2) :], fields, index))
 
 
 def ordinary_answer(data: bytes) -> Answer | None:
@@ -109,16 +133,13 @@ def _kept(index: Index) -> bool:
 def _read(lines: bytes) -> tuple[tuple[Field, ...], Index]:
     fields: list[Field] = []
     index: Index = {}
-    for line in lines.split(b"\r\n"):
-        if not line:
-            break
+    for line in lines[:-2].split(b"\r\n") if lines else ():
         name, _, value = line.partition(b":")
         value = value.strip()
         fields.append((name, value))
         key = name.lower()
-        known = index.get(key)
-        if known is None:
-            index[key] = [value]
+        if key in index:
+            index[key].append(value)
         else:
-            known.append(value)
+            index[key] = [value]
     return tuple(fields), index

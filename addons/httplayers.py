@@ -37,6 +37,7 @@ from mitmproxy.proxy.layers.websocket import WebsocketEndHook
 from addons import headers
 from addons.content import within_limit
 from addons.flownotes import connection_notes, flow_notes
+from addons.heads import Lines
 from addons.holding import HoldingStream
 from addons.inplace import InPlace
 from addons.originheads import BoundedHttp1Client, make_body_reader
@@ -60,6 +61,8 @@ type Commands = layer.CommandGenerator[None]
 
 MESSAGE_TOO_BIG = 1009
 """RFC 6455 §7.4.1."""
+REMEMBERED = 4 * 1024
+"""Most bytes of a request's fields that are kept for the request after it."""
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _BLANK = re.compile(rb"(\r?\n)*")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
@@ -121,6 +124,12 @@ class BoundedHttp1Server(InPlace, _http1.Http1Server):
     """Bytes of empty lines in front of the head that is awaited."""
     _tail: bytes | None = None
     """The last bytes of an incomplete head, all of which has been looked at; None before a head has begun."""
+    before: Lines | None = None
+    """The fields of the last ordinary request here: the next one's are often the same."""
+
+    def remember(self, lines: Lines) -> None:
+        """Keep the fields of an ordinary request for the next one; not long ones, of every connection there is."""
+        self.before = lines if len(lines.text) <= REMEMBERED else None
 
     @property
     def clean(self) -> bool:

@@ -43,10 +43,10 @@ class Who(TypedDict):
 def open_row(live: Live, flow: http.HTTPFlow, notes: FlowNotes) -> LogRecord:
     """The record of a request as it is decided."""
     url = notes.url
-    scheme = url.scheme if url is not None else flow.request.scheme
+    scheme, method = url.scheme if url is not None else flow.request.scheme, flow.request.method
     if flow.request.headers.get("upgrade", "").lower() == "websocket":
         scheme = WEBSOCKET_SCHEME.get(scheme, scheme)
-    path, query = _target(notes.target or flow.request.path) if flow.request.method != "CONNECT" else (None, None)
+    path, query = _target(notes.target or flow.request.path) if method != "CONNECT" else (None, None)
     if path == CONTINUE:
         query = None  # a token of ours
     return _row(
@@ -56,7 +56,7 @@ def open_row(live: Live, flow: http.HTTPFlow, notes: FlowNotes) -> LogRecord:
         url,
         host=flow.request.data.host if url is None else url.host,
         port=flow.request.data.port if url is None else url.port,
-        method=flow.request.method[:32],
+        method=method[:32],
         scheme=scheme,
         path=path,
         query=query,

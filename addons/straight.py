@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mitmproxy import http
-from mitmproxy.connection import Server
+from mitmproxy.connection import Client, Server
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import http as http_layers
@@ -34,7 +34,7 @@ from mitmproxy.proxy.layers.http._hooks import (
 )
 
 from addons import httplayers
-from addons.flownotes import flow_notes
+from addons.flownotes import begin_notes, flow_notes
 from addons.flowparts import new_flow, new_request, new_response
 from addons.heads import BODILESS, Answer, RequestHead, ordinary_answer, ordinary_request
 from addons.httplayers import BoundedHttp1Server, GatewayStream
@@ -110,6 +110,7 @@ class StraightStream(GatewayStream):
         self.client_state = self.state_wait_for_request_headers
         flow = self.flow = new_flow(context.client, context.server)
         flow.request = request
+        begin_notes(flow)
         if (hook := told(HttpRequestHeadersHook, flow)) is not None:
             yield hook
         self.server_state = self.state_wait_for_response_headers
@@ -249,8 +250,10 @@ class StraightHttpLayer(DirectHttpLayer):
                 if stream is not None and (answer := ordinary_answer(event.data)) is not None:
                     return self._answer(handler, stream, answer)
             elif type(handler) is BoundedHttp1Server and self._idle(handler):
-                head = ordinary_request(event.data, httplayers.limits.fields)
+                head = ordinary_request(event.data, httplayers.limits.fields, handler.before)
                 if head is not None:
+                    if head.lines is not handler.before:
+                        handler.remember(head.lines)
                     return self._ask(handler, head)
         return super().handle_event(event)
 
@@ -318,7 +321,8 @@ class StraightHttpLayer(DirectHttpLayer):
         address, encrypted = (request.host, request.port), request.scheme == b"https"
         for known, handler in self.connections.items():
             if (
-                isinstance(known, Server)
+                type(known) is not Client  # an abstract class's machinery is asked else
+                and isinstance(known, Server)
                 and known.address == address
                 and known.tls == encrypted
                 and known.via == given.via

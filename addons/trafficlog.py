@@ -225,8 +225,9 @@ class TrafficLog:
             self.live.metrics.hook_failures.labels("trafficlog").inc()
 
     def _through(self, flow: http.HTTPFlow) -> None:
-        slow = flow_notes(flow).too_slow
-        if flow_notes(flow).not_taken:
+        notes = flow_notes(flow)
+        slow = notes.too_slow
+        if notes.not_taken:
             self._close(flow, EndingKind.ABORTED, error=slow)
         elif slow is not None:  # a body without a length, whose end is that of its site
             self._close(flow, EndingKind.ERROR, slow, error_verdict("server closed connection", self.live))

@@ -64,11 +64,12 @@ class DispatchManager(AddonManager):
         handlers = self._table.get(kind.name)
         if handlers is None:
             handlers = self._handlers(kind(about))
-        for place, handler in enumerate(handlers, 1):
+        left = iter(handlers)
+        for handler in left:
             try:
                 result = handler(about)
                 if result is not None and inspect.isawaitable(result):
-                    return self._go_on(kind(about), result, handlers[place:])
+                    return self._go_on(kind(about), result, tuple(left))
             except exceptions.AddonHalt:
                 break
             except exceptions.OptionsError:

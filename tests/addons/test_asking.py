@@ -10,6 +10,7 @@ from mitmproxy.test import tflow, tutils
 
 from addons.asking import Unreadable, looks_like_page, read_connect, read_request
 from addons.flownotes import ConnectionNotes
+from addons.headers import IndexedHeaders
 from categories.names import canonical_url, make_url
 from policy.model import Signal
 
@@ -45,6 +46,15 @@ def names(flow, connection: ConnectionNotes | None = None) -> tuple[str, list[st
 def test_the_host_header_is_a_claim(destination: str, header: bytes, claims: list[str]) -> None:
     """A Host header that names another site is decided too; one that only spells it differently is not."""
     assert names(request_flow(destination, headers=[(b"Host", header)]))[1] == claims
+
+
+def test_whoever_reads_the_claims_leaves_the_fields_as_they_are() -> None:
+    """Another request on the same connection may have the very same."""
+    flow = request_flow(headers=[(b"Host", b"a.example")])
+    flow.request.headers = IndexedHeaders(flow.request.headers.fields)
+    flow.request.data.authority = b"b.example"
+    assert names(flow) == ("a.example", ["b.example"])
+    assert flow.request.headers.get_all("host") == ["a.example"]
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def test_messages_are_the_hosts() -> None:
     assert answer is not None
     asked = new_request(head, ("school.example", 443), b"https")
     theirs = http.Request(
-        "school.example", 443, b"GET", b"https", b"", head.path, b"HTTP/1.1", head.fields, None, None, 0, None
+        "school.example", 443, b"GET", b"https", b"", head.path, b"HTTP/1.1", head.lines.fields, None, None, 0, None
     )
     assert said(asked) == said(theirs)
     assert (asked.url, asked.pretty_host, asked.stream) == (theirs.url, theirs.pretty_host, theirs.stream)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mitmproxy import http
 from mitmproxy.net.http.http1 import read
 
-from addons.headers import IndexedHeaders, drop, install, original, read_headers
+from addons.headers import IndexedHeaders, drop, install, original, raw_values, read_headers
 
 NAMES = st.sampled_from(["Host", "host", "Accept", "Set-Cookie", "set-cookie", "X-\xe9", "missing"])
 FIELDS = st.lists(st.tuples(NAMES.map(lambda name: name.encode("latin-1")), st.binary(max_size=6)), max_size=8)
@@ -35,6 +35,7 @@ def test_every_question_is_answered_as_the_host_answers_it(
         assert ours.get(asked, "none") == theirs.get(asked, "none")
         assert bytes(ours) == bytes(theirs)
         assert ours.copy().fields == theirs.fields
+        assert raw_values(ours, asked.lower().encode("latin-1")) == raw_values(theirs, asked.lower().encode("latin-1"))
 
 
 @given(FIELDS, st.frozensets(st.sampled_from([b"host", b"accept", b"set-cookie", b"missing"])), st.booleans())

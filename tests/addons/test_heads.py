@@ -8,7 +8,7 @@ from mitmproxy.net.http import http1
 from mitmproxy.net.http.validate import validate_headers
 
 from addons.headers import indexed
-from addons.heads import LONGEST, ordinary_answer, ordinary_request
+from addons.heads import LONGEST, RequestHead, ordinary_answer, ordinary_request
 from addons.httplayers import head_fault
 from tests.addons.test_straight import ANSWERED, ASKED, GET, OK
 
@@ -25,6 +25,11 @@ def spoilt(draw: st.DrawFn, usual: bytes, others: list[bytes]) -> bytes:
         place, length = draw(st.integers(0, len(data))), draw(st.integers(0, 3))
         data = data[:place] + draw(st.sampled_from([b"", *_spoilt])) + data[place + length :]
     return data
+
+
+def told(head: RequestHead) -> tuple[bytes, object, object]:
+    """What a head says."""
+    return head.path, head.lines.fields, head.lines.by_name
 
 
 def lines_of(data: bytes) -> list[bytes]:
@@ -45,11 +50,49 @@ def test_a_question_is_read_as_the_host_reads_it(data: bytes) -> None:
     validate_headers(read)
     assert (read.data.method, read.data.path, read.data.http_version) == (b"GET", head.path, b"HTTP/1.1")
     assert (read.data.authority, read.data.host, read.data.scheme) == (b"", "", b"")
-    assert read.headers.fields == head.fields
+    assert read.headers.fields == head.lines.fields
     assert http1.expected_http_body_size(read) == 0
     assert not http1.connection_close(read.http_version, read.headers)
-    known = indexed(head.fields, head.by_name)
-    assert all(known.get(name) == read.headers.get(name) for name, _ in head.fields)
+    known = indexed(head.lines.fields, head.lines.by_name, head.lines)
+    assert all(known.get(name) == read.headers.get(name) for name, _ in head.lines.fields)
+
+
+@settings(max_examples=2000)
+@given(data=spoilt(GET, ASKED), before=spoilt(GET, ASKED))
+def test_a_question_behind_another_is_read_as_by_itself(data: bytes, before: bytes) -> None:
+    """Whatever was read of the one before it, which is what it says where it says the same."""
+    known = ordinary_request(before, LINES)
+    head, alone = ordinary_request(data, LINES, known and known.lines), ordinary_request(data, LINES)
+    assert (head and told(head)) == (alone and told(alone))
+
+
+PIECES = [
+    b"GET /a HTTP/1.1\r\n",
+    b"GET /b HTTP/1.1\r\n",
+    b"Accept: text/html\r\n",
+    b"X: y\r\n",
+    b"Host: school.example\r\n",
+]
+
+
+@given(data=st.lists(st.sampled_from(PIECES), max_size=5), before=st.lists(st.sampled_from(PIECES[2:]), max_size=3))
+def test_a_question_that_only_ends_like_the_one_before_is_another(data: list[bytes], before: list[bytes]) -> None:
+    """Fields more than those, fewer, in another order, or none at all."""
+    known = ordinary_request(b"GET / HTTP/1.1\r\n" + b"".join(before) + b"\r\n", LINES)
+    assert known is not None
+    asked = b"".join(data) + b"\r\n"
+    head, alone = ordinary_request(asked, LINES, known.lines), ordinary_request(asked, LINES)
+    assert (head and told(head)) == (alone and told(alone))
+
+
+def test_what_says_the_same_is_read_once() -> None:
+    """Another page, the same fields: nothing of them is looked at again."""
+    first = ordinary_request(GET, LINES)
+    assert first is not None
+    again = ordinary_request(GET.replace(b"page=1", b"page=2"), LINES, first.lines)
+    assert again is not None
+    assert again.lines is first.lines
+    assert again.path == b"/lesson?page=2"
 
 
 @settings(max_examples=2000)
