@@ -25,6 +25,9 @@ _INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)[0-9][0-9](?=[ \r\n])")
 """How an answer begins that only says that another is coming; 101 is the last in HTTP."""
 _END = re.compile(rb"\n\r?\n")
 """Where a head is over, to the host."""
+_LIKE = b"HTTP/1.1 200"
+"""An answer begins like this."""
+_ANSWER = re.compile(rb"HTTP/1\.[01] [1-5]\d\d")
 
 
 class BoundedHttp1Client(_http1.Http1Client):
@@ -50,6 +53,8 @@ class BoundedHttp1Client(_http1.Http1Client):
             if self._interim + len(self.buf) > self.longest and _END.search(bytes(self.buf)) is None:
                 yield from self._give_up("response head too large")
                 return
+        elif self.buf and isinstance(event, events.ConnectionClosed) and _begun(bytes(self.buf)):
+            self.buf.maybe_extract_at_most(len(self.buf))  # as where nothing of it came: it is no other protocol
         for command in super().read_headers(event):
             head = command.event if isinstance(command, http_layers.ReceiveHttp) else None
             if isinstance(head, ResponseHeaders) and 100 <= (said := head.response.status_code) < 200 and said != 101:
@@ -79,6 +84,11 @@ class BoundedHttp1Client(_http1.Http1Client):
             self.buf.maybe_extract_at_most(at)
             self._interim += at
             at_work.add(self.conn)
+
+
+def _begun(cut: bytes) -> bool:
+    """Whether this is the beginning of an answer, however little of it."""
+    return _ANSWER.match(cut + _LIKE[len(cut) :]) is not None
 
 
 class _Trailerless:
