@@ -132,6 +132,18 @@ def test_what_is_sealed_is_what_is_opened(both: tuple[SealingLayer, SealingLayer
             assert (heard.plain, heard.closed, heard.trouble) == (b"".join(before) + said, False, None)
 
 
+def test_what_openssl_has_to_say_by_itself_leaves_once(both: tuple[SealingLayer, SealingLayer]) -> None:
+    """Here its goodbye: no command without one, and no second while one is on its way."""
+    one, other = both
+    assert list(one.tls_interact()) == []
+    one.tls.shutdown()
+    (command,) = one.tls_interact()
+    assert isinstance(command, Sealed)
+    assert list(one.tls_interact()) == []
+    assert other.opened(command.data).closed
+    assert list(one.tls_interact()) == []
+
+
 def test_looking_at_a_command_takes_nothing_from_it() -> None:
     """A log line must not swallow bytes."""
     taken: list[int] = []
