@@ -1,4 +1,7 @@
-"""What the service's log says of a database that fails holds nothing of what was asked or stored."""
+"""What the service's log says of a database that fails holds nothing of what was asked or stored.
+
+Shows: `logstore.errorwords`, `logstore.ournames`.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """An update and whoever is at work meanwhile wait for each other: neither loses anything, and nobody has to help.
 
-Shows: `logstore.postgres.db.upgrade`, `logstore.shipper`.
+Shows: `logstore.postgres.db`, `logstore.shipper`.
 """
 
 from __future__ import annotations
