@@ -27,8 +27,9 @@ def unnoted(connection: Connection, account: int, query: Mapping[str, str], mome
 
 
 def note(connection: Connection, searches: list[int], moment: datetime) -> None:
-    """Keep when these searches were of use."""
-    connection.execute(update(views_table).where(views_table.c.id.in_(searches)).values(used_us=to_us(moment)))
+    """Keep when these searches were of use; a later moment, noted by another look at the same time, stays."""
+    here, used = views_table.c, to_us(moment)
+    connection.execute(update(views_table).where(here.id.in_(searches), here.used_us < used).values(used_us=used))
 
 
 def forget(connection: Connection, limit: datetime, *, dry_run: bool = False) -> int:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import pytest
 from starlette.testclient import TestClient
 
-from console.lastused import forget
+from console.lastused import forget, note
 from console.roles import Role
 from console.saved import of_use
 from registry.change import from_us
@@ -91,6 +91,16 @@ def test_nobody_keeps_somebody_elses_search_and_saving_again_is_use(console: Con
     sign_in(second, "technician-2")
     send(second, "/log", "/log/views", name="of False", query="category=games")
     assert used(console) == {"of True": LATER, "of False": LATER}
+
+
+def test_of_two_looks_at_once_the_later_counts(console: Console) -> None:
+    """Whichever of them is the last to write."""
+    send(console.signed_in(Role.TECHNICIAN), "/log", "/log/views", name="games", query="category=games")
+    with console.engine.begin() as connection:
+        searches = [row.id for row in connection.execute(console_view.select())]
+        for moment in (LATER, LATER - timedelta(days=1)):
+            note(connection, searches, moment)
+    assert used(console) == {"games": LATER}
 
 
 def used(console: Console) -> dict[str, datetime | None]:
