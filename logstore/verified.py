@@ -27,7 +27,9 @@ class Verified:
     first: dict[str, Problem] = field(default_factory=dict)
     """Those of them in which something was found, and what was found first."""
     left: list[str] = field(default_factory=list)
-    """Day files not looked at, because time was over."""
+    """Day files not looked at, because time was over or another gateway was checking them."""
+    elsewhere: list[str] = field(default_factory=list)
+    """Those of them that another gateway was checking."""
     unread: list[str] = field(default_factory=list)
     """Days of which only the rows' ids were looked at, because this account may not read rows."""
     problems: list[Problem] = field(default_factory=list)

@@ -2,7 +2,7 @@
 
 In come the settings; out go sealed days, lines in the audit trail, and a small file for the metrics. The rules: it
 works in a thread of its own, so that records are shipped meanwhile; a file found wrong is looked at again every night,
-or told as it was found where there is no time to, until somebody has seen to it, the others in turn, so that all are
+or told as it was found where it cannot be, until somebody has seen to it, the others in turn, so that all are
 seen within some nights; what it logs names files and record ids, never a person.
 """
 
@@ -78,10 +78,11 @@ class EvidenceJob:
         for problem in dict.fromkeys((*report.problems[:_NAMED], *report.first.values())):
             logger.error("the record is not what was written: %s", problem)
         again = {file: found for file, found in before.items() if file in report.left}
-        for found in again.values():
+        for file, found in again.items():
             date = datetime.fromtimestamp(found["at"], UTC)
-            words = "the record is not what was written, by what was found at %s (no time to look again): %s"
-            logger.error(words, f"{date:%Y-%m-%d %H:%M} UTC", found["said"])
+            why = "another gateway is looking at it" if file in report.elsewhere else "no time to look again"
+            words = "the record is not what was written, by what was found at %s (%s): %s"
+            logger.error(words, f"{date:%Y-%m-%d %H:%M} UTC", why, found["said"])
         first = {file: {"at": now.timestamp(), "said": str(problem)} for file, problem in report.first.items()}
         unsealed = len(due(store, now)) if isinstance(store, Path) else 0  # a database has nothing to seal
         told: dict[str, Any] = {
@@ -120,7 +121,10 @@ class EvidenceJob:
     def _wrong(self) -> dict[str, dict[str, Any]]:
         """The files that were found wrong when they were last looked at: when, and what first; longest ago first."""
         try:
-            found = self._said()["wrong"]
+            said = self._said()
+            found = said["wrong"]
+            if isinstance(found, list):  # of a version before: names alone
+                found = {file: {"at": said["at"], "said": file} for file in found}
             return {str(file): {"at": float(one["at"]), "said": str(one["said"])} for file, one in found.items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}

@@ -91,6 +91,7 @@ def verify(
                 found = look(catalog, file, told, contents=contents, most=MOST, vouching=vouching) if ours else None
                 if not ours:
                     report.left.append(file)
+                    report.elsewhere.append(file)
                 if found is None:
                     continue
                 report.looked_at(file, found.problems)

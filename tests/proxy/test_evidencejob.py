@@ -16,6 +16,8 @@ import pytest
 
 from logstore.db import days_folder, open_catalog
 from logstore.place import Database
+from logstore.postgres import locks
+from logstore.postgres.db import open_engine
 from logstore.store import Store, open_store
 from logstore.verify import verify
 from proxy import evidencejob
@@ -130,6 +132,25 @@ def test_every_day_found_wrong_is_told_though_there_is_time_for_one(
     assert list(told(settings)["wrong"]) == [first.name]
 
 
+def test_what_the_version_before_found_wrong_is_not_forgotten(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It wrote the names of the files alone: both are told, and counted, the one that was not looked at by its name."""
+    job(settings).work(NIGHT + timedelta(days=1))
+    files = [f"2026-11-{day}.db" for day in (21, 22)]
+    for file in files:
+        (days_folder(settings.data / "store") / file).chmod(0o600)
+        with contextlib.closing(sqlite3.connect(days_folder(settings.data / "store") / file)) as damaged, damaged:
+            damaged.execute("UPDATE log SET path = '/innocent' WHERE id = (SELECT min(id) FROM log)")
+    before = told(settings) | {"problems": 2, "wrong": files}
+    (settings.data / "run" / TOLD).write_text(json.dumps(before), encoding="utf-8")
+    monkeypatch.setattr(evidencejob, "CHECK_SECONDS", 1e-9)
+    job(settings).work(NIGHT + timedelta(days=2))
+    assert set(told(settings)["wrong"]) == set(files)
+    assert metrics(settings)["schoolgate_evidence_problems"] == caplog.text.count("is not what was written") == 3
+    assert "by what was found at 2026-11-23 04:40 UTC (no time to look again): 2026-11-2" in caplog.text
+
+
 def test_many_things_wrong_with_one_day_leave_room_to_tell_the_next(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -185,3 +206,25 @@ def test_a_night_beside_a_database_takes_old_rows_in_and_checks(
     number, _, mark = said["head"].partition(":")
     assert int(number) == 2, "a line for the rows, a line for the ends; the second night has nothing new to say"
     assert verify(database, kept=(int(number), mark)).ok
+
+
+def test_a_day_that_another_gateway_is_looking_at_stays_as_it_was_found(
+    tmp_path: Path, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told and counted, and not said that there was no time."""
+    made = Settings(data=tmp_path, record={"store": str(database)})  # type: ignore[arg-type]
+    with open_store(database, clock=lambda: AT * 1000) as store:
+        store.append(batch(20))
+    with open_catalog(database).begin() as catalog:
+        catalog.exec_driver_sql("UPDATE log SET path = '/innocent' WHERE id = (SELECT min(id) FROM log)")
+    job(made).work(NIGHT)
+    found = told(made)
+    assert list(found["wrong"]) == ["log_20261121"]
+    caplog.clear()
+    with open_engine(database).connect() as other:
+        other.exec_driver_sql(f"SELECT pg_advisory_lock({locks.CHECK}, 20261121)")
+        job(made).work(NIGHT + timedelta(days=1))
+    again = told(made)
+    assert (again["wrong"], again["problems"], again["checked"], again["left"]) == (found["wrong"], 1, 0, 1)
+    assert "by what was found at 2026-11-22 04:40 UTC (another gateway is looking at it): log_20261121" in caplog.text
+    assert "no time" not in caplog.text
