@@ -42,6 +42,8 @@ KEPT = (*FIELDS, "since", "until", "blocked", "parts", "without")
 
 _FIELD = {"address": "client_address"}
 """Names of fields that the address says otherwise."""
+_SAID = {name: said for said, name in _FIELD.items()}
+"""The other way round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +115,14 @@ def read_search(query: Mapping[str, str], viewer: Viewer, now: datetime, zone: t
 
 
 def read_without(text: str) -> list[tuple[str, str]]:
-    """`user:pupil-0417,category:games` as names and values; a comma within a value is written %2C."""
+    """`user:pupil-0417,category:games` as names and values; a comma within a value is written %2C.
+
+    A field that the address says otherwise than the record may be named either way; given is the address's name, which
+    is the one that `PERSONAL` knows.
+    """
     found = [one.partition(":") for one in text.split(",") if ":" in one]
-    return list(dict.fromkeys((name.strip(), unquote(value).strip()) for name, _, value in found if value.strip()))
+    told = ((name.strip(), unquote(value).strip()) for name, _, value in found if value.strip())
+    return list(dict.fromkeys((_SAID.get(name, name), value) for name, value in told))
 
 
 def spelt(without: Iterable[tuple[str, str]]) -> str:

@@ -64,3 +64,13 @@ def test_a_machines_history_needs_a_reason_too(console: Console, query: str) -> 
     reason(browser, query.partition("=")[2])
     assert len(browser.get(f"/log.json?{query}").json()["rows"]) == 1
     assert console.trail("look")[0].why == "asked by the head"
+
+
+@pytest.mark.parametrize("field", ["address", "client_address"])
+def test_whoever_sees_no_names_leaves_nobody_out(field: str) -> None:
+    """By either name of a field: what is then missing from the count would tell what somebody did."""
+    reader = Viewer("dash", "Dash", Grant(0, Role.READER))
+    assert read_search({"without": f"{field}:10.0.0.1"}, reader, AT, LONDON).wanted.without == ()
+    technician = Viewer("dana", "Dana", Grant(1, Role.TECHNICIAN), 1)
+    wanted = read_search({"without": f"{field}:10.0.0.1"}, technician, AT, LONDON).wanted
+    assert wanted.without == (("client_address", "10.0.0.1"),)

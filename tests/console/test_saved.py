@@ -38,6 +38,8 @@ PUPIL = "pupil-0417"
         ({"text": PUPIL}, LONG_AGO, LONG_AGO),
         ({"group": "headteacher"}, LONG_AGO, LONG_AGO),
         ({"category": "games", "without": f"host:a.example,user:{PUPIL}"}, LONG_AGO, None),
+        ({"without": "address:10.0.0.1"}, LONG_AGO, None),
+        ({"without": "client_address:10.0.0.1"}, LONG_AGO, None),
     ],
 )
 def test_what_counts_as_use(query: dict[str, str], newest: datetime | None, used: datetime | None) -> None:
