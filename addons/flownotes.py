@@ -257,7 +257,9 @@ def connection_notes(connection: ClientConnection) -> ConnectionNotes:
 def busy(connection: ClientConnection) -> bool:
     """True while an exchange or a tunnel is under way on this connection."""
     notes: ConnectionNotes | None = getattr(connection, "schoolgate", None)
-    return notes is not None and (notes.active > 0 or notes.tunnel_record is not None)
+    if notes is None:
+        return False
+    return notes.active > 0 or notes.tunnel_record is not None or notes.tunnel_unrecorded
 
 
 def uploading(flow: HTTPFlow) -> bool:

@@ -119,6 +119,8 @@ class BoundedHttp1Server(InPlace, _http1.Http1Server):
     _waiting: object | None = None
     _discarded = 0
     _closing = False
+    _told = False
+    """Whether what was asked ahead of the end has its row."""
     """Whether an answer that failed has ended the connection."""
     _blank = 0
     """Bytes of empty lines in front of the head that is awaited."""
@@ -197,7 +199,8 @@ class BoundedHttp1Server(InPlace, _http1.Http1Server):
         """As the original; what was asked ahead, behind an answer that ends the connection, has a row of its own."""
         for command in super().mark_done(request=request, response=response):
             over = isinstance(command, commands.CloseConnection) and self.request_done and self.response_done
-            if over and self._asked_ahead():
+            if over and not self._told and self._asked_ahead():
+                self._told = True  # the host comes through here once for each request answered in one turn
                 yield from self._left(CLOSED_AHEAD)
             yield command
 

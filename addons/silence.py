@@ -8,6 +8,7 @@ handshake the client's own stands still counts, too: its page comes with the req
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 from weakref import WeakSet
 
@@ -16,6 +17,8 @@ from mitmproxy.connection import Connection, Server
 
 from addons.flownotes import connection_notes, flow_notes, unfinished_flows, uploading
 
+logger = logging.getLogger(__name__)
+
 SILENT = "no answer"
 """Why an exchange ended whose site said nothing."""
 _silent: WeakSet[Connection] = WeakSet()
@@ -23,20 +26,36 @@ _silent: WeakSet[Connection] = WeakSet()
 
 
 def silent_site_ended(handler: Any) -> bool:
-    """End the sites of a connection whose client waits for one of them; whether there was one."""
+    """End the sites of a connection whose client waits for one of them; whether there was one.
+
+    A fault of ours is none: then the connection just ends.
+    """
+    try:
+        return _ended(handler)
+    except Exception:
+        logger.exception("whether a silent site is waited for could not be told")
+        return False
+
+
+def _ended(handler: Any) -> bool:
     notes = connection_notes(handler.client)
     if notes.tunnel_record is not None or notes.tunnel_unrecorded:
         return False  # nothing of ours can be said in it
-    waiting = [flow for flow in unfinished_flows().get(handler.client, []) if _waits(flow)]
+    sites = [(site, io.handler) for site, io in handler.transports.items() if isinstance(site, Server) and io.handler]
+    if not sites:
+        return False
+    # All exchanges of the worker are gone through for it, so only where one is under way.
+    open_here = unfinished_flows().get(handler.client, []) if notes.active > 0 else []
+    waiting = [flow for flow in open_here if _waits(flow)]
     ended = False
-    for site, io in list(handler.transports.items()):
-        if not isinstance(site, Server) or io.handler is None or not (waiting or _greeted(site)):
-            continue
-        _silent.add(site)
-        ended |= bool(io.handler.cancel(SILENT))
+    for site, task in sites:
+        if (waiting or _greeted(site)) and task.cancel(SILENT):
+            _silent.add(site)
+            ended = True
     if ended:
         for flow in waiting:
-            flow_notes(flow).too_slow = SILENT
+            about = flow_notes(flow)
+            about.too_slow = about.too_slow or SILENT
     return ended
 
 

@@ -320,15 +320,15 @@ class TrafficLog:
         notes = flow_notes(flow)
         if notes.ended:
             return
-        if notes.record_id is not None or notes.unrecorded:
-            connection_notes(flow.client_conn).active -= 1
         if kind is EndingKind.RESPONSE and (notes.verdict is None or notes.verdict.blocked):
             kind = EndingKind.BLOCKED  # the gatekeeper stopped it, or a word on the page
-        if notes.record_id is None:
-            self._write(flow, notes, self._ending(flow, notes, kind, error, failure))
+        record, ending = notes.record_id, self._ending(flow, notes, kind, error, failure)
+        if record is not None or notes.unrecorded:
+            connection_notes(flow.client_conn).active -= 1
+        if record is None:
+            self._write(flow, notes, ending)
             return
         notes.ended = True
-        record, ending = notes.record_id, self._ending(flow, notes, kind, error, failure)
         self._count(ending)
         self._append(record, lambda: self._endings.close(record, ending))
 

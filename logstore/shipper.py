@@ -170,6 +170,7 @@ class Shipper:
         except Exception as error:
             trouble, sent = error, 0
             self._spent.add([])
+            self._reader.pause()  # nothing is kept open while the store is waited for
         self._following = None
         self._note(trouble, sent)
         return ShipReport(

@@ -16,7 +16,7 @@ from psycopg.waiting import Ready, Wait
 from sqlalchemy import Engine, event
 
 SHORT_MS = 1
-"""Longest wait, in milliseconds, that is slept through: a small statement is answered sooner."""
+"""Longest wait for an answer, in milliseconds, that is slept through: a small statement is answered sooner."""
 
 type Work = Callable[[], bool]
 """Does a portion, of a few milliseconds; False when there is none. It must not use the connection, nor raise."""
@@ -39,7 +39,8 @@ class Working(psycopg.Connection[Any]):
         try:
             wanted = next(gen)
             while True:
-                ready = self._ready(wanted, SHORT_MS)
+                # A small statement is answered at once; what takes no more bytes has some milliseconds' worth of them.
+                ready = self._ready(wanted, 0 if wanted & Wait.W else SHORT_MS)
                 while not ready and work():
                     self.pgconn.flush()
                     ready = self._ready(wanted, 0)

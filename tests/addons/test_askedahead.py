@@ -80,6 +80,19 @@ def test_what_is_asked_behind_a_request_that_names_no_site_has_a_row(host: Host,
         assert rows_since(host, rows) == [untaken(False, "closed before its turn"), refused]
 
 
+@pytest.mark.parametrize("pages", [1, 2, 5])
+def test_what_is_asked_behind_pages_of_ours_has_one_row(host: Host, rows: list[int], name: str, pages: int) -> None:
+    """However many of them were asked for at once, and answered in one turn."""
+    blocked = request("games.schoolgate.test", "/page")
+    last = request("games.schoolgate.test", "/page", "Connection: close")
+    with Raw(host) as raw:
+        raw.send(blocked * (pages - 1) + last + request(name, "/page"))
+        raw.read_all()
+        found = rows_since(host, rows)
+    assert [row for row in found if row[0] == "-"] == [untaken(False, "closed before its turn")]
+    assert len(found) == pages + 1
+
+
 def test_behind_what_is_refused_nothing_is_a_request(host: Host, rows: list[int], name: str) -> None:
     """Where a head says two lengths, nobody can tell where its body ends: its own row tells of what follows it."""
     bad = request(name, "/upload", "Content-Length: 3", "Content-Length: 5", method="POST")

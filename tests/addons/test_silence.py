@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from addons import silence
 from tests.addons.host import Host
 from tests.addons.site import Site
 from tests.addons.test_cutting import client_hello
@@ -73,6 +74,26 @@ def test_whoever_waits_for_a_silent_site_gets_our_page(
         assert raw.read_all() == b""
     (_, row) = rows_of(host, name, 2)
     assert row == (method, *SILENT[1:])
+
+
+def test_a_fault_of_ours_ends_the_connection_all_the_same(
+    host: Host, origin: Origin, name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else its clock would have run out for good, and it would stay."""
+
+    def fails() -> Any:
+        raise RuntimeError("somebody else's exchange")
+
+    with Raw(host) as raw:
+        raw.send(f"GET http://{name}/hang HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
+        wait_for(lambda: origin.seen(name), "the site to be asked", every=0.02)
+        monkeypatch.setattr(silence, "unfinished_flows", fails)
+        nothing_moves(host, raw)
+        assert raw.read_all() == b""
+    assert "silent site" in caplog.text
+    assert [(method, kind, error) for method, kind, _, error, _ in rows_of(host, name, 1)] == [
+        ("GET", "aborted", "nothing moved")
+    ]
 
 
 @pytest.mark.parametrize("come", ["half an upload", "half an answer"])

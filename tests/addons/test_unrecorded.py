@@ -7,6 +7,7 @@ Shows: `addons.trafficlog`, `addons.flownotes`.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,20 @@ def test_a_stop_gives_it_its_time(host: Host, name: str) -> None:
         assert len(raw.read_all()) == 40
         assert stop.result(10) == 0
     assert how_it_ended(host) == [("GET", "response", None, None)]
+
+
+def test_a_stop_gives_a_tunnel_its_time(host: Host, name: str, authority: Authority) -> None:
+    """One that passes unread, let through while nothing could be recorded: what is on its way comes."""
+    with_rule(host, f"{{rule: unread, what: ['host:{name}'], action: bypass}}")
+    with Raw(host) as raw:
+        assert raw.tunnel(f"{name}:443") == 200
+        raw.secure(name, ssl.create_default_context(cafile=str(authority.pem)))
+        raw.send(f"GET {SLOW} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
+        assert raw.read_head().startswith(b"HTTP/1.1 200")
+        assert host.master is not None
+        stop = asyncio.run_coroutine_threadsafe(host.master.drain(10), host.loop)
+        assert len(raw.read_all()) == 40
+    assert stop.result(15) == 0
 
 
 def test_a_new_policy_reaches_it(host: Host, name: str) -> None:
