@@ -19,9 +19,11 @@ _DRIVERS = frozenset(("psycopg", "sqlite3", "clickhouse_connect", "chdb"))
 _OF_STATEMENT = frozenset(("SQLITE_ERROR", "SQLITE_MISMATCH", "SQLITE_RANGE", "SQLITE_MISUSE", "SQLITE_TOOBIG"))
 """What SQLite calls an error of a statement, whose words it quotes; all others are of the file or the schema."""
 _ABOUT = ("table_name", "column_name", "constraint_name")
-_IN_WORDS = frozenset(("42501", "42P01", "42703", "42883", "55P03"))
-"""What PostgreSQL tells only in words what it is about: a right, a table, a column or a function that is missing, a
-lock."""
+_IN_WORDS = frozenset(("42501", "42P01", "42883", "55P03"))
+"""What PostgreSQL tells only in words what it is about: a right, a table or a function that is missing, a lock. Not a
+column that is missing: its words begin with it, and it may be called as a table of ours is (`place`, `entry`)."""
+_NO_FUNCTION = "42883"
+"""Then no other name of ours is meant: what was called may be called as a table is."""
 _LONGEST = 300
 
 
@@ -63,6 +65,8 @@ def _of_driver(error: BaseException) -> str:
     about = [f"{what.removesuffix('_name')} {told}" for what in _ABOUT if (told := _told_of(error, what))]
     if not about and _number(error) in _IN_WORDS:
         about = ours_in(str(_told_of(error, "message_primary")))
+        if _number(error) == _NO_FUNCTION:
+            about = [name for name in about if name.startswith("function ")]
     said = ", ".join([*filter(None, [_number(error)]), *about])
     if said:
         return f"{type(error).__name__} ({said})"

@@ -1,7 +1,8 @@
 """Which tables and functions of ours a server's words are about: for errors that may not quote those words.
 
 In comes what PostgreSQL said of an error, out go the names in it that our migrations gave, and nothing else. The rule:
-told is what stands in our own list, never what was read; a word of somebody's that is in the list names nobody.
+told is what stands in our own list, or a partition's name (`log_` and eight digits), and nothing else that was read. A
+word of somebody's can be in the list, too: whoever asks does so only where the server's words are about such names.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import functools
 import re
 
 _WORD = re.compile(r"\w+")
-_DAY = re.compile(r"log_\d{8}")
+_DAY = re.compile(r"log_[0-9]{8}")
 
 
 def ours_in(said: str) -> list[str]:

@@ -128,7 +128,8 @@ class TestPostgresql:
             ("SELECT FROM nowhere.audit", "UndefinedTable (42P01, table audit)"),
             ('SELECT FROM "{secret}"', "UndefinedTable (42P01)"),
             ("SELECT make_log_day('{secret}', 1)", "UndefinedFunction (42883, function make_log_day)"),
-            ("UPDATE log SET nothing = '{secret}'", "UndefinedColumn (42703, table log)"),
+            ("SELECT place('{secret}')", "UndefinedFunction (42883)"),
+            ("UPDATE log SET audit = '{secret}'", "UndefinedColumn (42703)"),
             ('SELECT "{secret}" FROM log', "UndefinedColumn (42703)"),
         ],
         ids=lambda value: value.partition(" (")[0] if "(4" in value else None,
@@ -173,6 +174,7 @@ def test_every_name_of_ours_is_known(catalog: sa.Connection) -> None:
         names = catalog.exec_driver_sql(query).scalars().all()
         assert names
         assert [ours_in(f'x "{name}" y') for name in names] == [[f"{kind} {name}"] for name in names]
+    assert ours_in("log_20261121 log_٢٠٢٦١١٢١ log_２０２６１１２１") == ["table log_20261121"]
     assert ours_in(f"{SECRET} logs dim_users public.nothing log_2026 audit-") == ["table audit"]
 
 
