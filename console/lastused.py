@@ -1,12 +1,11 @@
 """When a saved search was last of use, and that old ones go.
 
-An account, the address of a search and a moment in; the moment kept, and searches of no use since a date gone. A search
+An account and a moment in; its searches out, the moment kept, and searches of no use since a date gone. A search
 may name somebody, in what is looked for or in what it is called; what counts as use stands in `console.saved`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from urllib.parse import parse_qsl
 
@@ -19,11 +18,11 @@ ROUGHLY = timedelta(hours=12)
 """How exactly the moment is kept: not every look is written down."""
 
 
-def unnoted(connection: Connection, account: int, query: Mapping[str, str], moment: datetime) -> list[int]:
-    """Searches of an account with this address, of which it is not noted that they were of use at about this moment."""
+def unnoted(connection: Connection, account: int, moment: datetime) -> list[tuple[int, dict[str, str]]]:
+    """An account's searches of which it is not noted that they were of use at about this moment, and what they ask."""
     here = views_table.c
     old = select(here.id, here.query).where(here.account_id == account, here.used_us < to_us(moment - ROUGHLY))
-    return [row.id for row in connection.execute(old) if dict(parse_qsl(row.query)) == query]
+    return [(row.id, dict(parse_qsl(row.query))) for row in connection.execute(old)]
 
 
 def note(connection: Connection, searches: list[int], moment: datetime) -> None:

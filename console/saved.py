@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlencode
 from sqlalchemy import delete, func, insert, select
 
 from console import lastused
-from console.logfilter import KEPT, PERSONAL, read_without
+from console.logfilter import KEPT, PERSONAL, read_search, read_without
 from console.page import Ask
 from registry.change import RegistryError, RegistryProblem, text_problems, to_us
 from registry.schema import console_view as views_table
@@ -69,7 +69,8 @@ def opened(ask: Ask, query: Mapping[str, str], newest: datetime | None) -> None:
     if moment is None:
         return
     with ask.house.reading() as connection:
-        searches = lastused.unnoted(connection, ask.me.account, query, moment)
+        unnoted = lastused.unnoted(connection, ask.me.account, moment)
+    searches = [number for number, told in unnoted if _asks_the_same(ask, told, query)]
     if searches:
         with ask.house.writing() as connection:
             lastused.note(connection, searches, moment)
@@ -82,3 +83,8 @@ def of_use(query: Mapping[str, str], newest: datetime | None, at: datetime) -> d
     if _NAMING.isdisjoint(query):
         return at
     return None if newest is None else min(newest, at)
+
+
+def _asks_the_same(ask: Ask, told: Mapping[str, str], query: Mapping[str, str]) -> bool:
+    """Whether a saved address is this search for whoever looks: narrowed as that is, in whichever role it was saved."""
+    return read_search(told, ask.me, ask.now, ask.house.zone).query == query

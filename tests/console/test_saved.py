@@ -95,6 +95,29 @@ def test_nobody_keeps_somebody_elses_search_and_saving_again_is_use(console: Con
     assert used(console) == {"of True": LATER, "of False": LATER}
 
 
+@pytest.mark.parametrize(
+    ("search", "asked", "used_at"),
+    [
+        ("site=oakwood&category=games", "site=oakwood&category=games", LATER),
+        ("site=oakwood&category=games", "category=games", LATER),
+        ("category=games", "site=oakwood&category=games", LATER),
+        ("category= games ", "category=games", LATER),
+        ("site=oakwood&category=games", "category=news", AT),
+        ("category=games", f"category=games&user={PUPIL}", AT),
+    ],
+)
+def test_opened_in_a_role_for_one_site_it_is_of_use(
+    console: Console, search: str, asked: str, used_at: datetime
+) -> None:
+    """Its page says no site then, because there is one; what is saved may."""
+    browser = console.signed_in(Role.TECHNICIAN, "oakwood")
+    send(browser, "/log", "/log/views", name="games", query=search)
+    console.now = LATER
+    sign_in(browser, "technician-1")
+    browser.get(f"/log?{asked}")
+    assert used(console) == {"games": used_at}
+
+
 def test_of_two_looks_at_once_the_later_counts(console: Console) -> None:
     """Whichever of them is the last to write."""
     send(console.signed_in(Role.TECHNICIAN), "/log", "/log/views", name="games", query="category=games")
