@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from urllib.parse import parse_qsl
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from registry.change import to_us
 from registry.schema import console_view as views_table
@@ -32,9 +32,12 @@ def note(connection: Connection, searches: list[int], moment: datetime) -> None:
 
 
 def forget(connection: Connection, limit: datetime, *, dry_run: bool = False) -> int:
-    """Remove searches of no use since `limit`; how many they are."""
+    """Remove searches of no use since `limit`; how many they are.
+
+    A console of the version before notes no use: a search that was saved there (0) counts from when that was.
+    """
     here = views_table.c
-    due = here.used_us < to_us(limit)
+    due = func.coalesce(func.nullif(here.used_us, 0), here.made_us) < to_us(limit)
     found = len(connection.execute(select(here.id).where(due)).all())
     if found and not dry_run:
         connection.execute(delete(views_table).where(due))

@@ -80,7 +80,7 @@ TABLES: Mapping[str, Grants] = {
         **dict.fromkeys(_COUNTED, "SELECT, INSERT, DELETE"),
         **dict.fromkeys(("review_request", "override", "export_file", *_REFUSALS, "tls_dismissed"), "SELECT, DELETE"),
         "console_session": "SELECT (hash, made_us), DELETE",
-        "console_view": "SELECT (id, used_us), DELETE",
+        "console_view": "SELECT (id, made_us, used_us), DELETE",
         f"{HOLDS}.hold": "SELECT, INSERT, UPDATE",
         f"{HOLDS}.held_row": "SELECT, INSERT, UPDATE, DELETE",
     },

@@ -128,6 +128,16 @@ def test_of_two_looks_at_once_the_later_counts(console: Console) -> None:
     assert used(console) == {"games": LATER}
 
 
+def test_saved_in_the_version_before_it_counts_from_then(console: Console) -> None:
+    """That console writes no use, and the next night is no end of six months."""
+    browser = console.signed_in(Role.TECHNICIAN)
+    send(browser, "/log", "/log/views", name="games", query="category=games")
+    with console.engine.begin() as connection:
+        connection.execute(console_view.update().values(used_us=0))
+        assert forget(connection, AT - timedelta(days=1)) == 0
+        assert forget(connection, AT + timedelta(days=1)) == 1
+
+
 def used(console: Console) -> dict[str, datetime | None]:
     """When each search was last of use."""
     with console.engine.connect() as connection:
