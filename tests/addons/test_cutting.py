@@ -255,7 +255,7 @@ BY_SILENCE: dict[str | None, str] = {"client left": "nothing moved", "left befor
 """What a row says of a client that the idle clock ended, by what it says of one that left; all else is the same."""
 
 AWAITED = (an_answer_awaited, a_request_ahead, half_a_head_ahead, half_a_head_ahead_behind_empty_lines)
-"""It is the site that says nothing: `tests/addons/test_silence.py`."""
+"""It is the site that says nothing."""
 
 
 @pytest.mark.parametrize(("way", "rows", "inside"), [one for one in WAYS if one.values[0] not in AWAITED])
@@ -270,6 +270,23 @@ def test_whoever_says_no_more_has_not_left(
     ended: dict[str, str | None] = {"bypassed": "nothing moved", "websocket": "nothing moved", "response": None}
     expected = [(method, kind, ended.get(kind, BY_SILENCE.get(error, error))) for method, kind, error in rows]
     assert sorted(found, key=str) == sorted(expected, key=str)
+
+
+@pytest.mark.parametrize(("way", "rows", "inside"), [one for one in WAYS if one.values[0] in AWAITED])
+def test_whatever_stands_behind_a_silent_site_is_closed_before_its_turn(
+    host: Host, name: str, way: Callable[..., None], rows: list[Row], inside: bool
+) -> None:
+    """Our page about the site ends the connection; what was asked ahead, whole or half, has the row of that."""
+    with come_so_far(host, name, way, inside) as raw:
+        (handler,) = connections(host)
+        host.call(handler._idle)
+        assert raw.answer().status == 504
+        assert raw.read_all() == b""
+        found = rows_of(host, len(rows))
+    expected = [
+        ("GET", "error", "no answer") if row[0] == "GET" else (*row[:2], "closed before its turn") for row in rows
+    ]
+    assert sorted(found) == sorted(expected)
 
 
 @pytest.mark.parametrize(("clock", "why"), [("idle", "nothing moved"), ("longest", "open too long")])
