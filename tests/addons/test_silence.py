@@ -176,3 +176,21 @@ def test_behind_a_silent_site_the_clock_runs_anew(tmp_path: Path, name: str) -> 
             host.call(clock.begin)
             assert raw.read_all().startswith(b"\x16"), "our side of the handshake, and then the end"
         assert [row[:2] for row in rows_of(host, name, 1)] == [("CONNECT", "tls-refused")]
+
+
+def test_half_the_head_of_an_answer_is_nothing_of_it(tmp_path: Path, name: str) -> None:
+    """Nothing of it has gone to the client, who gets our page as from a site that said nothing at all."""
+    site = Site()
+    with site.listener, Host(tmp_path, site.address).running() as host, Raw(host) as raw:
+        raw.send(f"GET http://{name}/ HTTP/1.1\r\nHost: {name}\r\nAccept: text/html\r\n\r\n".encode())
+        with site.asked() as end:
+            clock = connection(host, raw).timeout_watchdog
+            before = clock.last_activity
+            end.sendall(b"HTTP/1.1 200 OK\r\nCon")
+            wait_for(lambda: host.call(lambda: clock.last_activity) > before, "the half to be heard", every=0.02)
+            nothing_moves(host, raw)
+            answer = raw.answer()
+        assert (answer.status, answer.headers["content-type"]) == (504, "text/html; charset=utf-8")
+        assert name in answer.text
+        assert raw.read_all() == b""
+        assert rows_of(host, name, 1) == [SILENT]

@@ -7,6 +7,7 @@ Shows: `addons.trafficlog`, `addons.flownotes`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from addons.flownotes import flow_notes, open_flows
 from logstore.spool import SpoolFull
 from policy.model import Action, Reason, Verdict
 from tests.addons.host import Host
+from tests.addons.site import Site
 from tests.addons.test_recheck import look_again, with_rule
 from tests.proxy.test_connection_faults import how_it_ended, seal_nothing_that_begins
 from tests.rig.certificates import Authority
@@ -41,12 +43,18 @@ class FullAtFirst:
 
 @pytest.fixture
 def host(tmp_path: Path, origin: Origin, authority: Authority) -> Iterator[Host]:
-    with Host(tmp_path, origin.address, trust=authority.pem).running() as running:
-        spool = running.live.spool
-        running.live.when_full = "count"
-        running.live.spool = FullAtFirst(spool)  # type: ignore[assignment]
+    with Host(tmp_path, origin.address, trust=authority.pem).running() as running, full_at_first(running):
         yield running
-        running.live.spool = spool
+
+
+@contextlib.contextmanager
+def full_at_first(host: Host) -> Iterator[None]:
+    """What begins here has no room, and passes."""
+    spool = host.live.spool
+    host.live.when_full = "count"
+    host.live.spool = FullAtFirst(spool)  # type: ignore[assignment]
+    yield
+    host.live.spool = spool
 
 
 def ask(raw: Raw, name: str, path: str, *, inside: bool = False) -> None:
@@ -59,6 +67,11 @@ SLOW = "/slow?pieces=4&pause=0.2"
 def under_way(host: Host, raw: Raw, name: str) -> Any:
     """A download of which the first piece is here; and its flow."""
     ask(raw, name, SLOW)
+    return begun(host, raw)
+
+
+def begun(host: Host, raw: Raw) -> Any:
+    """The flow of the only answer that has begun to come."""
     assert raw.read_head().startswith(b"HTTP/1.1 200")
     (flows,) = wait_for(lambda: host.call(lambda: list(open_flows().values())), "the exchange")
     return flows[0]
@@ -122,11 +135,17 @@ def test_a_new_policy_reaches_it(host: Host, name: str) -> None:
     assert [row[:3] for row in how_it_ended(host)] == [("GET", "aborted", "no longer allowed")]
 
 
-def test_what_its_words_closed_was_blocked(host: Host, name: str) -> None:
-    """Its row says so, as that of a page that was recorded all along."""
-    with Raw(host) as raw:
-        flow = under_way(host, raw, name)
-        blocked = Verdict(action=Action.BLOCK, reason=Reason.RULE, because="words on the page")
-        host.call(lambda: setattr(flow_notes(flow), "verdict", blocked))
-        wait_for(lambda: flow_notes(flow).ended, "its end")
-    assert [row[:2] for row in how_it_ended(host)] == [("GET", "blocked")]
+def test_a_verdict_that_turned_into_a_block_while_it_came_is_in_its_row(tmp_path: Path, name: str) -> None:
+    """As in that of a page that was recorded all along and that its words closed; here the test turns it."""
+    site = Site()
+    with site.listener, Host(tmp_path, site.address).running() as host, full_at_first(host):
+        with Raw(host) as raw:
+            ask(raw, name, "/two.json")
+            with site.asked() as end:
+                end.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{")
+                flow = begun(host, raw)
+                blocked = Verdict(action=Action.BLOCK, reason=Reason.RULE, because="words on the page")
+                host.call(lambda: setattr(flow_notes(flow), "verdict", blocked))
+                end.sendall(b"}")
+                wait_for(lambda: flow_notes(flow).ended, "its end")
+        assert [row[:2] for row in how_it_ended(host)] == [("GET", "blocked")]
