@@ -8,7 +8,9 @@ ever; tables are made by migrations only.
 from __future__ import annotations
 
 import contextlib
+import random
 from collections.abc import Iterator
+from time import sleep
 from typing import Any
 
 import sqlalchemy.exc
@@ -36,6 +38,8 @@ IN_THE_WAY = frozenset(("55P03", DEADLOCK))
 """What it says when a lock was not to be had in time, or two wait for each other."""
 UPDATES = 5
 """How often an update is begun that somebody else's deadlock ended."""
+PAUSE = 1.0
+"""Longest time before it is begun again, seconds; by chance as short as half of it, so that two do not meet again."""
 CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 300.0
 """Longest time one statement of a writer may take."""
@@ -133,23 +137,27 @@ def upgrade(database: Database) -> tuple[str, ...]:
     The catalog and the rows are updated together or not at all: half updated, the record fits neither this program nor
     the one before. Raises `StoreError`.
     """
-    behind = [tree for tree in VERSION_TABLES if revision_of(database, tree) != head(tree)]
-    left = behind
+    behind = left = _behind(database)
+    changed: list[Tree] = []
     for again in reversed(range(UPDATES)):
         try:
             if left not in ([], ["holds"]):
                 _update_record(database, left)
+                changed += [tree for tree in left if tree != "holds"]
                 left = [tree for tree in left if tree == "holds"]
             if left:
                 _update_holds(database)
+                changed += left
             break
         except sqlalchemy.exc.DBAPIError as error:
             state = getattr(error.orig, "sqlstate", "")
             if state == DEADLOCK and again:
+                sleep(PAUSE * random.uniform(0.5, 1))  # noqa: S311 — no secret
+                left = _behind(database)  # somebody else may have updated some meanwhile
                 continue
             if state in IN_THE_WAY:
                 do = "End what reads it for long (a backup, `db verify`, a search); run `schoolgate db upgrade` again."
-                what = "was not updated" if left == behind else "was updated but for the holds"
+                what = "was updated but for the holds" if left == ["holds"] != behind else "was not updated"
                 raise StoreError(f"{what}: somebody else is at work in it", database, do) from error
             if (error.statement or "").startswith("CREATE EXTENSION") and state in NOT_TO_HAVE:
                 raise _lacks_extension(database, error) from error
@@ -157,7 +165,12 @@ def upgrade(database: Database) -> tuple[str, ...]:
                 raise
             what = "has an older schema, and this account may not change it"
             raise StoreError(what, database, "Run `schoolgate db upgrade` as the record's owner.") from error
-    return tuple(behind)
+    return tuple(changed)
+
+
+def _behind(database: Database) -> list[Tree]:
+    """The trees whose schema is not the newest."""
+    return [tree for tree in VERSION_TABLES if revision_of(database, tree) != head(tree)]
 
 
 def _update_record(database: Database, behind: list[Tree]) -> None:

@@ -76,6 +76,17 @@ def test_an_update_that_a_deadlock_ends_begins_again(
         assert store.append(batch(50)) == 10
 
 
+def test_an_update_names_nothing_that_somebody_else_updated_meanwhile(
+    old: Database, other: psycopg.Connection, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another gateway's update has its turn in the pause that follows the deadlock."""
+    theirs: list[tuple[str, ...]] = []
+    monkeypatch.setattr(db, "sleep", lambda _seconds: theirs.append(upgrade(old)))
+    assert crossed(old, other, postgres) == ()
+    assert theirs == [("catalog", "day")]
+    assert revision_of(old, "day") == head("day")
+
+
 def test_an_update_that_deadlocks_end_again_and_again_says_so(
     old: Database, other: psycopg.Connection, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
