@@ -1,8 +1,8 @@
 """Searches somebody saved: kept as the address of the page, for their account alone, while they are of use.
 
 The rule of use: a search that asks for nobody is of use when it is opened; one that asks for somebody, or for words,
-was of use when the newest row it ever showed was made, so that it does not outlive what it finds; one that leaves
-somebody out shows nothing of them, and was of use when it was saved.
+was of use when the newest row it ever showed was made, so that it does not outlive what it finds, and when it was saved
+while it has shown none; one that leaves somebody out shows nothing of them, and was of use when it was saved.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from sqlalchemy import delete, func, insert, select
 from console import lastused
 from console.logfilter import KEPT, PERSONAL, read_search, read_without
 from console.page import Ask
-from registry.change import RegistryError, RegistryProblem, text_problems, to_us
+from logstore.query import Archive, SearchTooWide
+from registry.change import RegistryError, RegistryProblem, from_us, text_problems, to_us
 from registry.schema import console_view as views_table
 
 MOST = 50
@@ -42,7 +43,8 @@ def save(ask: Ask, name: str, query: str) -> None:
     problems = text_problems("view", "name", name)
     if not name:
         problems.append(RegistryProblem("view", "has no name", "give it one"))
-    told = urlencode([(key, value) for key, value in parse_qsl(query) if key in KEPT])
+    asked = {key: value for key, value in parse_qsl(query) if key in KEPT}
+    told, newest = urlencode(asked), None if problems or _NAMING.isdisjoint(asked) else _newest(ask, asked)
     mine = views_table.c.account_id == ask.me.account
     with ask.house.writing() as connection:
         kept = connection.execute(select(func.count()).select_from(views_table).where(mine)).scalar_one()
@@ -52,7 +54,7 @@ def save(ask: Ask, name: str, query: str) -> None:
             raise RegistryError(*problems)
         connection.execute(delete(views_table).where(mine, views_table.c.name == name))
         values = {"account_id": ask.me.account, "name": name, "query": told, "made_us": to_us(ask.now)}
-        values["used_us"] = values["made_us"]
+        values["used_us"] = to_us(of_use(asked, newest, ask.now) or ask.now)
         connection.execute(insert(views_table).values(values))
 
 
@@ -88,3 +90,16 @@ def of_use(query: Mapping[str, str], newest: datetime | None, at: datetime) -> d
 def _asks_the_same(ask: Ask, told: Mapping[str, str], query: Mapping[str, str]) -> bool:
     """Whether a saved address is this search for whoever looks: narrowed as that is, in whichever role it was saved."""
     return read_search(told, ask.me, ask.now, ask.house.zone).query == query
+
+
+def _newest(ask: Ask, asked: Mapping[str, str]) -> datetime | None:
+    """When the newest row was made that a search shows whoever asks; None where it shows none, or none in time."""
+    search = read_search(asked, ask.me, ask.now, ask.house.zone)
+    if not search.readable:
+        return None
+    try:
+        with Archive(ask.house.where, seconds=ask.house.seconds) as archive:
+            rows = archive.search(search.wanted, 1).rows
+    except SearchTooWide:
+        return None
+    return from_us(rows[0].record.time_us) if rows else None

@@ -69,7 +69,7 @@ def test_a_search_that_shows_nothing_of_somebody_any_more_goes(console: Console)
         assert browser.get(f"/log?{asked[name]}").status_code == 200
     assert used(console) == {
         "nobody": LATER,
-        "gone": AT,
+        "gone": AT - timedelta(minutes=5, seconds=1),
         "there": LATER - timedelta(minutes=5),
         "left out": AT,
         "not opened": AT,
@@ -126,6 +126,18 @@ def test_of_two_looks_at_once_the_later_counts(console: Console) -> None:
         for moment in (LATER, LATER - timedelta(days=1)):
             note(connection, searches, moment)
     assert used(console) == {"games": LATER}
+
+
+def test_saving_is_no_use_of_a_search_for_somebody(console: Console) -> None:
+    """It counts from the newest row it finds, saved again or not; from the save while it finds none."""
+    console.store({"user": PUPIL}, ago=timedelta(days=100))
+    browser = console.signed_in(Role.TECHNICIAN)
+    for moment in (AT, LATER):
+        console.now = moment
+        sign_in(browser, "technician-1")
+        for name, query in (("old", f"user={PUPIL}&since=all"), ("none", f"user={PUPIL}"), ("group", "group=nobody")):
+            assert send(browser, "/log", "/log/views", name=name, query=query).status_code == 303
+        assert used(console) == {"old": LONG_AGO, "none": moment, "group": moment}
 
 
 def test_saved_in_the_version_before_it_counts_from_then(console: Console) -> None:
