@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 
 _WORD = re.compile(r"\w+")
 _DAY = re.compile(r"log_[0-9]{8}")
@@ -27,16 +29,20 @@ def ours_in(said: str) -> list[str]:
 
 @functools.cache
 def _names() -> dict[str, str]:
-    # Loaded when there is an error of PostgreSQL: it needs more than whoever tells errors has.
-    from logstore.postgres.db import HOLDS, VERSION_TABLES
-    from logstore.postgres.roles import FUNCTIONS, OWN_FUNCTIONS, OWN_TABLES, TABLES
-
-    tables = (*OWN_TABLES, *VERSION_TABLES.values(), *(table for grants in TABLES.values() for table in grants))
+    # Loaded when there is an error of PostgreSQL, and by name: whoever tells errors may have no driver for it, and what
+    # is compiled tells errors, too, and is checked with all it imports.
+    db, roles = import_module("logstore.postgres.db"), import_module("logstore.postgres.roles")
+    own_tables: Sequence[str] = roles.OWN_TABLES
+    tables_of: Mapping[str, Mapping[str, object]] = roles.TABLES
+    own_functions: Sequence[str] = roles.OWN_FUNCTIONS
+    functions_of: Mapping[str, Sequence[str]] = roles.FUNCTIONS
+    versions: Mapping[str, str] = db.VERSION_TABLES
+    tables = (*own_tables, *versions.values(), *(table for grants in tables_of.values() for table in grants))
     names = [table.rpartition(".")[2] for table in tables]
-    functions = (*OWN_FUNCTIONS, *(function for granted in FUNCTIONS.values() for function in granted))
+    functions = (*own_functions, *(function for granted in functions_of.values() for function in granted))
     return {
         **{f"{name}_{numbered}_seq": "sequence" for name in names for numbered in ("id", "number")},
         **dict.fromkeys(names, "table"),
         **dict.fromkeys(functions, "function"),
-        HOLDS: "schema",
+        db.HOLDS: "schema",
     }

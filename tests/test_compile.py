@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,9 @@ from tests.conftest import REPOSITORY
 
 PROJECT = '[project]\nname = "small"\nversion = "1"\n[tool.setuptools]\npackages = ["categories"]\n'
 SOURCE = "def answer() -> int:\n    return {}\n"
+
+DRIVERS = {"psycopg", "clickhouse_connect", "chdb"}
+"""What comes with an extra."""
 
 
 @pytest.fixture
@@ -112,3 +117,31 @@ def test_a_room_whose_last_module_left_the_list_keeps_nothing_compiled(clone: Pa
     assert run(clone, ".ci/compile", "--check").returncode == 1
     run(clone, ".ci/compile")
     assert ask(clone) == ["1", "True"]
+
+
+def imported(file: Path) -> set[str]:
+    """Modules a file imports, anywhere in it, for the types alone as well."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {one.name for one in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{one.name}" for one in node.names)}
+    return found
+
+
+def test_compiling_needs_nothing_that_a_school_may_not_have() -> None:
+    """What is compiled is checked with all it imports; a database's driver is there only where its extra is."""
+    told = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+    waiting = [REPOSITORY / file for file in told["tool"]["schoolgate"]["compiled"]]
+    seen = dict.fromkeys(waiting, "")
+    while waiting:
+        file = waiting.pop()
+        for module in imported(file):
+            assert module.split(".")[0] not in DRIVERS, f"{file} imports {module}: {seen[file]}"
+            path = REPOSITORY / module.replace(".", "/")
+            for found in (path.with_suffix(".py"), path / "__init__.py"):
+                if found.is_file() and found not in seen:
+                    seen[found] = f"by {file.relative_to(REPOSITORY)}, {seen[file]}"
+                    waiting.append(found)
+    assert REPOSITORY / "logstore" / "schema.py" in seen
