@@ -112,15 +112,26 @@ def test_a_device_that_does_not_trust_us_leaves_a_row(gateway: Gateway, origin: 
 def test_who_leaves_before_a_certificate_is_shown_has_refused_none(
     gateway: Gateway, name: str, octets: int | None, ending: str, error: str
 ) -> None:
-    """So much of a ClientHello and FIN: the row says how far the client came, not that it refused us."""
-    with Raw(gateway) as raw:
-        assert raw.tunnel(f"{name}:443") == 200
-        raw.socket.send(real_hello(name, ["http/1.1"])[:octets], socket.MSG_MORE)  # and FIN, in one packet
-        raw.socket.shutdown(socket.SHUT_WR)
-        assert raw.read_all() == b""
-    (row,) = gateway.wait_for_rows(1, host=name)
+    """So much of a ClientHello and FIN: the row says how far the client came, not that it refused us.
+
+    Whoever shows a certificate before it hears of the FIN cannot know. Whether they are read together is for the
+    machine to say, and nearly always they are.
+    """
     expected = {"ending": ending, "error": error, "action": "allow", "blocked": False, "reason": "rule"}
-    assert {key: row[key] for key in expected} == expected
+    found = list[dict[str, object]]()
+    for tries in range(5):
+        site = f"{tries}.{name}"
+        with Raw(gateway) as raw:
+            assert raw.tunnel(f"{site}:443") == 200
+            raw.socket.send(real_hello(site, ["http/1.1"])[:octets], socket.MSG_MORE)  # and FIN, in one packet
+            raw.socket.shutdown(socket.SHUT_WR)
+            shown = raw.read_all()
+        (row,) = gateway.wait_for_rows(1, host=site)
+        found.append({key: row[key] for key in expected})
+        if not shown:
+            break
+    assert found[-1] == expected, found
+    assert not shown
 
 
 def test_half_a_clienthello_that_waits_is_half_a_clienthello(make_gateway, name: str) -> None:
